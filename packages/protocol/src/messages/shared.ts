@@ -1,0 +1,223 @@
+import { z } from "zod";
+import {
+  assignmentIdSchema,
+  attemptNumberSchema,
+  evaluationIdSchema,
+  fencingSchema,
+} from "../ids.ts";
+import { usageRecordSchema } from "../usage.ts";
+
+/** Versions of the worker link that this build speaks. The highest version in both ranges is used; no common version is a rejection. */
+export const LINK_VERSIONS = { min: 1, max: 1 } as const;
+
+/** A frame larger than this is refused by both sides; bulk data travels by HTTP. */
+export const MAX_FRAME_BYTES = 4 * 1024 * 1024;
+
+/** Every message about an assignment names it and carries the fencing number it was given with. */
+export const assignmentReference = {
+  assignment: assignmentIdSchema,
+  fencing: fencingSchema,
+} as const;
+
+const storePathText = z
+  .string()
+  .regex(/^\/nix\/store\/[0-9a-df-np-sv-z]{32}-[^/\s]{1,211}$/, "not a store path");
+
+/** What a narinfo says of a path, without where its bytes lie. References and deriver are full store paths. */
+export const pathFactsSchema = z.object({
+  path: storePathText,
+  /** `sha256:` and 52 characters of Nix base 32. */
+  narHash: z.string().regex(/^sha256:[0-9a-df-np-sv-z]{52}$/, "not a sha256 in Nix base 32"),
+  narSize: z.int().positive(),
+  /** Sorted, without duplicates; a path that refers to itself is listed. */
+  references: z.array(storePathText),
+  deriver: storePathText.nullable(),
+  /** Content address as in a narinfo's CA field, or null for an input-addressed path. */
+  ca: z.string().nullable(),
+  /** `name:base64` each. */
+  signatures: z.array(z.string()),
+});
+export type PathFacts = z.infer<typeof pathFactsSchema>;
+
+export const capabilitiesSchema = z.object({
+  fetch: z.boolean(),
+  eval: z.boolean(),
+  build: z.boolean(),
+});
+export type Capabilities = z.infer<typeof capabilitiesSchema>;
+
+const seconds = z.int().nonnegative();
+
+/** Limits of one build. null means no limit; the worker still has its own. */
+export const buildLimitsSchema = z.object({
+  timeoutSeconds: seconds.nullable(),
+  maxSilentSeconds: seconds.nullable(),
+  cores: z.int().positive().nullable(),
+  memoryBytes: z.int().positive().nullable(),
+});
+export type BuildLimits = z.infer<typeof buildLimitsSchema>;
+
+/** Secrets travel only inside the assignment that needs them and are dropped with it. */
+export const gitCredentialsSchema = z.object({
+  /** OpenSSH private key, as text. */
+  sshPrivateKey: z.string().nullable(),
+  /** Lines in known_hosts format; a host that is not listed is refused. */
+  knownHosts: z.string().nullable(),
+});
+export type GitCredentials = z.infer<typeof gitCredentialsSchema>;
+
+export const fetchSpecSchema = z.object({
+  kind: z.literal("fetch"),
+  evaluation: evaluationIdSchema,
+  repository: z.string(),
+  /** Branch, tag or full reference; null is the remote's HEAD. Ignored when `commit` is given. */
+  reference: z.string().nullable(),
+  /** Exactly this commit (40 hexadecimal digits), or null for the newest of `reference`. */
+  commit: z.string().nullable(),
+  credentials: gitCredentialsSchema.nullable(),
+});
+export type FetchSpec = z.infer<typeof fetchSpecSchema>;
+
+export const evalSpecSchema = z.object({
+  kind: z.literal("eval"),
+  evaluation: evaluationIdSchema,
+  /** Store path of the fetched source tree. */
+  source: storePathText,
+  /** Attribute patterns, as the project has them. */
+  pattern: z.string(),
+  timeoutSeconds: seconds,
+});
+export type EvalSpec = z.infer<typeof evalSpecSchema>;
+
+export const buildSpecSchema = z.object({
+  kind: z.literal("build"),
+  attempt: attemptNumberSchema,
+  drvPath: storePathText,
+  system: z.string(),
+  requiredFeatures: z.array(z.string()),
+  limits: buildLimitsSchema,
+});
+export type BuildSpec = z.infer<typeof buildSpecSchema>;
+
+export const signSpecSchema = z.object({
+  kind: z.literal("sign"),
+  paths: z.array(storePathText).min(1),
+});
+export type SignSpec = z.infer<typeof signSpecSchema>;
+
+export const assignmentSpecSchema = z.discriminatedUnion("kind", [
+  fetchSpecSchema,
+  evalSpecSchema,
+  buildSpecSchema,
+  signSpecSchema,
+]);
+export type AssignmentSpec = z.infer<typeof assignmentSpecSchema>;
+export type AssignmentKind = AssignmentSpec["kind"];
+
+/** Where an assignment is. Only `building` holds a build slot. */
+export const phaseSchema = z.enum(["preparing", "fetching", "evaluating", "building", "uploading"]);
+export type Phase = z.infer<typeof phaseSchema>;
+
+/** Attribute path as a list of names: a name may hold dots. */
+export const attributePathSchema = z.array(z.string());
+
+/** One attribute that a pattern selected: its derivation, or why it has none. */
+export const evaluatedJobSchema = z.discriminatedUnion("outcome", [
+  z.object({
+    outcome: z.literal("derivation"),
+    attribute: attributePathSchema,
+    drvPath: storePathText,
+  }),
+  z.object({ outcome: z.literal("error"), attribute: attributePathSchema, error: z.string() }),
+]);
+export type EvaluatedJob = z.infer<typeof evaluatedJobSchema>;
+
+export const evaluationMessageSchema = z.object({
+  level: z.enum(["Error", "Warning", "Notice"]),
+  text: z.string(),
+});
+export type EvaluationMessage = z.infer<typeof evaluationMessageSchema>;
+
+/** Why an assignment ended without what was asked. `transient` ones are worth another attempt. */
+export const failureSchema = z.object({ message: z.string(), isTransient: z.boolean() });
+export type Failure = z.infer<typeof failureSchema>;
+
+export const fetchResultSchema = z.object({
+  kind: z.literal("fetch"),
+  failure: failureSchema.nullable(),
+  commit: z
+    .object({
+      hash: z.string().regex(/^[0-9a-f]{40}$/),
+      message: z.string(),
+      authorName: z.string(),
+      authorEmail: z.string(),
+    })
+    .nullable(),
+  /** Uploaded and made visible before the result is sent. */
+  source: storePathText.nullable(),
+  usage: usageRecordSchema.nullable(),
+});
+export type FetchResult = z.infer<typeof fetchResultSchema>;
+
+export const evalResultSchema = z.object({
+  kind: z.literal("eval"),
+  /** Set when the evaluation as a whole did not end; attributes that fail alone are jobs with an error. */
+  failure: failureSchema.nullable(),
+  /** How many `eval-jobs` messages were sent; the coordinator must have them all. */
+  batches: z.int().nonnegative(),
+  usage: usageRecordSchema.nullable(),
+});
+export type EvalResult = z.infer<typeof evalResultSchema>;
+
+/** How one execution ended, as the worker can tell from structure (contract: outcome table of nixbuild.net's API). */
+export const buildOutcomeSchema = z.enum([
+  "built",
+  "build_failed",
+  "timeout",
+  "out_of_memory",
+  "cancelled",
+  "client_error",
+  "internal_error",
+]);
+export type BuildOutcome = z.infer<typeof buildOutcomeSchema>;
+
+/** Milliseconds since the epoch by the worker's clock; null where the attempt never got there. */
+export const buildTimesSchema = z.object({
+  acceptedAt: z.int(),
+  startedAt: z.int().nullable(),
+  stoppedAt: z.int().nullable(),
+  uploadedAt: z.int().nullable(),
+});
+export type BuildTimes = z.infer<typeof buildTimesSchema>;
+
+export const buildResultSchema = z.object({
+  kind: z.literal("build"),
+  outcome: buildOutcomeSchema,
+  /** One sentence for people; null when built. */
+  message: z.string().nullable(),
+  /** Set when the outcome was read from text because no structure told it. */
+  isGuess: z.boolean(),
+  outputs: z.array(z.object({ name: z.string(), facts: pathFactsSchema })),
+  /** Inputs that the coordinator's caches no longer have; the producers have to be built again. */
+  missingInputs: z.array(storePathText),
+  times: buildTimesSchema,
+  usage: usageRecordSchema.nullable(),
+  /** Length of the whole log in bytes. */
+  logBytes: z.int().nonnegative(),
+});
+export type BuildResult = z.infer<typeof buildResultSchema>;
+
+export const signResultSchema = z.object({
+  kind: z.literal("sign"),
+  failure: failureSchema.nullable(),
+  signatures: z.array(z.object({ path: storePathText, signature: z.string() })),
+});
+export type SignResult = z.infer<typeof signResultSchema>;
+
+export const assignmentResultSchema = z.discriminatedUnion("kind", [
+  fetchResultSchema,
+  evalResultSchema,
+  buildResultSchema,
+  signResultSchema,
+]);
+export type AssignmentResult = z.infer<typeof assignmentResultSchema>;

@@ -1,0 +1,30 @@
+import { z } from "zod";
+import { pathFactsSchema } from "./shared.ts";
+
+/** Bodies of the HTTP transfers that go next to the worker's socket. Paths are full store paths. */
+
+export const narReceiptSchema = z.object({
+  narHash: z.string(),
+  narSize: z.int().positive(),
+  fileHash: z.string(),
+  fileSize: z.int().positive(),
+});
+export type NarReceipt = z.infer<typeof narReceiptSchema>;
+
+export const publishPathsSchema = z.object({ paths: z.array(pathFactsSchema).max(1000) });
+
+export const pathListSchema = z.object({ paths: z.array(z.string()).max(10_000) });
+
+/** Every path of the closure that a cache of the organization holds, references first, and the ones that none holds. */
+export const closureSchema = z.object({
+  paths: z.array(pathFactsSchema),
+  missing: z.array(z.string()),
+});
+export type Closure = z.infer<typeof closureSchema>;
+
+export const drvPathListSchema = z.object({ drvPaths: z.array(z.string()).max(10_000) });
+export const unknownDerivationsSchema = z.object({ unknown: z.array(z.string()) });
+export const acceptedDerivationsSchema = z.object({ accepted: z.int().nonnegative() });
+
+/** Every refusal of a transfer. `error` is one sentence that says what to do. */
+export const transferErrorSchema = z.object({ code: z.string(), error: z.string() });
