@@ -1,0 +1,303 @@
+import { findBuildFacts, type BuildFacts } from "../db/build-view.ts";
+import { findCacheByName, type CacheMembership, type CacheViewer } from "../db/cache-repository.ts";
+import type { Queries } from "../db/client.ts";
+import { findCommit, organizationsOfCommit, type Commit } from "../db/commit-repository.ts";
+import { findEvaluationFacts, type EvaluationFacts } from "../db/evaluation-view.ts";
+import {
+  findOrganization,
+  findOrganizationByName,
+  type OrganizationMembership,
+} from "../db/organization-repository.ts";
+import { findProject, type ProjectWithLast } from "../db/project-repository.ts";
+import { ForbiddenError, NotFoundError, UnauthorizedError } from "../errors.ts";
+import type { Caller, SignedIn } from "./caller.ts";
+import {
+  ALL_CACHE_PERMISSIONS,
+  cacheRoles,
+  hasCachePermission,
+  hasOrganizationPermission,
+  organizationRoles,
+  type CachePermission,
+  type OrganizationPermission,
+} from "./permissions.ts";
+
+/**
+ * Who may do what: the only place that decides it.
+ *
+ * Organization: a caller's mask is their role's mask AND their key's. A key that is pinned to an organization makes its owner a stranger
+ * everywhere else, also to public organizations. Who is no member gets the same answer as for a name that does not exist, unless the
+ * organization is public and they only read. A member without the permission is forbidden.
+ * Cache: the role's mask, or View for members of a subscribed organization, AND the key's mask when the key is pinned to that cache (an
+ * organization key's mask cannot express cache rights). A key that is pinned to a cache reaches that cache and nothing else.
+ */
+
+export interface OrganizationAccess {
+  organization: OrganizationMembership;
+  /** Effective permissions; 0 for who is no member. */
+  mask: number;
+}
+
+export interface ProjectAccess extends OrganizationAccess {
+  project: ProjectWithLast;
+}
+
+export interface EvaluationAccess extends OrganizationAccess {
+  evaluation: EvaluationFacts;
+}
+
+export interface BuildAccess extends OrganizationAccess {
+  build: BuildFacts;
+}
+
+export interface CacheAccess {
+  cache: CacheMembership;
+  /** Effective permissions; 0 for a stranger who reads a public cache. */
+  mask: number;
+}
+
+/** What is asked of an organization: to be read, to be read by a member, or one permission. */
+type OrganizationDemand = "read" | "member" | { permission: OrganizationPermission };
+
+export class Authority {
+  readonly #db: Queries;
+
+  constructor(db: Queries) {
+    this.#db = db;
+  }
+
+  /** The organization, when it is public or the caller's. */
+  async readOrganization(caller: Caller, name: string): Promise<OrganizationAccess> {
+    return this.#organizationByName(caller, name, "read");
+  }
+
+  /** The organization, when the caller is a member who may view it. */
+  async memberOrganization(caller: Caller, name: string): Promise<OrganizationAccess> {
+    return this.#organizationByName(caller, name, "member");
+  }
+
+  async organization(
+    caller: Caller,
+    name: string,
+    permission: OrganizationPermission,
+  ): Promise<OrganizationAccess> {
+    return this.#organizationByName(caller, name, { permission });
+  }
+
+  async readProject(caller: Caller, organization: string, name: string): Promise<ProjectAccess> {
+    return this.#project(await this.readOrganization(caller, organization), name);
+  }
+
+  async project(
+    caller: Caller,
+    path: { org: string; project: string },
+    permission: OrganizationPermission,
+  ): Promise<ProjectAccess> {
+    return this.#project(await this.organization(caller, path.org, permission), path.project);
+  }
+
+  async readEvaluation(caller: Caller, id: string): Promise<EvaluationAccess> {
+    return this.#evaluation(caller, id, "read");
+  }
+
+  async memberEvaluation(caller: Caller, id: string): Promise<EvaluationAccess> {
+    return this.#evaluation(caller, id, "member");
+  }
+
+  async evaluation(
+    caller: Caller,
+    id: string,
+    permission: OrganizationPermission,
+  ): Promise<EvaluationAccess> {
+    return this.#evaluation(caller, id, { permission });
+  }
+
+  async readBuild(caller: Caller, id: string): Promise<BuildAccess> {
+    return this.#build(caller, id, "read");
+  }
+
+  async memberBuild(caller: Caller, id: string): Promise<BuildAccess> {
+    return this.#build(caller, id, "member");
+  }
+
+  /** The commit, when some evaluation of it lies in an organization that the caller may read. */
+  async readCommit(caller: Caller, id: string): Promise<Commit> {
+    const missing = `commit ${id} does not exist`;
+    const commit = await findCommit(this.#db, id);
+    if (commit === undefined) throw new NotFoundError(missing);
+    for (const organizationId of await organizationsOfCommit(this.#db, id)) {
+      const access = await this.#organizationById(caller, organizationId);
+      if (access !== null && mayRead(access)) return commit;
+    }
+    throw new NotFoundError(missing);
+  }
+
+  /** The cache, when it is public or the caller has part in it. */
+  async readCache(caller: Caller, name: string): Promise<CacheAccess> {
+    const key = caller.kind === "signed-in" ? caller.key : null;
+    const cache = await findCacheByName(this.#db, name, viewerOf(caller));
+    if (key !== null && key.cacheId !== null && cache?.id !== key.cacheId) {
+      throw new ForbiddenError("this API key is pinned to another cache");
+    }
+    const mask = cache === undefined ? 0 : cacheMask(caller, cache);
+    if (cache === undefined || (cache.public === 0 && !isPartOf(cache))) {
+      throw new NotFoundError(`cache "${name}" does not exist`);
+    }
+    if (cache.public === 0 && !hasCachePermission(mask, "viewCache")) {
+      throw missingPermission("viewCache", "cache", name);
+    }
+    return { cache, mask };
+  }
+
+  async cache(caller: Caller, name: string, permission: CachePermission): Promise<CacheAccess> {
+    const access = await this.readCache(caller, name);
+    if (hasCachePermission(access.mask, permission)) return access;
+    throw missingPermission(permission, "cache", name);
+  }
+
+  async #organizationByName(
+    caller: Caller,
+    name: string,
+    demand: OrganizationDemand,
+  ): Promise<OrganizationAccess> {
+    const organization = await findOrganizationByName(this.#db, name, userIdOf(caller));
+    return demanded(
+      organization === undefined ? null : accessOf(caller, organization),
+      demand,
+      `organization "${name}" does not exist`,
+    );
+  }
+
+  async #organizationById(caller: Caller, id: string): Promise<OrganizationAccess | null> {
+    const organization = await findOrganization(this.#db, id, userIdOf(caller));
+    return organization === undefined ? null : accessOf(caller, organization);
+  }
+
+  async #project(access: OrganizationAccess, name: string): Promise<ProjectAccess> {
+    const project = await findProject(this.#db, access.organization.id, name);
+    if (project !== undefined) return { ...access, project };
+    throw new NotFoundError(
+      `project "${name}" does not exist in organization "${access.organization.name}"`,
+    );
+  }
+
+  async #evaluation(
+    caller: Caller,
+    id: string,
+    demand: OrganizationDemand,
+  ): Promise<EvaluationAccess> {
+    const missing = `evaluation ${id} does not exist`;
+    const evaluation = await findEvaluationFacts(this.#db, id);
+    if (evaluation === undefined) throw new NotFoundError(missing);
+    const access = await this.#organizationById(caller, evaluation.organization_id);
+    return { ...demanded(access, demand, missing), evaluation };
+  }
+
+  async #build(caller: Caller, id: string, demand: OrganizationDemand): Promise<BuildAccess> {
+    const missing = `build ${id} does not exist`;
+    const build = await findBuildFacts(this.#db, id);
+    if (build === undefined) throw new NotFoundError(missing);
+    const access = await this.#organizationById(caller, build.organization_id);
+    return { ...demanded(access, demand, missing), build };
+  }
+}
+
+/** The caller as one who has shown credentials. Throws UnauthorizedError. */
+export function signedIn(caller: Caller): SignedIn {
+  if (caller.kind === "signed-in") return caller;
+  throw new UnauthorizedError("credentials are needed: send Authorization: Bearer <token>");
+}
+
+/** Refuses API keys where only a session will do, so that a leaked key cannot make others. */
+export function bySession(caller: Caller): SignedIn {
+  const person = signedIn(caller);
+  if (person.key === null) return person;
+  throw new ForbiddenError("an API key may not do this; log in and use the session's token");
+}
+
+/** Who may make organizations and caches is a setting. A key that is pinned makes nothing outside its pin. */
+export function mayCreate(
+  caller: Caller,
+  what: "organizations" | "caches",
+  setting: "none" | "superusers" | "everyone",
+): SignedIn {
+  const person = signedIn(caller);
+  if (setting === "none") {
+    throw new ForbiddenError(`this server lets nobody create ${what}`, {
+      code: "creation_disabled",
+    });
+  }
+  if (setting === "superusers" && person.user.superuser === 0) {
+    throw new ForbiddenError(`only superusers may create ${what} on this server`, {
+      code: "superuser_required",
+    });
+  }
+  if (person.key !== null && person.key.organizationId !== null) {
+    throw new ForbiddenError(`a pinned API key may not create ${what}`);
+  }
+  return person;
+}
+
+/** Refuses changes to what a configuration file declares. */
+export function notManaged(what: { managed: 0 | 1; name: string }): void {
+  if (what.managed === 0) return;
+  throw new ForbiddenError(
+    `"${what.name}" is managed by the server's configuration and cannot be changed here`,
+  );
+}
+
+function userIdOf(caller: Caller): string | null {
+  return caller.kind === "signed-in" ? caller.user.id : null;
+}
+
+function viewerOf(caller: Caller): CacheViewer {
+  if (caller.kind === "anonymous") return { userId: null, onlyOrganizationId: null };
+  return { userId: caller.user.id, onlyOrganizationId: caller.key?.organizationId ?? null };
+}
+
+/** null when a pin keeps the caller from even knowing of the organization. */
+function accessOf(caller: Caller, organization: OrganizationMembership): OrganizationAccess | null {
+  const key = caller.kind === "signed-in" ? caller.key : null;
+  if (key !== null && key.cacheId !== null) {
+    throw new ForbiddenError("this API key is pinned to a cache and reaches nothing else");
+  }
+  if (key !== null && key.organizationId !== null && key.organizationId !== organization.id) {
+    return null;
+  }
+  const roleMask = organization.role === null ? 0 : (organizationRoles[organization.role] ?? 0);
+  return { organization, mask: key === null ? roleMask : roleMask & key.permissions };
+}
+
+function mayRead(access: OrganizationAccess): boolean {
+  return access.organization.public === 1 || hasOrganizationPermission(access.mask, "viewOrg");
+}
+
+function demanded(
+  access: OrganizationAccess | null,
+  demand: OrganizationDemand,
+  missing: string,
+): OrganizationAccess {
+  if (access === null) throw new NotFoundError(missing);
+  const { organization, mask } = access;
+  if (demand === "read" && organization.public === 1) return access;
+  if (organization.role === null) throw new NotFoundError(missing);
+  const permission = typeof demand === "string" ? "viewOrg" : demand.permission;
+  if (hasOrganizationPermission(mask, permission)) return access;
+  throw missingPermission(permission, "organization", organization.name);
+}
+
+/** Has part in the cache by a role or by an organization that subscribes to it. */
+function isPartOf(cache: CacheMembership): boolean {
+  return cache.role !== null || cache.is_subscriber;
+}
+
+function cacheMask(caller: Caller, cache: CacheMembership): number {
+  const role = cache.role ?? (cache.is_subscriber ? "View" : null);
+  const roleMask = role === null ? 0 : (cacheRoles[role] ?? 0);
+  const key = caller.kind === "signed-in" ? caller.key : null;
+  const keyMask = key !== null && key.cacheId !== null ? key.permissions : ALL_CACHE_PERMISSIONS;
+  return roleMask & keyMask;
+}
+
+function missingPermission(permission: string, kind: string, name: string): ForbiddenError {
+  return new ForbiddenError(`the permission ${permission} on ${kind} "${name}" is needed`);
+}

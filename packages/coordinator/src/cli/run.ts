@@ -1,0 +1,23 @@
+import { runCli } from "./program.ts";
+
+/** Leaves time for an orderly stop; then the process ends whatever still holds it. */
+const BACKSTOP_MS = 10_000;
+
+/** The process's entry: connects one command line with the process's streams, environment and signals. */
+export async function run(): Promise<void> {
+  const stop = new AbortController();
+  const onSignal = () => {
+    stop.abort();
+    setTimeout(() => process.exit(1), BACKSTOP_MS).unref();
+  };
+  process.once("SIGTERM", onSignal);
+  process.once("SIGINT", onSignal);
+  process.exitCode = await runCli(process.argv.slice(2), {
+    env: process.env,
+    writeOut: (text) => void process.stdout.write(text),
+    writeErr: (text) => void process.stderr.write(text),
+    stop: stop.signal,
+  });
+  process.off("SIGTERM", onSignal);
+  process.off("SIGINT", onSignal);
+}

@@ -1,0 +1,208 @@
+import { isIP } from "node:net";
+import { z } from "zod";
+import { LOG_LEVELS } from "../logger.ts";
+import { addressRangeSchema } from "../rules/address.ts";
+
+/**
+ * Every setting of the daemon, once. Parsing, validation and `--help` come from this table. The key in camel case names the property of
+ * the configuration; in kebab case it is the flag and the key in the configuration file. All sources deliver text; the schema makes the value.
+ */
+export interface Setting {
+  /** What stands behind the flag in `--help`. */
+  value: string;
+  /** Environment variables that it is read from. */
+  variables: readonly string[];
+  /** Puts several variables together; without it there is one variable and its text is the value. */
+  fromVariables?: (env: Environment) => string | undefined;
+  schema: z.ZodType;
+  /** Text that is used when no source has any; null means the setting may stay unset. */
+  fallback: string | null;
+  doc: string;
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+const listenSchema = z.string().transform((text, context) => {
+  const match = /^(?:\[(?<v6>[^\]]+)\]|(?<host>[^:[\]]+)):(?<port>\d{1,5})$/.exec(text);
+  const host = match?.groups?.["v6"] ?? match?.groups?.["host"];
+  const port = Number(match?.groups?.["port"]);
+  if (host === undefined || port > 65535) {
+    context.addIssue({
+      code: "custom",
+      message: "expected HOST:PORT, for instance 127.0.0.1:3000 or [::1]:3000",
+    });
+    return z.NEVER;
+  }
+  return { host, port };
+});
+
+const serveUrlSchema = z
+  .url({ protocol: /^https?$/, error: "expected a URL that starts with http:// or https://" })
+  .transform((text) => text.replace(/\/+$/, ""));
+
+const sizeSchema = z.string().transform((text, context) => {
+  const match = /^(\d{1,12})(K|M|G)?(?:i?B)?$/.exec(text);
+  const factor = { K: 1024, M: 1024 ** 2, G: 1024 ** 3 }[match?.[2] ?? ""] ?? 1;
+  const bytes = Number(match?.[1]) * factor;
+  if (match === null || bytes < 1024) {
+    context.addIssue({
+      code: "custom",
+      message: "expected a size of at least 1024 bytes, for instance 2097152 or 2M",
+    });
+    return z.NEVER;
+  }
+  return bytes;
+});
+
+const secondsSchema = (min: number, max: number) =>
+  z
+    .string()
+    .regex(/^\d{1,9}$/, `expected whole seconds from ${min} to ${max}`)
+    .transform(Number)
+    .pipe(
+      z
+        .number()
+        .min(min, `expected whole seconds from ${min} to ${max}`)
+        .max(max, `expected whole seconds from ${min} to ${max}`),
+    );
+
+const switchSchema = z.stringbool({ error: "expected true or false" });
+
+const oneOf = <const T extends readonly [string, ...string[]]>(values: T) =>
+  z.enum(values, { error: `expected one of ${values.join(", ")}` });
+
+const addressListSchema = z
+  .string()
+  .transform((text) => text.split(",").filter((part) => part.trim() !== ""))
+  .pipe(z.array(addressRangeSchema));
+
+const createPermissionSchema = oneOf(["none", "superusers", "everyone"]);
+export type CreatePermission = z.infer<typeof createPermissionSchema>;
+
+function listenFromVariables(env: Environment): string | undefined {
+  const host = env["GRADIENT_IP"];
+  const port = env["GRADIENT_PORT"];
+  if (host === undefined && port === undefined) return undefined;
+  const address = host ?? "127.0.0.1";
+  return `${isIP(address) === 6 ? `[${address}]` : address}:${port ?? "3000"}`;
+}
+
+export const settings = {
+  dataDir: {
+    value: "dir",
+    variables: ["GRADIENT_BASE_PATH"],
+    schema: z.string().min(1, "expected a directory"),
+    fallback: ".",
+    doc: "directory of everything that is kept: farm.sqlite, keys, NARs, logs",
+  },
+  listen: {
+    value: "host:port",
+    variables: ["GRADIENT_IP", "GRADIENT_PORT"],
+    fromVariables: listenFromVariables,
+    schema: listenSchema,
+    fallback: "127.0.0.1:3000",
+    doc: "address to listen on; port 0 takes a free one",
+  },
+  serveUrl: {
+    value: "url",
+    variables: ["GRADIENT_SERVE_URL"],
+    schema: serveUrlSchema,
+    fallback: null,
+    doc: "URL under which users reach this server; names the keys of new caches; https makes cookies Secure (default: http:// and the listen address)",
+  },
+  jwtSecretFile: {
+    value: "file",
+    variables: ["GRADIENT_JWT_SECRET_FILE"],
+    schema: z.string().min(1, "expected a file"),
+    fallback: null,
+    doc: "file with the secret that signs sessions, at least 32 characters (default: DATA-DIR/keys/jwt-secret, made at first start)",
+  },
+  cryptSecretFile: {
+    value: "file",
+    variables: ["GRADIENT_CRYPT_SECRET_FILE"],
+    schema: z.string().min(1, "expected a file"),
+    fallback: null,
+    doc: "file with the secret that seals private keys in the database, at least 32 characters (default: DATA-DIR/keys/crypt-secret, made at first start)",
+  },
+  enableRegistration: {
+    value: "true|false",
+    variables: ["GRADIENT_ENABLE_REGISTRATION"],
+    schema: switchSchema,
+    fallback: "true",
+    doc: "whether anybody may register",
+  },
+  createOrg: {
+    value: "who",
+    variables: ["GRADIENT_CREATE_ORG"],
+    schema: createPermissionSchema,
+    fallback: "everyone",
+    doc: "who may create organizations: none, superusers or everyone",
+  },
+  createCache: {
+    value: "who",
+    variables: ["GRADIENT_CREATE_CACHE"],
+    schema: createPermissionSchema,
+    fallback: "everyone",
+    doc: "who may create caches: none, superusers or everyone",
+  },
+  globalStatsPublic: {
+    value: "true|false",
+    variables: ["GRADIENT_GLOBAL_STATS_PUBLIC"],
+    schema: switchSchema,
+    fallback: "false",
+    doc: "whether every user may see all connected workers",
+  },
+  leaseSeconds: {
+    value: "seconds",
+    variables: ["GRADIENT_LEASE_SECONDS"],
+    schema: secondsSchema(10, 86_400),
+    fallback: "1200",
+    doc: "how long a silent worker keeps its assignments",
+  },
+  maxRequestSize: {
+    value: "bytes",
+    variables: ["GRADIENT_MAX_REQUEST_SIZE"],
+    schema: sizeSchema,
+    fallback: "2M",
+    doc: "largest request body of the API",
+  },
+  trustedProxies: {
+    value: "list",
+    variables: ["GRADIENT_TRUSTED_PROXIES"],
+    schema: addressListSchema,
+    fallback: "127.0.0.1/32,::1/128",
+    doc: "addresses, separated by commas, whose X-Forwarded-For is believed",
+  },
+  localIps: {
+    value: "list",
+    variables: ["GRADIENT_LOCAL_IPS"],
+    schema: addressListSchema,
+    fallback: "10.0.0.0/8",
+    doc: "addresses, separated by commas, that are told a cache's local priority",
+  },
+  logLevel: {
+    value: "level",
+    variables: ["GRADIENT_LOG_LEVEL"],
+    schema: oneOf(LOG_LEVELS),
+    fallback: "info",
+    doc: `least level that is logged: ${LOG_LEVELS.join(", ")}`,
+  },
+} as const satisfies Record<string, Setting>;
+
+export type SettingName = keyof typeof settings;
+
+type ValueOf<S extends Setting> = S["fallback"] extends null
+  ? z.output<S["schema"]> | null
+  : z.output<S["schema"]>;
+
+/** What the daemon runs with: validated and frozen. Secrets are apart, see secrets.ts. */
+export type Config = { readonly [K in SettingName]: ValueOf<(typeof settings)[K]> };
+
+/** `dataDir` as flag and file key write it: `data-dir`. */
+export function settingKey(name: SettingName): string {
+  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
+export function settingNames(): SettingName[] {
+  return Object.keys(settings) as SettingName[];
+}

@@ -1,0 +1,73 @@
+import { mkdir } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import { openDatabase, type Database } from "./db/client.ts";
+import { lockFile } from "./db/exclusive-lock.ts";
+import { UserError } from "./errors.ts";
+
+/** Makes the data directory when it is missing. Throws UserError. */
+export async function ensureDataDir(dataDir: string): Promise<void> {
+  try {
+    await makeDirectories(resolve(dataDir));
+  } catch (cause) {
+    throw new UserError(`data directory ${dataDir} cannot be made: ${textOf(cause)}`, {
+      exitCode: 1,
+      cause,
+    });
+  }
+}
+
+/** With its parents. (Node's own recursive mkdir never comes back from a file system where nothing can be made, such as /proc.) */
+async function makeDirectories(path: string): Promise<void> {
+  const failure = await makeDirectory(path);
+  if (failure !== "ENOENT" || dirname(path) === path) return;
+  await makeDirectories(dirname(path));
+  await mkdir(path, { mode: 0o750 });
+}
+
+/** Returns the code of a failure that the caller may mend; what is there already is no failure. */
+async function makeDirectory(path: string): Promise<string | null> {
+  try {
+    await mkdir(path, { mode: 0o750 });
+    return null;
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : null;
+    if (code === "EEXIST") return null;
+    if (code === "ENOENT") return code;
+    throw error;
+  }
+}
+
+/** Opens the farm's database and brings it up to date. Throws UserError. */
+export async function openFarmDatabase(dataDir: string): Promise<Database> {
+  const file = join(dataDir, "farm.sqlite");
+  try {
+    return await openDatabase(file);
+  } catch (cause) {
+    throw new UserError(`database ${file} cannot be opened: ${textOf(cause)}`, {
+      exitCode: 1,
+      cause,
+    });
+  }
+}
+
+/** Makes sure that one daemon at most serves a data directory. Throws UserError. */
+export function lockDataDir(dataDir: string): Disposable {
+  const file = join(dataDir, "serve.lock");
+  let lock: Disposable | null;
+  try {
+    lock = lockFile(file);
+  } catch (cause) {
+    throw new UserError(`data directory ${dataDir} cannot be written: ${textOf(cause)}`, {
+      exitCode: 1,
+      cause,
+    });
+  }
+  if (lock !== null) return lock;
+  throw new UserError(`another gradient-coordinator serves the data directory ${dataDir}`, {
+    exitCode: 1,
+  });
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

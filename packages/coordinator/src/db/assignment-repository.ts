@@ -1,0 +1,255 @@
+import type {
+  AssignmentId,
+  AssignmentKind,
+  EvaluationId,
+  Fencing,
+  OrganizationId,
+  WorkerId,
+} from "@gradient/protocol";
+import {
+  assignmentIdSchema,
+  evaluationIdSchema,
+  fencingSchema,
+  organizationIdSchema,
+  workerIdSchema,
+} from "@gradient/protocol";
+import type { Selectable } from "kysely";
+import { batchesOf } from "./batches.ts";
+import type { Queries } from "./client.ts";
+import type { AssignmentsTable } from "./tables.ts";
+
+/** Something that a worker holds: from the offer until its result was handled or the lease was lost. */
+export interface Lease {
+  readonly fencing: Fencing;
+  readonly assignment: AssignmentId;
+  readonly kind: AssignmentKind;
+  readonly organization: OrganizationId;
+  /** Of a fetch or an evaluation. */
+  readonly evaluation: EvaluationId | null;
+  /** Of a build. */
+  readonly attempt: number | null;
+  readonly worker: WorkerId;
+  readonly state: "offered" | "accepted";
+  /** Of an offer: until when it has to be accepted. Milliseconds since the epoch. */
+  readonly expiresAt: number;
+}
+
+/** An assignment before it has its fencing number. */
+export type NewLease = Omit<Lease, "fencing" | "state"> & { readonly epoch: number };
+
+function leaseOf(row: Selectable<AssignmentsTable>): Lease {
+  return {
+    fencing: fencingSchema.parse(row.fencing),
+    assignment: assignmentIdSchema.parse(row.id),
+    kind: row.kind,
+    organization: organizationIdSchema.parse(row.organization_id),
+    evaluation: evaluationIdSchema.nullable().parse(row.evaluation_id),
+    attempt: row.attempt,
+    worker: workerIdSchema.parse(row.worker_id),
+    state: row.state,
+    expiresAt: row.lease_expires_at,
+  };
+}
+
+export async function insertLease(db: Queries, lease: NewLease, now: number): Promise<Lease> {
+  const row = await db
+    .insertInto("assignments")
+    .values({
+      id: lease.assignment,
+      kind: lease.kind,
+      organization_id: lease.organization,
+      evaluation_id: lease.evaluation,
+      attempt: lease.attempt,
+      worker_id: lease.worker,
+      epoch: lease.epoch,
+      state: "offered",
+      lease_expires_at: lease.expiresAt,
+      created_at: now,
+    })
+    .returningAll()
+    .executeTakeFirstOrThrow();
+  return leaseOf(row);
+}
+
+export async function findAllLeases(db: Queries): Promise<Lease[]> {
+  const rows = await db.selectFrom("assignments").selectAll().orderBy("fencing").execute();
+  return rows.map(leaseOf);
+}
+
+/** The lease, if it still belongs to this worker. */
+export async function findLease(
+  db: Queries,
+  fencing: Fencing,
+  worker: WorkerId,
+): Promise<Lease | null> {
+  const row = await db
+    .selectFrom("assignments")
+    .selectAll()
+    .where("fencing", "=", fencing)
+    .where("worker_id", "=", worker)
+    .executeTakeFirst();
+  return row === undefined ? null : leaseOf(row);
+}
+
+/** Turns an offer into a lease. Null when the offer is gone. */
+export async function acceptLease(
+  db: Queries,
+  fencing: Fencing,
+  expiresAt: number,
+): Promise<Lease | null> {
+  const row = await db
+    .updateTable("assignments")
+    .set({ state: "accepted", lease_expires_at: expiresAt })
+    .where("fencing", "=", fencing)
+    .where("state", "=", "offered")
+    .returningAll()
+    .executeTakeFirst();
+  return row === undefined ? null : leaseOf(row);
+}
+
+export async function renewLeases(db: Queries, worker: WorkerId, expiresAt: number): Promise<void> {
+  await db
+    .updateTable("assignments")
+    .set({ lease_expires_at: expiresAt })
+    .where("worker_id", "=", worker)
+    .where("state", "=", "accepted")
+    .execute();
+}
+
+/** Gives every holder at least until then: time in which nobody could renew or accept does not count. */
+export async function extendLeases(
+  db: Queries,
+  state: Lease["state"],
+  expiresAt: number,
+): Promise<void> {
+  await db
+    .updateTable("assignments")
+    .set({ lease_expires_at: expiresAt })
+    .where("state", "=", state)
+    .where("lease_expires_at", "<", expiresAt)
+    .execute();
+}
+
+/** False when the lease was not there any more. */
+export async function deleteLease(db: Queries, fencing: Fencing): Promise<boolean> {
+  const { numDeletedRows } = await db
+    .deleteFrom("assignments")
+    .where("fencing", "=", fencing)
+    .executeTakeFirstOrThrow();
+  return numDeletedRows > 0n;
+}
+
+/** What a result was answered with. */
+export interface Answer {
+  isAccepted: boolean;
+  reason: string | null;
+}
+
+export async function insertAnswer(
+  db: Queries,
+  lease: Lease,
+  answer: Answer,
+  now: number,
+): Promise<void> {
+  await db
+    .insertInto("assignment_answers")
+    .values({
+      fencing: lease.fencing,
+      assignment_id: lease.assignment,
+      worker_id: lease.worker,
+      accepted: answer.isAccepted ? 1 : 0,
+      reason: answer.reason,
+      answered_at: now,
+    })
+    .execute();
+}
+
+export async function findAnswer(
+  db: Queries,
+  fencing: Fencing,
+  worker: WorkerId,
+): Promise<Answer | null> {
+  const row = await db
+    .selectFrom("assignment_answers")
+    .select(["accepted", "reason"])
+    .where("fencing", "=", fencing)
+    .where("worker_id", "=", worker)
+    .executeTakeFirst();
+  return row === undefined ? null : { isAccepted: row.accepted === 1, reason: row.reason };
+}
+
+export async function deleteAnswersBefore(db: Queries, time: number): Promise<void> {
+  await db.deleteFrom("assignment_answers").where("answered_at", "<", time).execute();
+}
+
+/** False when the batch had been delivered before. */
+export async function insertEvaluationBatch(
+  db: Queries,
+  fencing: Fencing,
+  sequence: number,
+): Promise<boolean> {
+  const result = await db
+    .insertInto("evaluation_batches")
+    .values({ fencing, sequence })
+    .onConflict((conflict) => conflict.columns(["fencing", "sequence"]).doNothing())
+    .executeTakeFirstOrThrow();
+  return (result.numInsertedOrUpdatedRows ?? 0n) > 0n;
+}
+
+export async function hasEvaluationBatch(
+  db: Queries,
+  fencing: Fencing,
+  sequence: number,
+): Promise<boolean> {
+  const row = await db
+    .selectFrom("evaluation_batches")
+    .select("sequence")
+    .where("fencing", "=", fencing)
+    .where("sequence", "=", sequence)
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
+export async function countEvaluationBatches(db: Queries, fencing: Fencing): Promise<number> {
+  const row = await db
+    .selectFrom("evaluation_batches")
+    .select((eb) => eb.fn.countAll().as("count"))
+    .where("fencing", "=", fencing)
+    .executeTakeFirstOrThrow();
+  return Number(row.count);
+}
+
+/** What is given out of an evaluation's own fetch and evaluation. */
+export async function findLeasesOfEvaluation(db: Queries, evaluationId: string): Promise<Lease[]> {
+  const rows = await db
+    .selectFrom("assignments")
+    .selectAll()
+    .where("evaluation_id", "=", evaluationId)
+    .execute();
+  return rows.map(leaseOf);
+}
+
+export async function findLeasesOfBuilds(db: Queries, builds: readonly number[]): Promise<Lease[]> {
+  const leases: Lease[] = [];
+  for (const batch of batchesOf(builds)) {
+    const rows = await db
+      .selectFrom("assignments")
+      .innerJoin("attempts", "attempts.number", "assignments.attempt")
+      .selectAll("assignments")
+      .where("attempts.build_id", "in", batch)
+      .execute();
+    leases.push(...rows.map(leaseOf));
+  }
+  return leases;
+}
+
+/** Leases and offers that ran out. */
+export async function findExpiredLeases(db: Queries, now: number): Promise<Lease[]> {
+  const rows = await db
+    .selectFrom("assignments")
+    .selectAll()
+    .where("lease_expires_at", "<=", now)
+    .orderBy("fencing")
+    .execute();
+  return rows.map(leaseOf);
+}

@@ -1,0 +1,234 @@
+import type { Fencing, UsageRecord, WorkerId } from "@gradient/protocol";
+import { organizationIdSchema } from "@gradient/protocol";
+import type { AttemptState } from "../scheduler/attempt-state.ts";
+import { batchesOf } from "./batches.ts";
+import { buildStateOf, type Build } from "./build-repository.ts";
+import type { Database, PreparedQuery, Queries } from "./client.ts";
+
+/** Makes one pending attempt for each build. Resolves to attempt numbers by build. */
+export async function insertAttempts(
+  db: Queries,
+  builds: readonly number[],
+  now: number,
+): Promise<Map<number, number>> {
+  const numbers = new Map<number, number>();
+  for (const batch of batchesOf(builds)) {
+    const rows = await db
+      .insertInto("attempts")
+      .values(
+        batch.map((build) => ({
+          build_id: build,
+          status: "pending",
+          created_at: now,
+          log_bytes: 0,
+        })),
+      )
+      .returning(["number", "build_id"])
+      .execute();
+    for (const row of rows) numbers.set(row.build_id, row.number);
+  }
+  return numbers;
+}
+
+/** Records that `next` was made because `previous` came to no verdict. */
+export async function linkRestart(db: Queries, previous: number, next: number): Promise<void> {
+  await db
+    .updateTable("attempts")
+    .set({ restart_of: previous })
+    .where("number", "=", next)
+    .execute();
+  await db
+    .updateTable("attempts")
+    .set({ restarted_as: next })
+    .where("number", "=", previous)
+    .execute();
+}
+
+/** False when the attempt is not pending. */
+export async function startAttempt(
+  db: Queries,
+  attempt: number,
+  worker: WorkerId,
+  fencing: Fencing,
+  now: number,
+): Promise<boolean> {
+  const { numUpdatedRows } = await db
+    .updateTable("attempts")
+    .set({ status: "running" satisfies AttemptState, worker_id: worker, fencing, assigned_at: now })
+    .where("number", "=", attempt)
+    .where("status", "=", "pending" satisfies AttemptState)
+    .executeTakeFirstOrThrow();
+  return numUpdatedRows > 0n;
+}
+
+/** How an attempt ended. Times are milliseconds since the epoch; null where it never got there. */
+export interface AttemptEnd {
+  status: AttemptState;
+  message: string | null;
+  startedAt: number | null;
+  stoppedAt: number | null;
+  storedAt: number | null;
+  usage: UsageRecord | null;
+}
+
+/** Ends a running attempt. False when it does not run. */
+export async function endAttempt(db: Queries, attempt: number, end: AttemptEnd): Promise<boolean> {
+  const { numUpdatedRows } = await db
+    .updateTable("attempts")
+    .set((eb) => ({
+      status: end.status,
+      message: end.message,
+      started_at: end.startedAt ?? eb.ref("started_at"),
+      stopped_at: end.stoppedAt,
+      stored_at: end.storedAt,
+      usage_json: end.usage === null ? null : JSON.stringify(end.usage),
+    }))
+    .where("number", "=", attempt)
+    .where("status", "=", "running" satisfies AttemptState)
+    .executeTakeFirstOrThrow();
+  return numUpdatedRows > 0n;
+}
+
+/** Notes that the build itself began, for those who watch. */
+export async function markStarted(db: Queries, attempt: number, now: number): Promise<void> {
+  await db
+    .updateTable("attempts")
+    .set({ started_at: now })
+    .where("number", "=", attempt)
+    .where("status", "=", "running" satisfies AttemptState)
+    .where("started_at", "is", null)
+    .execute();
+  await db
+    .updateTable("builds")
+    .set({ started_at: now })
+    .where("id", "=", (eb) =>
+      eb.selectFrom("attempts").select("build_id").where("number", "=", attempt),
+    )
+    .where("state", "=", "Building")
+    .execute();
+}
+
+export async function setLogBytes(db: Queries, attempt: number, logBytes: number): Promise<void> {
+  await db
+    .updateTable("attempts")
+    .set({ log_bytes: logBytes })
+    .where("number", "=", attempt)
+    .execute();
+}
+
+/** Keeps what a late result measured; everything else of an ended attempt stays. */
+export async function recordLateUsage(
+  db: Queries,
+  fencing: Fencing,
+  worker: WorkerId,
+  usage: UsageRecord,
+): Promise<void> {
+  await db
+    .updateTable("attempts")
+    .set({ usage_json: JSON.stringify(usage) })
+    .where("fencing", "=", fencing)
+    .where("worker_id", "=", worker)
+    .where("usage_json", "is", null)
+    .where("status", "!=", "running" satisfies AttemptState)
+    .execute();
+}
+
+/** Ends pending attempts of builds that nobody wants any more. Resolves to their numbers. */
+export async function withdrawAttempts(
+  db: Queries,
+  builds: readonly number[],
+  message: string,
+  now: number,
+): Promise<number[]> {
+  const numbers: number[] = [];
+  for (const batch of batchesOf(builds)) {
+    const rows = await db
+      .updateTable("attempts")
+      .set({ status: "cancelled" satisfies AttemptState, message, stopped_at: now })
+      .where("build_id", "in", batch)
+      .where("status", "=", "pending" satisfies AttemptState)
+      .returning("number")
+      .execute();
+    numbers.push(...rows.map(({ number }) => number));
+  }
+  return numbers;
+}
+
+export async function findNewestAttempt(db: Queries, build: number): Promise<number | null> {
+  const row = await db
+    .selectFrom("attempts")
+    .select("number")
+    .where("build_id", "=", build)
+    .orderBy("number", "desc")
+    .limit(1)
+    .executeTakeFirst();
+  return row?.number ?? null;
+}
+
+/** An attempt with the build that it is for. */
+export interface AttemptedBuild {
+  readonly attempt: number;
+  readonly build: Build;
+  /** Base name. */
+  readonly drvPath: string;
+  /** Whether no later attempt of the build exists: only the newest says anything about the build. */
+  readonly isNewest: boolean;
+}
+
+export async function findAttemptedBuild(
+  db: Queries,
+  attempt: number,
+): Promise<AttemptedBuild | null> {
+  const row = await db
+    .selectFrom("attempts")
+    .innerJoin("builds", "builds.id", "attempts.build_id")
+    .innerJoin("derivations", "derivations.id", "builds.derivation_id")
+    .select((eb) => [
+      "builds.id",
+      "builds.derivation_id",
+      "builds.organization_id",
+      "builds.state",
+      "builds.tries",
+      "derivations.drv_path",
+      eb
+        .selectFrom("attempts as later")
+        .select((count) => count.fn.max("later.number").as("newest"))
+        .whereRef("later.build_id", "=", "builds.id")
+        .as("newest"),
+    ])
+    .where("attempts.number", "=", attempt)
+    .executeTakeFirst();
+  if (row === undefined) return null;
+  return {
+    attempt,
+    build: {
+      id: row.id,
+      derivation: row.derivation_id,
+      organization: organizationIdSchema.parse(row.organization_id),
+      state: buildStateOf(row.state),
+      tries: row.tries,
+    },
+    drvPath: row.drv_path,
+    isNewest: row.newest === attempt,
+  };
+}
+
+/** Hot reads over attempts. They see what is committed. */
+export interface AttemptReads {
+  /** Unknown attempts count as ended. */
+  isEnded(attempt: number): boolean;
+  logBytes(attempt: number): number;
+}
+
+export function prepareAttemptReads(database: Database): AttemptReads {
+  const query: PreparedQuery<[number], { status: string; logBytes: number }> = database.prepare(
+    `select status, log_bytes as "logBytes" from attempts where number = ?`,
+  );
+  return {
+    isEnded: (attempt) => {
+      const status = query.get(attempt)?.status;
+      return status !== "pending" && status !== "running";
+    },
+    logBytes: (attempt) => query.get(attempt)?.logBytes ?? 0,
+  };
+}

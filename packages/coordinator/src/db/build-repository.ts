@@ -1,0 +1,469 @@
+import type { BuildLimits, OrganizationId, WorkerId } from "@gradient/protocol";
+import { organizationIdSchema, workerIdSchema } from "@gradient/protocol";
+import { sql, type SelectQueryBuilder } from "kysely";
+import {
+  FAILED_BUILD_STATES,
+  SUCCESSFUL_BUILD_STATES,
+  UNFINISHED_BUILD_STATES,
+  buildTransitions,
+  isBuildState,
+  type BuildEvent,
+  type BuildState,
+} from "../scheduler/build-state.ts";
+import { ENDED_EVALUATION_STATES } from "../scheduler/evaluation-state.ts";
+import { moveOf } from "../scheduler/transition.ts";
+import type { ReadyBuild } from "../scheduler/ready-queue.ts";
+import { batchesOf } from "./batches.ts";
+import type { Database, PreparedQuery, Queries } from "./client.ts";
+import { limitsOf } from "./derivation-repository.ts";
+import { readJsonColumn, stringListSchema } from "./json-column.ts";
+import type { Tables } from "./tables.ts";
+
+export interface Build {
+  readonly id: number;
+  readonly derivation: number;
+  readonly organization: OrganizationId;
+  readonly state: BuildState;
+  readonly tries: number;
+}
+
+export function buildStateOf(text: string): BuildState {
+  if (!isBuildState(text))
+    throw new Error(`the database has a build in the unknown state '${text}'`);
+  return text;
+}
+
+export async function findBuild(db: Queries, id: number): Promise<Build | null> {
+  const row = await db
+    .selectFrom("builds")
+    .select(["id", "derivation_id", "organization_id", "state", "tries"])
+    .where("id", "=", id)
+    .executeTakeFirst();
+  if (row === undefined) return null;
+  return {
+    id: row.id,
+    derivation: row.derivation_id,
+    organization: organizationIdSchema.parse(row.organization_id),
+    state: buildStateOf(row.state),
+    tries: row.tries,
+  };
+}
+
+export async function findBuildsOfDerivations(
+  db: Queries,
+  derivations: readonly number[],
+): Promise<Map<number, { id: number; state: BuildState }>> {
+  const builds = new Map<number, { id: number; state: BuildState }>();
+  for (const batch of batchesOf(derivations)) {
+    const rows = await db
+      .selectFrom("builds")
+      .select(["id", "derivation_id", "state"])
+      .where("derivation_id", "in", batch)
+      .execute();
+    for (const row of rows)
+      builds.set(row.derivation_id, { id: row.id, state: buildStateOf(row.state) });
+  }
+  return builds;
+}
+
+export interface NewBuild {
+  readonly derivation: number;
+  readonly priority: number;
+  readonly height: number;
+}
+
+/** Makes builds in state Created. Resolves to their ids by derivation. */
+export async function insertBuilds(
+  db: Queries,
+  organization: OrganizationId,
+  builds: readonly NewBuild[],
+  now: number,
+): Promise<Map<number, number>> {
+  const ids = new Map<number, number>();
+  for (const batch of batchesOf(builds)) {
+    const rows = batch.map(({ derivation, priority, height }) => ({
+      organization_id: organization,
+      derivation_id: derivation,
+      state: "Created" satisfies BuildState,
+      unmet_dependencies: 0,
+      priority,
+      height,
+      created_at: now,
+      updated_at: now,
+    }));
+    const inserted = await db
+      .insertInto("builds")
+      .values(rows)
+      .returning(["id", "derivation_id"])
+      .execute();
+    for (const row of inserted) ids.set(row.derivation_id, row.id);
+  }
+  return ids;
+}
+
+/** Columns that a change of state may bring along. */
+export interface BuildChange {
+  message?: string | null;
+  tries?: number;
+  retry_at?: number | null;
+  ready_at?: number | null;
+  assigned_at?: number | null;
+  started_at?: number | null;
+  stopped_at?: number | null;
+  stored_at?: number | null;
+}
+
+/** Applies the event to those of the builds that are in a state where it is possible. Resolves to their ids. */
+export async function moveBuilds(
+  db: Queries,
+  ids: readonly number[],
+  event: BuildEvent,
+  now: number,
+  change: BuildChange = {},
+): Promise<number[]> {
+  const { from, to } = moveOf(buildTransitions, event);
+  const moved: number[] = [];
+  for (const batch of batchesOf(ids)) {
+    const rows = await db
+      .updateTable("builds")
+      .set({ ...change, state: to, updated_at: now })
+      .where("id", "in", batch)
+      .where("state", "in", from)
+      .returning("id")
+      .execute();
+    moved.push(...rows.map(({ id }) => id));
+  }
+  return moved;
+}
+
+/** Counts one met dependency for each waiting dependent. Resolves to the builds that have none left. */
+export async function countDependencyMet(db: Queries, derivation: number): Promise<number[]> {
+  const rows = await db
+    .updateTable("builds")
+    .set((eb) => ({ unmet_dependencies: eb("unmet_dependencies", "-", 1) }))
+    .where("state", "=", "Created" satisfies BuildState)
+    .where("derivation_id", "in", (eb) =>
+      eb.selectFrom("derivation_inputs").select("derivation_id").where("input_id", "=", derivation),
+    )
+    .returning(["id", "unmet_dependencies"])
+    .execute();
+  return rows.filter((row) => row.unmet_dependencies === 0).map(({ id }) => id);
+}
+
+/** The one query that the counter is made from. Resolves to the builds, of the given ones, that wait for nothing. */
+export async function recountDependencies(db: Queries, ids: readonly number[]): Promise<number[]> {
+  const ready: number[] = [];
+  for (const batch of batchesOf(ids)) {
+    const rows = await db
+      .updateTable("builds")
+      .set((eb) => ({
+        unmet_dependencies: eb
+          .selectFrom("derivation_inputs as edge")
+          .leftJoin("builds as input", "input.derivation_id", "edge.input_id")
+          .whereRef("edge.derivation_id", "=", "builds.derivation_id")
+          .where((where) =>
+            where.or([
+              where("input.state", "is", null),
+              where("input.state", "not in", SUCCESSFUL_BUILD_STATES),
+            ]),
+          )
+          .select((count) => count.fn.countAll<number>().as("count")),
+      }))
+      .where("id", "in", batch)
+      .where("state", "=", "Created" satisfies BuildState)
+      .returning(["id", "unmet_dependencies"])
+      .execute();
+    ready.push(...rows.filter((row) => Number(row.unmet_dependencies) === 0).map(({ id }) => id));
+  }
+  return ready;
+}
+
+/** Waiting builds that use one of these derivations directly. */
+export async function findWaitingDependents(
+  db: Queries,
+  derivations: readonly number[],
+): Promise<number[]> {
+  const ids = new Set<number>();
+  for (const batch of batchesOf(derivations)) {
+    const rows = await db
+      .selectFrom("derivation_inputs")
+      .innerJoin("builds", "builds.derivation_id", "derivation_inputs.derivation_id")
+      .select("builds.id")
+      .where("derivation_inputs.input_id", "in", batch)
+      .where("builds.state", "in", ["Created", "Queued", "FailedTransient"] satisfies BuildState[])
+      .execute();
+    for (const { id } of rows) ids.add(id);
+  }
+  return [...ids];
+}
+
+/** Ends everything that waits for the derivation, however far away, in one statement. Resolves to the builds. */
+export async function failDependents(
+  db: Queries,
+  derivation: number,
+  message: string,
+  now: number,
+): Promise<number[]> {
+  const rows = await db
+    .withRecursive("dependent(derivation_id)", (query) =>
+      query
+        .selectFrom("derivation_inputs as edge")
+        .innerJoin("builds", "builds.derivation_id", "edge.derivation_id")
+        .select("edge.derivation_id")
+        .where("edge.input_id", "=", derivation)
+        .where("builds.state", "=", "Created" satisfies BuildState)
+        .union((further) =>
+          further
+            .selectFrom("dependent")
+            .innerJoin("derivation_inputs as edge", "edge.input_id", "dependent.derivation_id")
+            .innerJoin("builds", "builds.derivation_id", "edge.derivation_id")
+            .select("edge.derivation_id")
+            .where("builds.state", "=", "Created" satisfies BuildState),
+        ),
+    )
+    .updateTable("builds")
+    .set({ state: "DependencyFailed" satisfies BuildState, message, updated_at: now })
+    .where("derivation_id", "in", (eb) => eb.selectFrom("dependent").select("derivation_id"))
+    .where("state", "=", "Created" satisfies BuildState)
+    .returning("id")
+    .execute();
+  return rows.map(({ id }) => id);
+}
+
+/** Inputs of these builds that have failed, with the path of their derivation. */
+export async function findFailedInputs(
+  db: Queries,
+  builds: readonly number[],
+): Promise<{ derivation: number; drvPath: string }[]> {
+  const found = new Map<number, string>();
+  for (const batch of batchesOf(builds)) {
+    const rows = await db
+      .selectFrom("builds")
+      .innerJoin("derivation_inputs", "derivation_inputs.derivation_id", "builds.derivation_id")
+      .innerJoin("builds as input", "input.derivation_id", "derivation_inputs.input_id")
+      .innerJoin("derivations", "derivations.id", "input.derivation_id")
+      .select(["derivations.id", "derivations.drv_path"])
+      .distinct()
+      .where("builds.id", "in", batch)
+      .where("input.state", "in", FAILED_BUILD_STATES)
+      .execute();
+    for (const row of rows) found.set(row.id, row.drv_path);
+  }
+  return [...found].map(([derivation, drvPath]) => ({ derivation, drvPath }));
+}
+
+/** Lets builds inherit a higher priority. Resolves to the queued ones among them that got it. */
+export async function raisePriority(
+  db: Queries,
+  ids: readonly number[],
+  priority: number,
+): Promise<number[]> {
+  const raised: number[] = [];
+  for (const batch of batchesOf(ids)) {
+    const rows = await db
+      .updateTable("builds")
+      .set({ priority })
+      .where("id", "in", batch)
+      .where("priority", "<", priority)
+      .returning(["id", "state"])
+      .execute();
+    raised.push(...rows.filter(({ state }) => state === "Queued").map(({ id }) => id));
+  }
+  return raised;
+}
+
+export interface UnfinishedBuild {
+  readonly id: number;
+  readonly derivation: number;
+  readonly height: number;
+}
+
+export async function findUnfinishedBuilds(
+  db: Queries,
+  evaluationId: string,
+): Promise<UnfinishedBuild[]> {
+  return db
+    .selectFrom("evaluation_builds")
+    .innerJoin("builds", "builds.id", "evaluation_builds.build_id")
+    .select(["builds.id", "builds.derivation_id as derivation", "builds.height"])
+    .where("evaluation_builds.evaluation_id", "=", evaluationId)
+    .where("builds.state", "in", UNFINISHED_BUILD_STATES)
+    .execute();
+}
+
+/** Resolves to the queued builds among those whose height rose. */
+export async function raiseHeight(
+  db: Queries,
+  ids: readonly number[],
+  height: number,
+): Promise<number[]> {
+  const rows = await db
+    .updateTable("builds")
+    .set({ height })
+    .where("id", "in", ids)
+    .where("height", "<", height)
+    .returning(["id", "state"])
+    .execute();
+  return rows.filter(({ state }) => state === "Queued").map(({ id }) => id);
+}
+
+/** Builds in a failed state whose next attempt is due. */
+export async function findDueRetries(db: Queries, now: number): Promise<number[]> {
+  const rows = await db
+    .selectFrom("builds")
+    .select("id")
+    .where("retry_at", "is not", null)
+    .where("retry_at", "<=", now)
+    .where("state", "=", "FailedTransient" satisfies BuildState)
+    .execute();
+  return rows.map(({ id }) => id);
+}
+
+export async function findNextRetry(db: Queries): Promise<number | null> {
+  const row = await db
+    .selectFrom("builds")
+    .select("retry_at")
+    .where("retry_at", "is not", null)
+    .where("state", "=", "FailedTransient" satisfies BuildState)
+    .orderBy("retry_at")
+    .limit(1)
+    .executeTakeFirst();
+  return row?.retry_at ?? null;
+}
+
+/** Unfinished builds that this evaluation has and no other active evaluation needs. */
+export async function findBuildsOnlyOf(db: Queries, evaluationId: string): Promise<number[]> {
+  const rows = await db
+    .selectFrom("evaluation_builds")
+    .innerJoin("builds", "builds.id", "evaluation_builds.build_id")
+    .select("builds.id")
+    .where("evaluation_builds.evaluation_id", "=", evaluationId)
+    .where("builds.state", "in", UNFINISHED_BUILD_STATES)
+    .where((where) =>
+      where.not(
+        where.exists(
+          where
+            .selectFrom("evaluation_builds as other")
+            .innerJoin("evaluations", "evaluations.id", "other.evaluation_id")
+            .select("other.id")
+            .whereRef("other.build_id", "=", "builds.id")
+            .where("other.evaluation_id", "!=", evaluationId)
+            .where("evaluations.state", "not in", ENDED_EVALUATION_STATES),
+        ),
+      ),
+    )
+    .execute();
+  return rows.map(({ id }) => id);
+}
+
+type PendingQuery = SelectQueryBuilder<Tables, "attempts" | "builds" | "derivations", object>;
+
+async function readPending(query: PendingQuery): Promise<ReadyBuild[]> {
+  const rows = await query
+    .select([
+      "attempts.number",
+      "builds.id",
+      "builds.organization_id",
+      "builds.priority",
+      "builds.height",
+      "builds.ready_at",
+      "derivations.system",
+      "derivations.required_features_json",
+    ])
+    .execute();
+  return rows.map((row) => ({
+    attempt: row.number,
+    build: row.id,
+    organization: organizationIdSchema.parse(row.organization_id),
+    system: row.system,
+    requiredFeatures: readJsonColumn(stringListSchema, row.required_features_json),
+    priority: row.priority,
+    height: row.height,
+    readyAt: row.ready_at ?? 0,
+  }));
+}
+
+function pendingAttempts(db: Queries): PendingQuery {
+  return db
+    .selectFrom("attempts")
+    .innerJoin("builds", "builds.id", "attempts.build_id")
+    .innerJoin("derivations", "derivations.id", "builds.derivation_id")
+    .where("attempts.status", "=", sql.lit("pending"))
+    .where("builds.state", "=", "Queued" satisfies BuildState);
+}
+
+/** Everything that waits for a worker. */
+export async function findReadyBuilds(db: Queries): Promise<ReadyBuild[]> {
+  return readPending(pendingAttempts(db));
+}
+
+export async function findReadyBuildsOf(
+  db: Queries,
+  builds: readonly number[],
+): Promise<ReadyBuild[]> {
+  const ready: ReadyBuild[] = [];
+  for (const batch of batchesOf(builds)) {
+    ready.push(...(await readPending(pendingAttempts(db).where("builds.id", "in", batch))));
+  }
+  return ready;
+}
+
+/** Hot reads over builds. They see what is committed. */
+export interface BuildReads {
+  ofDerivation(derivation: number): { id: number; state: BuildState } | null;
+  isLinked(evaluationId: string, build: number): boolean;
+  /** How many direct inputs of the build each worker has built. */
+  countInputsByWorker(build: number): Map<WorkerId, number>;
+}
+
+export function prepareBuildReads(database: Database): BuildReads {
+  const ofDerivation: PreparedQuery<[number], { id: number; state: string }> = database.prepare(
+    "select id, state from builds where derivation_id = ?",
+  );
+  const isLinked: PreparedQuery<[string, number], { one: number }> = database.prepare(
+    "select 1 as one from evaluation_builds where evaluation_id = ? and build_id = ?",
+  );
+  const inputs: PreparedQuery<[number], { worker: string; count: number }> = database.prepare(
+    `select a.worker_id as worker, count(*) as count
+     from builds b
+     join derivation_inputs i on i.derivation_id = b.derivation_id
+     join builds input on input.derivation_id = i.input_id
+     join attempts a on a.build_id = input.id and a.status = 'built'
+     where b.id = ? group by a.worker_id`,
+  );
+  return {
+    ofDerivation: (derivation) => {
+      const row = ofDerivation.get(derivation);
+      return row === undefined ? null : { id: row.id, state: buildStateOf(row.state) };
+    },
+    isLinked: (evaluationId, build) => isLinked.get(evaluationId, build) !== undefined,
+    countInputsByWorker: (build) =>
+      new Map(inputs.all(build).map(({ worker, count }) => [workerIdSchema.parse(worker), count])),
+  };
+}
+
+export interface OfferableBuild {
+  /** Base name. */
+  readonly drvPath: string;
+  readonly limits: BuildLimits;
+}
+
+/** Of the attempts, the ones that are pending and that nobody holds. */
+export async function findOfferableBuilds(
+  db: Queries,
+  attempts: readonly number[],
+): Promise<Map<number, OfferableBuild>> {
+  const offerable = new Map<number, OfferableBuild>();
+  for (const batch of batchesOf(attempts)) {
+    const rows = await pendingAttempts(db)
+      .leftJoin("assignments", "assignments.attempt", "attempts.number")
+      .select(["attempts.number", "derivations.drv_path", "derivations.facts_json"])
+      .where("attempts.number", "in", batch)
+      .where("assignments.fencing", "is", null)
+      .execute();
+    for (const row of rows) {
+      offerable.set(row.number, { drvPath: row.drv_path, limits: limitsOf(row.facts_json) });
+    }
+  }
+  return offerable;
+}

@@ -1,0 +1,374 @@
+import { sql, type Selectable } from "kysely";
+import { isAttemptState, type AttemptState } from "../scheduler/attempt-state.ts";
+import {
+  isBuildState,
+  SUCCESSFUL_BUILD_STATES,
+  type BuildState,
+} from "../scheduler/build-state.ts";
+import { batchesOf } from "./batches.ts";
+import type { Queries } from "./client.ts";
+import type { AttemptsTable } from "./tables.ts";
+
+/**
+ * Reads of evaluation builds for the API: the link (evaluation, build) has the id, the build the state, its newest attempt the figures.
+ */
+
+export type Attempt = Selectable<AttemptsTable>;
+
+function linkQuery(db: Queries) {
+  return db
+    .selectFrom("evaluation_builds as link")
+    .innerJoin("builds", "builds.id", "link.build_id")
+    .innerJoin("derivations", "derivations.id", "builds.derivation_id")
+    .leftJoin("attempts as attempt", (join) =>
+      join.on((on) =>
+        on(
+          "attempt.number",
+          "=",
+          on
+            .selectFrom("attempts")
+            .select((select) => select.fn.max("attempts.number").as("newest"))
+            .whereRef("attempts.build_id", "=", "builds.id"),
+        ),
+      ),
+    );
+}
+
+export interface BuildFacts {
+  id: string;
+  evaluation_id: string;
+  organization_id: string;
+  build_id: number;
+  derivation_id: number;
+  drv_path: string;
+  name: string;
+  system: string;
+  state: string;
+  message: string | null;
+  created_at: number;
+  updated_at: number;
+  ready_at: number | null;
+  assigned_at: number | null;
+  started_at: number | null;
+  stopped_at: number | null;
+  stored_at: number | null;
+  attempt: number | null;
+  attempt_status: string | null;
+  worker_id: string | null;
+  usage_json: string | null;
+}
+
+export function findBuildFacts(db: Queries, id: string): Promise<BuildFacts | undefined> {
+  return linkQuery(db)
+    .select([
+      "link.id",
+      "link.evaluation_id",
+      "builds.organization_id",
+      "builds.id as build_id",
+      "derivations.id as derivation_id",
+      "derivations.drv_path",
+      "derivations.name",
+      "derivations.system",
+      "builds.state",
+      "builds.message",
+      "builds.created_at",
+      "builds.updated_at",
+      "builds.ready_at",
+      "builds.assigned_at",
+      "builds.started_at",
+      "builds.stopped_at",
+      "builds.stored_at",
+      "attempt.number as attempt",
+      "attempt.status as attempt_status",
+      "attempt.worker_id",
+      "attempt.usage_json",
+    ])
+    .where("link.id", "=", id)
+    .executeTakeFirst();
+}
+
+/** Outputs by name; null for one whose path is not known before it is built. */
+export function listOutputs(
+  db: Queries,
+  derivationId: number,
+): Promise<{ name: string; path: string | null }[]> {
+  return db
+    .selectFrom("derivation_outputs")
+    .select(["name", "path"])
+    .where("derivation_id", "=", derivationId)
+    .orderBy("name")
+    .execute();
+}
+
+export interface BuildItem {
+  id: string;
+  drv_path: string;
+  state: string;
+  updated_at: number;
+  started_at: number | null;
+  stopped_at: number | null;
+  attempt: number | null;
+  cpu_time_ms: number | null;
+  peak_memory_bytes: number | null;
+}
+
+/** What runs first, then what waits, what failed, what was given up, what is done; the list's order in every answer. */
+const STATE_ORDER = sql<number>`case builds.state
+  when 'Building' then 0
+  when 'Queued' then 1
+  when 'Created' then 1
+  when 'FailedPermanent' then 2
+  when 'FailedTransient' then 2
+  when 'FailedTimeout' then 2
+  when 'Aborted' then 3
+  when 'DependencyFailed' then 3
+  else 4 end`;
+
+/** A number out of the newest attempt's usage record, without reading its time series into memory. */
+function usageNumber(field: "cpuUserMs" | "cpuSystemMs" | "memoryPeakBytes") {
+  return sql<number | null>`attempt.usage_json ->> ${sql.lit(field)}`;
+}
+
+export interface BuildListRequest {
+  evaluationId: string;
+  /** null for all. */
+  limit: number | null;
+  offset: number;
+  /** Only this build's derivation and what it depends on; null for all. */
+  scopeDerivationId: number | null;
+}
+
+export async function listBuilds(
+  db: Queries,
+  request: BuildListRequest,
+): Promise<{ builds: BuildItem[]; total: number; activeCount: number }> {
+  const scoped = scopedQuery(db, request);
+  const rows = await scoped
+    .select([
+      "link.id",
+      "derivations.drv_path",
+      "builds.state",
+      "builds.updated_at",
+      "builds.started_at",
+      "builds.stopped_at",
+      "attempt.number as attempt",
+      usageNumber("cpuUserMs").as("cpu_user_ms"),
+      usageNumber("cpuSystemMs").as("cpu_system_ms"),
+      usageNumber("memoryPeakBytes").as("peak_memory_bytes"),
+    ])
+    .orderBy(STATE_ORDER)
+    .orderBy("derivations.name")
+    .orderBy("link.id")
+    .limit(request.limit ?? Number.MAX_SAFE_INTEGER)
+    .offset(request.offset)
+    .execute();
+  const counts = await scoped
+    .select((select) => [
+      select.fn.countAll<number>().as("total"),
+      select.fn
+        .countAll<number>()
+        .filterWhere("builds.state", "not in", SUCCESSFUL_BUILD_STATES)
+        .as("active"),
+    ])
+    .executeTakeFirstOrThrow();
+  return {
+    builds: rows.map(({ cpu_user_ms: user, cpu_system_ms: system, ...row }) => ({
+      ...row,
+      cpu_time_ms: user === null || system === null ? null : user + system,
+    })),
+    total: Number(counts.total),
+    activeCount: Number(counts.active),
+  };
+}
+
+function scopedQuery(db: Queries, request: BuildListRequest) {
+  const query = linkQuery(db).where("link.evaluation_id", "=", request.evaluationId);
+  const root = request.scopeDerivationId;
+  if (root === null) return query;
+  return query.where("derivations.id", "in", (where) =>
+    where
+      .selectFrom(
+        sql<{ id: number }>`(
+          with recursive needed(id) as (
+            select cast(${root} as integer)
+            union
+            select derivation_inputs.input_id from derivation_inputs
+            join needed on needed.id = derivation_inputs.derivation_id)
+          select id from needed)`.as("needed"),
+      )
+      .select("needed.id"),
+  );
+}
+
+/** A derivation of the evaluation, as a node of its dependency graph. */
+export interface BuildNode {
+  id: string;
+  derivation_id: number;
+  name: string;
+  drv_path: string;
+  state: string;
+  created_at: number;
+  updated_at: number;
+}
+
+/** Builds of the evaluation that the given derivations need directly, each with who needs it. */
+export async function listInputs(
+  db: Queries,
+  evaluationId: string,
+  derivationIds: readonly number[],
+): Promise<(BuildNode & { needed_by: number })[]> {
+  const found: (BuildNode & { needed_by: number })[] = [];
+  for (const batch of batchesOf(derivationIds)) {
+    const rows = await db
+      .selectFrom("derivation_inputs")
+      .innerJoin("derivations", "derivations.id", "derivation_inputs.input_id")
+      .innerJoin("builds", "builds.derivation_id", "derivations.id")
+      .innerJoin("evaluation_builds as link", "link.build_id", "builds.id")
+      .select([
+        "link.id",
+        "derivations.id as derivation_id",
+        "derivations.name",
+        "derivations.drv_path",
+        "builds.state",
+        "builds.created_at",
+        "builds.updated_at",
+        "derivation_inputs.derivation_id as needed_by",
+      ])
+      .where("derivation_inputs.derivation_id", "in", batch)
+      .where("link.evaluation_id", "=", evaluationId)
+      .orderBy("derivations.name")
+      .execute();
+    found.push(...rows);
+  }
+  return found;
+}
+
+/** Builds of the evaluation that each derivation needs directly, counted by state. */
+export async function countDependencies(
+  db: Queries,
+  evaluationId: string,
+  derivationIds: readonly number[],
+): Promise<Map<number, Map<string, number>>> {
+  const counts = new Map<number, Map<string, number>>();
+  for (const batch of batchesOf(derivationIds)) {
+    const rows = await db
+      .selectFrom("derivation_inputs as edge")
+      .innerJoin("builds", "builds.derivation_id", "edge.input_id")
+      .innerJoin("evaluation_builds as link", "link.build_id", "builds.id")
+      .select((select) => [
+        "edge.derivation_id",
+        "builds.state",
+        select.fn.countAll<number>().as("count"),
+      ])
+      .where("edge.derivation_id", "in", batch)
+      .where("link.evaluation_id", "=", evaluationId)
+      .groupBy(["edge.derivation_id", "builds.state"])
+      .execute();
+    for (const row of rows) {
+      const states = counts.get(row.derivation_id) ?? new Map<string, number>();
+      counts.set(row.derivation_id, states.set(row.state, Number(row.count)));
+    }
+  }
+  return counts;
+}
+
+/** What a log stream follows: a build and how its newest attempt stands. */
+export interface BuildProgress {
+  id: string;
+  name: string;
+  state: BuildState;
+  updated_at: number;
+  attempt: number | null;
+  attempt_status: AttemptState | null;
+}
+
+const PROGRESS = [
+  "link.id",
+  "derivations.name",
+  "builds.state",
+  "builds.updated_at",
+  "attempt.number as attempt",
+  "attempt.status as attempt_status",
+] as const;
+
+/** Builds of the evaluation that changed since then, in the order of their attempts. */
+export async function listProgress(
+  db: Queries,
+  evaluationId: string,
+  changedSince: number,
+): Promise<BuildProgress[]> {
+  const rows = await linkQuery(db)
+    .select(PROGRESS)
+    .where("link.evaluation_id", "=", evaluationId)
+    .where("builds.updated_at", ">=", changedSince)
+    .orderBy("attempt.number")
+    .execute();
+  return rows.map(toProgress);
+}
+
+export async function findProgress(db: Queries, id: string): Promise<BuildProgress | undefined> {
+  const row = await linkQuery(db).select(PROGRESS).where("link.id", "=", id).executeTakeFirst();
+  return row === undefined ? undefined : toProgress(row);
+}
+
+function toProgress(
+  row: Omit<BuildProgress, "state" | "attempt_status"> & {
+    state: string;
+    attempt_status: string | null;
+  },
+): BuildProgress {
+  const { state, attempt_status: status } = row;
+  if (!isBuildState(state) || (status !== null && !isAttemptState(status))) {
+    throw new Error(`build ${row.id} is in the unknown state ${state} (${status})`);
+  }
+  return { ...row, state, attempt_status: status };
+}
+
+/**
+ * Newest attempt of a derivation that the cache holds: its .drv file, or one of its outputs. undefined when there is none. The attempt may
+ * be of any organization that fills the cache.
+ */
+export async function findNewestAttemptInCache(
+  db: Queries,
+  cacheId: string,
+  drvPath: string,
+): Promise<number | undefined> {
+  const row = await db
+    .selectFrom("attempts")
+    .innerJoin("builds", "builds.id", "attempts.build_id")
+    .innerJoin("derivations", "derivations.id", "builds.derivation_id")
+    .innerJoin("cache_subscriptions as filled", (join) =>
+      join
+        .onRef("filled.organization_id", "=", "derivations.organization_id")
+        .on("filled.cache_id", "=", cacheId)
+        .on("filled.mode", "!=", "ReadOnly"),
+    )
+    .select("attempts.number")
+    .where("derivations.drv_path", "=", drvPath)
+    .where((where) =>
+      where.exists(
+        where
+          .selectFrom("cache_paths as held")
+          .select("held.path")
+          .where("held.cache_id", "=", cacheId)
+          .where((held) =>
+            held.or([
+              held("held.hash_part", "=", drvPath.slice(0, 32)),
+              held(
+                "held.hash_part",
+                "in",
+                held
+                  .selectFrom("derivation_outputs as output")
+                  .select(sql<string>`substr(output.path, 1, 32)`.as("hash_part"))
+                  .whereRef("output.derivation_id", "=", "derivations.id")
+                  .where("output.path", "is not", null),
+              ),
+            ]),
+          ),
+      ),
+    )
+    .orderBy("attempts.number", "desc")
+    .limit(1)
+    .executeTakeFirst();
+  return row?.number;
+}

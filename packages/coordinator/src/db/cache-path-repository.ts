@@ -1,0 +1,152 @@
+import type { OrganizationId } from "@gradient/protocol";
+import { batchesOf } from "./batches.ts";
+import type { Database, PreparedQuery, Queries } from "./client.ts";
+import { readJsonColumn, stringListSchema } from "./json-column.ts";
+
+/** What a cache shows of one store path. Paths are base names, the NAR hash is 52 characters of Nix base 32. */
+export interface CachedPath {
+  readonly path: string;
+  readonly narHash: string;
+  readonly narSize: number;
+  readonly references: readonly string[];
+  readonly deriver: string | null;
+  readonly ca: string | null;
+  readonly signatures: readonly string[];
+}
+
+/** The first 32 characters of a base name. */
+export function hashPartOf(base: string): string {
+  return base.slice(0, 32);
+}
+
+/** Caches that the organization's work is published in. */
+export async function findWritableCaches(
+  db: Queries,
+  organization: OrganizationId,
+): Promise<string[]> {
+  const rows = await db
+    .selectFrom("cache_subscriptions")
+    .innerJoin("caches", "caches.id", "cache_subscriptions.cache_id")
+    .select("caches.id")
+    .where("cache_subscriptions.organization_id", "=", organization)
+    .where("cache_subscriptions.mode", "=", "ReadWrite")
+    .where("caches.active", "=", 1)
+    .orderBy("caches.id")
+    .execute();
+  return rows.map(({ id }) => id);
+}
+
+/** A path on its way into one cache. */
+export type NewCachedPath = Omit<CachedPath, "narSize">;
+
+/** Shows paths in a cache. A path that the cache shows already stays as it is. */
+export async function insertCachedPaths(
+  db: Queries,
+  cacheId: string,
+  paths: readonly NewCachedPath[],
+  now: number,
+): Promise<void> {
+  for (const batch of batchesOf(paths)) {
+    const rows = batch.map((path) => ({
+      cache_id: cacheId,
+      hash_part: hashPartOf(path.path),
+      path: path.path,
+      nar_hash: path.narHash,
+      references_json: JSON.stringify(path.references),
+      deriver: path.deriver,
+      ca: path.ca,
+      signatures_json: JSON.stringify(path.signatures),
+      created_at: now,
+      last_fetched_at: null,
+      fetch_count: 0,
+    }));
+    await db
+      .insertInto("cache_paths")
+      .values(rows)
+      .onConflict((conflict) => conflict.columns(["cache_id", "hash_part"]).doNothing())
+      .execute();
+  }
+}
+
+/** Those of the base names that the cache does not show. */
+export async function findInvisible(
+  db: Queries,
+  cacheId: string,
+  bases: Iterable<string>,
+): Promise<string[]> {
+  const invisible = new Set(bases);
+  for (const batch of batchesOf([...invisible])) {
+    const rows = await db
+      .selectFrom("cache_paths")
+      .select("path")
+      .where("cache_id", "=", cacheId)
+      .where("hash_part", "in", batch.map(hashPartOf))
+      .execute();
+    for (const { path } of rows) invisible.delete(path);
+  }
+  return [...invisible];
+}
+
+interface CachedPathRow {
+  path: string;
+  narHash: string;
+  narSize: number;
+  referencesJson: string;
+  deriver: string | null;
+  ca: string | null;
+  signaturesJson: string;
+}
+
+function cachedPathOf(row: CachedPathRow): CachedPath {
+  const { referencesJson, signaturesJson, ...rest } = row;
+  return {
+    ...rest,
+    references: readJsonColumn(stringListSchema, referencesJson),
+    signatures: readJsonColumn(stringListSchema, signaturesJson),
+  };
+}
+
+const FACTS = `p.path, p.nar_hash as "narHash", n.nar_size as "narSize", p.references_json as "referencesJson",
+  p.deriver, p.ca, p.signatures_json as "signaturesJson"`;
+
+/** Hot reads of what caches show. They see what is committed. */
+export interface CachedPathReads {
+  /** Facts for a narinfo. */
+  inCache(cacheId: string, hashPart: string): CachedPath | null;
+  /** The same from whichever cache the organization may read. */
+  ofOrganization(organization: OrganizationId, hashPart: string): CachedPath | null;
+  /** Whether a cache that the organization may read holds a path with this NAR. */
+  isNarVisible(organization: OrganizationId, narHash: string): boolean;
+}
+
+export function prepareCachedPathReads(database: Database): CachedPathReads {
+  const inCache: PreparedQuery<[string, string], CachedPathRow> = database.prepare(
+    `select ${FACTS} from cache_paths p join nar_objects n on n.nar_hash = p.nar_hash
+     where p.cache_id = ? and p.hash_part = ?`,
+  );
+  const ofOrganization: PreparedQuery<[string, string], CachedPathRow> = database.prepare(
+    `select ${FACTS} from cache_subscriptions s
+     join caches c on c.id = s.cache_id and c.active = 1
+     join cache_paths p on p.cache_id = s.cache_id
+     join nar_objects n on n.nar_hash = p.nar_hash
+     where s.organization_id = ? and s.mode in ('ReadWrite', 'ReadOnly') and p.hash_part = ?
+     order by s.mode desc, s.cache_id limit 1`,
+  );
+  const isNarVisible: PreparedQuery<[string, string], { one: number }> = database.prepare(
+    `select 1 as one from cache_paths p
+     join cache_subscriptions s on s.cache_id = p.cache_id
+     join caches c on c.id = s.cache_id and c.active = 1
+     where s.organization_id = ? and s.mode in ('ReadWrite', 'ReadOnly') and p.nar_hash = ? limit 1`,
+  );
+  return {
+    inCache: (cacheId, hashPart) => {
+      const row = inCache.get(cacheId, hashPart);
+      return row === undefined ? null : cachedPathOf(row);
+    },
+    ofOrganization: (organization, hashPart) => {
+      const row = ofOrganization.get(organization, hashPart);
+      return row === undefined ? null : cachedPathOf(row);
+    },
+    isNarVisible: (organization, narHash) => isNarVisible.get(organization, narHash) !== undefined,
+  };
+}

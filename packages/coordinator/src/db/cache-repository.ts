@@ -1,0 +1,203 @@
+import type { Insertable, Selectable, Updateable } from "kysely";
+import type { Queries } from "./client.ts";
+import { offsetOf, type Page, type PageRequest } from "./page.ts";
+import type { CacheUpstreamsTable, CachesTable, CacheSubscriptionsTable } from "./tables.ts";
+
+export type Cache = Selectable<CachesTable>;
+export type SubscriptionMode = CacheSubscriptionsTable["mode"];
+
+/** Columns that may be shown: all but the sealed private key. */
+const SHOWN = [
+  "id",
+  "name",
+  "display_name",
+  "description",
+  "active",
+  "priority",
+  "local_priority",
+  "public",
+  "key_name",
+  "public_key",
+  "max_storage_gb",
+  "managed",
+  "created_by",
+  "created_at",
+] as const;
+
+export type ShownCache = Pick<Cache, (typeof SHOWN)[number]>;
+
+/** Who looks: a user, and the only organization whose subscriptions count for them (null: all of theirs). */
+export interface CacheViewer {
+  userId: string | null;
+  onlyOrganizationId: string | null;
+}
+
+/** A cache as one user sees it: their own role, and whether an organization of theirs subscribes to it. */
+export interface CacheMembership extends ShownCache {
+  role: string | null;
+  is_subscriber: boolean;
+}
+
+/** Stores a new cache with its first member and upstreams. False when the name is taken. */
+export async function insertCache(
+  db: Queries,
+  cache: Insertable<CachesTable>,
+  firstMember: { userId: string; role: string },
+  upstreams: Insertable<CacheUpstreamsTable>[],
+): Promise<boolean> {
+  const stored = await db
+    .insertInto("caches")
+    .values(cache)
+    .onConflict((conflict) => conflict.column("name").doNothing())
+    .returning("id")
+    .executeTakeFirst();
+  if (stored === undefined) return false;
+  await db
+    .insertInto("cache_members")
+    .values({ cache_id: cache.id, user_id: firstMember.userId, role: firstMember.role })
+    .execute();
+  if (upstreams.length > 0) await db.insertInto("cache_upstreams").values(upstreams).execute();
+  return true;
+}
+
+function membershipQuery(db: Queries, viewer: CacheViewer) {
+  const subscriptions = db
+    .selectFrom("cache_subscriptions")
+    .innerJoin("organization_members", (join) =>
+      join
+        .onRef("organization_members.organization_id", "=", "cache_subscriptions.organization_id")
+        .on("organization_members.user_id", "=", viewer.userId ?? ""),
+    )
+    .$if(viewer.onlyOrganizationId !== null, (only) =>
+      only.where("cache_subscriptions.organization_id", "=", viewer.onlyOrganizationId ?? ""),
+    )
+    .select("cache_subscriptions.cache_id")
+    .distinct();
+  return db
+    .selectFrom("caches")
+    .leftJoin("cache_members as member", (join) =>
+      join
+        .onRef("member.cache_id", "=", "caches.id")
+        .on("member.user_id", "=", viewer.userId ?? ""),
+    )
+    .leftJoin(subscriptions.as("subscribed"), "subscribed.cache_id", "caches.id")
+    .select(SHOWN.map((column) => `caches.${column}` as const))
+    .select(["member.role", "subscribed.cache_id as subscribed_id"]);
+}
+
+function toMembership<T extends { subscribed_id: string | null }>(row: T) {
+  const { subscribed_id: subscribedId, ...cache } = row;
+  return { ...cache, is_subscriber: subscribedId !== null };
+}
+
+export async function findCacheByName(
+  db: Queries,
+  name: string,
+  viewer: CacheViewer,
+): Promise<CacheMembership | undefined> {
+  const row = await membershipQuery(db, viewer).where("caches.name", "=", name).executeTakeFirst();
+  return row === undefined ? undefined : toMembership(row);
+}
+
+/** Caches that the user is a member of or has by a subscription, oldest first. Public caches of others are not listed. */
+export async function listCaches(
+  db: Queries,
+  viewer: CacheViewer,
+  page: PageRequest,
+): Promise<Page<CacheMembership>> {
+  const query = membershipQuery(db, viewer).where((where) =>
+    where.or([where("member.role", "is not", null), where("subscribed.cache_id", "is not", null)]),
+  );
+  const rows = await query
+    .orderBy("caches.created_at")
+    .orderBy("caches.id")
+    .limit(page.perPage)
+    .offset(offsetOf(page))
+    .execute();
+  const { total } = await query
+    .clearSelect()
+    .select((select) => select.fn.countAll<number>().as("total"))
+    .executeTakeFirstOrThrow();
+  return { items: rows.map(toMembership), total: Number(total) };
+}
+
+/** False when the new name is taken. */
+export async function updateCache(
+  db: Queries,
+  id: string,
+  change: Updateable<CachesTable>,
+): Promise<boolean> {
+  if (change.name !== undefined) {
+    const other = await db
+      .selectFrom("caches")
+      .select("id")
+      .where("name", "=", change.name)
+      .where("id", "!=", id)
+      .executeTakeFirst();
+    if (other !== undefined) return false;
+  }
+  await db
+    .updateTable("caches")
+    .set({ ...change, id })
+    .where("id", "=", id)
+    .execute();
+  return true;
+}
+
+/** Takes its paths, members and subscriptions with it. The NARs stay until nothing shows them. */
+export async function deleteCache(db: Queries, id: string): Promise<void> {
+  await db.deleteFrom("caches").where("id", "=", id).execute();
+}
+
+export function findSealedCacheKey(
+  db: Queries,
+  id: string,
+): Promise<Pick<Cache, "private_key"> | undefined> {
+  return db.selectFrom("caches").select("private_key").where("id", "=", id).executeTakeFirst();
+}
+
+export interface Subscription {
+  id: string;
+  name: string;
+  mode: SubscriptionMode;
+}
+
+/** In the order of subscription. */
+export function listSubscriptions(db: Queries, organizationId: string): Promise<Subscription[]> {
+  return db
+    .selectFrom("cache_subscriptions")
+    .innerJoin("caches", "caches.id", "cache_subscriptions.cache_id")
+    .select(["caches.id", "caches.name", "cache_subscriptions.mode"])
+    .where("cache_subscriptions.organization_id", "=", organizationId)
+    .orderBy("cache_subscriptions.created_at")
+    .orderBy("caches.name")
+    .execute();
+}
+
+/** False when the organization is subscribed already. */
+export async function insertSubscription(
+  db: Queries,
+  subscription: Insertable<CacheSubscriptionsTable>,
+): Promise<boolean> {
+  const stored = await db
+    .insertInto("cache_subscriptions")
+    .values(subscription)
+    .onConflict((conflict) => conflict.doNothing())
+    .returning("cache_id")
+    .executeTakeFirst();
+  return stored !== undefined;
+}
+
+/** False when the organization is not subscribed. */
+export async function deleteSubscription(
+  db: Queries,
+  key: { organizationId: string; cacheId: string },
+): Promise<boolean> {
+  const gone = await db
+    .deleteFrom("cache_subscriptions")
+    .where("organization_id", "=", key.organizationId)
+    .where("cache_id", "=", key.cacheId)
+    .returning("cache_id")
+    .executeTakeFirst();
+  return gone !== undefined;
+}

@@ -1,0 +1,80 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { sql } from "kysely";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { openDatabase, type Database } from "./client.ts";
+
+let directory: string;
+let database: Database;
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), "farm-db-"));
+  database = await openDatabase(join(directory, "farm.sqlite"));
+});
+
+afterEach(async () => {
+  await database[Symbol.asyncDispose]();
+  await rm(directory, { recursive: true });
+});
+
+const commit = (id: string) => ({
+  id,
+  hash: "0".repeat(40),
+  message: "",
+  author_name: "",
+  author_email: "",
+  created_at: 0,
+});
+
+test("what was committed is there after the file is opened again", async () => {
+  await database.kysely.insertInto("commits").values(commit("a")).execute();
+  await database[Symbol.asyncDispose]();
+  database = await openDatabase(join(directory, "farm.sqlite"));
+  expect(await database.kysely.selectFrom("commits").select("id").execute()).toEqual([{ id: "a" }]);
+});
+
+test("a transaction that throws leaves nothing, and its callbacks do not run", async () => {
+  const seen: string[] = [];
+  const attempt = database.transaction(async (tx) => {
+    tx.onCommit(() => seen.push("committed"));
+    await tx.kysely.insertInto("commits").values(commit("a")).execute();
+    throw new Error("no");
+  });
+  await expect(attempt).rejects.toThrow("no");
+  expect(seen).toEqual([]);
+  expect(await database.kysely.selectFrom("commits").select("id").execute()).toEqual([]);
+});
+
+test("callbacks run after the commit, in order, and a prepared query then sees what was written", async () => {
+  const ids = database.prepare<[], { id: string }>("select id from commits");
+  const seen: unknown[] = [];
+  await database.transaction(async (tx) => {
+    tx.onCommit(() => seen.push(ids.all()));
+    tx.onCommit(() => seen.push("second"));
+    await tx.kysely.insertInto("commits").values(commit("a")).execute();
+    seen.push(ids.all());
+  });
+  expect(seen).toEqual([[], [{ id: "a" }], "second"]);
+});
+
+test("numbers of attempts and fencing numbers are never used twice", async () => {
+  const add = () =>
+    database.kysely
+      .insertInto("evaluation_messages")
+      .values({ evaluation_id: "e", level: "Notice", text: "", created_at: 0 })
+      .returning("id")
+      .executeTakeFirstOrThrow();
+  await sql`pragma foreign_keys = off`.execute(database.kysely);
+  const first = await add();
+  await database.kysely.deleteFrom("evaluation_messages").execute();
+  expect((await add()).id).toBeGreaterThan(first.id);
+});
+
+test("foreign keys are enforced and children go with their parent", async () => {
+  const orphan = database.kysely
+    .insertInto("organization_members")
+    .values({ organization_id: "none", user_id: "none", role: "Admin" })
+    .execute();
+  await expect(orphan).rejects.toThrow("FOREIGN KEY");
+});

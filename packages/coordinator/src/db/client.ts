@@ -1,0 +1,136 @@
+import Sqlite from "better-sqlite3";
+import {
+  Kysely,
+  sql,
+  SqliteDialect,
+  type SqliteDatabase,
+  type Transaction as KyselyTransaction,
+} from "kysely";
+import { migrateToLatest } from "./migrator.ts";
+import type { Tables } from "./tables.ts";
+
+/** What a repository function needs: the database itself, or an open transaction. */
+export type Queries = Kysely<Tables>;
+
+/** Values that a prepared query takes. */
+export type SqlValue = string | number | null;
+
+/** A statement that is prepared once and read synchronously, for the paths where a query builder costs too much. */
+export interface PreparedQuery<Params extends readonly SqlValue[], Row> {
+  get(...params: Params): Row | undefined;
+  all(...params: Params): Row[];
+}
+
+/** An open transaction. All its statements go through `kysely`; a statement on the database itself would wait for the transaction to end. */
+export interface Transaction {
+  readonly kysely: KyselyTransaction<Tables>;
+  /** Runs after the commit, in order of registration; not at all when the transaction is rolled back. Must not throw. */
+  onCommit(callback: () => void): void;
+}
+
+export interface Database extends AsyncDisposable {
+  /** The one writing connection. Statements and transactions take turns on it. */
+  readonly kysely: Queries;
+  /** Prepares a reading statement on a second connection: it sees what is committed and never waits for a transaction. Prepare once, not for each call. */
+  prepare<Params extends readonly SqlValue[], Row>(sql: string): PreparedQuery<Params, Row>;
+  /** Runs `run` in one immediate transaction. It must wait for nothing but its own statements: everybody else's writes wait for it. */
+  transaction<T>(run: (tx: Transaction) => Promise<T>): Promise<T>;
+  /**
+   * As `transaction`, but without waiting for the disk: after a power failure it may not have happened, if no `transaction` came after it.
+   * For what nobody was promised and what comes about again by itself.
+   */
+  relaxedTransaction<T>(run: (tx: Transaction) => Promise<T>): Promise<T>;
+}
+
+const BUSY_TIMEOUT_MS = 5000;
+const STATEMENT_CACHE_SIZE = 1000;
+
+/** Keeps statements prepared, and starts transactions with the write lock held, so that no transaction fails in its middle because another process wrote. */
+function cacheStatements(connection: Sqlite.Database): SqliteDatabase {
+  const statements = new Map<string, Sqlite.Statement>();
+  return {
+    close: () => {
+      connection.close();
+    },
+    prepare: (sql) => {
+      let statement = statements.get(sql);
+      if (statement !== undefined) return statement;
+      statement = connection.prepare(sql === "begin" ? "begin immediate" : sql);
+      if (statements.size >= STATEMENT_CACHE_SIZE) statements.clear();
+      statements.set(sql, statement);
+      return statement;
+    },
+  };
+}
+
+function openConnection(file: string, options: Sqlite.Options): Sqlite.Database {
+  const connection = new Sqlite(file, { ...options, timeout: BUSY_TIMEOUT_MS });
+  connection.pragma("foreign_keys = ON");
+  connection.pragma("temp_store = MEMORY");
+  connection.pragma("cache_size = -16000");
+  return connection;
+}
+
+async function transact<T>(db: Queries, run: (tx: Transaction) => Promise<T>): Promise<T> {
+  const callbacks: (() => void)[] = [];
+  const result = await db
+    .transaction()
+    .execute((tx) => run({ kysely: tx, onCommit: (callback) => void callbacks.push(callback) }));
+  for (const callback of callbacks) callback();
+  return result;
+}
+
+/** More assignments than can be made in relaxed transactions before a durable one follows. */
+const SKIPPED_FENCING_NUMBERS = 1000;
+
+/** After a power failure the last fencing numbers may be forgotten although workers have seen them: they must not come again. */
+function skipFencingNumbers(connection: Sqlite.Database): void {
+  const skip = connection.prepare(
+    "update sqlite_sequence set seq = seq + ? where name = 'assignments'",
+  );
+  if (skip.run(SKIPPED_FENCING_NUMBERS).changes > 0) return;
+  connection.prepare("insert into sqlite_sequence (name, seq) values ('assignments', 0)").run();
+}
+
+/** Opens the database file, makes it when it is missing, and brings its tables up to date. */
+export async function openDatabase(file: string): Promise<Database> {
+  const writer = openConnection(file, {});
+  writer.pragma("journal_mode = WAL");
+  writer.pragma("synchronous = FULL");
+  const kysely = new Kysely<Tables>({
+    dialect: new SqliteDialect({ database: cacheStatements(writer) }),
+  });
+  try {
+    await migrateToLatest(kysely);
+    skipFencingNumbers(writer);
+  } catch (error) {
+    await kysely.destroy();
+    throw error;
+  }
+  const reader = openConnection(file, { readonly: true });
+  return {
+    kysely,
+    prepare: <Params extends readonly SqlValue[], Row>(sql: string) => {
+      const statement = reader.prepare<SqlValue[], Row>(sql);
+      return {
+        get: (...params: Params) => statement.get(...params),
+        all: (...params: Params) => statement.all(...params),
+      };
+    },
+    transaction: (run) => transact(kysely, run),
+    // The setting belongs to the connection, which nobody else uses until it is set back.
+    relaxedTransaction: (run) =>
+      kysely.connection().execute(async (connection) => {
+        await sql`pragma synchronous = normal`.execute(connection);
+        try {
+          return await transact(connection, run);
+        } finally {
+          await sql`pragma synchronous = full`.execute(connection);
+        }
+      }),
+    [Symbol.asyncDispose]: async () => {
+      reader.close();
+      await kysely.destroy();
+    },
+  };
+}

@@ -1,0 +1,357 @@
+import type {
+  EvaluationId,
+  EvaluationMessage,
+  OrganizationId,
+  UsageRecord,
+} from "@gradient/protocol";
+import { evaluationIdSchema, organizationIdSchema } from "@gradient/protocol";
+import { sql, type Selectable } from "kysely";
+import { v7 as uuidv7 } from "uuid";
+import { FAILED_BUILD_STATES, UNFINISHED_BUILD_STATES } from "../scheduler/build-state.ts";
+import {
+  ENDED_EVALUATION_STATES,
+  evaluationTransitions,
+  isEvaluationState,
+  type EvaluationEvent,
+  type EvaluationState,
+} from "../scheduler/evaluation-state.ts";
+import { moveOf } from "../scheduler/transition.ts";
+import { batchesOf } from "./batches.ts";
+import type { Queries } from "./client.ts";
+import type { EvaluationsTable } from "./tables.ts";
+
+/** As in the index evaluations_active: with bound values the index would not be used. */
+const IS_ACTIVE = sql<boolean>`"evaluations"."state" not in ('Completed', 'Failed', 'Aborted')`;
+
+export interface Evaluation {
+  readonly id: EvaluationId;
+  readonly organization: OrganizationId;
+  readonly project: string | null;
+  readonly repository: string;
+  readonly wildcard: string;
+  /** Base name of the fetched tree. */
+  readonly source: string | null;
+  readonly state: EvaluationState;
+  readonly waitingReasonJson: string | null;
+  readonly priority: number;
+  readonly unfinishedBuilds: number;
+  readonly tries: number;
+  readonly retryAt: number | null;
+  readonly createdAt: number;
+  readonly isEvaluated: boolean;
+}
+
+function evaluationOf(row: Selectable<EvaluationsTable>): Evaluation {
+  if (!isEvaluationState(row.state)) {
+    throw new Error(`the database has an evaluation in the unknown state '${row.state}'`);
+  }
+  return {
+    id: evaluationIdSchema.parse(row.id),
+    organization: organizationIdSchema.parse(row.organization_id),
+    project: row.project_id,
+    repository: row.repository,
+    wildcard: row.wildcard,
+    source: row.source_path,
+    state: row.state,
+    waitingReasonJson: row.waiting_reason_json,
+    priority: row.priority,
+    unfinishedBuilds: row.unfinished_builds,
+    tries: row.tries,
+    retryAt: row.retry_at,
+    createdAt: row.created_at,
+    isEvaluated: row.building_started_at !== null,
+  };
+}
+
+export async function findEvaluation(db: Queries, id: string): Promise<Evaluation | null> {
+  const row = await db
+    .selectFrom("evaluations")
+    .selectAll()
+    .where("id", "=", id)
+    .executeTakeFirst();
+  return row === undefined ? null : evaluationOf(row);
+}
+
+/** Active evaluations, oldest first; all of them or those of one organization. */
+export async function findActiveEvaluations(
+  db: Queries,
+  organization?: string,
+): Promise<Evaluation[]> {
+  let query = db.selectFrom("evaluations").selectAll().where(IS_ACTIVE);
+  if (organization !== undefined) query = query.where("organization_id", "=", organization);
+  const rows = await query.orderBy("created_at").execute();
+  return rows.map(evaluationOf);
+}
+
+export async function hasActiveEvaluation(db: Queries, projectId: string): Promise<boolean> {
+  const row = await db
+    .selectFrom("evaluations")
+    .select("id")
+    .where("project_id", "=", projectId)
+    .where("state", "not in", ENDED_EVALUATION_STATES)
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
+export interface NewEvaluation {
+  readonly organization: OrganizationId;
+  readonly project: string;
+  readonly repository: string;
+  readonly wildcard: string;
+  readonly priority: number;
+  readonly triggeredBy: string | null;
+}
+
+export async function insertEvaluation(
+  db: Queries,
+  evaluation: NewEvaluation,
+  now: number,
+): Promise<Evaluation> {
+  const row = await db
+    .insertInto("evaluations")
+    .values({
+      id: uuidv7(),
+      organization_id: evaluation.organization,
+      project_id: evaluation.project,
+      repository: evaluation.repository,
+      wildcard: evaluation.wildcard,
+      state: "Queued" satisfies EvaluationState,
+      priority: evaluation.priority,
+      triggered_by: evaluation.triggeredBy,
+      created_at: now,
+      updated_at: now,
+    })
+    .returningAll()
+    .executeTakeFirstOrThrow();
+  return evaluationOf(row);
+}
+
+/** Columns that a change of state may bring along. */
+export interface EvaluationChange {
+  waiting_reason_json?: string | null;
+  commit_id?: string;
+  source_path?: string;
+  tries?: number;
+  retry_at?: number | null;
+  fetch_started_at?: number;
+  eval_started_at?: number;
+  building_started_at?: number;
+  finished_at?: number;
+  fetch_usage_json?: string | null;
+  eval_usage_json?: string | null;
+}
+
+/** Applies the event as compare and set: false when the evaluation is in no state where it is possible. */
+export async function moveEvaluation(
+  db: Queries,
+  id: string,
+  event: EvaluationEvent,
+  now: number,
+  change: EvaluationChange = {},
+): Promise<boolean> {
+  const { from, to } = moveOf(evaluationTransitions, event);
+  const { numUpdatedRows } = await db
+    .updateTable("evaluations")
+    .set({ ...change, state: to, updated_at: now })
+    .where("id", "=", id)
+    .where("state", "in", from)
+    .executeTakeFirstOrThrow();
+  return numUpdatedRows > 0n;
+}
+
+export async function setEvaluationFacts(
+  db: Queries,
+  id: string,
+  now: number,
+  change: EvaluationChange,
+): Promise<void> {
+  await db
+    .updateTable("evaluations")
+    .set({ ...change, updated_at: now })
+    .where("id", "=", id)
+    .execute();
+}
+
+export function usageJson(usage: UsageRecord | null): string | null {
+  return usage === null ? null : JSON.stringify(usage);
+}
+
+export async function insertMessages(
+  db: Queries,
+  evaluationId: string,
+  messages: readonly (EvaluationMessage & { attribute?: readonly string[] })[],
+  now: number,
+): Promise<void> {
+  for (const batch of batchesOf(messages)) {
+    const rows = batch.map(({ level, text, attribute }) => ({
+      evaluation_id: evaluationId,
+      level,
+      text,
+      attribute_json: attribute === undefined ? null : JSON.stringify(attribute),
+      created_at: now,
+    }));
+    await db.insertInto("evaluation_messages").values(rows).execute();
+  }
+}
+
+export interface JobRecord {
+  readonly attribute: readonly string[];
+  readonly derivation: number | null;
+  readonly error: string | null;
+}
+
+/** Adds jobs; what an earlier try of the evaluation said of the same attribute is replaced. */
+export async function upsertJobs(
+  db: Queries,
+  evaluationId: string,
+  jobs: readonly JobRecord[],
+  now: number,
+): Promise<void> {
+  // One statement must not touch a row twice.
+  const byAttribute = new Map(jobs.map((job) => [JSON.stringify(job.attribute), job]));
+  for (const batch of batchesOf(byAttribute)) {
+    const rows = batch.map(([attribute, { derivation, error }]) => ({
+      evaluation_id: evaluationId,
+      attribute_json: attribute,
+      derivation_id: derivation,
+      error,
+      created_at: now,
+    }));
+    await db
+      .insertInto("jobs")
+      .values(rows)
+      .onConflict((conflict) =>
+        conflict.columns(["evaluation_id", "attribute_json"]).doUpdateSet((eb) => ({
+          derivation_id: eb.ref("excluded.derivation_id"),
+          error: eb.ref("excluded.error"),
+        })),
+      )
+      .execute();
+  }
+}
+
+export async function hasFailedJob(db: Queries, evaluationId: string): Promise<boolean> {
+  const row = await db
+    .selectFrom("jobs")
+    .select("evaluation_id")
+    .where("evaluation_id", "=", evaluationId)
+    .where("error", "is not", null)
+    .limit(1)
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
+export async function hasFailedBuild(db: Queries, evaluationId: string): Promise<boolean> {
+  const row = await db
+    .selectFrom("evaluation_builds")
+    .innerJoin("builds", "builds.id", "evaluation_builds.build_id")
+    .select("builds.id")
+    .where("evaluation_builds.evaluation_id", "=", evaluationId)
+    .where("builds.state", "in", FAILED_BUILD_STATES)
+    .limit(1)
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
+/** Links builds to an evaluation. Resolves to the builds that were not linked before. */
+export async function linkBuilds(
+  db: Queries,
+  evaluationId: string,
+  builds: readonly number[],
+): Promise<number[]> {
+  const linked: number[] = [];
+  for (const batch of batchesOf(builds)) {
+    const rows = await db
+      .insertInto("evaluation_builds")
+      .values(
+        batch.map((build) => ({ id: uuidv7(), evaluation_id: evaluationId, build_id: build })),
+      )
+      .onConflict((conflict) => conflict.columns(["evaluation_id", "build_id"]).doNothing())
+      .returning("build_id")
+      .execute();
+    linked.push(...rows.map(({ build_id }) => build_id));
+  }
+  return linked;
+}
+
+/** How many of these builds each active evaluation is linked to. */
+export async function countLinks(
+  db: Queries,
+  builds: readonly number[],
+): Promise<Map<string, number>> {
+  const counts = new Map<string, number>();
+  for (const batch of batchesOf(builds)) {
+    const rows = await db
+      .selectFrom("evaluation_builds")
+      .innerJoin("evaluations", "evaluations.id", "evaluation_builds.evaluation_id")
+      .select((eb) => ["evaluations.id", eb.fn.countAll().as("count")])
+      .where("evaluation_builds.build_id", "in", batch)
+      .where("evaluations.state", "not in", ENDED_EVALUATION_STATES)
+      .groupBy("evaluations.id")
+      .execute();
+    for (const { id, count } of rows) counts.set(id, (counts.get(id) ?? 0) + Number(count));
+  }
+  return counts;
+}
+
+/** Changes the counter and resolves to its new value. */
+export async function addUnfinishedBuilds(
+  db: Queries,
+  evaluationId: string,
+  difference: number,
+): Promise<number> {
+  const row = await db
+    .updateTable("evaluations")
+    .set((eb) => ({ unfinished_builds: eb("unfinished_builds", "+", difference) }))
+    .where("id", "=", evaluationId)
+    .returning("unfinished_builds")
+    .executeTakeFirstOrThrow();
+  return row.unfinished_builds;
+}
+
+/** The one query that the counter is made from. */
+export async function countUnfinishedBuilds(db: Queries, evaluationId: string): Promise<number> {
+  const row = await db
+    .selectFrom("evaluation_builds")
+    .innerJoin("builds", "builds.id", "evaluation_builds.build_id")
+    .select((eb) => eb.fn.countAll().as("count"))
+    .where("evaluation_builds.evaluation_id", "=", evaluationId)
+    .where("builds.state", "in", UNFINISHED_BUILD_STATES)
+    .executeTakeFirstOrThrow();
+  return Number(row.count);
+}
+
+/** What the queued builds of an evaluation ask of a worker, with how many ask it; and whether some build runs. */
+export async function findDemand(
+  db: Queries,
+  evaluationId: string,
+): Promise<{
+  queued: { system: string; requiredFeaturesJson: string; count: number }[];
+  running: number;
+}> {
+  const rows = await db
+    .selectFrom("evaluation_builds")
+    .innerJoin("builds", "builds.id", "evaluation_builds.build_id")
+    .innerJoin("derivations", "derivations.id", "builds.derivation_id")
+    .select((eb) => [
+      "builds.state",
+      "derivations.system",
+      "derivations.required_features_json",
+      eb.fn.countAll().as("count"),
+    ])
+    .where("evaluation_builds.evaluation_id", "=", evaluationId)
+    .where("builds.state", "in", ["Queued", "Building", "FailedTransient"])
+    .groupBy(["builds.state", "derivations.system", "derivations.required_features_json"])
+    .execute();
+  const queued = rows
+    .filter(({ state }) => state === "Queued")
+    .map((row) => ({
+      system: row.system,
+      requiredFeaturesJson: row.required_features_json,
+      count: Number(row.count),
+    }));
+  const running = rows
+    .filter(({ state }) => state !== "Queued")
+    .reduce((sum, { count }) => sum + Number(count), 0);
+  return { queued, running };
+}

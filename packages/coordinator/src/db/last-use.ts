@@ -1,0 +1,105 @@
+import type { Database, Queries } from "./client.ts";
+
+export interface LastUseOptions {
+  database: Pick<Database, "transaction">;
+  now: () => number;
+  /** Called when a batch could not be stored; the batch is dropped. */
+  onError: (error: unknown) => void;
+  flushEveryMs?: number;
+}
+
+interface PathUse {
+  cacheId: string;
+  hashPart: string;
+  count: number;
+  at: number;
+}
+
+/**
+ * When sessions, API keys and cached paths were last used. Uses are counted in memory and written in one transaction every few seconds, so that
+ * reading costs no write. A crash loses the last seconds, which nothing depends on.
+ */
+export class LastUse implements AsyncDisposable {
+  readonly #options: LastUseOptions;
+  readonly #timer: NodeJS.Timeout;
+  #sessions = new Map<string, number>();
+  #apiKeys = new Map<string, number>();
+  #paths = new Map<string, PathUse>();
+  #flushing: Promise<void> = Promise.resolve();
+
+  constructor(options: LastUseOptions) {
+    this.#options = options;
+    this.#timer = setInterval(() => void this.flush(), options.flushEveryMs ?? 5000);
+    this.#timer.unref();
+  }
+
+  session(id: string): void {
+    this.#sessions.set(id, this.#options.now());
+  }
+
+  apiKey(id: string): void {
+    this.#apiKeys.set(id, this.#options.now());
+  }
+
+  /** One download of a path's NAR from a cache. */
+  path(cacheId: string, hashPart: string): void {
+    const key = `${cacheId}/${hashPart}`;
+    const use = this.#paths.get(key);
+    const at = this.#options.now();
+    if (use === undefined) {
+      this.#paths.set(key, { cacheId, hashPart, count: 1, at });
+      return;
+    }
+    use.count += 1;
+    use.at = at;
+  }
+
+  /** Writes what was counted so far. Never rejects. */
+  flush(): Promise<void> {
+    this.#flushing = this.#flushing.then(() => this.#write());
+    return this.#flushing;
+  }
+
+  async #write(): Promise<void> {
+    const [sessions, apiKeys, paths] = [this.#sessions, this.#apiKeys, this.#paths];
+    if (sessions.size + apiKeys.size + paths.size === 0) return;
+    this.#sessions = new Map();
+    this.#apiKeys = new Map();
+    this.#paths = new Map();
+    try {
+      await this.#options.database.transaction(async ({ kysely: db }) => {
+        for (const [id, at] of sessions) await touch(db, "sessions", id, at);
+        for (const [id, at] of apiKeys) await touch(db, "api_keys", id, at);
+        for (const use of paths.values()) await countFetches(db, use);
+      });
+    } catch (error) {
+      this.#options.onError(error);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#timer);
+    await this.flush();
+  }
+}
+
+async function touch(
+  db: Queries,
+  table: "sessions" | "api_keys",
+  id: string,
+  at: number,
+): Promise<void> {
+  await db.updateTable(table).set({ last_used_at: at }).where("id", "=", id).execute();
+}
+
+async function countFetches(db: Queries, use: PathUse): Promise<void> {
+  await db
+    .updateTable("cache_paths")
+    .set((set) => ({
+      fetch_count: set("fetch_count", "+", use.count),
+      last_fetched_at: use.at,
+    }))
+    .where("cache_id", "=", use.cacheId)
+    .where("hash_part", "=", use.hashPart)
+    .execute();
+}

@@ -1,0 +1,64 @@
+import type { Database, PreparedQuery, Queries } from "./client.ts";
+import { batchesOf } from "./batches.ts";
+import { readJsonColumn, stringListSchema } from "./json-column.ts";
+
+/** Verified bytes on disk. Hashes are 52 characters of Nix base 32. */
+export interface NarObject {
+  readonly narHash: string;
+  readonly narSize: number;
+  readonly fileHash: string;
+  readonly fileSize: number;
+  /** Every run of 32 characters in the NAR that could be a reference; null when there were too many to keep. */
+  readonly foundHashes: readonly string[] | null;
+}
+
+/** Adds what is not there yet. The first of two uploads of the same NAR stays. */
+export async function insertNarObjects(
+  db: Queries,
+  objects: readonly NarObject[],
+  now: number,
+): Promise<void> {
+  for (const batch of batchesOf(objects)) {
+    const rows = batch.map((object) => ({
+      nar_hash: object.narHash,
+      nar_size: object.narSize,
+      file_hash: object.fileHash,
+      file_size: object.fileSize,
+      compression: "zstd",
+      found_hashes_json: object.foundHashes === null ? null : JSON.stringify(object.foundHashes),
+      created_at: now,
+    }));
+    await db
+      .insertInto("nar_objects")
+      .values(rows)
+      .onConflict((conflict) => conflict.column("nar_hash").doNothing())
+      .execute();
+  }
+}
+
+interface NarObjectRow {
+  narHash: string;
+  narSize: number;
+  fileHash: string;
+  fileSize: number;
+  foundHashesJson: string | null;
+}
+
+/** The hot read of one object; null when there is none. */
+export type FindNarObject = (narHash: string) => NarObject | null;
+
+export function prepareFindNarObject(database: Database): FindNarObject {
+  const query: PreparedQuery<[string], NarObjectRow> = database.prepare(
+    `select nar_hash as "narHash", nar_size as "narSize", file_hash as "fileHash", file_size as "fileSize",
+            found_hashes_json as "foundHashesJson"
+     from nar_objects where nar_hash = ?`,
+  );
+  return (narHash) => {
+    const row = query.get(narHash);
+    if (row === undefined) return null;
+    const { foundHashesJson, ...object } = row;
+    const foundHashes =
+      foundHashesJson === null ? null : readJsonColumn(stringListSchema, foundHashesJson);
+    return { ...object, foundHashes };
+  };
+}

@@ -1,0 +1,205 @@
+import type { Insertable, Selectable, Updateable } from "kysely";
+import { ENDED_EVALUATION_STATES } from "../scheduler/evaluation-state.ts";
+import type { Queries } from "./client.ts";
+import { offsetOf, type Page, type PageRequest } from "./page.ts";
+import type { OrganizationsTable } from "./tables.ts";
+
+export type Organization = Selectable<OrganizationsTable>;
+
+/** Columns that may be shown: all but the sealed private key. */
+const SHOWN = [
+  "id",
+  "name",
+  "display_name",
+  "description",
+  "public",
+  "hide_build_requests",
+  "ssh_public_key",
+  "managed",
+  "created_by",
+  "created_at",
+] as const;
+
+export type ShownOrganization = Pick<Organization, (typeof SHOWN)[number]>;
+
+/** An organization as one user sees it; `role` is null for who is no member. */
+export interface OrganizationMembership extends ShownOrganization {
+  role: string | null;
+}
+
+export interface ListedOrganization extends OrganizationMembership {
+  running_evaluations: number;
+}
+
+/** Stores a new organization with its first member. False when the name is taken. */
+export async function insertOrganization(
+  db: Queries,
+  organization: Insertable<OrganizationsTable>,
+  firstMember: { userId: string; role: string },
+): Promise<boolean> {
+  const stored = await db
+    .insertInto("organizations")
+    .values(organization)
+    .onConflict((conflict) => conflict.column("name").doNothing())
+    .returning("id")
+    .executeTakeFirst();
+  if (stored === undefined) return false;
+  await insertMember(db, { organizationId: organization.id, ...firstMember });
+  return true;
+}
+
+function membershipQuery(db: Queries, userId: string | null) {
+  return db
+    .selectFrom("organizations")
+    .leftJoin("organization_members as member", (join) =>
+      join
+        .onRef("member.organization_id", "=", "organizations.id")
+        .on("member.user_id", "=", userId ?? ""),
+    )
+    .select(SHOWN.map((column) => `organizations.${column}` as const))
+    .select("member.role");
+}
+
+export function findOrganizationByName(
+  db: Queries,
+  name: string,
+  userId: string | null,
+): Promise<OrganizationMembership | undefined> {
+  return membershipQuery(db, userId).where("organizations.name", "=", name).executeTakeFirst();
+}
+
+export function findOrganization(
+  db: Queries,
+  id: string,
+  userId: string | null,
+): Promise<OrganizationMembership | undefined> {
+  return membershipQuery(db, userId).where("organizations.id", "=", id).executeTakeFirst();
+}
+
+/** Organizations that the user is a member of, oldest first; only one when `onlyId` is set. */
+export async function listOrganizations(
+  db: Queries,
+  filter: { userId: string; onlyId: string | null },
+  page: PageRequest,
+): Promise<Page<ListedOrganization>> {
+  const query = membershipQuery(db, filter.userId)
+    .where("member.role", "is not", null)
+    .$if(filter.onlyId !== null, (only) =>
+      only.where("organizations.id", "=", filter.onlyId ?? ""),
+    );
+  const items = await query
+    .select((select) =>
+      select
+        .selectFrom("evaluations")
+        .whereRef("evaluations.organization_id", "=", "organizations.id")
+        .where("evaluations.state", "not in", ENDED_EVALUATION_STATES)
+        .select((count) => count.fn.countAll<number>().as("running"))
+        .as("running_evaluations"),
+    )
+    .orderBy("organizations.created_at")
+    .orderBy("organizations.id")
+    .limit(page.perPage)
+    .offset(offsetOf(page))
+    .execute();
+  const { total } = await query
+    .clearSelect()
+    .select((count) => count.fn.countAll<number>().as("total"))
+    .executeTakeFirstOrThrow();
+  return {
+    items: items.map((item) => ({
+      ...item,
+      running_evaluations: Number(item.running_evaluations ?? 0),
+    })),
+    total: Number(total),
+  };
+}
+
+/** False when the new name is taken. */
+export async function updateOrganization(
+  db: Queries,
+  id: string,
+  change: Updateable<OrganizationsTable>,
+): Promise<boolean> {
+  if (change.name !== undefined) {
+    const other = await db
+      .selectFrom("organizations")
+      .select("id")
+      .where("name", "=", change.name)
+      .where("id", "!=", id)
+      .executeTakeFirst();
+    if (other !== undefined) return false;
+  }
+  if (Object.keys(change).length === 0) return true;
+  await db.updateTable("organizations").set(change).where("id", "=", id).execute();
+  return true;
+}
+
+/** Takes everything with it that belongs to the organization. */
+export async function deleteOrganization(db: Queries, id: string): Promise<void> {
+  await db.deleteFrom("organizations").where("id", "=", id).execute();
+}
+
+export function findSealedSshKey(
+  db: Queries,
+  id: string,
+): Promise<Pick<Organization, "ssh_private_key"> | undefined> {
+  return db
+    .selectFrom("organizations")
+    .select("ssh_private_key")
+    .where("id", "=", id)
+    .executeTakeFirst();
+}
+
+export interface Member {
+  user_id: string;
+  username: string;
+  role: string;
+}
+
+/** In the order of their user names. */
+export function listMembers(db: Queries, organizationId: string): Promise<Member[]> {
+  return db
+    .selectFrom("organization_members")
+    .innerJoin("users", "users.id", "organization_members.user_id")
+    .select(["users.id as user_id", "users.username", "organization_members.role"])
+    .where("organization_members.organization_id", "=", organizationId)
+    .orderBy("users.username")
+    .execute();
+}
+
+/** False when the user is a member already. */
+export async function insertMember(
+  db: Queries,
+  member: { organizationId: string; userId: string; role: string },
+): Promise<boolean> {
+  const stored = await db
+    .insertInto("organization_members")
+    .values({ organization_id: member.organizationId, user_id: member.userId, role: member.role })
+    .onConflict((conflict) => conflict.doNothing())
+    .returning("user_id")
+    .executeTakeFirst();
+  return stored !== undefined;
+}
+
+export async function setMemberRole(
+  db: Queries,
+  member: { organizationId: string; userId: string; role: string },
+): Promise<void> {
+  await db
+    .updateTable("organization_members")
+    .set({ role: member.role })
+    .where("organization_id", "=", member.organizationId)
+    .where("user_id", "=", member.userId)
+    .execute();
+}
+
+export async function deleteMember(
+  db: Queries,
+  member: { organizationId: string; userId: string },
+): Promise<void> {
+  await db
+    .deleteFrom("organization_members")
+    .where("organization_id", "=", member.organizationId)
+    .where("user_id", "=", member.userId)
+    .execute();
+}

@@ -1,0 +1,381 @@
+import type { Generated } from "kysely";
+
+/**
+ * Row types, one interface a table. Times are milliseconds since the epoch; booleans are 0 or 1; `*_json` columns hold JSON text;
+ * store paths are kept as base names (`<hash>-<name>`), hashes as 52 characters of Nix base 32. The same columns serve SQLite and PostgreSQL.
+ */
+
+type Flag = 0 | 1;
+
+export interface UsersTable {
+  id: string;
+  username: string;
+  name: string;
+  email: string;
+  password_hash: string | null;
+  superuser: Flag;
+  email_verified: Flag;
+  active: Flag;
+  created_at: number;
+  last_login_at: number | null;
+}
+
+export interface SessionsTable {
+  id: string;
+  user_id: string;
+  created_at: number;
+  expires_at: number;
+  last_used_at: number;
+  revoked_at: number | null;
+}
+
+export interface ApiKeysTable {
+  id: string;
+  user_id: string;
+  name: string;
+  /** SHA-256, hexadecimal, of the 64 characters after the prefix. */
+  secret_hash: string;
+  permissions: number;
+  organization_id: string | null;
+  cache_id: string | null;
+  allowed_ips_json: string;
+  managed: Flag;
+  created_at: number;
+  last_used_at: number | null;
+  expires_at: number | null;
+  revoked_at: number | null;
+}
+
+export interface OrganizationsTable {
+  id: string;
+  name: string;
+  display_name: string;
+  description: string;
+  public: Flag;
+  hide_build_requests: Flag;
+  ssh_public_key: string;
+  /** Sealed with the master key. */
+  ssh_private_key: string;
+  managed: Flag;
+  created_by: string;
+  created_at: number;
+}
+
+export interface OrganizationMembersTable {
+  organization_id: string;
+  user_id: string;
+  role: string;
+}
+
+export interface WorkerRegistrationsTable {
+  organization_id: string;
+  worker_id: string;
+  display_name: string;
+  url: string | null;
+  /** SHA-256, hexadecimal, of the token's text. */
+  token_hash: string;
+  enable_fetch: Flag;
+  enable_eval: Flag;
+  enable_build: Flag;
+  active: Flag;
+  created_by: string | null;
+  registered_at: number;
+}
+
+export interface WorkersTable {
+  id: string;
+  /** Pinned at the first authenticated connection. */
+  public_key: string;
+  /** A different key that the worker showed later and that waits for approval. */
+  pending_public_key: string | null;
+  /** Number of the newest authenticated session. */
+  epoch: number;
+  last_seen_at: number;
+}
+
+export interface CachesTable {
+  id: string;
+  name: string;
+  display_name: string;
+  description: string;
+  active: Flag;
+  priority: number;
+  local_priority: number | null;
+  public: Flag;
+  key_name: string;
+  /** Base64 of the 32 bytes, without the name. */
+  public_key: string;
+  /** Sealed with the master key. */
+  private_key: string;
+  max_storage_gb: number;
+  managed: Flag;
+  created_by: string;
+  created_at: number;
+}
+
+export interface CacheMembersTable {
+  cache_id: string;
+  user_id: string;
+  role: string;
+}
+
+export interface CacheSubscriptionsTable {
+  organization_id: string;
+  cache_id: string;
+  mode: "ReadWrite" | "ReadOnly" | "WriteOnly";
+  created_at: number;
+}
+
+export interface CacheUpstreamsTable {
+  id: string;
+  cache_id: string;
+  url: string;
+  public_key: string;
+  created_at: number;
+}
+
+export interface ProjectsTable {
+  id: string;
+  organization_id: string;
+  name: string;
+  display_name: string;
+  description: string;
+  repository: string;
+  wildcard: string;
+  active: Flag;
+  managed: Flag;
+  force_evaluation: Flag;
+  sign_cache: Flag;
+  keep_evaluations: number;
+  concurrency: "hard_abort" | "soft_abort" | "all" | "skip";
+  created_by: string;
+  created_at: number;
+}
+
+export interface CommitsTable {
+  id: string;
+  hash: string;
+  message: string;
+  author_name: string;
+  author_email: string;
+  created_at: number;
+}
+
+export interface EvaluationsTable {
+  id: string;
+  organization_id: string;
+  project_id: string | null;
+  repository: string;
+  wildcard: string;
+  commit_id: string | null;
+  state: string;
+  waiting_reason_json: string | null;
+  /** Base name of the fetched source tree's store path. */
+  source_path: string | null;
+  /** Higher goes first; its builds inherit it. */
+  priority: Generated<number>;
+  /** Linked builds that are not in an end state; changes in the same transaction as theirs and can be counted anew. */
+  unfinished_builds: Generated<number>;
+  /** How often the fetch or the evaluation itself was given out and came to nothing. */
+  tries: Generated<number>;
+  /** Not given out before this time. */
+  retry_at: number | null;
+  triggered_by: string | null;
+  created_at: number;
+  updated_at: number;
+  fetch_started_at: number | null;
+  eval_started_at: number | null;
+  building_started_at: number | null;
+  finished_at: number | null;
+  /** Usage records of the fetch and of the evaluation itself. */
+  fetch_usage_json: string | null;
+  eval_usage_json: string | null;
+}
+
+export interface EvaluationMessagesTable {
+  id: Generated<number>;
+  evaluation_id: string;
+  level: "Error" | "Warning" | "Notice";
+  text: string;
+  attribute_json: string | null;
+  created_at: number;
+}
+
+export interface DerivationsTable {
+  id: Generated<number>;
+  organization_id: string;
+  drv_path: string;
+  name: string;
+  system: string;
+  required_features_json: string;
+  is_fixed_output: Flag;
+  /** Limits, tags and preferences read from the derivation's environment. */
+  facts_json: string;
+  created_at: number;
+}
+
+export interface DerivationOutputsTable {
+  derivation_id: number;
+  name: string;
+  /** null until built, for a derivation whose output is addressed by its content. */
+  path: string | null;
+}
+
+export interface DerivationInputsTable {
+  derivation_id: number;
+  input_id: number;
+  outputs_json: string;
+}
+
+export interface DerivationSourcesTable {
+  derivation_id: number;
+  path: string;
+}
+
+export interface BuildsTable {
+  id: Generated<number>;
+  organization_id: string;
+  derivation_id: number;
+  state: string;
+  /** In state Created: input builds that are neither Completed nor Substituted; changes in the same transaction as theirs and can be counted anew. */
+  unmet_dependencies: number;
+  /** Highest priority of the evaluations that want it. */
+  priority: Generated<number>;
+  /** Longest known chain of builds that wait for this one. */
+  height: Generated<number>;
+  /** Attempts since it was last asked for that ended without a verdict. */
+  tries: Generated<number>;
+  /** In state FailedTransient: when the next attempt may start. */
+  retry_at: number | null;
+  message: string | null;
+  created_at: number;
+  updated_at: number;
+  /** When the last dependency was stored. */
+  ready_at: number | null;
+  assigned_at: number | null;
+  started_at: number | null;
+  stopped_at: number | null;
+  stored_at: number | null;
+}
+
+export interface EvaluationBuildsTable {
+  id: string;
+  evaluation_id: string;
+  build_id: number;
+}
+
+export interface JobsTable {
+  evaluation_id: string;
+  attribute_json: string;
+  derivation_id: number | null;
+  error: string | null;
+  created_at: number;
+}
+
+export interface AttemptsTable {
+  number: Generated<number>;
+  build_id: number;
+  /** pending, running, or one of nixbuild.net's end states. */
+  status: string;
+  message: string | null;
+  worker_id: string | null;
+  /** Of the assignment that it was last given out with. */
+  fencing: number | null;
+  created_at: number;
+  assigned_at: number | null;
+  started_at: number | null;
+  stopped_at: number | null;
+  stored_at: number | null;
+  usage_json: string | null;
+  log_bytes: number;
+  restart_of: number | null;
+  restarted_as: number | null;
+}
+
+/** Leases: a row exists from the offer until the result was handled or the lease was lost. */
+export interface AssignmentsTable {
+  fencing: Generated<number>;
+  id: string;
+  kind: "fetch" | "eval" | "build" | "sign";
+  organization_id: string;
+  evaluation_id: string | null;
+  attempt: number | null;
+  worker_id: string;
+  epoch: number;
+  state: "offered" | "accepted";
+  lease_expires_at: number;
+  created_at: number;
+}
+
+/** What a result was answered with, so that a result that is sent again gets the same answer. Kept for some days. */
+export interface AssignmentAnswersTable {
+  fencing: number;
+  assignment_id: string;
+  worker_id: string;
+  accepted: Flag;
+  reason: string | null;
+  answered_at: number;
+}
+
+/** Batches of attributes that an evaluation's assignment has delivered. */
+export interface EvaluationBatchesTable {
+  fencing: number;
+  sequence: number;
+}
+
+export interface NarObjectsTable {
+  nar_hash: string;
+  nar_size: number;
+  file_hash: string;
+  file_size: number;
+  compression: string;
+  /** Every run of 32 characters in the NAR that could be a store path's hash; null when there were too many to keep. */
+  found_hashes_json: string | null;
+  created_at: number;
+}
+
+export interface CachePathsTable {
+  cache_id: string;
+  hash_part: string;
+  path: string;
+  nar_hash: string;
+  references_json: string;
+  deriver: string | null;
+  ca: string | null;
+  /** The cache's own signature first, then the worker's. */
+  signatures_json: string;
+  created_at: number;
+  last_fetched_at: number | null;
+  fetch_count: number;
+}
+
+export interface Tables {
+  users: UsersTable;
+  sessions: SessionsTable;
+  api_keys: ApiKeysTable;
+  organizations: OrganizationsTable;
+  organization_members: OrganizationMembersTable;
+  worker_registrations: WorkerRegistrationsTable;
+  workers: WorkersTable;
+  caches: CachesTable;
+  cache_members: CacheMembersTable;
+  cache_subscriptions: CacheSubscriptionsTable;
+  cache_upstreams: CacheUpstreamsTable;
+  projects: ProjectsTable;
+  commits: CommitsTable;
+  evaluations: EvaluationsTable;
+  evaluation_messages: EvaluationMessagesTable;
+  derivations: DerivationsTable;
+  derivation_outputs: DerivationOutputsTable;
+  derivation_inputs: DerivationInputsTable;
+  derivation_sources: DerivationSourcesTable;
+  builds: BuildsTable;
+  evaluation_builds: EvaluationBuildsTable;
+  jobs: JobsTable;
+  attempts: AttemptsTable;
+  assignments: AssignmentsTable;
+  assignment_answers: AssignmentAnswersTable;
+  evaluation_batches: EvaluationBatchesTable;
+  nar_objects: NarObjectsTable;
+  cache_paths: CachePathsTable;
+}

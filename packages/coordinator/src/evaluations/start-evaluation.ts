@@ -1,0 +1,44 @@
+import { organizationIdSchema } from "@gradient/protocol";
+import {
+  hasActiveEvaluation,
+  insertEvaluation,
+  type Evaluation,
+} from "../db/evaluation-repository.ts";
+import { ConflictError, NotFoundError } from "../errors.ts";
+import type { Change } from "../queue/change.ts";
+
+/** Higher goes first: what somebody asked for and waits for, then what started by itself. */
+const PRIORITIES = { interactive: 2, automatic: 1 } as const;
+
+/** Queues an evaluation of a project. Throws NotFoundError, and ConflictError when one is active already. */
+export async function startEvaluation(
+  change: Change,
+  request: { projectId: string; triggeredBy: string | null },
+): Promise<Evaluation> {
+  const { kysely, now, news } = change;
+  const project = await kysely
+    .selectFrom("projects")
+    .select(["organization_id", "name", "repository", "wildcard"])
+    .where("id", "=", request.projectId)
+    .executeTakeFirst();
+  if (project === undefined) throw new NotFoundError(`project ${request.projectId} does not exist`);
+  if (await hasActiveEvaluation(kysely, request.projectId)) {
+    throw new ConflictError(
+      `project '${project.name}' has an active evaluation already: wait for its end or abort it`,
+    );
+  }
+  const evaluation = await insertEvaluation(
+    kysely,
+    {
+      organization: organizationIdSchema.parse(project.organization_id),
+      project: request.projectId,
+      repository: project.repository,
+      wildcard: project.wildcard,
+      priority: request.triggeredBy === null ? PRIORITIES.automatic : PRIORITIES.interactive,
+      triggeredBy: request.triggeredBy,
+    },
+    now,
+  );
+  news.tasks.add(evaluation.id);
+  return evaluation;
+}

@@ -1,0 +1,68 @@
+import type { Clock } from "../clock.ts";
+import type { Background } from "../queue/background.ts";
+import type { ChangeFacts } from "../queue/change.ts";
+import { membersOf, type Fleet } from "../queue/fleet.ts";
+import type { LeaseBook } from "../queue/lease-book.ts";
+import { isQualified } from "../scheduler/choose-worker.ts";
+import type { ReadyQueue } from "../scheduler/ready-queue.ts";
+import type { FleetMember } from "../scheduler/waiting-reason.ts";
+import { reviewWaiting } from "./review-waiting.ts";
+
+export interface WaitingReviewOptions {
+  readonly changes: ChangeFacts;
+  readonly clock: Clock;
+  readonly background: Background;
+  readonly fleet: Fleet;
+  readonly leases: LeaseBook;
+  readonly queue: ReadyQueue;
+  /** A worker that is gone for a shorter time parks nothing. */
+  readonly graceMs: number;
+}
+
+/** Decides when evaluations are looked at that nobody may be able to go on with. */
+export class WaitingReview implements Disposable {
+  readonly #options: WaitingReviewOptions;
+  #timer: Disposable | null = null;
+  #isClosed = false;
+
+  constructor(options: WaitingReviewOptions) {
+    this.#options = options;
+  }
+
+  /** After the grace period, once for however many calls. */
+  soon(): void {
+    if (this.#timer !== null || this.#isClosed) return;
+    this.#timer = this.#options.clock.after(this.#options.graceMs, () => {
+      this.#timer = null;
+      if (!this.#isClosed)
+        this.#options.background.run("review of waiting evaluations", () => this.now());
+    });
+  }
+
+  /** Of one organization, or of all. */
+  async now(organization?: string): Promise<void> {
+    const { changes, fleet, leases } = this.#options;
+    await changes((change) => {
+      const members = membersOf(fleet, leases);
+      return reviewWaiting(
+        change,
+        { members, stuck: this.#stuckOrganizations(members) },
+        organization,
+      );
+    });
+  }
+
+  [Symbol.dispose](): void {
+    this.#isClosed = true;
+    this.#timer?.[Symbol.dispose]();
+  }
+
+  /** Organizations with a ready build that no connected worker could take. */
+  #stuckOrganizations(members: readonly FleetMember[]): Set<string> {
+    const stuck = new Set<string>();
+    for (const group of this.#options.queue.groups()) {
+      if (!members.some(({ seat }) => isQualified(seat, group))) stuck.add(group.organization);
+    }
+    return stuck;
+  }
+}

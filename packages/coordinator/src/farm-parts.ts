@@ -1,0 +1,248 @@
+import type { FastifyPluginAsync } from "fastify";
+import type { Clock } from "./clock.ts";
+import { DEFAULT_RETRY_POLICY } from "./builds/verdict.ts";
+import { prepareBuildReads } from "./db/build-repository.ts";
+import { prepareCachedPathReads } from "./db/cache-path-repository.ts";
+import { prepareDerivationReads } from "./db/derivation-repository.ts";
+import { prepareFindNarObject } from "./db/nar-object-repository.ts";
+import { ActiveEvaluations } from "./evaluations/active-evaluations.ts";
+import { availabilityInCaches } from "./evaluations/availability.ts";
+import { settleEvaluations } from "./evaluations/end-evaluation.ts";
+import { measureHeights } from "./evaluations/measure-heights.ts";
+import { WaitingReview } from "./evaluations/waiting-review.ts";
+import type { FarmOptions, FarmTimes } from "./farm.ts";
+import { transferRoutes } from "./http/routes/proto/transfer-routes.ts";
+import { NarIntake } from "./intake/nar-intake.ts";
+import { publicationPlanner } from "./intake/publication.ts";
+import { grantTransfer } from "./intake/transfer-access.ts";
+import type { LogFiles } from "./logs/log-files.ts";
+import { Background } from "./queue/background.ts";
+import { changesOf, type Changes } from "./queue/change.ts";
+import { Dispatcher } from "./queue/dispatcher.ts";
+import type { EvaluationTasks } from "./queue/evaluation-tasks.ts";
+import type { LeaseBook } from "./queue/lease-book.ts";
+import { Sweep } from "./queue/sweep.ts";
+import { tellNews } from "./queue/tell-news.ts";
+import type { ReadyQueue } from "./scheduler/ready-queue.ts";
+import { MessageHandler } from "./sessions/message-handler.ts";
+import type { Roster } from "./sessions/roster.ts";
+import { WorkerSessions } from "./sessions/worker-sessions.ts";
+import type { NarFiles } from "./storage/nar-files.ts";
+
+/** What is kept in memory: all of it can be made again from the database. */
+export interface Memory {
+  readonly queue: ReadyQueue;
+  readonly tasks: EvaluationTasks;
+  readonly leases: LeaseBook;
+  readonly roster: Roster;
+}
+
+/** What the parts are made from. */
+export interface Ground {
+  readonly options: FarmOptions;
+  readonly clock: Clock;
+  readonly times: FarmTimes;
+  readonly memory: Memory;
+  readonly logs: LogFiles;
+  readonly files: NarFiles;
+}
+
+export interface FarmParts {
+  readonly evaluations: ActiveEvaluations;
+  readonly sessions: WorkerSessions;
+  readonly dispatcher: Dispatcher;
+  readonly sweep: Sweep;
+  readonly review: WaitingReview;
+  readonly background: Background;
+  readonly routes: FastifyPluginAsync;
+}
+
+/** Hot reads over the database, prepared once. */
+type Reads = ReturnType<typeof prepareReads>;
+
+function prepareReads({ options: { database } }: Ground) {
+  const derivations = prepareDerivationReads(database);
+  return {
+    derivations,
+    builds: prepareBuildReads(database),
+    cachedPaths: prepareCachedPathReads(database),
+    findNarObject: prepareFindNarObject(database),
+    decideAvailability: availabilityInCaches(derivations),
+  };
+}
+
+/** Makes all parts and connects them: every transaction tells its news to those whom it concerns. */
+export function connectParts(ground: Ground): FarmParts {
+  const { options, clock, times, memory, logs } = ground;
+  const { database, logger, leaseMs } = options;
+  const { queue, tasks, leases, roster } = memory;
+  const reads = prepareReads(ground);
+  const background = new Background(logger);
+  const changes = changesOf({
+    database,
+    clock,
+    settle: settleEvaluations,
+    tell: (news) => tellNews({ queue, tasks, leases, fleet: roster, ...listeners }, news),
+  });
+  const review = new WaitingReview({
+    changes: changes.durable,
+    clock,
+    background,
+    fleet: roster,
+    leases,
+    queue,
+    graceMs: times.waitingGraceMs,
+  });
+  const dispatcher = new Dispatcher({
+    kysely: database.kysely,
+    changes: changes.relaxed,
+    clock,
+    logger,
+    queue,
+    tasks,
+    leases,
+    fleet: roster,
+    builds: reads.builds,
+    findCredentials: options.findCredentials ?? (() => Promise.resolve(null)),
+    leaseMs,
+    offerMs: times.offerMs,
+  });
+  const intake = connectIntake(ground, reads, changes);
+  const handler = connectHandler(ground, reads, { changes, dispatcher, background, intake });
+  const sessions = connectSessions(ground, { changes, dispatcher, review, background, handler });
+  const listeners = {
+    wake: () => dispatcher.wake(),
+    review: () => review.soon(),
+    logEnded: (attempt: number) => logs.finish(attempt),
+    released: sessions.dismissIfUseless.bind(sessions),
+  };
+  return {
+    evaluations: new ActiveEvaluations({ changes: changes.durable, review }),
+    sessions,
+    dispatcher,
+    sweep: connectSweep(ground, { changes, dispatcher, handler }),
+    review,
+    background,
+    routes: intake.routes,
+  };
+}
+
+function connectIntake(ground: Ground, reads: Reads, changes: Changes) {
+  const { options, clock, memory, files } = ground;
+  const { database } = options;
+  const { kysely } = database;
+  const { cachedPaths, findNarObject } = reads;
+  const evidence = { files, findNarObject };
+  const publications = publicationPlanner({ kysely, cachedPaths, signer: options.signer });
+  const routes = transferRoutes({
+    kysely,
+    files,
+    nars: new NarIntake({ database, files, findNarObject, clock }),
+    findNarObject,
+    cachedPaths,
+    evidence,
+    publications,
+    changes: changes.durable,
+    grant: (headers) => grantTransfer(memory.roster, memory.leases, headers),
+  });
+  return { evidence, publications, routes };
+}
+
+function connectHandler(
+  ground: Ground,
+  reads: Reads,
+  parts: {
+    changes: Changes;
+    dispatcher: Dispatcher;
+    background: Background;
+    intake: ReturnType<typeof connectIntake>;
+  },
+): MessageHandler {
+  const { options, clock, times, memory, logs } = ground;
+  const { changes, dispatcher, background, intake } = parts;
+  const { kysely } = options.database;
+  const { derivations, cachedPaths } = reads;
+  const retries = options.retries ?? DEFAULT_RETRY_POLICY;
+  return new MessageHandler({
+    kysely,
+    changes,
+    clock,
+    leases: memory.leases,
+    queue: memory.queue,
+    logs,
+    plans: reads,
+    cachedPaths,
+    retries,
+    builds: {
+      kysely,
+      changes: changes.durable,
+      retries,
+      plans: reads,
+      publications: intake.publications,
+      evidence: { ...intake.evidence, derivations, cachedPaths },
+    },
+    leaseMs: options.leaseMs,
+    declinePauseMs: times.declinePauseMs,
+    declineMemoryMs: times.declineMemoryMs,
+    wake: () => dispatcher.wake(),
+    onEvaluated: (evaluationId) => {
+      background.run("critical path", () =>
+        measureHeights({ kysely, derivations, changes: changes.relaxed }, evaluationId),
+      );
+    },
+  });
+}
+
+function connectSessions(
+  ground: Ground,
+  parts: {
+    changes: Changes;
+    dispatcher: Dispatcher;
+    review: WaitingReview;
+    background: Background;
+    handler: MessageHandler;
+  },
+): WorkerSessions {
+  const { options, clock, times, memory } = ground;
+  const { database, logger, leaseMs } = options;
+  const { changes, dispatcher, review, background, handler } = parts;
+  const retries = options.retries ?? DEFAULT_RETRY_POLICY;
+  const { leases, roster } = memory;
+  return new WorkerSessions({
+    database,
+    clock,
+    logger,
+    roster,
+    leases,
+    handler,
+    reconcile: { kysely: database.kysely, changes: changes.durable, leases, leaseMs, retries },
+    leaseMs,
+    handshakeMs: times.handshakeMs,
+    pingMs: times.pingMs,
+    onFleetChanged: (change) => {
+      dispatcher.wake();
+      if (change === "less") review.soon();
+      else background.run("review of waiting evaluations", () => review.now());
+    },
+  });
+}
+
+function connectSweep(
+  ground: Ground,
+  parts: { changes: Changes; dispatcher: Dispatcher; handler: MessageHandler },
+): Sweep {
+  const { options, clock, times, memory } = ground;
+  const { changes, dispatcher, handler } = parts;
+  return new Sweep({
+    kysely: options.database.kysely,
+    changes: changes.durable,
+    clock,
+    logger: options.logger,
+    retries: options.retries ?? DEFAULT_RETRY_POLICY,
+    leaseMs: options.leaseMs,
+    offerMs: times.offerMs,
+    intervalMs: times.sweepMs,
+    onUnanswered: (lease) => handler.unanswered(memory.roster.find(lease.worker), lease),
+    wake: () => dispatcher.wake(),
+  });
+}

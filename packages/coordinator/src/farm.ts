@@ -1,0 +1,128 @@
+import type { FastifyPluginAsync } from "fastify";
+import { systemClock, type Clock } from "./clock.ts";
+import type { RetryPolicy } from "./builds/verdict.ts";
+import { extendLeases, findAllLeases } from "./db/assignment-repository.ts";
+import { prepareAttemptReads, setLogBytes } from "./db/attempt-repository.ts";
+import { findReadyBuilds } from "./db/build-repository.ts";
+import type { Database } from "./db/client.ts";
+import { connectParts, type Memory } from "./farm-parts.ts";
+import type { Logger } from "./logger.ts";
+import { LogFiles } from "./logs/log-files.ts";
+import type { CacheSigner, Evaluations, Logs, NarStore, WorkerLink } from "./ports.ts";
+import { EvaluationTasks } from "./queue/evaluation-tasks.ts";
+import { LeaseBook } from "./queue/lease-book.ts";
+import type { FindCredentials } from "./queue/offer.ts";
+import { ReadyQueue } from "./scheduler/ready-queue.ts";
+import { Roster } from "./sessions/roster.ts";
+import { NarFiles } from "./storage/nar-files.ts";
+
+/** How long things may take. All of them milliseconds. */
+export interface FarmTimes {
+  /** From an offer to its acceptance. */
+  readonly offerMs: number;
+  readonly handshakeMs: number;
+  readonly pingMs: number;
+  readonly sweepMs: number;
+  /** A worker that declined an offer gets no other for so long. */
+  readonly declinePauseMs: number;
+  /** A worker that declined a build does not get the same one for so long. */
+  readonly declineMemoryMs: number;
+  /** A worker that is gone for a shorter time parks no evaluation. */
+  readonly waitingGraceMs: number;
+}
+
+const DEFAULT_TIMES: FarmTimes = {
+  offerMs: 30_000,
+  handshakeMs: 15_000,
+  pingMs: 20_000,
+  sweepMs: 1000,
+  declinePauseMs: 1000,
+  declineMemoryMs: 60_000,
+  waitingGraceMs: 3000,
+};
+
+export interface FarmOptions {
+  readonly database: Database;
+  readonly dataDir: string;
+  readonly signer: CacheSigner;
+  /** How long an assignment belongs to a worker that is not heard of. Longer than a deployment. */
+  readonly leaseMs: number;
+  readonly logger: Logger;
+  /** Secrets for fetches of private repositories. */
+  readonly findCredentials?: FindCredentials;
+  readonly clock?: Clock;
+  readonly times?: Partial<FarmTimes>;
+  readonly retries?: RetryPolicy;
+}
+
+/** Queue, worker link, intake and logs of one coordinator. */
+export interface Farm extends AsyncDisposable {
+  readonly evaluations: Evaluations;
+  readonly workers: WorkerLink;
+  readonly logs: Logs;
+  readonly nars: NarStore;
+  /** To be registered with the prefix `/proto`. */
+  readonly transferRoutes: FastifyPluginAsync;
+}
+
+/** Opens the farm over a database that nobody else writes to, with the queue as the last run left it. */
+export async function openFarm(options: FarmOptions): Promise<Farm> {
+  const { database, dataDir, logger, clock = systemClock } = options;
+  const times = { ...DEFAULT_TIMES, ...options.times };
+  const { kysely } = database;
+  const memory: Memory = {
+    queue: new ReadyQueue(),
+    tasks: new EvaluationTasks(),
+    leases: new LeaseBook(),
+    roster: new Roster(),
+  };
+  await restore(memory, options, times, clock);
+  const attempts = prepareAttemptReads(database);
+  const logs = await LogFiles.open({
+    dataDir,
+    logger,
+    attempts: { ...attempts, recordSize: (attempt, bytes) => setLogBytes(kysely, attempt, bytes) },
+  });
+  const files = await NarFiles.open(dataDir);
+  const parts = connectParts({ options, clock, times, memory, logs, files });
+  parts.dispatcher.wake();
+  parts.review.soon();
+  return {
+    evaluations: parts.evaluations,
+    workers: parts.sessions,
+    logs,
+    nars: files,
+    transferRoutes: parts.routes,
+    [Symbol.asyncDispose]: async () => {
+      parts.review[Symbol.dispose]();
+      await parts.sweep[Symbol.asyncDispose]();
+      await parts.sessions[Symbol.asyncDispose]();
+      await parts.dispatcher[Symbol.asyncDispose]();
+      await parts.background[Symbol.asyncDispose]();
+      await logs[Symbol.asyncDispose]();
+      await files[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** Brings the memory to what the database says. Nobody loses a lease for the time in which there was no coordinator. */
+async function restore(
+  memory: Memory,
+  options: FarmOptions,
+  times: FarmTimes,
+  clock: Clock,
+): Promise<void> {
+  const { kysely } = options.database;
+  const now = clock.now();
+  await extendLeases(kysely, "accepted", now + options.leaseMs);
+  await extendLeases(kysely, "offered", now + 2 * times.offerMs);
+  const offered = new Set<number>();
+  for (const lease of await findAllLeases(kysely)) {
+    memory.leases.put(lease);
+    if (lease.attempt !== null) offered.add(lease.attempt);
+  }
+  for (const build of await findReadyBuilds(kysely)) {
+    if (!offered.has(build.attempt)) memory.queue.add(build);
+  }
+  await memory.tasks.noteAll(kysely);
+}

@@ -1,0 +1,61 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from "fastify";
+import type { ZodTypeProvider } from "fastify-type-provider-zod";
+import type { Authenticator } from "../auth/authenticator.ts";
+import type { Authority } from "../auth/authority.ts";
+import type { SessionTokens } from "../auth/session-token.ts";
+import type { Clock } from "../clock.ts";
+import type { Config } from "../config/settings.ts";
+import type { Database } from "../db/client.ts";
+import type { CacheSurfaceView } from "../db/cache-surface-view.ts";
+import type { LastUse } from "../db/last-use.ts";
+import type { StoredCacheSigner } from "../keys/cache-signer.ts";
+import type { MasterKey } from "../keys/master-key.ts";
+import type { Logger } from "../logger.ts";
+import type { Evaluations, Logs, NarStore, WorkerLink } from "../ports.ts";
+import type { RequestIds } from "./request-ids.ts";
+import type { NarinfoLane } from "./routes/cache/narinfo-lane.ts";
+
+/** Everything that routes are made of; each takes what it needs by name. */
+export interface Services {
+  config: Config;
+  /** Under which users reach this server; without a slash at the end. */
+  serveUrl: string;
+  /** Version of the coordinator's package. */
+  version: string;
+  database: Database;
+  clock: Clock;
+  logger: Logger;
+  tokens: SessionTokens;
+  authenticator: Authenticator;
+  authority: Authority;
+  masterKey: MasterKey;
+  signer: StoredCacheSigner;
+  lastUse: LastUse;
+  surface: CacheSurfaceView;
+  requestIds: RequestIds;
+  narinfoLane: NarinfoLane;
+  evaluations: Evaluations;
+  workers: WorkerLink;
+  logs: Logs;
+  nars: NarStore;
+  /** Aborts when the server stops: long answers end then. */
+  stopping: AbortSignal;
+}
+
+/** A fastify instance whose routes are typed by their zod schemas. */
+export type Api = FastifyInstance<
+  RawServerDefault,
+  IncomingMessage,
+  ServerResponse,
+  FastifyBaseLogger,
+  ZodTypeProvider
+>;
+
+/** One route (or one path's few routes) of the API. */
+export type Route = (api: Api, services: Services) => void;
+
+/** One route of the binary cache; its answers have no envelope and no schema. */
+export type CacheRoute = (app: Server, services: Services) => void;
+
+export type Server = FastifyInstance<RawServerDefault, IncomingMessage, ServerResponse>;

@@ -1,0 +1,61 @@
+import { z } from "zod";
+import type { PageRequest } from "../db/page.ts";
+
+/** Schema of a successful answer: `{"error": false, "message": ...}`. */
+export function envelope<T extends z.ZodType>(message: T) {
+  return z.object({ error: z.literal(false), message });
+}
+
+export function ok<T>(message: T): { error: false; message: T } {
+  return { error: false, message };
+}
+
+/** Answers that are only meant for people. */
+export const textEnvelope = envelope(z.string());
+
+export const errorEnvelope = z.object({
+  error: z.literal(true),
+  code: z.string(),
+  message: z.string(),
+});
+export type ErrorEnvelope = z.infer<typeof errorEnvelope>;
+
+/** RFC 3339 in UTC with a `Z`. */
+export const timestamp = z.iso.datetime();
+
+export function toTimestamp(milliseconds: number): string {
+  return new Date(milliseconds).toISOString();
+}
+
+export function toTimestampOrNull(milliseconds: number | null): string | null {
+  return milliseconds === null ? null : toTimestamp(milliseconds);
+}
+
+const DEFAULT_PER_PAGE = 50;
+const MAX_PER_PAGE = 100;
+
+/** Query of a paginated list: page from 1, length clamped to 1..100. */
+export const pageQuery = z
+  .object({
+    page: z.coerce.number().int().optional(),
+    per_page: z.coerce.number().int().optional(),
+  })
+  .transform(({ page, per_page: perPage }): PageRequest => ({
+    page: Math.max(1, page ?? 1),
+    perPage: Math.min(MAX_PER_PAGE, Math.max(1, perPage ?? DEFAULT_PER_PAGE)),
+  }));
+
+export function pageEnvelope<T extends z.ZodType>(item: T) {
+  return envelope(
+    z.object({
+      items: z.array(item),
+      total: z.int(),
+      page: z.int(),
+      per_page: z.int(),
+    }),
+  );
+}
+
+export function okPage<T>(items: T[], total: number, page: PageRequest) {
+  return ok({ items, total, page: page.page, per_page: page.perPage });
+}

@@ -1,0 +1,89 @@
+import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
+import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
+import {
+  BadRequestError,
+  CoordinatorError,
+  PayloadTooLargeError,
+  UnprocessableError,
+} from "../errors.ts";
+import type { ErrorEnvelope } from "./envelope.ts";
+
+export function errorBody(error: Pick<CoordinatorError, "code" | "message">): ErrorEnvelope {
+  return { error: true, code: error.code, message: error.message };
+}
+
+/** Answer to everything that is a bug or a failure of ours; the cause is only logged. */
+export const INTERNAL_ERROR: ErrorEnvelope = {
+  error: true,
+  code: "internal",
+  message: "internal error; the server's log tells why, under this answer's x-request-id",
+};
+
+/** The one place where an error becomes an answer. */
+export function handleError(
+  error: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): FastifyReply {
+  const known = toCoordinatorError(error);
+  if (known !== null) {
+    if (known.status === 401) reply.header("www-authenticate", challengeFor(request.url));
+    return reply.code(known.status).send(errorBody(known));
+  }
+  request.log.error({ err: error, method: request.method, url: request.url }, "request failed");
+  return reply.code(500).send(INTERNAL_ERROR);
+}
+
+/** How to authenticate: Nix knows Basic only, and browsers would ask their user at an API's Basic. */
+function challengeFor(url: string): string {
+  return url.startsWith("/cache/") ? 'Basic realm="gradient"' : "Bearer";
+}
+
+/** What may be told of an error; null when it is ours. */
+export function toCoordinatorError(error: unknown): CoordinatorError | null {
+  if (error instanceof CoordinatorError) return error;
+  if (hasZodFastifySchemaValidationErrors(error)) return fromValidation(error);
+  if (!isFastifyError(error)) return null;
+  switch (error.code) {
+    case "FST_ERR_CTP_BODY_TOO_LARGE":
+      return new PayloadTooLargeError("the body is larger than this server takes", {
+        cause: error,
+      });
+    case "FST_ERR_CTP_INVALID_MEDIA_TYPE":
+      return new CoordinatorError(
+        "the body has to be sent as Content-Type: application/json",
+        415,
+        "unsupported_media_type",
+        error,
+      );
+    default:
+      return (error.statusCode ?? 500) < 500
+        ? new BadRequestError(error.message, { cause: error })
+        : null;
+  }
+}
+
+/** A body of the wrong shape is 422, a wrong path or query 400. The message names the first field at fault. */
+function fromValidation(error: {
+  validation: { instancePath: string; message?: string | undefined }[];
+  validationContext?: string | undefined;
+}): CoordinatorError {
+  const issue = error.validation[0];
+  const field = issue?.instancePath.split("/").filter(Boolean).join(".");
+  const reason = issue?.message ?? "wrong shape";
+  const context = error.validationContext ?? "body";
+  if (context === "body") {
+    return new UnprocessableError(`${field ? `field "${field}"` : "body"}: ${reason}`);
+  }
+  const place = context === "params" ? "path" : "query";
+  return new BadRequestError(`${place} parameter "${field}": ${reason}`);
+}
+
+function isFastifyError(error: unknown): error is FastifyError {
+  return (
+    error instanceof Error &&
+    "code" in error &&
+    typeof error.code === "string" &&
+    error.code.startsWith("FST_")
+  );
+}

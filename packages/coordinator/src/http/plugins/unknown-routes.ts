@@ -1,0 +1,42 @@
+import type { Server } from "../api.ts";
+import { errorBody } from "../errors.ts";
+
+interface KnownRoute {
+  segments: string[];
+  methods: string[];
+}
+
+/** Answers what no route takes: 405 with Allow when the path has other methods, else 404. To be called before the first route. */
+export function addUnknownRoutes(app: Server): void {
+  const known: KnownRoute[] = [];
+  app.addHook("onRoute", (route) => {
+    known.push({ segments: route.url.split("/"), methods: [route.method].flat() });
+  });
+  app.setNotFoundHandler((request, reply) => {
+    const path = request.url.split("?", 1)[0] ?? "";
+    const allowed = allowedMethods(known, path.split("/"));
+    if (allowed.length === 0) {
+      const message = `there is no ${request.method} ${path}`;
+      return reply.code(404).send(errorBody({ code: "not_found", message }));
+    }
+    const message = `${path} takes ${allowed.join(", ")}, not ${request.method}`;
+    return reply
+      .code(405)
+      .header("allow", allowed.join(", "))
+      .send(errorBody({ code: "method_not_allowed", message }));
+  });
+}
+
+function allowedMethods(known: readonly KnownRoute[], path: readonly string[]): string[] {
+  const methods = known
+    .filter((route) => matches(route.segments, path))
+    .flatMap((route) => route.methods);
+  return [...new Set(methods)].sort();
+}
+
+function matches(pattern: readonly string[], path: readonly string[]): boolean {
+  return (
+    pattern.length === path.length &&
+    pattern.every((segment, at) => segment.startsWith(":") || segment === path[at])
+  );
+}

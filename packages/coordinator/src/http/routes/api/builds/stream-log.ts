@@ -1,0 +1,18 @@
+import { followBuild } from "../../../../log-streams/follow-build.ts";
+import type { Route } from "../../../api.ts";
+import { sendLogStream } from "../../../log-answer.ts";
+import { buildParams } from "./build-params.ts";
+
+/** POST /builds/{id}/log: what is appended from now on, as newline-delimited JSON strings. */
+export const streamLogRoute: Route = (api, { authority, database, logs, stopping }) => {
+  api.post(
+    "/builds/:id/log",
+    { config: { access: "required" }, schema: { params: buildParams } },
+    async (request, reply) => {
+      const { build } = await authority.memberBuild(request.caller, request.params.id);
+      return sendLogStream(reply, stopping, (signal) =>
+        followBuild({ db: database.kysely, logs }, build.id, signal),
+      );
+    },
+  );
+};

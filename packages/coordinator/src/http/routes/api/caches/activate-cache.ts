@@ -1,0 +1,24 @@
+import { notManaged } from "../../../../auth/authority.ts";
+import { updateCache } from "../../../../db/cache-repository.ts";
+import type { Route } from "../../../api.ts";
+import { ok, textEnvelope } from "../../../envelope.ts";
+import { cacheParams } from "./cache.ts";
+
+/** POST /caches/{cache}/active */
+export const activateCacheRoute: Route = (api, { authority, database, narinfoLane }) => {
+  api.post(
+    "/caches/:cache/active",
+    {
+      config: { access: "required", admitsCacheKeys: true },
+      schema: { params: cacheParams, response: { 200: textEnvelope } },
+    },
+    async (request) => {
+      const { caller, params } = request;
+      const { cache } = await authority.cache(caller, params.cache, "manageCacheSettings");
+      notManaged(cache);
+      await updateCache(database.kysely, cache.id, { active: 1 });
+      narinfoLane.forgetCache(cache.name);
+      return ok(`Cache "${cache.name}" is enabled now`);
+    },
+  );
+};

@@ -1,0 +1,314 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Logs } from "../../../../ports.ts";
+import { seedEvaluation, usage, type Seed } from "../../../seed.test-support.ts";
+import { openTestServer, type TestServer } from "../../../server.test-support.ts";
+
+const MISSING = "019a0000-0000-7000-8000-0000000000ff";
+
+/** Logs by attempt; following one gives what is appended to it until it is closed. */
+class PlayedLogs implements Logs {
+  readonly texts = new Map<number, string>();
+  readonly followed: { attempt: number; offset: number }[] = [];
+  appended = "";
+
+  read(attempt: number): Promise<string> {
+    return Promise.resolve(this.texts.get(attempt) ?? "");
+  }
+
+  size(attempt: number): Promise<number> {
+    return Promise.resolve(Buffer.byteLength(this.texts.get(attempt) ?? ""));
+  }
+
+  async *follow(attempt: number, offset: number): AsyncGenerator<string> {
+    this.followed.push({ attempt, offset });
+    yield* [(this.texts.get(attempt) ?? "").slice(offset), this.appended].filter(
+      (text) => text !== "",
+    );
+  }
+}
+
+let server: TestServer;
+let logs: PlayedLogs;
+let alice: string;
+let bob: string;
+let seed: Seed;
+
+beforeAll(async () => {
+  logs = new PlayedLogs();
+  server = await openTestServer({ logs });
+  alice = await server.user("alice");
+  bob = await server.user("bob");
+  await server.put("orgs", alice, { name: "acme", display_name: "Acme" });
+  await server.put("projects/acme", alice, {
+    name: "tools",
+    display_name: "Tools",
+    repository: "https://example.com/tools.git",
+    wildcard: "packages.*",
+  });
+  const {
+    id,
+    organization,
+    created_by: userId,
+  } = (await server.get("projects/acme/tools", alice)).message;
+  seed = await seedEvaluation(server.services.database.kysely, {
+    organizationId: organization,
+    projectId: id,
+    userId,
+  });
+});
+afterAll(() => server[Symbol.asyncDispose]());
+
+const setEvaluation = (change: { state: string; waiting_reason_json?: string | null }) =>
+  server.services.database.kysely
+    .updateTable("evaluations")
+    .set(change)
+    .where("id", "=", seed.evaluationId)
+    .execute();
+
+const setPublic = (isPublic: 0 | 1) =>
+  server.services.database.kysely.updateTable("organizations").set({ public: isPublic }).execute();
+
+describe("an evaluation", () => {
+  test("has every field that clients want", async () => {
+    const { message } = await server.get(`evals/${seed.evaluationId}`, alice);
+    expect(message).toEqual({
+      id: seed.evaluationId,
+      project: expect.any(String),
+      project_name: "tools",
+      project_display_name: "Tools",
+      repository: "https://example.com/r.git",
+      commit: "a".repeat(40),
+      commit_id: seed.commitId,
+      wildcard: "packages.*",
+      status: "Building",
+      previous: null,
+      next: null,
+      created_at: "2025-11-22T00:00:00.000Z",
+      updated_at: "2025-11-22T00:00:01.000Z",
+      error_count: 2,
+      warning_count: 1,
+      error: "packages.throws: it throws\nsecond",
+      entry_points: [
+        { id: seed.app.id, eval: "packages.app", build_status: "Queued" },
+        { id: seed.broken.id, eval: 'packages."bro.ken"', build_status: "FailedPermanent" },
+      ],
+      trigger: null,
+      triggered_by: "User alice",
+    });
+  });
+
+  test("says why it waits", async () => {
+    await setEvaluation({ state: "Waiting", waiting_reason_json: '{"kind":"no_cache"}' });
+    const { message } = await server.get(`evals/${seed.evaluationId}`, alice);
+    await setEvaluation({ state: "Building", waiting_reason_json: null });
+    expect([message.status, message.waiting_reason]).toEqual(["Waiting", { kind: "no_cache" }]);
+  });
+
+  test("of a private organization does not exist for others", async () => {
+    const stranger = await server.get(`evals/${seed.evaluationId}`, bob);
+    expect([stranger.status, stranger.message]).toEqual([
+      404,
+      `evaluation ${seed.evaluationId} does not exist`,
+    ]);
+    expect((await server.get(`evals/${seed.evaluationId}`)).status).toBe(404);
+    expect((await server.get(`evals/${MISSING}`, alice)).status).toBe(404);
+  });
+
+  test("of a public organization can be read by everybody and ended by members only", async () => {
+    await setPublic(1);
+    expect((await server.get(`evals/${seed.evaluationId}`)).status).toBe(200);
+    expect((await server.get(`evals/${seed.evaluationId}/builds`)).status).toBe(200);
+    const abort = (token?: string) =>
+      server.post(`evals/${seed.evaluationId}`, token, { method: "abort" });
+    expect([(await abort()).status, (await abort(bob)).status]).toEqual([401, 404]);
+    expect((await server.post(`evals/${seed.evaluationId}/builds`)).status).toBe(401);
+    expect((await server.post(`evals/${seed.evaluationId}/builds`, bob)).status).toBe(404);
+    await setPublic(0);
+  });
+
+  test("is aborted by the farm", async () => {
+    const path = `evals/${seed.evaluationId}`;
+    expect((await server.post(path, alice, { method: "abort" })).message).toBe("Success");
+    expect(server.calls.aborted).toEqual([seed.evaluationId]);
+    expect((await server.post(path, alice, { method: "other" })).status).toBe(400);
+    expect((await server.post(path, alice, {})).status).toBe(422);
+    const key = await server.key(alice, { permissions: ["viewOrg"] });
+    expect((await server.post(path, key, { method: "abort" })).status).toBe(403);
+  });
+});
+
+describe("builds of an evaluation", () => {
+  const list = (query = "") => server.get(`evals/${seed.evaluationId}/builds${query}`, alice);
+
+  test("are listed with what they used", async () => {
+    const { message } = await list();
+    expect(message.total).toBe(4);
+    expect(message.active_count).toBe(3);
+    expect(message.builds.map((build: { status: string }) => build.status)).toEqual([
+      "Building",
+      "Queued",
+      "FailedPermanent",
+      "Completed",
+    ]);
+    expect(message.builds[3]).toEqual({
+      id: seed.base.id,
+      name: seed.base.drvPath,
+      status: "Completed",
+      has_artefacts: false,
+      updated_at: "2025-11-22T00:00:00.500Z",
+      build_time_ms: 2000,
+      cpu_time_ms: 1750,
+      peak_memory_bytes: 1_048_576,
+    });
+    expect(message.builds[0]).toMatchObject({
+      build_time_ms: null,
+      cpu_time_ms: null,
+      peak_memory_bytes: null,
+    });
+  });
+
+  test("come in parts, and limited to what one of them needs", async () => {
+    const part = await list("?limit=2&offset=1");
+    expect(part.message.builds.map((build: { id: string }) => build.id)).toEqual([
+      seed.app.id,
+      seed.broken.id,
+    ]);
+    expect(part.message.total).toBe(4);
+    const scoped = await list(`?scope=${seed.lib.id}`);
+    expect(scoped.message.builds.map((build: { id: string }) => build.id)).toEqual([
+      seed.lib.id,
+      seed.base.id,
+    ]);
+    expect(scoped.message.total).toBe(2);
+    expect((await list(`?scope=${MISSING}`)).status).toBe(404);
+    expect((await list("?limit=-1")).status).toBe(400);
+  });
+
+  test("stream their logs, each line with its derivation's name", async () => {
+    logs.texts.set(seed.base.attempt ?? 0, "one\ntwo\n");
+    logs.texts.set(seed.lib.attempt ?? 0, "half");
+    logs.appended = " line\nlast";
+    await setEvaluation({ state: "Completed" });
+    const answer = await server.post(`evals/${seed.evaluationId}/builds`, alice);
+    await setEvaluation({ state: "Building" });
+    expect(answer.headers.get("content-type")).toBe("application/x-ndjson");
+    expect(answer.headers.get("x-accel-buffering")).toBe("no");
+    const frames = answer.text
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line) as string);
+    expect(frames.every((frame) => frame.endsWith("\n"))).toBe(true);
+    const lines = frames.join("").split("\n");
+    expect(lines).toContain("base> one");
+    expect(lines).toContain("base> two");
+    expect(lines).toContain("lib> half line");
+    expect(lines).toContain("lib> last");
+  });
+});
+
+describe("a build", () => {
+  test("has every field that clients want, and what it used", async () => {
+    const { message } = await server.get(`builds/${seed.base.id}`, alice);
+    expect(message).toEqual({
+      id: seed.base.id,
+      evaluation: seed.evaluationId,
+      status: "Completed",
+      derivation_path: seed.base.drvPath,
+      architecture: "x86_64-linux",
+      worker: "550e8400-e29b-41d4-a716-446655440001",
+      output: { out: seed.base.drvPath.replace(/\.drv$/, "") },
+      created_at: "2025-11-22T00:00:00.000Z",
+      updated_at: "2025-11-22T00:00:00.500Z",
+      attempt: seed.base.attempt,
+      attempt_status: "built",
+      status_message: null,
+      usage,
+      times: {
+        ready_at: "2025-11-22T00:00:00.100Z",
+        assigned_at: "2025-11-22T00:00:00.150Z",
+        started_at: "2025-11-22T00:00:00.200Z",
+        stopped_at: "2025-11-22T00:00:02.200Z",
+        stored_at: null,
+      },
+    });
+  });
+
+  test("that never ran has no figures, and one that failed says why", async () => {
+    const waiting = await server.get(`builds/${seed.app.id}`, alice);
+    expect(waiting.message).toMatchObject({
+      status: "Queued",
+      worker: null,
+      attempt: null,
+      usage: null,
+    });
+    const broken = await server.get(`builds/${seed.broken.id}`, alice);
+    expect(broken.message).toMatchObject({
+      status: "FailedPermanent",
+      status_message: "builder failed with exit code 1",
+      usage: null,
+    });
+  });
+
+  test("of a private organization does not exist for others", async () => {
+    for (const path of ["", "/log", "/graph", "/dependencies"]) {
+      expect((await server.get(`builds/${seed.base.id}${path}`, bob)).status).toBe(404);
+      expect((await server.get(`builds/${seed.base.id}${path}`)).status).toBe(404);
+      expect((await server.get(`builds/${MISSING}${path}`, alice)).status).toBe(404);
+    }
+    expect((await server.post(`builds/${seed.base.id}/log`, bob)).status).toBe(404);
+    expect((await server.post(`builds/${seed.base.id}/log`)).status).toBe(401);
+    expect((await server.get("builds/xyz", alice)).status).toBe(400);
+  });
+
+  test("shows its dependencies and their graph, from the dependency to the dependent", async () => {
+    const direct = await server.get(`builds/${seed.app.id}/dependencies`, alice);
+    expect(direct.message).toEqual([
+      {
+        id: seed.lib.id,
+        name: "lib",
+        path: seed.lib.drvPath,
+        status: "Building",
+        created_at: "2025-11-22T00:00:00.000Z",
+        updated_at: "2025-11-22T00:00:00.500Z",
+      },
+    ]);
+    const { message: graph } = await server.get(`builds/${seed.app.id}/graph`, alice);
+    expect(graph.root).toBe(seed.app.id);
+    expect(graph.nodes.map((node: { name: string }) => node.name)).toEqual(["app", "lib", "base"]);
+    expect(graph.edges).toEqual([
+      { source: seed.lib.id, target: seed.app.id },
+      { source: seed.base.id, target: seed.lib.id },
+    ]);
+  });
+
+  test("gives its whole log, or nothing", async () => {
+    logs.texts.set(seed.base.attempt ?? 0, "hello\n");
+    expect((await server.get(`builds/${seed.base.id}/log`, alice)).message).toBe("hello\n");
+    expect((await server.get(`builds/${seed.app.id}/log`, alice)).message).toBe("");
+  });
+
+  test("streams only what comes after the request", async () => {
+    logs.texts.set(seed.base.attempt ?? 0, "hello\n");
+    logs.appended = "more\n";
+    logs.followed.length = 0;
+    const answer = await server.post(`builds/${seed.base.id}/log`, alice);
+    expect(logs.followed).toEqual([{ attempt: seed.base.attempt, offset: 6 }]);
+    expect(answer.text).toBe('"more\\n"\n');
+    logs.appended = "";
+    expect((await server.post(`builds/${seed.base.id}/log`, alice)).text).toBe('""\n');
+  });
+});
+
+test("a commit is shown to who may see one of its evaluations", async () => {
+  const { message } = await server.get(`commits/${seed.commitId}`, alice);
+  expect(message).toEqual({
+    id: seed.commitId,
+    message: "\n  Fix the thing\n\nlong text",
+    hash: "a".repeat(40),
+    author: null,
+    author_name: "Ann",
+  });
+  expect((await server.get(`commits/${seed.commitId}`, bob)).status).toBe(404);
+  expect((await server.get(`commits/${seed.commitId}`)).status).toBe(404);
+  expect((await server.get(`commits/${MISSING}`, alice)).status).toBe(404);
+});

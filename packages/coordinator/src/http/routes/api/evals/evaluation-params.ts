@@ -1,0 +1,3 @@
+import { z } from "zod";
+
+export const evaluationParams = z.object({ id: z.uuid() });

@@ -1,0 +1,18 @@
+import { followEvaluation } from "../../../../log-streams/follow-evaluation.ts";
+import type { Route } from "../../../api.ts";
+import { sendLogStream } from "../../../log-answer.ts";
+import { evaluationParams } from "./evaluation-params.ts";
+
+/** POST /evals/{id}/builds: logs of all its builds, as newline-delimited JSON strings. */
+export const streamLogsRoute: Route = (api, { authority, database, logs, stopping }) => {
+  api.post(
+    "/evals/:id/builds",
+    { config: { access: "required" }, schema: { params: evaluationParams } },
+    async (request, reply) => {
+      const { evaluation } = await authority.memberEvaluation(request.caller, request.params.id);
+      return sendLogStream(reply, stopping, (signal) =>
+        followEvaluation({ db: database.kysely, logs }, evaluation.id, signal),
+      );
+    },
+  );
+};

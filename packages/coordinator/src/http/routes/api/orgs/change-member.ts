@@ -1,0 +1,28 @@
+import { notManaged } from "../../../../auth/authority.ts";
+import { changeMemberRole } from "../../../../organizations/members.ts";
+import type { Route } from "../../../api.ts";
+import { ok, textEnvelope } from "../../../envelope.ts";
+import { nameOf, roleBody } from "./member-body.ts";
+import { organizationParams } from "./organization.ts";
+
+/** PATCH /orgs/{org}/users */
+export const changeMemberRoute: Route = (api, { authority, database }) => {
+  api.patch(
+    "/orgs/:org/users",
+    {
+      config: { access: "required" },
+      schema: { params: organizationParams, body: roleBody, response: { 200: textEnvelope } },
+    },
+    async (request) => {
+      const { organization } = await authority.organization(
+        request.caller,
+        request.params.org,
+        "manageMembers",
+      );
+      notManaged(organization);
+      const username = nameOf(request.body);
+      await changeMemberRole(database, organization.id, { username, role: request.body.role });
+      return ok(`User "${username}" has the role ${request.body.role} now`);
+    },
+  );
+};

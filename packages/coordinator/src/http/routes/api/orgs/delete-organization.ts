@@ -1,0 +1,29 @@
+import { notManaged } from "../../../../auth/authority.ts";
+import { removeOrganization } from "../../../../organizations/delete-organization.ts";
+import type { Route } from "../../../api.ts";
+import { ok, textEnvelope } from "../../../envelope.ts";
+import { organizationParams } from "./organization.ts";
+
+/** DELETE /orgs/{org} */
+export const deleteOrganizationRoute: Route = (
+  api,
+  { authority, database, evaluations, workers },
+) => {
+  api.delete(
+    "/orgs/:org",
+    {
+      config: { access: "required" },
+      schema: { params: organizationParams, response: { 200: textEnvelope } },
+    },
+    async (request) => {
+      const { organization } = await authority.organization(
+        request.caller,
+        request.params.org,
+        "deleteOrg",
+      );
+      notManaged(organization);
+      await removeOrganization({ db: database.kysely, evaluations, workers }, organization.id);
+      return ok(`Organization "${organization.name}" was deleted`);
+    },
+  );
+};

@@ -1,0 +1,28 @@
+import { notManaged } from "../../../../auth/authority.ts";
+import { removeMember } from "../../../../organizations/members.ts";
+import type { Route } from "../../../api.ts";
+import { ok, textEnvelope } from "../../../envelope.ts";
+import { memberBody, nameOf } from "./member-body.ts";
+import { organizationParams } from "./organization.ts";
+
+/** DELETE /orgs/{org}/users */
+export const removeMemberRoute: Route = (api, { authority, database }) => {
+  api.delete(
+    "/orgs/:org/users",
+    {
+      config: { access: "required" },
+      schema: { params: organizationParams, body: memberBody, response: { 200: textEnvelope } },
+    },
+    async (request) => {
+      const { organization } = await authority.organization(
+        request.caller,
+        request.params.org,
+        "manageMembers",
+      );
+      notManaged(organization);
+      const username = nameOf(request.body);
+      await removeMember(database, organization.id, username);
+      return ok(`User "${username}" is no member any more`);
+    },
+  );
+};

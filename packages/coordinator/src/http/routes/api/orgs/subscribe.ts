@@ -1,0 +1,41 @@
+import { z } from "zod";
+import { insertSubscription } from "../../../../db/cache-repository.ts";
+import { ConflictError } from "../../../../errors.ts";
+import type { Route } from "../../../api.ts";
+import { ok, textEnvelope } from "../../../envelope.ts";
+import { modeInput, subscriptionParams } from "./subscription.ts";
+
+const body = z.object({ mode: modeInput.nullish() }).nullish();
+
+/** POST /orgs/{org}/subscribe/{cache} */
+export const subscribeRoute: Route = (api, { authority, database, clock, evaluations }) => {
+  api.post(
+    "/orgs/:org/subscribe/:cache",
+    {
+      config: { access: "required" },
+      schema: { params: subscriptionParams, body, response: { 200: textEnvelope } },
+    },
+    async (request) => {
+      const { caller, params } = request;
+      const { organization } = await authority.organization(
+        caller,
+        params.org,
+        "manageSubscriptions",
+      );
+      const { cache } = await authority.cache(caller, params.cache, "manageCacheSubscriptions");
+      const isNew = await insertSubscription(database.kysely, {
+        organization_id: organization.id,
+        cache_id: cache.id,
+        mode: request.body?.mode ?? "ReadWrite",
+        created_at: clock.now(),
+      });
+      if (!isNew) {
+        throw new ConflictError(`"${organization.name}" is subscribed to "${cache.name}" already`, {
+          code: "already_exists",
+        });
+      }
+      await evaluations.cachesChanged(organization.id);
+      return ok(`"${organization.name}" is subscribed to "${cache.name}" now`);
+    },
+  );
+};

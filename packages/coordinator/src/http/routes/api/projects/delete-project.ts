@@ -1,0 +1,22 @@
+import { notManaged } from "../../../../auth/authority.ts";
+import { removeProject } from "../../../../projects/delete-project.ts";
+import type { Route } from "../../../api.ts";
+import { ok, textEnvelope } from "../../../envelope.ts";
+import { projectParams } from "./project.ts";
+
+/** DELETE /projects/{org}/{project} */
+export const deleteProjectRoute: Route = (api, { authority, database, evaluations }) => {
+  api.delete(
+    "/projects/:org/:project",
+    {
+      config: { access: "required" },
+      schema: { params: projectParams, response: { 200: textEnvelope } },
+    },
+    async (request) => {
+      const { project } = await authority.project(request.caller, request.params, "editProject");
+      notManaged(project);
+      await removeProject({ db: database.kysely, evaluations }, project);
+      return ok(`Project "${project.name}" was deleted`);
+    },
+  );
+};

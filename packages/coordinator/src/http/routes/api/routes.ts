@@ -1,0 +1,121 @@
+import type { Route } from "../../api.ts";
+import { checkUsernameRoute } from "./auth/check-username.ts";
+import { loginRoute } from "./auth/login.ts";
+import { logoutRoute } from "./auth/logout.ts";
+import { registerRoute } from "./auth/register.ts";
+import { serverConfigRoute } from "./server/config.ts";
+import { healthRoute } from "./server/health.ts";
+import { createKeyRoute } from "./user/create-key.ts";
+import { deleteKeyRoute } from "./user/delete-key.ts";
+import { getUserRoute } from "./user/get-user.ts";
+import { listKeysRoute } from "./user/list-keys.ts";
+import { listPermissionsRoute } from "./user/list-permissions.ts";
+import { addMemberRoute } from "./orgs/add-member.ts";
+import { changeMemberRoute } from "./orgs/change-member.ts";
+import { createOrganizationRoute } from "./orgs/create-organization.ts";
+import { deleteOrganizationRoute } from "./orgs/delete-organization.ts";
+import { getOrganizationRoute } from "./orgs/get-organization.ts";
+import { getSshKeyRoute } from "./orgs/get-ssh-key.ts";
+import { listMembersRoute } from "./orgs/list-members.ts";
+import { listOrganizationsRoute } from "./orgs/list-organizations.ts";
+import { listSubscriptionsRoute } from "./orgs/list-subscriptions.ts";
+import { listWorkersRoute } from "./orgs/list-workers.ts";
+import { registerWorkerRoute } from "./orgs/register-worker.ts";
+import { removeMemberRoute } from "./orgs/remove-member.ts";
+import { renewSshKeyRoute } from "./orgs/renew-ssh-key.ts";
+import { subscribeRoute } from "./orgs/subscribe.ts";
+import { unregisterWorkerRoute } from "./orgs/unregister-worker.ts";
+import { unsubscribeRoute } from "./orgs/unsubscribe.ts";
+import { updateOrganizationRoute } from "./orgs/update-organization.ts";
+import { updateWorkerRoute } from "./orgs/update-worker.ts";
+import { listConnectedWorkersRoute } from "./admin/list-workers.ts";
+import { activateProjectRoute } from "./projects/activate-project.ts";
+import { createProjectRoute } from "./projects/create-project.ts";
+import { deactivateProjectRoute } from "./projects/deactivate-project.ts";
+import { deleteProjectRoute } from "./projects/delete-project.ts";
+import { evaluateProjectRoute } from "./projects/evaluate-project.ts";
+import { getProjectDetailsRoute } from "./projects/get-details.ts";
+import { getProjectRoute } from "./projects/get-project.ts";
+import { listEntryPointsRoute } from "./projects/list-entry-points.ts";
+import { listProjectsRoute } from "./projects/list-projects.ts";
+import { updateProjectRoute } from "./projects/update-project.ts";
+import { abortEvaluationRoute } from "./evals/abort-evaluation.ts";
+import { getEvaluationRoute } from "./evals/get-evaluation.ts";
+import { listBuildsRoute } from "./evals/list-builds.ts";
+import { streamLogsRoute } from "./evals/stream-logs.ts";
+import { getBuildRoute } from "./builds/get-build.ts";
+import { getGraphRoute } from "./builds/get-graph.ts";
+import { getLogRoute } from "./builds/get-log.ts";
+import { listDependenciesRoute } from "./builds/list-dependencies.ts";
+import { streamLogRoute } from "./builds/stream-log.ts";
+import { activateCacheRoute } from "./caches/activate-cache.ts";
+import { createCacheRoute } from "./caches/create-cache.ts";
+import { deactivateCacheRoute } from "./caches/deactivate-cache.ts";
+import { deleteCacheRoute } from "./caches/delete-cache.ts";
+import { getCacheRoute } from "./caches/get-cache.ts";
+import { getCacheKeyRoute } from "./caches/get-key.ts";
+import { listCachesRoute } from "./caches/list-caches.ts";
+import { updateCacheRoute } from "./caches/update-cache.ts";
+import { getCommitRoute } from "./commits/get-commit.ts";
+
+/** Everything under /api/v1. */
+export const apiRoutes: readonly Route[] = [
+  checkUsernameRoute,
+  loginRoute,
+  logoutRoute,
+  registerRoute,
+  serverConfigRoute,
+  healthRoute,
+  createKeyRoute,
+  deleteKeyRoute,
+  getUserRoute,
+  listKeysRoute,
+  listPermissionsRoute,
+  addMemberRoute,
+  changeMemberRoute,
+  createOrganizationRoute,
+  deleteOrganizationRoute,
+  getOrganizationRoute,
+  getSshKeyRoute,
+  listMembersRoute,
+  listOrganizationsRoute,
+  listSubscriptionsRoute,
+  listWorkersRoute,
+  registerWorkerRoute,
+  removeMemberRoute,
+  renewSshKeyRoute,
+  subscribeRoute,
+  unregisterWorkerRoute,
+  unsubscribeRoute,
+  updateOrganizationRoute,
+  updateWorkerRoute,
+  listConnectedWorkersRoute,
+  activateProjectRoute,
+  createProjectRoute,
+  deactivateProjectRoute,
+  deleteProjectRoute,
+  evaluateProjectRoute,
+  getProjectDetailsRoute,
+  getProjectRoute,
+  listEntryPointsRoute,
+  listProjectsRoute,
+  updateProjectRoute,
+  abortEvaluationRoute,
+  getEvaluationRoute,
+  listBuildsRoute,
+  streamLogsRoute,
+  getBuildRoute,
+  getGraphRoute,
+  getLogRoute,
+  listDependenciesRoute,
+  streamLogRoute,
+  activateCacheRoute,
+  createCacheRoute,
+  deactivateCacheRoute,
+  deleteCacheRoute,
+  getCacheRoute,
+  getCacheKeyRoute,
+  listCachesRoute,
+  updateCacheRoute,
+  getCommitRoute,
+];

@@ -1,0 +1,11 @@
+import type { Route } from "../../../api.ts";
+import { ok, textEnvelope } from "../../../envelope.ts";
+
+/** GET /health */
+export const healthRoute: Route = (api) => {
+  api.get(
+    "/health",
+    { config: { access: "none" }, schema: { response: { 200: textEnvelope } } },
+    () => ok("200 ALIVE"),
+  );
+};

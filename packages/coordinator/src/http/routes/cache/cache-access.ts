@@ -1,0 +1,56 @@
+import type { FastifyRequest } from "fastify";
+import { hasCachePermission } from "../../../auth/permissions.ts";
+import type { SurfaceCache } from "../../../db/cache-surface-view.ts";
+import {
+  BadRequestError,
+  CoordinatorError,
+  NotFoundError,
+  UnauthorizedError,
+} from "../../../errors.ts";
+import type { Services } from "../../api.ts";
+import { tokenOf } from "../../plugins/access.ts";
+
+type Needs = Pick<Services, "authenticator" | "authority" | "surface">;
+
+/**
+ * The cache of a request when the caller may read its store. Throws NotFoundError, BadRequestError for a cache that is switched off,
+ * UnauthorizedError for everybody who may not read a private one; ForbiddenError only for a key that is used from a wrong address.
+ */
+export async function readableCache(
+  needs: Needs,
+  request: FastifyRequest,
+  name: string,
+): Promise<SurfaceCache> {
+  const cache = needs.surface.findCache(name);
+  if (cache === undefined) throw new NotFoundError(`cache "${name}" does not exist`);
+  if (cache.active === 0) throw new BadRequestError(`cache "${name}" is switched off`);
+  if (cache.public === 0) await checkPrivateRead(needs, request, name);
+  return cache;
+}
+
+async function checkPrivateRead(
+  needs: Needs,
+  request: FastifyRequest,
+  name: string,
+): Promise<void> {
+  const refusal = new UnauthorizedError(
+    `cache "${name}" is private: send HTTP Basic credentials with a token or API key as the password`,
+  );
+  try {
+    const token = basicPassword(request.headers.authorization) ?? tokenOf(request);
+    const caller = await needs.authenticator.authenticate({ token, address: request.ip });
+    const { mask } = await needs.authority.readCache(caller, name);
+    if (!hasCachePermission(mask, "readStore")) throw refusal;
+  } catch (error) {
+    if (!(error instanceof CoordinatorError) || error.code === "forbidden_source_ip") throw error;
+    throw refusal;
+  }
+}
+
+/** The password of HTTP Basic credentials; the user's name does not matter. */
+function basicPassword(header: string | undefined): string | null {
+  const encoded = /^Basic ([A-Za-z0-9+/]+=*)$/i.exec(header ?? "")?.[1];
+  if (encoded === undefined) return null;
+  const text = Buffer.from(encoded, "base64").toString("utf8");
+  return text.slice(text.indexOf(":") + 1);
+}

@@ -1,0 +1,26 @@
+import type { SurfaceCache } from "../../../db/cache-surface-view.ts";
+import { isInRanges } from "../../../rules/address.ts";
+import type { CacheRoute } from "../../api.ts";
+import { isJsonWanted, sendText } from "./answers.ts";
+import { readableCache } from "./cache-access.ts";
+
+/** GET /cache/{cache}/nix-cache-info[?json] */
+export const cacheInfo: CacheRoute = (app, services) => {
+  const { config } = services;
+  app.get<{ Params: { cache: string } }>("/:cache/nix-cache-info", async (request, reply) => {
+    const cache = await readableCache(services, request, request.params.cache);
+    const priority = priorityFor(cache, request.ip, config.localIps);
+    if (isJsonWanted(request)) {
+      return { WantMassQuery: true, StoreDir: "/nix/store", Priority: priority };
+    }
+    // Nix takes 1 for yes and nothing else.
+    const text = `StoreDir: /nix/store\nWantMassQuery: 1\nPriority: ${priority}\n`;
+    return sendText(reply, "text/x-nix-cache-info", text);
+  });
+};
+
+function priorityFor(cache: SurfaceCache, address: string, localIps: readonly string[]): number {
+  return cache.local_priority && isInRanges(address, localIps)
+    ? cache.local_priority
+    : cache.priority;
+}

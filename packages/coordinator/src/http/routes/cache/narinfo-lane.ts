@@ -1,0 +1,95 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Clock } from "../../../clock.ts";
+import type { CacheSurfaceView } from "../../../db/cache-surface-view.ts";
+import { REQUEST_ID_HEADER, type RequestIds } from "../../request-ids.ts";
+import { NARINFO_HEADERS, narinfoText } from "./narinfo-text.ts";
+
+/** Entries of one generation; there are two. An entry has about 1 KB. */
+const GENERATION_SIZE = 8192;
+/** After this time an entry is compared with the database again, so that other processes and the workers' uploads are seen. */
+const BELIEVED_FOR_MS = 2000;
+
+const URL = /^\/cache\/(?<cache>[a-z0-9-]{1,64})\/(?<hash>[0-9a-df-np-sv-z]{32})\.narinfo$/;
+
+interface Entry {
+  body: string;
+  /** Names and values in turn. */
+  headers: readonly string[];
+  believedUntil: number;
+}
+
+/**
+ * Rendered narinfo files, ready to be sent, by the URL that asks for them. It stands before the router: a substituting client asks for
+ * thousands of narinfos, and for a public cache one look into a map answers. What a path or cache has become is seen when it is looked at again,
+ * at the latest after two seconds. Private caches, absent paths and everything odd go the long way, through narinfo.ts.
+ *
+ * Two generations make it least recently used without moving an entry at every hit: what is hit in the old generation moves to the young one,
+ * and when the young one is full the old one is dropped.
+ */
+export class NarinfoLane {
+  readonly #surface: CacheSurfaceView;
+  readonly #clock: Pick<Clock, "now">;
+  readonly #requestIds: RequestIds;
+  #young = new Map<string, Entry>();
+  #old = new Map<string, Entry>();
+
+  constructor(surface: CacheSurfaceView, clock: Pick<Clock, "now">, requestIds: RequestIds) {
+    this.#surface = surface;
+    this.#clock = clock;
+    this.#requestIds = requestIds;
+  }
+
+  /** Answers when it can; false leaves request and response untouched. */
+  answer(request: IncomingMessage, response: ServerResponse): boolean {
+    if (request.method !== "GET" && request.method !== "HEAD") return false;
+    const url = request.url ?? "";
+    const known = this.#young.get(url) ?? this.#revive(url);
+    const isBelieved = known !== undefined && known.believedUntil >= this.#clock.now();
+    const entry = isBelieved ? known : this.#render(url);
+    if (entry === null) return false;
+    const requestId = this.#requestIds.of(request);
+    response.writeHead(200, [...entry.headers, REQUEST_ID_HEADER, requestId]);
+    // As a string, which Node writes together with the head; a buffer would be a second piece. A narinfo is ASCII.
+    response.end(request.method === "HEAD" ? undefined : entry.body, "latin1");
+    return true;
+  }
+
+  /** Reads, renders and keeps what the URL asks for; null for anything but a path that a public cache holds. */
+  #render(url: string): Entry | null {
+    this.#young.delete(url);
+    const { cache: name = "", hash = "" } = URL.exec(url)?.groups ?? {};
+    const cache = name === "" ? undefined : this.#surface.findCache(name);
+    if (cache === undefined || cache.public === 0 || cache.active === 0) return null;
+    const path = this.#surface.findPath(cache.id, hash);
+    if (path === undefined) return null;
+    const body = narinfoText(path);
+    const headers = { ...NARINFO_HEADERS, "content-length": String(body.length) };
+    const entry: Entry = {
+      body,
+      headers: Object.entries(headers).flat(),
+      believedUntil: this.#clock.now() + BELIEVED_FOR_MS,
+    };
+    if (this.#young.size >= GENERATION_SIZE) {
+      this.#old = this.#young;
+      this.#young = new Map();
+    }
+    this.#young.set(url, entry);
+    return entry;
+  }
+
+  /** Drops everything of a cache whose key, name, visibility or state changed. */
+  forgetCache(name: string): void {
+    const prefix = `/cache/${name}/`;
+    for (const entries of [this.#young, this.#old]) {
+      for (const url of entries.keys()) if (url.startsWith(prefix)) entries.delete(url);
+    }
+  }
+
+  #revive(url: string): Entry | undefined {
+    const entry = this.#old.get(url);
+    if (entry === undefined) return undefined;
+    this.#old.delete(url);
+    this.#young.set(url, entry);
+    return entry;
+  }
+}

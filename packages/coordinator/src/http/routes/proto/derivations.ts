@@ -1,0 +1,41 @@
+import { Readable } from "node:stream";
+import { drvPathListSchema } from "@gradient/protocol";
+import type { FastifyPluginAsync } from "fastify";
+import { findDerivationIds } from "../../../db/derivation-repository.ts";
+import { BadRequestError } from "../../../errors.ts";
+import { baseOf } from "../../../intake/path-facts.ts";
+import { takeDerivations } from "../../../intake/take-derivations.ts";
+import { readRequest } from "./read-request.ts";
+import type { TransferRouteOptions } from "./transfer-routes.ts";
+
+const LIST_LIMIT = 4 * 1024 * 1024;
+
+export function derivationRoutes(options: TransferRouteOptions): FastifyPluginAsync {
+  const { kysely, nars, publications, changes, grant } = options;
+  return async (app) => {
+    app.post("/derivations/unknown", { bodyLimit: LIST_LIMIT }, async (request) => {
+      const { organization } = grant(request.headers);
+      const { drvPaths } = readRequest(drvPathListSchema, request.body);
+      const known = await findDerivationIds(kysely, organization, drvPaths.map(baseOf));
+      return { unknown: drvPaths.filter((path) => !known.has(baseOf(path))) };
+    });
+
+    // Streamed; the bundle's own reader bounds it.
+    app.put("/derivations", { bodyLimit: Number.MAX_SAFE_INTEGER }, async (request) => {
+      const { organization } = grant(request.headers);
+      const { body } = request;
+      if (!(body instanceof Readable)) {
+        throw new BadRequestError(
+          "send the tar+zstd bundle as the body, with Content-Type: application/zstd",
+        );
+      }
+      return {
+        accepted: await takeDerivations(
+          { kysely, nars, publications, changes },
+          organization,
+          body,
+        ),
+      };
+    });
+  };
+}

@@ -1,0 +1,85 @@
+import { createReadStream } from "node:fs";
+import { Readable } from "node:stream";
+import type { NarReceipt } from "@gradient/protocol";
+import type { FastifyPluginAsync } from "fastify";
+import { z } from "zod";
+import type { NarObject } from "../../../db/nar-object-repository.ts";
+import { BadRequestError, NotFoundError, UnprocessableError } from "../../../errors.ts";
+import { parseRange } from "./range.ts";
+import { readRequest } from "./read-request.ts";
+import type { TransferRouteOptions } from "./transfer-routes.ts";
+
+const paramsSchema = z.object({
+  narHash: z
+    .string()
+    .regex(/^[01][0-9a-df-np-sv-z]{51}$/, "the NAR's sha256 in Nix base 32, 52 characters"),
+});
+const querySchema = z.object({ size: z.coerce.number().int().positive() });
+
+/** Larger archives are refused before they are read. */
+const MAX_NAR_BYTES = 2 ** 40;
+
+function receiptOf(object: NarObject): NarReceipt {
+  return {
+    narHash: `sha256:${object.narHash}`,
+    narSize: object.narSize,
+    fileHash: `sha256:${object.fileHash}`,
+    fileSize: object.fileSize,
+  };
+}
+
+export function narRoutes(options: TransferRouteOptions): FastifyPluginAsync {
+  const { nars, files, findNarObject, cachedPaths, grant } = options;
+  return async (app) => {
+    // The body is streamed and bounded by the announced size, not by the framework.
+    app.put("/nar/:narHash", { bodyLimit: Number.MAX_SAFE_INTEGER }, async (request) => {
+      grant(request.headers);
+      const { narHash } = readRequest(paramsSchema, request.params);
+      const { size } = readRequest(querySchema, request.query);
+      if (size > MAX_NAR_BYTES)
+        throw new UnprocessableError(`a NAR of ${size} bytes is larger than ${MAX_NAR_BYTES}`);
+      const { body } = request;
+      if (!(body instanceof Readable)) {
+        throw new BadRequestError(
+          "send the zstd-compressed NAR as the body, with Content-Type: application/zstd",
+        );
+      }
+      return receiptOf(await nars.take({ narHash, narSize: size }, body));
+    });
+
+    app.head("/nar/:narHash", async (request, reply) => {
+      grant(request.headers);
+      const { narHash } = readRequest(paramsSchema, request.params);
+      const object = findNarObject(narHash);
+      if (object === null) return reply.code(404).send();
+      return reply
+        .header("content-length", object.fileSize)
+        .header("accept-ranges", "bytes")
+        .send();
+    });
+
+    app.get("/nar/:narHash", { exposeHeadRoute: false }, async (request, reply) => {
+      const { organization } = grant(request.headers);
+      const { narHash } = readRequest(paramsSchema, request.params);
+      const object = findNarObject(narHash);
+      if (object === null || !cachedPaths.isNarVisible(organization, narHash)) {
+        throw new NotFoundError(
+          `no cache of the organization has a path with NAR hash sha256:${narHash}`,
+        );
+      }
+      const range = parseRange(request.headers.range, object.fileSize);
+      reply.header("content-type", "application/zstd").header("accept-ranges", "bytes");
+      if (range === "unsatisfiable") {
+        return reply.code(416).header("content-range", `bytes */${object.fileSize}`).send();
+      }
+      const { start, end } = range ?? { start: 0, end: object.fileSize - 1 };
+      if (range !== null) {
+        reply.code(206).header("content-range", `bytes ${start}-${end}/${object.fileSize}`);
+      }
+      reply.header("content-length", end - start + 1);
+      return reply.send(
+        createReadStream(files.file(narHash), { start, end, highWaterMark: 256 * 1024 }),
+      );
+    });
+  };
+}

@@ -1,0 +1,19 @@
+import { publishPathsSchema } from "@gradient/protocol";
+import type { FastifyPluginAsync } from "fastify";
+import { takePaths } from "../../../intake/take-paths.ts";
+import { readRequest } from "./read-request.ts";
+import type { TransferRouteOptions } from "./transfer-routes.ts";
+
+const BODY_LIMIT = 8 * 1024 * 1024;
+
+export function pathsRoute(options: TransferRouteOptions): FastifyPluginAsync {
+  const { evidence, publications, changes, grant } = options;
+  return async (app) => {
+    app.post("/paths", { bodyLimit: BODY_LIMIT }, async (request, reply) => {
+      const { organization, workerKey } = grant(request.headers);
+      const { paths } = readRequest(publishPathsSchema, request.body);
+      await takePaths({ evidence, publications, changes }, organization, workerKey, paths);
+      return reply.code(204).send();
+    });
+  };
+}

@@ -1,0 +1,63 @@
+import type { FastifyPluginAsync, FastifyRequest } from "fastify";
+import { CoordinatorError } from "../../../errors.ts";
+import type { CachedPathReads } from "../../../db/cache-path-repository.ts";
+import type { Queries } from "../../../db/client.ts";
+import type { FindNarObject } from "../../../db/nar-object-repository.ts";
+import type { NarIntake } from "../../../intake/nar-intake.ts";
+import type { PublicationPlanner } from "../../../intake/publication.ts";
+import type { TransferGrant } from "../../../intake/transfer-access.ts";
+import type { PathEvidence } from "../../../intake/verify-path.ts";
+import type { ChangeFacts } from "../../../queue/change.ts";
+import type { NarFiles } from "../../../storage/nar-files.ts";
+import { closureRoute } from "./closure.ts";
+import { derivationRoutes } from "./derivations.ts";
+import { narRoutes } from "./nar.ts";
+import { pathsRoute } from "./paths.ts";
+
+export interface TransferRouteOptions {
+  readonly kysely: Queries;
+  readonly files: NarFiles;
+  readonly nars: NarIntake;
+  readonly findNarObject: FindNarObject;
+  readonly cachedPaths: CachedPathReads;
+  readonly evidence: PathEvidence;
+  readonly publications: PublicationPlanner;
+  readonly changes: ChangeFacts;
+  /** Throws UnauthorizedError or ForbiddenError. */
+  readonly grant: (headers: FastifyRequest["headers"]) => TransferGrant;
+}
+
+/** Bulk transfers of workers, next to their sockets. To be registered with the prefix `/proto`. */
+export function transferRoutes(options: TransferRouteOptions): FastifyPluginAsync {
+  return async (app) => {
+    // Bodies of transfers are streams; only the routes that take JSON read them.
+    app.removeContentTypeParser(["text/plain"]);
+    app.addContentTypeParser("*", (_request, payload, done) => done(null, payload));
+    app.setErrorHandler(async (error, request, reply) => {
+      if (error instanceof CoordinatorError) {
+        return reply.code(error.status).send({ code: error.code, error: error.message });
+      }
+      const status = statusOf(error);
+      if (status < 500 && error instanceof Error) {
+        return reply.code(status).send({ code: "bad_request", error: error.message });
+      }
+      request.log.error(
+        { err: error, method: request.method, url: request.url },
+        "a transfer failed",
+      );
+      return reply
+        .code(500)
+        .send({ code: "internal", error: "internal error; the coordinator's log has the cause" });
+    });
+    await app.register(narRoutes(options));
+    await app.register(closureRoute(options));
+    await app.register(pathsRoute(options));
+    await app.register(derivationRoutes(options));
+  };
+}
+
+/** Fastify's own errors say which status they mean. */
+function statusOf(error: unknown): number {
+  if (!(error instanceof Error) || !("statusCode" in error)) return 500;
+  return typeof error.statusCode === "number" ? error.statusCode : 500;
+}

@@ -1,0 +1,261 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Authenticator } from "../auth/authenticator.ts";
+import { Authority } from "../auth/authority.ts";
+import { SessionTokens } from "../auth/session-token.ts";
+import type { Clock } from "../clock.ts";
+import { systemClock } from "../clock.ts";
+import { loadConfig } from "../config/load-config.ts";
+import { CacheSurfaceView } from "../db/cache-surface-view.ts";
+import { openDatabase } from "../db/client.ts";
+import { LastUse } from "../db/last-use.ts";
+import { StoredCacheSigner } from "../keys/cache-signer.ts";
+import { MasterKey } from "../keys/master-key.ts";
+import { createLogger } from "../logger.ts";
+import type { LiveWorker, Logs } from "../ports.ts";
+import { Resources } from "../resources.ts";
+import { registerUser } from "../accounts/register-user.ts";
+import { logIn } from "../accounts/log-in.ts";
+import type { Services } from "./api.ts";
+import { listen } from "./listen.ts";
+import { RequestIds } from "./request-ids.ts";
+import { NarinfoLane } from "./routes/cache/narinfo-lane.ts";
+import { createHttpServer } from "./server.ts";
+import { HttpShutdown } from "./shutdown.ts";
+
+export interface Answer {
+  status: number;
+  headers: Headers;
+  text: string;
+  /** Body as JSON; undefined when it is none. */
+  json: { error?: boolean; code?: string; message?: unknown } | undefined;
+  /** `message` of the envelope, for assertions on its fields. */
+  // oxlint-disable-next-line typescript/no-explicit-any -- tests assert on whatever came back
+  message: any;
+}
+
+export interface Call {
+  token?: string | undefined;
+  body?: unknown;
+  headers?: Record<string, string>;
+}
+
+/** What the farm's features were asked to do. */
+export interface FarmCalls {
+  started: { projectId: string; triggeredBy: string | null }[];
+  aborted: string[];
+  cachesChanged: string[];
+  registrationsChanged: string[];
+}
+
+export const PASSWORD = "Correct-Horse7";
+
+/** The whole HTTP side on a real socket, a real database and a temporary directory; only the farm's features are played. */
+export class TestServer implements AsyncDisposable {
+  readonly url: string;
+  readonly services: Services;
+  readonly calls: FarmCalls;
+  /** Workers that count as connected. */
+  readonly live: LiveWorker[];
+  readonly dataDir: string;
+  readonly #resources: Resources;
+
+  constructor(
+    parts: Pick<TestServer, "url" | "services" | "calls" | "live" | "dataDir">,
+    resources: Resources,
+  ) {
+    this.url = parts.url;
+    this.services = parts.services;
+    this.calls = parts.calls;
+    this.live = parts.live;
+    this.dataDir = parts.dataDir;
+    this.#resources = resources;
+  }
+
+  /** One request; paths that start with `/` are taken as they are, others lie under the API. */
+  async call(method: string, path: string, call: Call = {}): Promise<Answer> {
+    const url = path.startsWith("/") ? this.url + path : `${this.url}/api/v1/${path}`;
+    const headers: Record<string, string> = { ...call.headers };
+    if (call.token !== undefined) headers["authorization"] = `Bearer ${call.token}`;
+    if (call.body !== undefined) headers["content-type"] ??= "application/json";
+    const response = await fetch(url, {
+      method,
+      headers,
+      redirect: "manual",
+      ...(call.body === undefined
+        ? {}
+        : { body: typeof call.body === "string" ? call.body : JSON.stringify(call.body) }),
+    });
+    const text = await response.text();
+    const isJson = response.headers.get("content-type")?.startsWith("application/json") ?? false;
+    const json = isJson ? parse(text) : undefined;
+    return {
+      status: response.status,
+      headers: response.headers,
+      text,
+      json,
+      message: json?.message,
+    };
+  }
+
+  get(path: string, token?: string): Promise<Answer> {
+    return this.call("GET", path, { token });
+  }
+
+  post(path: string, token?: string, body?: unknown): Promise<Answer> {
+    return this.call("POST", path, { token, body });
+  }
+
+  put(path: string, token?: string, body?: unknown): Promise<Answer> {
+    return this.call("PUT", path, { token, body });
+  }
+
+  patch(path: string, token?: string, body?: unknown): Promise<Answer> {
+    return this.call("PATCH", path, { token, body });
+  }
+
+  delete(path: string, token?: string, body?: unknown): Promise<Answer> {
+    return this.call("DELETE", path, { token, body });
+  }
+
+  /** Makes a user and returns the token of a session. */
+  async user(username: string, isSuperuser = false): Promise<string> {
+    const { database, tokens } = this.services;
+    const registration = {
+      username,
+      name: `User ${username}`,
+      email: `${username}@example.com`,
+      password: PASSWORD,
+      isSuperuser,
+    };
+    await registerUser(database.kysely, registration, Date.now());
+    return logIn(
+      { db: database.kysely, tokens },
+      { login: username, password: PASSWORD, isRemembered: false },
+      Date.now(),
+    );
+  }
+
+  /** Makes an API key of the token's owner. */
+  async key(token: string, request: Record<string, unknown>): Promise<string> {
+    const answer = await this.post("user/keys", token, {
+      name: `key-${Math.random()}`,
+      ...request,
+    });
+    if (answer.status !== 200) throw new Error(`no key: ${answer.text}`);
+    return String(answer.message);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#resources[Symbol.asyncDispose]();
+  }
+}
+
+function parse(text: string): Answer["json"] {
+  return text === "" ? undefined : (JSON.parse(text) as Answer["json"]);
+}
+
+export interface TestServerOptions {
+  env?: Record<string, string>;
+  clock?: Clock;
+  logs?: Logs;
+}
+
+const noLogs: Logs = {
+  read: () => Promise.resolve(""),
+  size: () => Promise.resolve(0),
+  follow: async function* () {},
+};
+
+export async function openTestServer(options: TestServerOptions = {}): Promise<TestServer> {
+  const resources = new Resources();
+  const dataDir = await mkdtemp(join(tmpdir(), "coordinator-"));
+  resources.use({ [Symbol.asyncDispose]: () => rm(dataDir, { recursive: true }) });
+  const config = loadConfig({ flags: { dataDir }, env: options.env ?? {}, file: null });
+  const database = resources.use(await openDatabase(join(dataDir, "farm.sqlite")));
+  const clock = options.clock ?? systemClock;
+  const masterKey = new MasterKey(Buffer.alloc(32, 7));
+  const lastUse = resources.use(
+    new LastUse({
+      database,
+      now: () => clock.now(),
+      onError: (error) => {
+        throw error;
+      },
+    }),
+  );
+  const tokens = new SessionTokens(Buffer.alloc(32, 9));
+  const calls: FarmCalls = {
+    started: [],
+    aborted: [],
+    cachesChanged: [],
+    registrationsChanged: [],
+  };
+  const live: LiveWorker[] = [];
+  const surface = new CacheSurfaceView(database);
+  const requestIds = new RequestIds();
+  const stopping = new AbortController();
+  const services: Services = {
+    config,
+    serveUrl: "https://farm.example:8443",
+    version: "1.2.3",
+    database,
+    clock,
+    logger: createLogger("silent"),
+    tokens,
+    authenticator: new Authenticator({
+      db: database.kysely,
+      tokens,
+      lastUse,
+      now: () => clock.now(),
+    }),
+    authority: new Authority(database.kysely),
+    masterKey,
+    signer: new StoredCacheSigner(database.kysely, masterKey),
+    lastUse,
+    surface,
+    requestIds,
+    narinfoLane: new NarinfoLane(surface, clock, requestIds),
+    ...playedFarm(calls, live),
+    logs: options.logs ?? noLogs,
+    nars: { file: (narHash) => join(dataDir, `${narHash}.nar.zst`) },
+    stopping: stopping.signal,
+  };
+  const app = await createHttpServer(services, () => Promise.resolve());
+  resources.use(
+    new HttpShutdown(app, stopping, { [Symbol.asyncDispose]: () => Promise.resolve() }),
+  );
+  const url = await listen(app, { host: "127.0.0.1", port: 0 });
+  return new TestServer({ url, services, calls, live, dataDir }, resources);
+}
+
+function playedFarm(
+  calls: FarmCalls,
+  live: LiveWorker[],
+): Pick<Services, "evaluations" | "workers"> {
+  return {
+    evaluations: {
+      start: (request) => {
+        calls.started.push(request);
+        return Promise.resolve("019a0000-0000-7000-8000-000000000001");
+      },
+      abort: (id) => {
+        calls.aborted.push(id);
+        return Promise.resolve();
+      },
+      cachesChanged: (id) => {
+        calls.cachesChanged.push(id);
+        return Promise.resolve();
+      },
+    },
+    workers: {
+      live: () => live,
+      registrationsChanged: (id) => {
+        calls.registrationsChanged.push(id);
+        return Promise.resolve();
+      },
+      upgrade: (_request, socket) => socket.destroy(),
+    },
+  };
+}

@@ -1,0 +1,154 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { openTestServer, type TestServer } from "./server.test-support.ts";
+
+let server: TestServer;
+let token: string;
+
+beforeAll(async () => {
+  server = await openTestServer();
+  token = await server.user("alice");
+});
+afterAll(() => server[Symbol.asyncDispose]());
+
+describe("every refusal has the envelope", () => {
+  test("a route that does not exist", async () => {
+    const answer = await server.get("nothing/here", token);
+    expect(answer.status).toBe(404);
+    expect(answer.json).toEqual({
+      error: true,
+      code: "not_found",
+      message: "there is no GET /api/v1/nothing/here",
+    });
+    expect((await server.get("/elsewhere")).json?.code).toBe("not_found");
+  });
+
+  test("a wrong method names the right ones", async () => {
+    const answer = await server.delete("health");
+    expect(answer.status).toBe(405);
+    expect(answer.headers.get("allow")).toBe("GET, HEAD");
+    expect(answer.json?.code).toBe("method_not_allowed");
+    expect((await server.put("evals/x/builds")).headers.get("allow")).toBe("GET, HEAD, POST");
+  });
+
+  test("JSON that is none", async () => {
+    const answer = await server.post("auth/basic/login", undefined, "{");
+    expect(answer.status).toBe(400);
+    expect(answer.json?.code).toBe("json_parsing");
+  });
+
+  test("a field of the wrong type is named", async () => {
+    const answer = await server.put("orgs", token, { name: 1, display_name: "x" });
+    expect(answer.status).toBe(422);
+    expect(answer.json?.code).toBe("unprocessable_entity");
+    expect(answer.message).toContain('field "name"');
+  });
+
+  test("a body that is missing", async () => {
+    const answer = await server.put("orgs", token);
+    expect(answer.status).toBe(422);
+    expect(answer.json?.error).toBe(true);
+  });
+
+  test("another content type", async () => {
+    const answer = await server.call("POST", "auth/basic/login", {
+      body: "loginname=x",
+      headers: { "content-type": "application/x-www-form-urlencoded" },
+    });
+    expect(answer.status).toBe(415);
+    expect(answer.json?.code).toBe("unsupported_media_type");
+  });
+
+  test("an id that is no UUID", async () => {
+    const answer = await server.get("evals/abc", token);
+    expect(answer.status).toBe(400);
+    expect(answer.json?.code).toBe("bad_request");
+    expect(answer.message).toContain('path parameter "id"');
+  });
+
+  test("a query that makes no sense", async () => {
+    const answer = await server.get("orgs?page=x", token);
+    expect(answer.status).toBe(400);
+    expect(answer.message).toContain('query parameter "page"');
+  });
+
+  test("a body that is too large", async () => {
+    const answer = await server.post("auth/basic/login", undefined, {
+      loginname: "x".repeat(3_000_000),
+      password: "",
+    });
+    expect(answer.status).toBe(413);
+    expect(answer.json?.code).toBe("payload_too_large");
+  });
+
+  test("a path that cannot be decoded", async () => {
+    const answer = await server.get("/api/v1/orgs/%E0%A4%A", token);
+    expect(answer.status).toBe(400);
+    expect(answer.json?.error).toBe(true);
+  });
+
+  test("credentials that are missing or dead", async () => {
+    const missing = await server.get("user");
+    expect([missing.status, missing.json?.code]).toEqual([401, "unauthorized"]);
+    const dead = await server.get("user", "GRADnonsense");
+    expect([dead.status, dead.json?.code]).toEqual([401, "unauthorized"]);
+    const basic = await server.call("GET", "user", { headers: { authorization: "Basic eA==" } });
+    expect([basic.status, basic.json?.code]).toEqual([401, "unauthorized"]);
+  });
+});
+
+test("credentials are checked before the body", async () => {
+  expect((await server.put("orgs", undefined, { name: 1 })).status).toBe(401);
+});
+
+test("a request's id is echoed when it is fit, else made", async () => {
+  const given = await server.call("GET", "health", { headers: { "x-request-id": "abc-1" } });
+  expect(given.headers.get("x-request-id")).toBe("abc-1");
+  const made = await server.call("GET", "health", {
+    headers: { "x-request-id": "a b".repeat(99) },
+  });
+  expect(made.headers.get("x-request-id")).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7/);
+  const unknown = await server.get("/nothing");
+  expect(unknown.headers.get("x-request-id")).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7/);
+});
+
+test("a failure of ours hides its cause", async () => {
+  const { evaluations } = server.services;
+  const original = evaluations.abort;
+  await server.put("orgs", token, { name: "breaks", display_name: "Breaks" });
+  evaluations.abort = () => Promise.reject(new Error("the cause"));
+  const { services } = server;
+  const org = await server.get("orgs/breaks", token);
+  const id = "019a0000-0000-7000-8000-00000000000f";
+  await services.database.kysely
+    .insertInto("evaluations")
+    .values({
+      id,
+      organization_id: org.message.id,
+      repository: "https://example.com/r",
+      wildcard: "*",
+      state: "Queued",
+      created_at: 1,
+      updated_at: 1,
+    })
+    .execute();
+  const answer = await server.post(`evals/${id}`, token, { method: "abort" });
+  evaluations.abort = original;
+  expect(answer.status).toBe(500);
+  expect(answer.json?.code).toBe("internal");
+  expect(answer.text).not.toContain("the cause");
+});
+
+test("health and config need no credentials", async () => {
+  expect((await server.get("health")).message).toBe("200 ALIVE");
+  expect((await server.get("config")).message).toEqual({
+    version: "1.2.3",
+    oidc_enabled: false,
+    oidc_required: false,
+    registration_enabled: true,
+    email_verification_enabled: false,
+    smtp_enabled: false,
+    quic: false,
+    create_org: "everyone",
+    create_cache: "everyone",
+  });
+});

@@ -1,0 +1,116 @@
+import { fingerprint, type OrganizationId } from "@gradient/protocol";
+import type { Queries } from "../db/client.ts";
+import {
+  findInvisible,
+  findWritableCaches,
+  hashPartOf,
+  insertCachedPaths,
+  type CachedPath,
+  type CachedPathReads,
+  type NewCachedPath,
+} from "../db/cache-path-repository.ts";
+import { UnprocessableError } from "../errors.ts";
+import type { CacheSigner } from "../ports.ts";
+import type { Change } from "../queue/change.ts";
+
+/** Signed rows for each cache that an organization's work is published in. */
+export interface Publication {
+  readonly organization: OrganizationId;
+  readonly caches: readonly string[];
+  readonly rows: ReadonlyMap<string, readonly NewCachedPath[]>;
+}
+
+export interface PublicationPlanner {
+  /**
+   * Prepares verified paths for being shown: signs them for each cache, and what they refer to as well where only another cache of the organization has it.
+   * `paths` carry signatures of workers only. Throws UnprocessableError when a reference is in none of them.
+   */
+  plan(organization: OrganizationId, paths: readonly CachedPath[]): Promise<Publication>;
+}
+
+export function publicationPlanner(options: {
+  kysely: Queries;
+  cachedPaths: CachedPathReads;
+  signer: CacheSigner;
+}): PublicationPlanner {
+  const { kysely, cachedPaths, signer } = options;
+  return {
+    plan: async (organization, paths) => {
+      const caches = await findWritableCaches(kysely, organization);
+      if (caches.length === 0) {
+        throw new UnprocessableError(
+          "the organization has no active cache that it writes to: subscribe to one",
+          {
+            code: "no_cache",
+          },
+        );
+      }
+      const rows = new Map<string, NewCachedPath[]>();
+      for (const cache of caches) {
+        const missing = collectMissing(cachedPaths, organization, cache, paths);
+        rows.set(cache, await Promise.all(missing.map((path) => sign(signer, cache, path))));
+      }
+      return { organization, caches, rows };
+    },
+  };
+}
+
+/** The paths that the cache does not show yet, and those of their closure. */
+function collectMissing(
+  cachedPaths: CachedPathReads,
+  organization: OrganizationId,
+  cache: string,
+  paths: readonly CachedPath[],
+): CachedPath[] {
+  const missing = new Map<string, CachedPath>();
+  const open: CachedPath[] = [];
+  const given = new Map(paths.map((path) => [path.path, path]));
+  const want = (base: string, wantedBy: string | null): void => {
+    if (missing.has(base) || cachedPaths.inCache(cache, hashPartOf(base))?.path === base) return;
+    const path = given.get(base) ?? cachedPaths.ofOrganization(organization, hashPartOf(base));
+    if (path?.path !== base) throw missingReference(base, wantedBy);
+    missing.set(base, path);
+    open.push(path);
+  };
+  for (const { path } of paths) want(path, null);
+  for (let top = open.pop(); top !== undefined; top = open.pop()) {
+    for (const reference of top.references) want(reference, top.path);
+  }
+  return [...missing.values()];
+}
+
+function missingReference(base: string, wantedBy: string | null): UnprocessableError {
+  const user = wantedBy === null ? "" : `, which /nix/store/${wantedBy} refers to,`;
+  return new UnprocessableError(
+    `/nix/store/${base}${user} is in no cache of the organization: upload it first`,
+    {
+      code: "missing_reference",
+    },
+  );
+}
+
+async function sign(signer: CacheSigner, cache: string, path: CachedPath): Promise<NewCachedPath> {
+  const { narSize, ...row } = path;
+  const text = fingerprint({
+    path: `/nix/store/${path.path}`,
+    narHash: `sha256:${path.narHash}`,
+    narSize,
+    references: path.references.map((reference) => `/nix/store/${reference}`),
+  });
+  const own = await signer.sign(cache, text);
+  return { ...row, signatures: [own, ...path.signatures] };
+}
+
+/** Shows the paths. False, and nothing is shown, when the facts that the publication was made from have changed: make it anew. */
+export async function applyPublication(change: Change, publication: Publication): Promise<boolean> {
+  const { kysely, now } = change;
+  const caches = await findWritableCaches(kysely, publication.organization);
+  if (caches.join() !== publication.caches.join()) return false;
+  for (const [cache, rows] of publication.rows) {
+    const bases = new Set(rows.map(({ path }) => path));
+    const outside = rows.flatMap(({ references }) => references.filter((base) => !bases.has(base)));
+    if ((await findInvisible(kysely, cache, outside)).length > 0) return false;
+  }
+  for (const [cache, rows] of publication.rows) await insertCachedPaths(kysely, cache, rows, now);
+  return true;
+}

@@ -1,0 +1,101 @@
+import { Authenticator } from "./auth/authenticator.ts";
+import { Authority } from "./auth/authority.ts";
+import { SessionTokens } from "./auth/session-token.ts";
+import { systemClock } from "./clock.ts";
+import { loadSecrets } from "./config/secrets.ts";
+import type { Config } from "./config/settings.ts";
+import { ensureDataDir, lockDataDir, openFarmDatabase } from "./data-dir.ts";
+import { CacheSurfaceView } from "./db/cache-surface-view.ts";
+import { LastUse } from "./db/last-use.ts";
+import { openFarm } from "./farm.ts";
+import type { Services } from "./http/api.ts";
+import { addressUrl, listen } from "./http/listen.ts";
+import { RequestIds } from "./http/request-ids.ts";
+import { NarinfoLane } from "./http/routes/cache/narinfo-lane.ts";
+import { createHttpServer } from "./http/server.ts";
+import { HttpShutdown } from "./http/shutdown.ts";
+import { StoredCacheSigner } from "./keys/cache-signer.ts";
+import { MasterKey } from "./keys/master-key.ts";
+import { openSshKey } from "./keys/organization-ssh-key.ts";
+import type { Logger } from "./logger.ts";
+import { Resources } from "./resources.ts";
+import { readVersion } from "./version.ts";
+
+/** A coordinator that listens. Disposing stops it: no new requests, sessions closed, database closed. */
+export interface Coordinator extends AsyncDisposable {
+  /** URL of the address that it listens on. */
+  url: string;
+}
+
+/** Composes the whole daemon and starts to listen. Throws UserError for what the operator has to mend. */
+export async function startCoordinator(config: Config, logger: Logger): Promise<Coordinator> {
+  const resources = new Resources();
+  try {
+    const url = await open(config, logger, resources);
+    logger.info({ url, dataDir: config.dataDir }, "coordinator listens");
+    return { url, [Symbol.asyncDispose]: () => resources[Symbol.asyncDispose]() };
+  } catch (error) {
+    await resources[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+async function open(config: Config, logger: Logger, resources: Resources): Promise<string> {
+  await ensureDataDir(config.dataDir);
+  resources.use(lockDataDir(config.dataDir));
+  const secrets = await loadSecrets(config);
+  const database = resources.use(await openFarmDatabase(config.dataDir));
+  const masterKey = new MasterKey(secrets.masterKey);
+  const signer = new StoredCacheSigner(database.kysely, masterKey);
+  const clock = systemClock;
+  const lastUse = resources.use(
+    new LastUse({
+      database,
+      now: () => clock.now(),
+      onError: (error) => logger.error({ err: error }, "times of last use could not be stored"),
+    }),
+  );
+  const db = database.kysely;
+  const farm = await openFarm({
+    database,
+    dataDir: config.dataDir,
+    signer,
+    leaseMs: config.leaseSeconds * 1000,
+    logger,
+    findCredentials: async (organization) => ({
+      sshPrivateKey: await openSshKey(db, masterKey, organization),
+      knownHosts: null,
+    }),
+    clock,
+  });
+  const tokens = new SessionTokens(secrets.jwtSecret);
+  const surface = new CacheSurfaceView(database);
+  const requestIds = new RequestIds();
+  const stopping = new AbortController();
+  const services: Services = {
+    config,
+    serveUrl: config.serveUrl ?? addressUrl(config.listen.host, config.listen.port),
+    version: readVersion(),
+    database,
+    clock,
+    logger,
+    tokens,
+    authenticator: new Authenticator({ db, tokens, lastUse, now: () => clock.now() }),
+    authority: new Authority(db),
+    masterKey,
+    signer,
+    lastUse,
+    surface,
+    requestIds,
+    narinfoLane: new NarinfoLane(surface, clock, requestIds),
+    evaluations: farm.evaluations,
+    workers: farm.workers,
+    logs: farm.logs,
+    nars: farm.nars,
+    stopping: stopping.signal,
+  };
+  const app = await createHttpServer(services, farm.transferRoutes);
+  // Workers' sockets keep the server open until the farm has closed them, so both go down together.
+  resources.use(new HttpShutdown(app, stopping, farm));
+  return listen(app, config.listen);
+}

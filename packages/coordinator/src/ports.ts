@@ -1,0 +1,58 @@
+import type { OrganizationId, WorkerId } from "@gradient/protocol";
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
+
+/** What the HTTP routes need from the farm's features, and what the features need from the keys. Routes hold no logic of their own. */
+
+/** Signs for caches; the private keys never leave it. */
+export interface CacheSigner {
+  /** Signature `keyname:base64` of a narinfo fingerprint with the cache's key. Throws when the cache is unknown. */
+  sign(cacheId: string, fingerprint: string): Promise<string>;
+}
+
+/** A worker that is connected now, as one organization (or an administrator) may see it. */
+export interface LiveWorker {
+  worker: WorkerId;
+  capabilities: { fetch: boolean; eval: boolean; build: boolean };
+  systems: readonly string[];
+  systemFeatures: readonly string[];
+  maxConcurrentBuilds: number;
+  assignedCount: number;
+  isDraining: boolean;
+  authorized: ReadonlySet<OrganizationId>;
+}
+
+/** Evaluations and their builds. */
+export interface Evaluations {
+  /** Queues an evaluation of the project's newest commit. Throws ConflictError when one is active already. Resolves to its id once it is durable. */
+  start(request: { projectId: string; triggeredBy: string | null }): Promise<string>;
+  /** Ends an active evaluation: cancels what only it needs. Harmless on a finished one. */
+  abort(evaluationId: string): Promise<void>;
+  /** Called when an organization got its first writable cache: evaluations that wait for one go on. */
+  cachesChanged(organizationId: string): Promise<void>;
+}
+
+/** The worker link. */
+export interface WorkerLink {
+  live(): readonly LiveWorker[];
+  /** Called after a registration was made, changed or removed: the worker is challenged again. */
+  registrationsChanged(workerId: string): Promise<void>;
+  /** Takes over an upgrade request on `/proto`. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+}
+
+/** Logs of attempts, addressed by attempt number and absolute byte offset. */
+export interface Logs {
+  /** The whole log as text; empty when there is none. */
+  read(attempt: number): Promise<string>;
+  /** Bytes stored so far. */
+  size(attempt: number): Promise<number>;
+  /** Text from `offset` on, as it is appended, until the attempt has ended and everything was delivered. */
+  follow(attempt: number, offset: number, signal: AbortSignal): AsyncIterable<string>;
+}
+
+/** Verified NAR bytes on disk. */
+export interface NarStore {
+  /** File that holds the zstd-compressed NAR with this hash (52 characters of Nix base 32). */
+  file(narHash: string): string;
+}

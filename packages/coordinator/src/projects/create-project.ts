@@ -1,0 +1,57 @@
+import { v7 as uuidv7 } from "uuid";
+import type { Queries } from "../db/client.ts";
+import { insertProject, type Project } from "../db/project-repository.ts";
+import { ConflictError } from "../errors.ts";
+import { checkDisplayName, checkSlug } from "../rules/names.ts";
+import { checkRepository } from "../rules/repository.ts";
+import { checkWildcard } from "../rules/wildcard.ts";
+
+export const DEFAULT_KEPT_EVALUATIONS = 30;
+/** More than this are not kept for any project. */
+export const MAX_KEPT_EVALUATIONS = 30;
+
+export interface NewProject {
+  organizationId: string;
+  createdBy: string;
+  name: string;
+  displayName: string;
+  description: string;
+  repository: string;
+  wildcard: string;
+  concurrency: Project["concurrency"];
+  signsCache: boolean;
+}
+
+/** Makes a project and returns its id. Throws BadRequestError, ConflictError. */
+export async function createProject(
+  db: Queries,
+  request: NewProject,
+  now: number,
+): Promise<string> {
+  checkSlug("project", request.name);
+  checkDisplayName(request.displayName);
+  checkRepository(request.repository);
+  checkWildcard(request.wildcard);
+  const id = uuidv7();
+  const isStored = await insertProject(db, {
+    id,
+    organization_id: request.organizationId,
+    name: request.name,
+    display_name: request.displayName,
+    description: request.description,
+    repository: request.repository,
+    wildcard: request.wildcard,
+    active: 1,
+    managed: 0,
+    force_evaluation: 0,
+    sign_cache: request.signsCache ? 1 : 0,
+    keep_evaluations: DEFAULT_KEPT_EVALUATIONS,
+    concurrency: request.concurrency,
+    created_by: request.createdBy,
+    created_at: now,
+  });
+  if (isStored) return id;
+  throw new ConflictError(`a project named "${request.name}" exists already`, {
+    code: "already_exists",
+  });
+}

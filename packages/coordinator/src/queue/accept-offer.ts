@@ -1,0 +1,65 @@
+import type { Fencing } from "@gradient/protocol";
+import { acceptLease, deleteLease, type Answer, type Lease } from "../db/assignment-repository.ts";
+import { findAttemptedBuild, startAttempt } from "../db/attempt-repository.ts";
+import { moveBuilds } from "../db/build-repository.ts";
+import { findEvaluation, moveEvaluation, setEvaluationFacts } from "../db/evaluation-repository.ts";
+import { buildTransitions } from "../scheduler/build-state.ts";
+import { evaluationTransitions } from "../scheduler/evaluation-state.ts";
+import { transit } from "../scheduler/transition.ts";
+import { ACCEPTED, refused } from "./answer.ts";
+import type { Change } from "./change.ts";
+
+/** Makes a lease of an offer: the attempt runs, the build or the evaluation says so. Refused, and the offer gone, when nobody wants it any more. */
+export async function acceptOffer(
+  change: Change,
+  fencing: Fencing,
+  leaseMs: number,
+): Promise<Answer> {
+  const { kysely, now, news } = change;
+  const lease = await acceptLease(kysely, fencing, now + leaseMs);
+  if (lease === null) return refused("the offer was withdrawn");
+  const answer =
+    lease.attempt === null
+      ? await startTask(change, lease)
+      : await startBuild(change, lease, lease.attempt);
+  if (answer.isAccepted) {
+    news.accepted.push(lease);
+  } else {
+    await deleteLease(kysely, fencing);
+    news.released.push(fencing);
+  }
+  return answer;
+}
+
+async function startBuild(change: Change, lease: Lease, attempt: number): Promise<Answer> {
+  const { kysely, now } = change;
+  const attempted = await findAttemptedBuild(kysely, attempt);
+  if (attempted === null) return refused(`attempt ${attempt} does not exist any more`);
+  const { id, state } = attempted.build;
+  const step = transit(buildTransitions, `build ${id}`, state, "accepted");
+  if (!step.isAllowed) return refused(step.reason);
+  if (!(await startAttempt(kysely, attempt, lease.worker, lease.fencing, now))) {
+    return refused(`attempt ${attempt} is not pending any more`);
+  }
+  await moveBuilds(kysely, [id], "accepted", now, { assigned_at: now });
+  return ACCEPTED;
+}
+
+async function startTask(change: Change, lease: Lease): Promise<Answer> {
+  const { kysely, now } = change;
+  const evaluation =
+    lease.evaluation === null ? null : await findEvaluation(kysely, lease.evaluation);
+  if (evaluation === null) return refused("the evaluation does not exist any more");
+  const event = lease.kind === "fetch" ? "fetch-accepted" : "eval-accepted";
+  const step = transit(
+    evaluationTransitions,
+    `evaluation ${evaluation.id}`,
+    evaluation.state,
+    event,
+  );
+  if (!step.isAllowed) return refused(step.reason);
+  await moveEvaluation(kysely, evaluation.id, event, now);
+  const started = lease.kind === "fetch" ? { fetch_started_at: now } : { eval_started_at: now };
+  await setEvaluationFacts(kysely, evaluation.id, now, started);
+  return ACCEPTED;
+}

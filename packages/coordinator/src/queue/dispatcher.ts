@@ -1,0 +1,187 @@
+import type { OrganizationId, WorkerId } from "@gradient/protocol";
+import type { Clock } from "../clock.ts";
+import type { BuildReads } from "../db/build-repository.ts";
+import type { Queries } from "../db/client.ts";
+import type { Logger } from "../logger.ts";
+import { chooseNext } from "../scheduler/choose-worker.ts";
+import type { ReadyBuild, ReadyQueue } from "../scheduler/ready-queue.ts";
+import type { ChangeFacts } from "./change.ts";
+import type { EvaluationTasks } from "./evaluation-tasks.ts";
+import { seatOf, type ConnectedWorker, type Fleet } from "./fleet.ts";
+import type { LeaseBook } from "./lease-book.ts";
+import { makeOffers, type FindCredentials, type Offer, type Pick } from "./offer.ts";
+
+/** How many fetches and evaluations a worker holds at once. An evaluation uses several processes by itself. */
+const TASKS_PER_WORKER = { fetch: 2, eval: 1 } as const;
+
+/** So many offers become durable in one transaction. */
+const OFFERS_PER_ROUND = 32;
+
+/** After a failure of the database. */
+const RETRY_MS = 1000;
+
+export interface DispatcherOptions {
+  readonly kysely: Queries;
+  readonly changes: ChangeFacts;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly queue: ReadyQueue;
+  readonly tasks: EvaluationTasks;
+  readonly leases: LeaseBook;
+  readonly fleet: Fleet;
+  readonly builds: BuildReads;
+  readonly findCredentials: FindCredentials;
+  readonly leaseMs: number;
+  /** How long an offer waits for its acceptance. */
+  readonly offerMs: number;
+}
+
+/**
+ * Gives out what is ready to whoever is free. `wake` it whenever something became ready or somebody became free; rounds never overlap,
+ * and a wake during a round makes another follow.
+ */
+export class Dispatcher implements AsyncDisposable {
+  readonly #options: DispatcherOptions;
+  #isWanted = false;
+  #isClosed = false;
+  #rounds: Promise<void> | null = null;
+  #retry: Disposable | null = null;
+
+  constructor(options: DispatcherOptions) {
+    this.#options = options;
+  }
+
+  wake(): void {
+    if (this.#isClosed) return;
+    this.#isWanted = true;
+    this.#rounds ??= this.#run();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true;
+    this.#retry?.[Symbol.dispose]();
+    await this.#rounds;
+  }
+
+  async #run(): Promise<void> {
+    // What was said in the same turn of the event loop belongs into one round.
+    await Promise.resolve();
+    try {
+      while (this.#isWanted && !this.#isClosed) {
+        this.#isWanted = false;
+        await this.#round();
+      }
+    } catch (error) {
+      const { logger, clock } = this.#options;
+      logger.error({ err: error }, "nothing could be given out; trying again");
+      this.#retry = clock.after(RETRY_MS, () => this.wake());
+    } finally {
+      this.#rounds = null;
+    }
+  }
+
+  async #round(): Promise<void> {
+    const { kysely, changes, queue, tasks, offerMs } = this.#options;
+    await tasks.refresh(kysely);
+    const picks = [...(await this.#pickTasks()), ...this.#pickBuilds()];
+    if (picks.length === 0) return;
+    if (picks.length >= OFFERS_PER_ROUND) this.#isWanted = true;
+    let offers: Offer[];
+    try {
+      offers = await changes((change) => makeOffers(change, picks, offerMs));
+    } catch (error) {
+      for (const pick of picks) {
+        if (pick.kind === "build") queue.add(pick.build);
+        else tasks.note(pick.task.evaluation);
+      }
+      throw error;
+    }
+    for (const offer of offers) this.#send(offer);
+  }
+
+  #send({ worker, lease, spec }: Offer): void {
+    const { fleet, leaseMs } = this.#options;
+    // A newer session of the same worker may have taken over meanwhile.
+    fleet.find(worker.id)?.send({
+      type: "offer",
+      assignment: lease.assignment,
+      fencing: lease.fencing,
+      organization: lease.organization,
+      leaseMs,
+      spec,
+    });
+  }
+
+  #pickBuilds(): Pick[] {
+    const { queue, leases, builds } = this.#options;
+    const now = this.#options.clock.now();
+    if (queue.size === 0) return [];
+    const workers = new Map(this.#available(now).map((worker) => [worker.id, worker]));
+    const seats = new Map(
+      [...workers.values()].map((worker) => [worker.id, seatOf(worker, leases, 0)]),
+    );
+    const countInputs = (build: ReadyBuild) => builds.countInputsByWorker(build.build);
+    const reserved = new Map<WorkerId, number>();
+    const picks: Pick[] = [];
+    while (picks.length < OFFERS_PER_ROUND) {
+      const choice = chooseNext(queue, [...seats.values()], now, countInputs);
+      const worker = choice === null ? undefined : workers.get(choice.worker);
+      if (choice === null || worker === undefined) break;
+      queue.take(choice.build.attempt);
+      picks.push({ kind: "build", worker, build: choice.build });
+      const count = (reserved.get(worker.id) ?? 0) + 1;
+      reserved.set(worker.id, count);
+      seats.set(worker.id, seatOf(worker, leases, count));
+    }
+    return picks;
+  }
+
+  async #pickTasks(): Promise<Pick[]> {
+    const { tasks, leases, findCredentials } = this.#options;
+    const now = this.#options.clock.now();
+    const due = tasks.due(now);
+    if (due.length === 0) return [];
+    const workers = this.#available(now);
+    const held = new Map<string, number>();
+    for (const worker of workers) {
+      for (const { lease } of leases.ofWorker(worker.id)) count(held, `${worker.id} ${lease.kind}`);
+    }
+    const picks: Pick[] = [];
+    for (const task of due) {
+      const worker = chooseForTask(task, workers, held, tasks.fetcherOf(task.evaluation));
+      if (worker === null) continue;
+      count(held, `${worker.id} ${task.kind}`);
+      tasks.remove(task.evaluation);
+      const credentials = task.kind === "fetch" ? await findCredentials(task.organization) : null;
+      picks.push({ kind: "task", worker, task, credentials });
+    }
+    return picks;
+  }
+
+  #available(now: number): ConnectedWorker[] {
+    return [...this.#options.fleet.connected()].filter(
+      ({ isDraining, pausedUntil }) => !isDraining && pausedUntil <= now,
+    );
+  }
+}
+
+function count(counts: Map<string, number>, key: string): void {
+  counts.set(key, (counts.get(key) ?? 0) + 1);
+}
+
+/** Whoever has fetched the source first, then who has least to do. */
+function chooseForTask(
+  task: { kind: "fetch" | "eval"; organization: OrganizationId },
+  workers: readonly ConnectedWorker[],
+  held: ReadonlyMap<string, number>,
+  fetcher: WorkerId | null,
+): ConnectedWorker | null {
+  const heldBy = (worker: ConnectedWorker) => held.get(`${worker.id} ${task.kind}`) ?? 0;
+  const able = workers.filter(
+    (worker) =>
+      worker.organizationsFor(task.kind).has(task.organization) &&
+      heldBy(worker) < TASKS_PER_WORKER[task.kind],
+  );
+  const local = able.find(({ id }) => id === fetcher);
+  return local ?? able.toSorted((a, b) => heldBy(a) - heldBy(b))[0] ?? null;
+}

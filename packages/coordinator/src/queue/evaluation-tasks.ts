@@ -1,0 +1,88 @@
+import type { EvaluationId, OrganizationId, WorkerId } from "@gradient/protocol";
+import type { Queries } from "../db/client.ts";
+import { findLeasesOfEvaluation } from "../db/assignment-repository.ts";
+import {
+  findActiveEvaluations,
+  findEvaluation,
+  type Evaluation,
+} from "../db/evaluation-repository.ts";
+
+/** A fetch or an evaluation that waits for a worker. */
+export interface EvaluationTask {
+  readonly evaluation: EvaluationId;
+  readonly kind: "fetch" | "eval";
+  readonly organization: OrganizationId;
+  readonly priority: number;
+  readonly createdAt: number;
+  /** Not before this time. */
+  readonly retryAt: number | null;
+}
+
+/** Fetches and evaluations that wait. Few, so that a list in order is good enough. */
+export class EvaluationTasks {
+  readonly #tasks = new Map<string, EvaluationTask>();
+  /** Evaluations that have news and have not been read again yet. */
+  readonly #unread = new Set<string>();
+  /** Who has the source in its store. */
+  readonly #fetchers = new Map<string, WorkerId>();
+
+  note(evaluationId: string): void {
+    this.#unread.add(evaluationId);
+  }
+
+  remove(evaluationId: string): void {
+    this.#unread.delete(evaluationId);
+    this.#tasks.delete(evaluationId);
+  }
+
+  /** The evaluation has ended. */
+  forget(evaluationId: string): void {
+    this.remove(evaluationId);
+    this.#fetchers.delete(evaluationId);
+  }
+
+  noteFetcher(evaluationId: string, worker: WorkerId): void {
+    this.#fetchers.set(evaluationId, worker);
+  }
+
+  fetcherOf(evaluationId: string): WorkerId | null {
+    return this.#fetchers.get(evaluationId) ?? null;
+  }
+
+  /** Reads what there is to do of every evaluation that has news. */
+  async refresh(db: Queries): Promise<void> {
+    for (const id of this.#unread) {
+      this.#unread.delete(id);
+      this.#tasks.delete(id);
+      const evaluation = await findEvaluation(db, id);
+      const task = evaluation === null ? null : taskOf(evaluation);
+      if (task === null || (await findLeasesOfEvaluation(db, id)).length > 0) continue;
+      this.#tasks.set(id, task);
+    }
+  }
+
+  /** Notes every active evaluation. */
+  async noteAll(db: Queries): Promise<void> {
+    for (const { id } of await findActiveEvaluations(db)) this.note(id);
+  }
+
+  /** What may be given out now, in order. */
+  due(now: number): EvaluationTask[] {
+    return [...this.#tasks.values()]
+      .filter(({ retryAt }) => retryAt === null || retryAt <= now)
+      .toSorted((a, b) => b.priority - a.priority || a.createdAt - b.createdAt);
+  }
+}
+
+function taskOf(evaluation: Evaluation): EvaluationTask | null {
+  const { state, isEvaluated } = evaluation;
+  if (isEvaluated || !(state === "Queued" || state === "Fetching")) return null;
+  return {
+    evaluation: evaluation.id,
+    kind: evaluation.source === null ? "fetch" : "eval",
+    organization: evaluation.organization,
+    priority: evaluation.priority,
+    createdAt: evaluation.createdAt,
+    retryAt: evaluation.retryAt,
+  };
+}

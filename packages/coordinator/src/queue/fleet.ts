@@ -1,0 +1,65 @@
+import type { OrganizationId, ToWorker, WorkerId } from "@gradient/protocol";
+import type { BuildSeat } from "../scheduler/choose-worker.ts";
+import type { FleetMember } from "../scheduler/waiting-reason.ts";
+import type { HeldLease, LeaseBook } from "./lease-book.ts";
+
+/** A worker with an authenticated session, as the queue sees it. */
+export interface ConnectedWorker {
+  readonly id: WorkerId;
+  readonly epoch: number;
+  readonly systems: ReadonlySet<string>;
+  readonly features: ReadonlySet<string>;
+  readonly maxConcurrentBuilds: number;
+  /** It takes nothing new. */
+  readonly isDraining: boolean;
+  /** Until when it gets no offer, milliseconds since the epoch. */
+  readonly pausedUntil: number;
+  /** Organizations whose work of this kind it may get: valid token, switch in the registration, capability. */
+  organizationsFor(kind: "fetch" | "eval" | "build"): ReadonlySet<OrganizationId>;
+  send(message: ToWorker): void;
+}
+
+/** Everybody who is connected now. */
+export interface Fleet {
+  connected(): Iterable<ConnectedWorker>;
+  find(worker: WorkerId): ConnectedWorker | null;
+}
+
+const NOBODY: ReadonlySet<OrganizationId> = new Set();
+
+/** A build holds a slot until it uploads. */
+export function holdsSlot({ lease, phase }: HeldLease): boolean {
+  return lease.kind === "build" && phase !== "uploading";
+}
+
+/** What a worker could build now, with `reserved` more builds than the book knows of. */
+export function seatOf(worker: ConnectedWorker, leases: LeaseBook, reserved: number): BuildSeat {
+  let held = reserved;
+  for (const lease of leases.ofWorker(worker.id)) {
+    if (holdsSlot(lease)) held += 1;
+  }
+  const max = worker.maxConcurrentBuilds;
+  const freeSlots = Math.max(max - held, 0);
+  // One more than it can build, so that its inputs are there when a slot is.
+  const room = max === 0 ? 0 : Math.max(max + 1 - held, 0);
+  return {
+    worker: worker.id,
+    organizations: worker.isDraining ? NOBODY : worker.organizationsFor("build"),
+    systems: worker.systems,
+    features: worker.features,
+    freeSlots,
+    aheadSlots: room - freeSlots,
+    heldBuilds: held,
+  };
+}
+
+/** Who could do what, leaving aside how busy they are. */
+export function membersOf(fleet: Fleet, leases: LeaseBook): FleetMember[] {
+  return [...fleet.connected()]
+    .filter(({ isDraining }) => !isDraining)
+    .map((worker) => ({
+      seat: seatOf(worker, leases, 0),
+      fetchFor: worker.organizationsFor("fetch"),
+      evalFor: worker.organizationsFor("eval"),
+    }));
+}

@@ -1,0 +1,88 @@
+import type { Clock } from "../clock.ts";
+import {
+  deleteAnswersBefore,
+  extendLeases,
+  findExpiredLeases,
+  type Lease,
+} from "../db/assignment-repository.ts";
+import { findDueRetries } from "../db/build-repository.ts";
+import type { Queries } from "../db/client.ts";
+import { restartBuilds, type RetryPolicy } from "../builds/verdict.ts";
+import type { Logger } from "../logger.ts";
+import type { ChangeFacts } from "./change.ts";
+import { loseLease } from "./lose-lease.ts";
+
+/** Recorded answers are kept longer than any worker holds a result back. */
+const ANSWERS_KEPT_MS = 7 * 24 * 3600 * 1000;
+
+export interface SweepOptions {
+  readonly kysely: Queries;
+  readonly changes: ChangeFacts;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly retries: RetryPolicy;
+  readonly leaseMs: number;
+  readonly offerMs: number;
+  readonly intervalMs: number;
+  /** A worker did not answer an offer in time. */
+  readonly onUnanswered: (lease: Lease) => void;
+  /** Called after each sweep: something that had to wait for a time may be due. */
+  readonly wake: () => void;
+}
+
+/** Looks at regular intervals for what has run out or come due: leases, offers, further attempts. */
+export class Sweep implements AsyncDisposable {
+  readonly #options: SweepOptions;
+  #timer: Disposable | null = null;
+  #running: Promise<void> = Promise.resolve();
+  #lastAt: number;
+
+  constructor(options: SweepOptions) {
+    this.#options = options;
+    this.#lastAt = options.clock.now();
+    this.#arm();
+  }
+
+  /** One sweep, now. */
+  async run(): Promise<void> {
+    const { kysely, changes, clock, retries, leaseMs, offerMs, logger, wake, onUnanswered } =
+      this.#options;
+    const now = clock.now();
+    const sinceLastMs = now - this.#lastAt;
+    this.#lastAt = now;
+    if (sinceLastMs > leaseMs / 2) {
+      // This process itself stood still (a suspended machine, a debugger): nobody could renew.
+      await extendLeases(kysely, "accepted", now + leaseMs);
+      await extendLeases(kysely, "offered", now + offerMs);
+    }
+    for (const lease of await findExpiredLeases(kysely, now)) {
+      logger.warn({ lease }, "a lease or an offer ran out");
+      if (lease.state === "offered") onUnanswered(lease);
+      const reason = `worker ${lease.worker} was lost: it did not answer for ${Math.round(leaseMs / 1000)} s`;
+      await changes((change) => loseLease(change, lease, reason, retries));
+    }
+    const due = await findDueRetries(kysely, now);
+    if (due.length > 0) await changes((change) => restartBuilds(change, due));
+    await deleteAnswersBefore(kysely, now - ANSWERS_KEPT_MS);
+    wake();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#timer?.[Symbol.dispose]();
+    this.#timer = null;
+    await this.#running;
+  }
+
+  #arm(): void {
+    const { clock, intervalMs, logger } = this.#options;
+    this.#timer = clock.after(intervalMs, () => {
+      this.#running = this.run()
+        .catch((error: unknown) => {
+          logger.error({ err: error }, "a sweep failed; the next one tries again");
+        })
+        .then(() => {
+          if (this.#timer !== null) this.#arm();
+        });
+    });
+  }
+}

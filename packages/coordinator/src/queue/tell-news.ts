@@ -1,0 +1,56 @@
+import type { WorkerId } from "@gradient/protocol";
+import type { ReadyQueue } from "../scheduler/ready-queue.ts";
+import type { News } from "./change.ts";
+import type { EvaluationTasks } from "./evaluation-tasks.ts";
+import type { Fleet } from "./fleet.ts";
+import type { LeaseBook } from "./lease-book.ts";
+
+export interface NewsListeners {
+  readonly queue: ReadyQueue;
+  readonly tasks: EvaluationTasks;
+  readonly leases: LeaseBook;
+  readonly fleet: Fleet;
+  /** Something became ready, or somebody free. */
+  wake(): void;
+  /** Something changed that may leave an evaluation with nobody to go on with it. */
+  review(): void;
+  /** Nothing is added to the attempt's log any more. */
+  logEnded(attempt: number): void;
+  /** The worker holds one thing less. */
+  released(worker: WorkerId): void;
+}
+
+/** Brings memory and workers up to date with a transaction that was committed. Synchronous, so that nobody sees one without the other. */
+export function tellNews(listeners: NewsListeners, news: News): void {
+  const { queue, tasks, leases, fleet } = listeners;
+  for (const lease of news.offered) leases.put(lease);
+  for (const lease of news.accepted) {
+    leases.put(lease);
+    if (lease.kind === "fetch" && lease.evaluation !== null)
+      tasks.noteFetcher(lease.evaluation, lease.worker);
+  }
+  for (const { lease, reason } of news.cancelled) {
+    const { assignment, fencing } = lease;
+    fleet.find(lease.worker)?.send({ type: "cancel", assignment, fencing, reason });
+  }
+  const freed = new Set<WorkerId>();
+  for (const fencing of news.released) {
+    const held = leases.get(fencing);
+    leases.remove(fencing);
+    if (held !== null) freed.add(held.lease.worker);
+  }
+  for (const build of news.ready) queue.add(build);
+  for (const build of news.reordered) {
+    // One that is just being offered keeps its offer.
+    if (!queue.has(build.attempt)) continue;
+    queue.take(build.attempt);
+    queue.add(build);
+  }
+  for (const attempt of [...news.withdrawn, ...news.ended]) queue.remove(attempt);
+  for (const id of news.tasks) tasks.note(id);
+  for (const id of news.closed) tasks.forget(id);
+  for (const attempt of news.ended) listeners.logEnded(attempt);
+  if (news.ready.length > 0 || news.tasks.size > 0 || freed.size > 0) listeners.wake();
+  if (news.ready.length > 0 || news.tasks.size > 0) listeners.review();
+  for (const worker of freed) listeners.released(worker);
+}

@@ -1,0 +1,71 @@
+import type { BuildOutcome } from "@gradient/protocol";
+import type { BuildEvent } from "./build-state.ts";
+import type { TransitionTable } from "./transition.ts";
+
+/**
+ * States of an attempt: the words of nixbuild.net's API (contract: status values). `pending` from the moment its build is ready,
+ * `running` from a worker's acceptance, then exactly one end state that never changes.
+ */
+export const ATTEMPT_STATES = [
+  "pending",
+  "running",
+  "built",
+  "build_failed",
+  "cancelled",
+  "timeout",
+  "max_memory_exceeded",
+  "out_of_memory",
+  "client_disconnect",
+  "client_error",
+  "internal_error",
+] as const;
+export type AttemptState = (typeof ATTEMPT_STATES)[number];
+
+/** What may end an attempt: a worker's outcome, or the coordinator itself. */
+export type AttemptEvent = "accepted" | "withdrawn" | "lost" | "refused" | BuildOutcome;
+
+const running = {
+  built: "built",
+  build_failed: "build_failed",
+  timeout: "timeout",
+  // No larger allocation exists that another attempt could get.
+  out_of_memory: "max_memory_exceeded",
+  cancelled: "cancelled",
+  client_error: "client_error",
+  internal_error: "internal_error",
+  lost: "internal_error",
+  refused: "internal_error",
+} as const;
+
+export const attemptTransitions: TransitionTable<AttemptState, AttemptEvent> = {
+  pending: { accepted: "running", withdrawn: "cancelled" },
+  running,
+  built: {},
+  build_failed: {},
+  cancelled: {},
+  timeout: {},
+  max_memory_exceeded: {},
+  out_of_memory: {},
+  client_disconnect: {},
+  client_error: {},
+  internal_error: {},
+};
+
+/** What the end of an attempt means for its build. A cancelled attempt whose build was not aborted came to no verdict: its worker was stopped. */
+export const buildEventOfOutcome: Readonly<Record<BuildOutcome, BuildEvent>> = {
+  built: "built",
+  build_failed: "failed",
+  timeout: "timed-out",
+  out_of_memory: "failed",
+  cancelled: "inconclusive",
+  client_error: "failed",
+  internal_error: "inconclusive",
+};
+
+export function isAttemptState(text: string): text is AttemptState {
+  return ATTEMPT_STATES.some((state) => state === text);
+}
+
+export function isEndedAttempt(state: AttemptState): boolean {
+  return state !== "pending" && state !== "running";
+}

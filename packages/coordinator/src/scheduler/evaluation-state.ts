@@ -1,0 +1,100 @@
+import type { TransitionTable } from "./transition.ts";
+
+/**
+ * States of an evaluation (contract: Gradient's evaluation states). A project that is no flake passes through the same names.
+ *
+ * Queued                 waits for a worker that fetches or, when the source is there, evaluates
+ * Fetching               a worker fetches, or has fetched and the evaluation is not given out yet
+ * EvaluatingFlake        a worker evaluates and nothing came out so far
+ * EvaluatingDerivation   attributes come out; their builds start at once
+ * Building               the evaluation itself is over, builds are not
+ * Waiting                nobody can go on; the waiting reason says what has to happen
+ * Completed              every job has a derivation and every build succeeded
+ * Failed                 anything else that came to its end
+ * Aborted                somebody ended it
+ */
+export const EVALUATION_STATES = [
+  "Queued",
+  "Fetching",
+  "EvaluatingFlake",
+  "EvaluatingDerivation",
+  "Building",
+  "Waiting",
+  "Completed",
+  "Failed",
+  "Aborted",
+] as const;
+export type EvaluationState = (typeof EVALUATION_STATES)[number];
+
+export type EvaluationEvent =
+  | "fetch-accepted"
+  | "eval-accepted"
+  | "job-delivered"
+  | "given-back"
+  | "evaluated"
+  | "blocked"
+  | "unblocked-before-building"
+  | "unblocked-while-building"
+  | "completed"
+  | "failed"
+  | "aborted";
+
+export const evaluationTransitions: TransitionTable<EvaluationState, EvaluationEvent> = {
+  Queued: {
+    "fetch-accepted": "Fetching",
+    "eval-accepted": "EvaluatingFlake",
+    blocked: "Waiting",
+    failed: "Failed",
+    aborted: "Aborted",
+  },
+  Fetching: {
+    "eval-accepted": "EvaluatingFlake",
+    "given-back": "Queued",
+    blocked: "Waiting",
+    failed: "Failed",
+    aborted: "Aborted",
+  },
+  EvaluatingFlake: {
+    "job-delivered": "EvaluatingDerivation",
+    "given-back": "Queued",
+    evaluated: "Building",
+    failed: "Failed",
+    aborted: "Aborted",
+  },
+  EvaluatingDerivation: {
+    "job-delivered": "EvaluatingDerivation",
+    "given-back": "Queued",
+    evaluated: "Building",
+    failed: "Failed",
+    aborted: "Aborted",
+  },
+  Building: {
+    blocked: "Waiting",
+    completed: "Completed",
+    failed: "Failed",
+    aborted: "Aborted",
+  },
+  Waiting: {
+    "unblocked-before-building": "Queued",
+    "unblocked-while-building": "Building",
+    failed: "Failed",
+    aborted: "Aborted",
+  },
+  Completed: {},
+  Failed: {},
+  Aborted: {},
+};
+
+export const ENDED_EVALUATION_STATES = [
+  "Completed",
+  "Failed",
+  "Aborted",
+] as const satisfies EvaluationState[];
+
+export function isEvaluationState(text: string): text is EvaluationState {
+  return EVALUATION_STATES.some((state) => state === text);
+}
+
+export function isActiveEvaluation(state: EvaluationState): boolean {
+  return !ENDED_EVALUATION_STATES.some((ended) => ended === state);
+}

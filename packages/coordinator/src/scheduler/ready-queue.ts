@@ -1,0 +1,134 @@
+import type { OrganizationId, WorkerId } from "@gradient/protocol";
+import { Heap } from "./heap.ts";
+
+/** A build whose inputs are all there and whose attempt is pending: all that the choice of a worker needs. */
+export interface ReadyBuild {
+  readonly attempt: number;
+  readonly build: number;
+  readonly organization: OrganizationId;
+  readonly system: string;
+  readonly requiredFeatures: readonly string[];
+  /** Higher goes first. */
+  readonly priority: number;
+  /** Longest known chain of builds that wait for this one. */
+  readonly height: number;
+  /** Milliseconds since the epoch. */
+  readonly readyAt: number;
+}
+
+/** Priority, then the critical path, then age. */
+export function goesBefore(a: ReadyBuild, b: ReadyBuild): boolean {
+  if (a.priority !== b.priority) return a.priority > b.priority;
+  if (a.height !== b.height) return a.height > b.height;
+  if (a.readyAt !== b.readyAt) return a.readyAt < b.readyAt;
+  return a.attempt < b.attempt;
+}
+
+/** What builds of one group ask of a worker. The choice looks at groups, never at all builds. */
+export interface ReadyGroup {
+  readonly organization: OrganizationId;
+  readonly system: string;
+  readonly requiredFeatures: readonly string[];
+}
+
+/** More declined builds than these are not stepped over in one choice; the rest has its turn when a decline has been forgotten. */
+const MAX_STEPPED_OVER = 64;
+
+interface Group extends ReadyGroup {
+  readonly heap: Heap<ReadyBuild>;
+  /** Builds that are in the heap and not taken or removed. */
+  size: number;
+}
+
+/** Ready builds in memory. Adding, taking and removing cost the logarithm of the queue's length. */
+export class ReadyQueue {
+  readonly #groups = new Map<string, Group>();
+  /** By attempt number. What is in a heap and not in here has been removed. */
+  readonly #builds = new Map<number, ReadyBuild>();
+  /** Until when a worker that declined an attempt is not asked again. */
+  readonly #declines = new Map<number, Map<WorkerId, number>>();
+
+  get size(): number {
+    return this.#builds.size;
+  }
+
+  has(attempt: number): boolean {
+    return this.#builds.has(attempt);
+  }
+
+  /** Adding an attempt that is already there changes nothing. */
+  add(build: ReadyBuild): void {
+    if (this.#builds.has(build.attempt)) return;
+    this.#builds.set(build.attempt, build);
+    const group = this.#groupOf(build);
+    group.size += 1;
+    group.heap.push(build);
+  }
+
+  /** Takes a build out to offer it; what was declined stays known. */
+  take(attempt: number): void {
+    const build = this.#builds.get(attempt);
+    if (build === undefined) return;
+    this.#builds.delete(attempt);
+    const group = this.#groupOf(build);
+    group.size -= 1;
+    if (group.heap.peek() === build) group.heap.pop();
+  }
+
+  /** Forgets an attempt for good. */
+  remove(attempt: number): void {
+    this.take(attempt);
+    this.#declines.delete(attempt);
+  }
+
+  decline(attempt: number, worker: WorkerId, until: number): void {
+    const declines = this.#declines.get(attempt) ?? new Map<WorkerId, number>();
+    declines.set(worker, until);
+    this.#declines.set(attempt, declines);
+  }
+
+  hasDeclined(attempt: number, worker: WorkerId, now: number): boolean {
+    const until = this.#declines.get(attempt)?.get(worker);
+    return until !== undefined && until > now;
+  }
+
+  /** Groups that have a build. */
+  *groups(): Generator<ReadyGroup & { readonly size: number }> {
+    for (const group of this.#groups.values()) {
+      if (group.size > 0) yield group;
+    }
+  }
+
+  /** The first build of the group that `isPossible`. */
+  first(group: ReadyGroup, isPossible: (build: ReadyBuild) => boolean): ReadyBuild | null {
+    const { heap } = this.#groupOf(group);
+    const steppedOver: ReadyBuild[] = [];
+    let found: ReadyBuild | null = null;
+    for (let top = heap.peek(); top !== undefined; top = heap.peek()) {
+      if (this.#builds.get(top.attempt) !== top) {
+        heap.pop();
+        continue;
+      }
+      if (isPossible(top)) {
+        found = top;
+        break;
+      }
+      if (steppedOver.length === MAX_STEPPED_OVER) break;
+      heap.pop();
+      steppedOver.push(top);
+    }
+    for (const build of steppedOver) heap.push(build);
+    return found;
+  }
+
+  #groupOf(build: ReadyGroup): Group {
+    const key = `${build.organization} ${build.system} ${build.requiredFeatures.join(" ")}`;
+    let group = this.#groups.get(key);
+    if (group === undefined) {
+      const { organization, system, requiredFeatures } = build;
+      group = { organization, system, requiredFeatures, heap: new Heap(goesBefore), size: 0 };
+      this.#groups.set(key, group);
+    }
+    return group;
+  }
+}

@@ -1,0 +1,184 @@
+import { organizationIdSchema, workerIdSchema } from "@gradient/protocol";
+import fc from "fast-check";
+import { v4, v7 } from "uuid";
+import { describe, expect, test } from "vitest";
+import { buildWords } from "./api-words.ts";
+import { attemptTransitions } from "./attempt-state.ts";
+import { BUILD_STATES, buildTransitions, isUnfinishedBuild } from "./build-state.ts";
+import { chooseNext, type BuildSeat } from "./choose-worker.ts";
+import { ReadyQueue, type ReadyBuild } from "./ready-queue.ts";
+import { moveOf, transit } from "./transition.ts";
+
+const ours = organizationIdSchema.parse(v7());
+const theirs = organizationIdSchema.parse(v7());
+let attempts = 0;
+
+function ready(change: Partial<ReadyBuild> = {}): ReadyBuild {
+  attempts += 1;
+  return {
+    attempt: attempts,
+    build: attempts,
+    organization: ours,
+    system: "x86_64-linux",
+    requiredFeatures: [],
+    priority: 0,
+    height: 0,
+    readyAt: 0,
+    ...change,
+  };
+}
+
+function seat(change: Partial<BuildSeat> = {}): BuildSeat {
+  return {
+    worker: workerIdSchema.parse(v4()),
+    organizations: new Set([ours]),
+    systems: new Set(["x86_64-linux"]),
+    features: new Set(["kvm"]),
+    freeSlots: 1,
+    aheadSlots: 0,
+    heldBuilds: 0,
+    ...change,
+  };
+}
+
+function queueOf(...builds: ReadyBuild[]): ReadyQueue {
+  const queue = new ReadyQueue();
+  for (const build of builds) queue.add(build);
+  return queue;
+}
+
+const noInputs = () => new Map();
+const choose = (queue: ReadyQueue, ...seats: BuildSeat[]) => chooseNext(queue, seats, 0, noInputs);
+
+describe("choice", () => {
+  test("priority goes before critical path, critical path before age", () => {
+    const old = ready({ readyAt: 1 });
+    const long = ready({ height: 5, readyAt: 2 });
+    const urgent = ready({ priority: 1, readyAt: 3 });
+    const queue = queueOf(old, long, urgent);
+    const order: number[] = [];
+    for (let choice = choose(queue, seat()); choice !== null; choice = choose(queue, seat())) {
+      order.push(choice.build.attempt);
+      queue.take(choice.build.attempt);
+    }
+    expect(order).toEqual([urgent, long, old].map(({ attempt }) => attempt));
+  });
+
+  test("a worker without the organization, the system or a feature gets nothing", () => {
+    expect(choose(queueOf(ready()), seat({ organizations: new Set() }))).toBeNull();
+    expect(choose(queueOf(ready()), seat({ organizations: new Set([theirs]) }))).toBeNull();
+    expect(choose(queueOf(ready({ system: "riscv64-linux" })), seat())).toBeNull();
+    expect(choose(queueOf(ready({ requiredFeatures: ["big-parallel"] })), seat())).toBeNull();
+    expect(choose(queueOf(ready({ requiredFeatures: ["kvm"] })), seat())).not.toBeNull();
+    expect(choose(queueOf(ready({ system: "builtin" })), seat())).not.toBeNull();
+  });
+
+  test("a build that nobody can take does not stand in the way of others", () => {
+    const stuck = ready({ priority: 9, system: "riscv64-linux" });
+    const possible = ready();
+    expect(choose(queueOf(stuck, possible), seat())?.build).toBe(possible);
+  });
+
+  test("the worker that has most inputs gets the build, a free slot counts more", () => {
+    const far = seat();
+    const near = seat();
+    const busyNear = seat({ freeSlots: 0, aheadSlots: 1 });
+    const inputs = () =>
+      new Map([
+        [near.worker, 2],
+        [busyNear.worker, 9],
+      ]);
+    const choice = chooseNext(queueOf(ready()), [far, near, busyNear], 0, inputs);
+    expect(choice?.worker).toBe(near.worker);
+  });
+
+  test("a declined build goes to somebody else, or to the same worker when the decline is forgotten", () => {
+    const build = ready();
+    const next = ready({ readyAt: 1 });
+    const queue = queueOf(build, next);
+    const first = seat();
+    queue.decline(build.attempt, first.worker, 100);
+    expect(chooseNext(queue, [first], 99, noInputs)?.build).toBe(next);
+    expect(chooseNext(queue, [first, seat()], 99, noInputs)?.build).toBe(build);
+    expect(chooseNext(queue, [first], 100, noInputs)?.build).toBe(build);
+  });
+
+  test("what was removed is never chosen, whatever the order of events", () => {
+    const builds = fc.array(
+      fc.record({ priority: fc.nat(3), height: fc.nat(3), removed: fc.boolean() }),
+    );
+    fc.assert(
+      fc.property(builds, (list) => {
+        const queue = new ReadyQueue();
+        const kept: ReadyBuild[] = [];
+        for (const { priority, height, removed } of list) {
+          const build = ready({ priority, height });
+          queue.add(build);
+          if (removed) queue.remove(build.attempt);
+          else kept.push(build);
+        }
+        const chosen: ReadyBuild[] = [];
+        for (let choice = choose(queue, seat()); choice !== null; choice = choose(queue, seat())) {
+          chosen.push(choice.build);
+          queue.take(choice.build.attempt);
+        }
+        const expected = kept.toSorted(
+          (a, b) => b.priority - a.priority || b.height - a.height || a.attempt - b.attempt,
+        );
+        expect(chosen).toEqual(expected);
+        expect(queue.size).toBe(0);
+      }),
+    );
+  });
+
+  test("50,000 ready builds are handed out within a second", () => {
+    const queue = new ReadyQueue();
+    for (let n = 0; n < 50_000; n++) queue.add(ready({ height: n % 97 }));
+    const seats = [seat(), seat(), seat()];
+    const start = performance.now();
+    for (let n = 0; n < 50_000; n++) {
+      const choice = chooseNext(queue, seats, 0, noInputs);
+      if (choice !== null) queue.take(choice.build.attempt);
+    }
+    expect(queue.size).toBe(0);
+    expect(performance.now() - start).toBeLessThan(1000);
+  });
+});
+
+describe("states", () => {
+  test("an ended build is left only by a thaw, a successful one only when its outputs vanished", () => {
+    for (const state of BUILD_STATES) {
+      if (isUnfinishedBuild(state)) continue;
+      const events = Object.keys(buildTransitions[state]);
+      expect(events).toEqual([
+        buildWords(state, null).gradient === "Completed" || state === "Substituted"
+          ? "outputs-missing"
+          : "thawed",
+      ]);
+    }
+  });
+
+  test("every unfinished build can be aborted", () => {
+    expect(moveOf(buildTransitions, "aborted").from.toSorted()).toEqual(
+      BUILD_STATES.filter(isUnfinishedBuild).toSorted(),
+    );
+  });
+
+  test("a refusal names the thing, its state and what is possible", () => {
+    const result = transit(buildTransitions, "build 7", "Created", "built");
+    expect(result).toEqual({
+      isAllowed: false,
+      reason:
+        "build 7 is Created: 'built' is not possible (possible: ready, substituted, dependency-failed, aborted)",
+    });
+  });
+
+  test("an attempt that ran out of memory says so in Gradient's words", () => {
+    const end = transit(attemptTransitions, "attempt 1", "running", "out_of_memory");
+    expect(end).toEqual({ isAllowed: true, next: "max_memory_exceeded" });
+    expect(buildWords("FailedPermanent", "max_memory_exceeded")).toEqual({
+      gradient: "FailedPermanent",
+      reason: "out of memory",
+    });
+  });
+});

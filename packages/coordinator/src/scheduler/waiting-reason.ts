@@ -1,0 +1,74 @@
+import type { OrganizationId } from "@gradient/protocol";
+import { isQualified, type BuildSeat } from "./choose-worker.ts";
+
+/** Why an evaluation cannot go on (contract: waiting_reason of Gradient's evaluations). */
+export type WaitingReason =
+  | { kind: "no_cache" }
+  | { kind: "eval_workers"; capability: "fetch" | "eval"; connected_workers: number }
+  | {
+      kind: "workers";
+      unmet: { architecture: string; required_features: string[]; build_count: number }[];
+      connected_workers: number;
+      available_architectures: string[];
+    };
+
+/** A connected worker, as far as the question "who could do this" goes. */
+export interface FleetMember {
+  readonly seat: BuildSeat;
+  readonly fetchFor: ReadonlySet<OrganizationId>;
+  readonly evalFor: ReadonlySet<OrganizationId>;
+}
+
+/** What an evaluation needs next. `builds` are the queued ones; `hasRunning` says that something goes on anyway. */
+export type EvaluationNeed =
+  | { phase: "fetch" | "eval" }
+  | {
+      phase: "building";
+      builds: { system: string; requiredFeatures: string[]; count: number }[];
+      hasRunning: boolean;
+    };
+
+export function waitingReason(
+  organization: OrganizationId,
+  need: EvaluationNeed,
+  hasWritableCache: boolean,
+  fleet: readonly FleetMember[],
+): WaitingReason | null {
+  if (!hasWritableCache) return { kind: "no_cache" };
+  const connected = fleet.filter((member) => servesOrganization(member, organization));
+  if (need.phase !== "building") {
+    const { phase } = need;
+    const isPossible = connected.some((member) =>
+      (phase === "fetch" ? member.fetchFor : member.evalFor).has(organization),
+    );
+    return isPossible
+      ? null
+      : { kind: "eval_workers", capability: phase, connected_workers: connected.length };
+  }
+  const unmet = need.builds.filter(
+    ({ system, requiredFeatures }) =>
+      !connected.some(({ seat }) => isQualified(seat, { organization, system, requiredFeatures })),
+  );
+  // As long as one build can go on, the evaluation does.
+  if (unmet.length === 0 || unmet.length < need.builds.length || need.hasRunning) return null;
+  return {
+    kind: "workers",
+    unmet: unmet.map(({ system, requiredFeatures, count }) => ({
+      architecture: system,
+      required_features: requiredFeatures,
+      build_count: count,
+    })),
+    connected_workers: connected.length,
+    available_architectures: [
+      ...new Set(connected.flatMap(({ seat }) => [...seat.systems])),
+    ].toSorted(),
+  };
+}
+
+function servesOrganization(member: FleetMember, organization: OrganizationId): boolean {
+  return (
+    member.fetchFor.has(organization) ||
+    member.evalFor.has(organization) ||
+    member.seat.organizations.has(organization)
+  );
+}

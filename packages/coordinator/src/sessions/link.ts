@@ -1,0 +1,173 @@
+import {
+  decodeToCoordinator,
+  encode,
+  FrameError,
+  type Reject,
+  type ToCoordinator,
+  type ToWorker,
+} from "@gradient/protocol";
+import type { RawData, WebSocket } from "ws";
+import type { Logger } from "../logger.ts";
+
+/** Frames that wait for their turn; beyond it the socket is not read. */
+const MAX_WAITING_FRAMES = 64;
+const MAX_WAITING_BYTES = 8 * 1024 * 1024;
+/** A worker that sends so many frames that are none is not worth listening to. */
+const MAX_REFUSED_FRAMES = 10;
+/** A worker that does not read so much is gone. */
+const MAX_UNSENT_BYTES = 32 * 1024 * 1024;
+/** So long a peer may take to answer a close before its socket is cut. */
+const CLOSE_MS = 2000;
+
+const INTERNAL_ERROR = 1011;
+const POLICY_VIOLATION = 1008;
+
+/**
+ * One socket as a sequence of messages. They are handed out one at a time, in order; what waits is bounded, and the rest waits at the sender.
+ * Pongs are seen by the socket itself and do not wait for messages.
+ */
+export class Link {
+  readonly #socket: WebSocket;
+  readonly #logger: Logger;
+  readonly #waiting: { frame: string; bytes: number }[] = [];
+  #waitingBytes = 0;
+  #refused = 0;
+  #wake: (() => void) | null = null;
+  readonly #closed = new AbortController();
+
+  constructor(socket: WebSocket, logger: Logger) {
+    this.#socket = socket;
+    this.#logger = logger;
+    socket.on("message", (data, isBinary) => this.#receive(data, isBinary));
+    socket.on("error", (error) => {
+      logger.debug({ err: error }, "the socket of a worker failed");
+    });
+    socket.on("close", () => {
+      this.#closed.abort();
+      this.#wake?.();
+    });
+  }
+
+  /** Aborted when the socket is closed. */
+  get closed(): AbortSignal {
+    return this.#closed.signal;
+  }
+
+  /** Frames wait and the socket is not read: its silence says nothing. */
+  get isPaused(): boolean {
+    return this.#socket.isPaused;
+  }
+
+  send(message: ToWorker): void {
+    if (this.#socket.readyState !== this.#socket.OPEN) return;
+    if (this.#socket.bufferedAmount > MAX_UNSENT_BYTES) {
+      this.#logger.warn("a worker does not read what it is sent; its connection is closed");
+      this.#socket.terminate();
+      return;
+    }
+    this.#socket.send(encode(message));
+  }
+
+  ping(): void {
+    if (this.#socket.readyState === this.#socket.OPEN) this.#socket.ping();
+  }
+
+  /** Calls back at every sign of life: a pong, or any frame. */
+  onAlive(callback: () => void): void {
+    this.#socket.on("pong", callback);
+    this.#socket.on("message", callback);
+  }
+
+  /** Says why, and closes. */
+  reject(code: Reject["code"], reason: string): void {
+    this.#logger.info({ code, reason }, "a worker is rejected");
+    this.send({ type: "reject", code, reason });
+    this.#close(POLICY_VIOLATION, code);
+  }
+
+  /** Closes because of a fault of ours: the worker comes back and sends again what was not acknowledged. */
+  fail(): void {
+    this.#close(INTERNAL_ERROR, "internal error");
+  }
+
+  /** Closes without a word, as when the coordinator stops. */
+  close(code: number, reason: string): void {
+    this.#close(code, reason);
+  }
+
+  terminate(): void {
+    this.#socket.terminate();
+  }
+
+  onPong(callback: () => void): void {
+    this.#socket.on("pong", callback);
+  }
+
+  /** The next message; null when the link is closed. Frames that are no messages are refused and skipped. */
+  async next(): Promise<ToCoordinator | null> {
+    for (;;) {
+      if (this.#closed.signal.aborted) return null;
+      const waiting = this.#waiting.shift();
+      if (waiting === undefined) {
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve;
+        });
+        this.#wake = null;
+        continue;
+      }
+      this.#waitingBytes -= waiting.bytes;
+      if (this.#socket.isPaused && !this.#isFull()) this.#socket.resume();
+      const message = this.#decode(waiting.frame);
+      if (message !== null) return message;
+    }
+  }
+
+  #decode(frame: string): ToCoordinator | null {
+    try {
+      return decodeToCoordinator(frame);
+    } catch (error) {
+      if (!(error instanceof FrameError)) throw error;
+      this.#refuse(error.message);
+      return null;
+    }
+  }
+
+  #refuse(reason: string): void {
+    this.#refused += 1;
+    this.send({ type: "refused", reason });
+    if (this.#refused >= MAX_REFUSED_FRAMES) {
+      this.reject("malformed", `${this.#refused} frames were no messages; the last one: ${reason}`);
+    }
+  }
+
+  #receive(data: RawData, isBinary: boolean): void {
+    if (isBinary) {
+      this.#refuse("a binary frame; send one JSON object per text frame");
+      return;
+    }
+    const bytes = bytesOf(data);
+    this.#waiting.push({ frame: bytes.toString(), bytes: bytes.length });
+    this.#waitingBytes += bytes.length;
+    if (this.#isFull()) this.#socket.pause();
+    this.#wake?.();
+  }
+
+  #isFull(): boolean {
+    return this.#waiting.length >= MAX_WAITING_FRAMES || this.#waitingBytes >= MAX_WAITING_BYTES;
+  }
+
+  #close(code: number, reason: string): void {
+    this.#closed.abort();
+    this.#wake?.();
+    this.#socket.close(code, reason);
+    // A paused socket would never see the peer's answer.
+    if (this.#socket.isPaused) this.#socket.resume();
+    const cut = setTimeout(() => this.#socket.terminate(), CLOSE_MS);
+    this.#socket.once("close", () => clearTimeout(cut));
+  }
+}
+
+function bytesOf(data: RawData): Buffer {
+  if (Buffer.isBuffer(data)) return data;
+  return Array.isArray(data) ? Buffer.concat(data) : Buffer.from(data);
+}

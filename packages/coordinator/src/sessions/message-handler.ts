@@ -1,0 +1,207 @@
+import type { EvalJobs, Fencing, Result, ToCoordinator } from "@gradient/protocol";
+import type { Clock } from "../clock.ts";
+import { takeBuildResult, type BuildResultOptions } from "../builds/take-build-result.ts";
+import type { Answer, Lease } from "../db/assignment-repository.ts";
+import { markStarted } from "../db/attempt-repository.ts";
+import type { CachedPathReads } from "../db/cache-path-repository.ts";
+import type { Queries } from "../db/client.ts";
+import type { PlanReads } from "../evaluations/plan-builds.ts";
+import { takeJobs } from "../evaluations/take-jobs.ts";
+import { takeEvalResult, takeFetchResult } from "../evaluations/take-results.ts";
+import type { LogFiles } from "../logs/log-files.ts";
+import type { RetryPolicy } from "../builds/verdict.ts";
+import { acceptOffer } from "../queue/accept-offer.ts";
+import { answerOnce, refused } from "../queue/answer.ts";
+import type { Changes } from "../queue/change.ts";
+import type { HeldLease, LeaseBook } from "../queue/lease-book.ts";
+import { withdrawOffer } from "../queue/lose-lease.ts";
+import type { ReadyQueue } from "../scheduler/ready-queue.ts";
+import type { Session } from "./session.ts";
+
+export interface MessageHandlerOptions {
+  readonly kysely: Queries;
+  readonly changes: Changes;
+  readonly clock: Clock;
+  readonly leases: LeaseBook;
+  readonly queue: ReadyQueue;
+  readonly logs: LogFiles;
+  readonly plans: PlanReads;
+  readonly cachedPaths: CachedPathReads;
+  readonly builds: BuildResultOptions;
+  readonly retries: RetryPolicy;
+  readonly leaseMs: number;
+  /** How long a worker that declined gets no offer at all, and how long it does not get the same one. */
+  readonly declinePauseMs: number;
+  readonly declineMemoryMs: number;
+  /** A worker may have become free, or something may be due. */
+  readonly wake: () => void;
+  /** An evaluation has named everything that it needs. */
+  readonly onEvaluated: (evaluationId: string) => void;
+}
+
+/** What an authenticated worker says, put into effect. One message of a session at a time. */
+export class MessageHandler {
+  readonly #options: MessageHandlerOptions;
+
+  constructor(options: MessageHandlerOptions) {
+    this.#options = options;
+  }
+
+  /** `hello` and `auth` belong to the handshake and are not handled here. */
+  async handle(
+    session: Session,
+    message: Exclude<ToCoordinator, { type: "hello" | "auth" }>,
+  ): Promise<void> {
+    switch (message.type) {
+      case "accept":
+        return this.#accept(session, message);
+      case "decline":
+        return this.#decline(session, message);
+      case "progress":
+        return this.#progress(session, message);
+      case "log":
+        return this.#log(session, message);
+      case "eval-jobs":
+        return this.#evalJobs(session, message);
+      case "result":
+        return this.#result(session, message);
+      case "draining":
+        session.drain();
+        return;
+    }
+  }
+
+  #held(
+    session: Session,
+    { assignment, fencing }: { assignment: string; fencing: Fencing },
+  ): HeldLease | null {
+    const held = this.#options.leases.get(fencing);
+    return held?.lease.worker === session.id && held.lease.assignment === assignment ? held : null;
+  }
+
+  async #accept(
+    session: Session,
+    message: Extract<ToCoordinator, { type: "accept" }>,
+  ): Promise<void> {
+    const { changes, leaseMs } = this.#options;
+    const { assignment, fencing } = message;
+    const held = this.#held(session, message);
+    if (held?.lease.state === "accepted") return;
+    const answer =
+      held === null
+        ? refused("the offer was withdrawn")
+        : await changes.relaxed((change) => acceptOffer(change, fencing, leaseMs));
+    if (answer.isAccepted) return;
+    session.send({
+      type: "cancel",
+      assignment,
+      fencing,
+      reason: answer.reason ?? "not wanted any more",
+    });
+  }
+
+  async #decline(
+    session: Session,
+    message: Extract<ToCoordinator, { type: "decline" }>,
+  ): Promise<void> {
+    const held = this.#held(session, message);
+    if (held?.lease.state !== "offered") return;
+    this.unanswered(session, held.lease);
+    await this.#options.changes.relaxed((change) => withdrawOffer(change, held.lease));
+  }
+
+  /** A worker that declines, or does not answer, is left alone for a while; the same build is not offered to it again for longer. */
+  unanswered(session: Session | null, lease: Lease): void {
+    const { clock, queue, declinePauseMs, declineMemoryMs, wake } = this.#options;
+    const now = clock.now();
+    if (lease.attempt !== null) queue.decline(lease.attempt, lease.worker, now + declineMemoryMs);
+    if (session === null) return;
+    session.pauseUntil(now + declinePauseMs);
+    clock.after(declinePauseMs, wake);
+  }
+
+  async #progress(
+    session: Session,
+    message: Extract<ToCoordinator, { type: "progress" }>,
+  ): Promise<void> {
+    const { changes, leases, wake } = this.#options;
+    const held = this.#held(session, message);
+    if (held === null || held.phase === message.phase) return;
+    leases.setPhase(message.fencing, message.phase);
+    const { attempt } = held.lease;
+    if (attempt === null) return;
+    // The slot is free: the next build need not wait for the upload.
+    if (message.phase === "uploading") wake();
+    if (message.phase === "building")
+      await changes.relaxed(({ kysely, now }) => markStarted(kysely, attempt, now));
+  }
+
+  async #log(session: Session, message: Extract<ToCoordinator, { type: "log" }>): Promise<void> {
+    const attempt = this.#held(session, message)?.lease.attempt ?? null;
+    if (attempt === null) return;
+    const { assignment, fencing } = message;
+    const offset = await this.#options.logs.append(attempt, message.offset, message.text);
+    session.send({ type: "log-ack", assignment, fencing, offset });
+  }
+
+  async #evalJobs(session: Session, message: EvalJobs): Promise<void> {
+    const { kysely, plans, changes } = this.#options;
+    const { assignment, fencing, sequence } = message;
+    if (await takeJobs({ kysely, reads: plans, changes: changes.durable }, session.id, message)) {
+      session.send({ type: "eval-ack", assignment, fencing, sequence });
+    } else {
+      session.send({
+        type: "cancel",
+        assignment,
+        fencing,
+        reason: "the evaluation has ended or was given to somebody else",
+      });
+    }
+  }
+
+  async #result(session: Session, message: Result): Promise<void> {
+    const { assignment, fencing } = message;
+    const held = this.#held(session, message);
+    // A worker may be done before its acceptance could be told.
+    if (held?.lease.state === "offered") {
+      await this.#options.changes.relaxed((change) =>
+        acceptOffer(change, fencing, this.#options.leaseMs),
+      );
+    }
+    const answer = await this.#take(session, message);
+    session.send({
+      type: "ack",
+      assignment,
+      fencing,
+      accepted: answer.isAccepted,
+      reason: answer.reason,
+    });
+    if (answer.isAccepted && message.result.kind === "eval" && held?.lease.evaluation) {
+      this.#options.onEvaluated(held.lease.evaluation);
+    }
+  }
+
+  async #take(session: Session, { fencing, result }: Result): Promise<Answer> {
+    const { changes, cachedPaths, retries, builds } = this.#options;
+    if (result.kind === "build") {
+      const { id: worker, publicKey: workerKey } = session;
+      return takeBuildResult(builds, { worker, workerKey, fencing, result });
+    }
+    return changes.durable((change) =>
+      answerOnce(change, fencing, session.id, async (lease) => {
+        if (result.kind !== lease.kind)
+          return refused(
+            `assignment ${fencing} is a ${lease.kind}, and the result is of a ${result.kind}`,
+          );
+        switch (result.kind) {
+          case "fetch":
+            return takeFetchResult(change, lease, result, { paths: cachedPaths, retries });
+          case "eval":
+            return takeEvalResult(change, lease, result, retries);
+          case "sign":
+            return refused("nobody asked for signatures");
+        }
+      }),
+    );
+  }
+}

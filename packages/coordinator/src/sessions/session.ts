@@ -1,0 +1,125 @@
+import { createHash, randomBytes } from "node:crypto";
+import type {
+  Capabilities,
+  OrganizationId,
+  PublicKey,
+  ToWorker,
+  Welcome,
+  WorkerId,
+} from "@gradient/protocol";
+import type { ConnectedWorker } from "../queue/fleet.ts";
+import { NOTHING, organizationsFor, type Authorization } from "./authorization.ts";
+import type { AdmittedWorker } from "./handshake.ts";
+import type { Link } from "./link.ts";
+
+/** One authenticated connection of a worker. */
+export class Session implements ConnectedWorker {
+  readonly id: WorkerId;
+  readonly epoch: number;
+  readonly publicKey: PublicKey;
+  readonly capabilities: Capabilities;
+  readonly systems: ReadonlySet<string>;
+  readonly features: ReadonlySet<string>;
+  readonly maxConcurrentBuilds: number;
+  readonly link: Link;
+  readonly #version: number;
+  /** Bearer token for bulk transfers, as long as the session lasts. */
+  readonly #transferToken = randomBytes(32).toString("base64url");
+  #authorization: Authorization;
+  #organizations: Record<"fetch" | "eval" | "build", ReadonlySet<OrganizationId>>;
+  #isDraining: boolean;
+  #pausedUntil = 0;
+  #isWelcomed = false;
+  /** Of a challenge that was not answered yet. */
+  nonce: string | null = null;
+
+  constructor(link: Link, admitted: AdmittedWorker) {
+    const { hello } = admitted;
+    this.link = link;
+    this.id = hello.worker;
+    this.epoch = admitted.epoch;
+    this.publicKey = admitted.publicKey;
+    this.capabilities = hello.capabilities;
+    this.systems = new Set(hello.systems);
+    this.features = new Set(hello.systemFeatures);
+    this.maxConcurrentBuilds = hello.maxConcurrentBuilds;
+    this.#version = admitted.version;
+    this.#isDraining = hello.isDraining;
+    this.#authorization = NOTHING;
+    this.#organizations = { fetch: new Set(), eval: new Set(), build: new Set() };
+    this.authorization = admitted.authorization;
+  }
+
+  get authorization(): Authorization {
+    return this.#authorization;
+  }
+
+  set authorization(authorization: Authorization) {
+    this.#authorization = authorization;
+    this.#organizations = {
+      fetch: organizationsFor(authorization, this.capabilities, "fetch"),
+      eval: organizationsFor(authorization, this.capabilities, "eval"),
+      build: organizationsFor(authorization, this.capabilities, "build"),
+    };
+  }
+
+  /** Before the end of the handshake it gets nothing else. */
+  get isWelcomed(): boolean {
+    return this.#isWelcomed;
+  }
+
+  get isDraining(): boolean {
+    return this.#isDraining;
+  }
+
+  get pausedUntil(): number {
+    return this.#pausedUntil;
+  }
+
+  /** Every organization that the worker is authorized by. */
+  get authorized(): ReadonlySet<OrganizationId> {
+    return new Set(this.#authorization.granted.map(({ organization }) => organization));
+  }
+
+  /** SHA-256, hexadecimal, of the transfer token. */
+  get transferTokenHash(): string {
+    return hashTransferToken(this.#transferToken);
+  }
+
+  organizationsFor(kind: "fetch" | "eval" | "build"): ReadonlySet<OrganizationId> {
+    return this.#organizations[kind];
+  }
+
+  drain(): void {
+    this.#isDraining = true;
+  }
+
+  /** No offers before this time, milliseconds since the epoch. */
+  pauseUntil(time: number): void {
+    this.#pausedUntil = time;
+  }
+
+  send(message: ToWorker): void {
+    this.link.send(message);
+  }
+
+  /** Ends a challenge. Only for a session that is authorized by somebody. */
+  welcome(reconcile: Welcome["reconcile"]): void {
+    this.#isWelcomed = true;
+    const { granted, failed } = this.#authorization;
+    this.send({
+      type: "welcome",
+      version: this.#version,
+      features: [],
+      epoch: this.epoch,
+      transferToken: this.#transferToken,
+      authorized: granted.map(({ organization }) => organization),
+      failed: [...failed],
+      reconcile,
+    });
+  }
+}
+
+export function hashTransferToken(token: string): string {
+  return createHash("sha256").update(token).digest("hex");
+}

@@ -1,0 +1,99 @@
+import { createReadStream } from "node:fs";
+import { mkdir, open, rename, rm, type FileHandle } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { v4 as uuidv4 } from "uuid";
+import type { NarStore } from "../ports.ts";
+
+const NAR_HASH = /^[01][0-9a-df-np-sv-z]{51}$/;
+
+/** A file that is being written and is no object yet. Disposing it removes it unless it was kept. */
+export interface Draft extends AsyncDisposable {
+  /** Appends; resolves when the bytes are written. */
+  write(bytes: Uint8Array): Promise<void>;
+  /** Makes the bytes durable and gives them their name. A file that is there already has the same bytes or an equally good form of them. */
+  keep(narHash: string): Promise<void>;
+}
+
+/**
+ * Verified NARs as files `nar/<2 characters>/<NAR hash>.nar.zst`. What is written under `nar/drafts` and was not kept is
+ * removed at the next start: nothing refers to it.
+ */
+export class NarFiles implements NarStore, AsyncDisposable {
+  readonly #root: string;
+  readonly #drafts: string;
+  /** Open, because each new file makes its folder durable: there are 64 of them. */
+  readonly #folders = new Map<string, Promise<FileHandle>>();
+
+  private constructor(root: string) {
+    this.#root = root;
+    this.#drafts = join(root, "drafts");
+  }
+
+  static async open(dataDir: string): Promise<NarFiles> {
+    const files = new NarFiles(join(dataDir, "nar"));
+    await rm(files.#drafts, { recursive: true, force: true });
+    await mkdir(files.#drafts, { recursive: true });
+    return files;
+  }
+
+  file(narHash: string): string {
+    // The hash becomes a part of a path: nothing but a hash may.
+    if (!NAR_HASH.test(narHash)) throw new Error(`'${narHash}' is no NAR hash in Nix base 32`);
+    return join(this.#root, narHash.slice(0, 2), `${narHash}.nar.zst`);
+  }
+
+  /** The compressed bytes of an object. */
+  read(narHash: string): AsyncIterable<Buffer> {
+    return createReadStream(this.file(narHash), { highWaterMark: 256 * 1024 });
+  }
+
+  async draft(): Promise<Draft> {
+    const path = join(this.#drafts, uuidv4());
+    const handle = await open(path, "wx", 0o644);
+    let isKept = false;
+    return {
+      write: (bytes) => writeAll(handle, bytes),
+      keep: async (narHash) => {
+        const target = this.file(narHash);
+        const [folder] = await Promise.all([this.#folder(dirname(target)), handle.datasync()]);
+        await rename(path, target);
+        isKept = true;
+        await folder.sync();
+      },
+      [Symbol.asyncDispose]: async () => {
+        await handle.close();
+        if (!isKept) await rm(path, { force: true });
+      },
+    };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const handle of this.#folders.values()) await (await handle).close();
+    this.#folders.clear();
+  }
+
+  #folder(folder: string): Promise<FileHandle> {
+    const known = this.#folders.get(folder);
+    if (known !== undefined) return known;
+    const opening = this.#openFolder(folder).catch((error: unknown) => {
+      this.#folders.delete(folder);
+      throw error;
+    });
+    this.#folders.set(folder, opening);
+    return opening;
+  }
+
+  async #openFolder(folder: string): Promise<FileHandle> {
+    await mkdir(folder, { recursive: true });
+    await using root = await open(this.#root, "r");
+    await root.sync();
+    return open(folder, "r");
+  }
+}
+
+async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length;) {
+    const { bytesWritten } = await handle.write(bytes, at);
+    at += bytesWritten;
+  }
+}

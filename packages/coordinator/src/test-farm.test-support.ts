@@ -1,0 +1,239 @@
+import { createHash } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { organizationIdSchema, SecretKey, type OrganizationId } from "@gradient/protocol";
+import Fastify, { type FastifyInstance } from "fastify";
+import { v7 as uuidv7 } from "uuid";
+import type { Clock } from "./clock.ts";
+import { openDatabase, type Database } from "./db/client.ts";
+import { openFarm, type Farm, type FarmTimes } from "./farm.ts";
+import { createLogger } from "./logger.ts";
+import { TestWorker } from "./test-worker.test-support.ts";
+
+export interface TestFarmOptions {
+  readonly clock?: Clock;
+  readonly leaseMs?: number;
+  readonly times?: Partial<FarmTimes>;
+}
+
+export interface TestOrganization {
+  readonly id: OrganizationId;
+  readonly cache: string;
+  readonly project: string;
+}
+
+/** A real farm in a temporary directory, with a real HTTP server; only keys and accounts are made up. */
+export class TestFarm implements AsyncDisposable {
+  readonly dataDir: string;
+  readonly #options: TestFarmOptions;
+  readonly #keys: Map<string, SecretKey>;
+  #database: Database;
+  #farm: Farm;
+  #app: FastifyInstance;
+  readonly #port: number;
+
+  private constructor(
+    dataDir: string,
+    options: TestFarmOptions,
+    keys: Map<string, SecretKey>,
+    opened: Opened,
+  ) {
+    this.dataDir = dataDir;
+    this.#keys = keys;
+    this.#options = options;
+    this.#database = opened.database;
+    this.#farm = opened.farm;
+    this.#app = opened.app;
+    this.#port = opened.port;
+  }
+
+  static async open(options: TestFarmOptions = {}): Promise<TestFarm> {
+    const dataDir = await mkdtemp(join(tmpdir(), "farm-"));
+    const keys = new Map<string, SecretKey>();
+    return new TestFarm(dataDir, options, keys, await start(dataDir, options, keys, 0));
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.#port}`;
+  }
+
+  get database(): Database {
+    return this.#database;
+  }
+
+  get farm(): Farm {
+    return this.#farm;
+  }
+
+  /** Public key of a cache. */
+  cacheKey(cache: string): SecretKey {
+    const key = this.#keys.get(cache);
+    if (key === undefined) throw new Error(`the test has no cache ${cache}`);
+    return key;
+  }
+
+  /** Stops everything and starts it again on the same port and directory. */
+  async restart(): Promise<void> {
+    await this.stop();
+    const opened = await start(this.dataDir, this.#options, this.#keys, this.#port);
+    this.#database = opened.database;
+    this.#farm = opened.farm;
+    this.#app = opened.app;
+  }
+
+  async stop(): Promise<void> {
+    await this.#farm[Symbol.asyncDispose]();
+    await this.#app.close();
+    await this.#database[Symbol.asyncDispose]();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+    await rm(this.dataDir, { recursive: true });
+  }
+
+  /** An organization with one project and one cache that it writes to. */
+  async addOrganization(): Promise<TestOrganization> {
+    const id = organizationIdSchema.parse(uuidv7());
+    const project = uuidv7();
+    const { kysely } = this.#database;
+    await kysely
+      .insertInto("organizations")
+      .values({
+        id,
+        name: id,
+        display_name: "",
+        description: "",
+        public: 0,
+        hide_build_requests: 0,
+        ssh_public_key: "",
+        ssh_private_key: "",
+        managed: 0,
+        created_by: "test",
+        created_at: 0,
+      })
+      .execute();
+    await this.addProject(id, project);
+    return { id, project, cache: await this.addCache(id) };
+  }
+
+  async addProject(organization: OrganizationId, id: string = uuidv7()): Promise<string> {
+    await this.#database.kysely
+      .insertInto("projects")
+      .values({
+        id,
+        organization_id: organization,
+        name: id,
+        display_name: "",
+        description: "",
+        repository: "https://example.org/repo.git",
+        wildcard: "*",
+        active: 1,
+        managed: 0,
+        force_evaluation: 0,
+        sign_cache: 1,
+        keep_evaluations: 30,
+        concurrency: "all",
+        created_by: "test",
+        created_at: 0,
+      })
+      .execute();
+    return id;
+  }
+
+  async addCache(organization: OrganizationId): Promise<string> {
+    const id = uuidv7();
+    const key = SecretKey.generate(`cache-${id}`);
+    this.#keys.set(id, key);
+    const { kysely } = this.#database;
+    await kysely
+      .insertInto("caches")
+      .values({
+        id,
+        name: id,
+        display_name: "",
+        description: "",
+        active: 1,
+        priority: 40,
+        public: 0,
+        key_name: key.keyName,
+        public_key: "",
+        private_key: "",
+        max_storage_gb: 0,
+        managed: 0,
+        created_by: "test",
+        created_at: 0,
+      })
+      .execute();
+    await kysely
+      .insertInto("cache_subscriptions")
+      .values({ organization_id: organization, cache_id: id, mode: "ReadWrite", created_at: 0 })
+      .execute();
+    return id;
+  }
+
+  /** Registers a worker and gives it the token. */
+  async register(worker: TestWorker, organization: OrganizationId): Promise<void> {
+    const token = uuidv7();
+    worker.tokens.set(organization, token);
+    await this.#database.kysely
+      .insertInto("worker_registrations")
+      .values({
+        organization_id: organization,
+        worker_id: worker.id,
+        display_name: "",
+        token_hash: createHash("sha256").update(token).digest("hex"),
+        enable_fetch: 1,
+        enable_eval: 1,
+        enable_build: 1,
+        active: 1,
+        registered_at: 0,
+      })
+      .execute();
+  }
+
+  /** A registered worker that is not connected. */
+  async addWorker(...organizations: OrganizationId[]): Promise<TestWorker> {
+    const worker = new TestWorker(this.url);
+    for (const organization of organizations) await this.register(worker, organization);
+    return worker;
+  }
+}
+
+interface Opened {
+  readonly database: Database;
+  readonly farm: Farm;
+  readonly app: FastifyInstance;
+  readonly port: number;
+}
+
+async function start(
+  dataDir: string,
+  options: TestFarmOptions,
+  keys: ReadonlyMap<string, SecretKey>,
+  port: number,
+): Promise<Opened> {
+  const database = await openDatabase(join(dataDir, "farm.sqlite"));
+  const farm = await openFarm({
+    database,
+    dataDir,
+    leaseMs: options.leaseMs ?? 600_000,
+    logger: createLogger("silent"),
+    signer: {
+      sign: (cache, fingerprint) => {
+        const key = keys.get(cache);
+        return key === undefined
+          ? Promise.reject(new Error(`no cache ${cache}`))
+          : Promise.resolve(key.sign(fingerprint));
+      },
+    },
+    ...(options.clock === undefined ? {} : { clock: options.clock }),
+    ...(options.times === undefined ? {} : { times: options.times }),
+  });
+  const app = Fastify({ forceCloseConnections: true });
+  await app.register(farm.transferRoutes, { prefix: "/proto" });
+  app.server.on("upgrade", (request, socket, head) => farm.workers.upgrade(request, socket, head));
+  const url = await app.listen({ host: "127.0.0.1", port });
+  return { database, farm, app, port: Number(new URL(url).port) };
+}

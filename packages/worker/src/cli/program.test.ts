@@ -1,0 +1,90 @@
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { SETTINGS } from "../config/settings.ts";
+import { temporaryDirectory } from "../testing/temporary-directory.ts";
+import { main } from "./program.ts";
+
+const printed = { out: "", err: "" };
+
+beforeEach(() => {
+  printed.out = "";
+  printed.err = "";
+  vi.spyOn(process.stdout, "write").mockImplementation((text) => {
+    printed.out += String(text);
+    return true;
+  });
+  vi.spyOn(process.stderr, "write").mockImplementation((text) => {
+    printed.err += String(text);
+    return true;
+  });
+});
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+function worker(args: string[], env: Record<string, string> = {}): Promise<number> {
+  return main(["node", "gradient-worker", ...args], env);
+}
+
+describe("gradient-worker id", () => {
+  test("prints the id that it keeps", async () => {
+    const directory = await temporaryDirectory();
+    expect(await worker(["id", "--state-dir", directory])).toBe(0);
+    expect(printed.out).toBe(await readFile(join(directory, "worker-id"), "utf8"));
+  });
+
+  test("with foreign contents in the file fails with one clear line", async () => {
+    const directory = await temporaryDirectory();
+    await mkdir(directory, { recursive: true });
+    await writeFile(join(directory, "worker-id"), "hello");
+    expect(await worker(["id"], { GRADIENT_WORKER_DATA_DIR: directory })).toBe(1);
+    expect(printed.out).toBe("");
+    expect(printed.err.trim().split("\n")).toHaveLength(1);
+    expect(printed.err).toContain("does not hold a worker id");
+  });
+});
+
+describe("gradient-worker run", () => {
+  test("--help names flag, variable and key of every setting", async () => {
+    expect(await worker(["run", "--help"])).toBe(0);
+    const help = printed.out.replaceAll(/\s+/g, " ");
+    for (const { flag, env, key } of SETTINGS) {
+      expect(help).toContain(flag ?? env);
+      expect(help).toContain(`env: ${env}, key: ${key}`);
+    }
+  });
+
+  test.each([
+    [["run", "--peers-file", "/p"], "server is missing"],
+    [["run", "--server", "ws://x"], "no tokens are given"],
+    [
+      ["run", "--server", "ws://x", "--peers-file", "/p", "--log-level", "loud"],
+      "--log-level is not usable",
+    ],
+    [["run", "--frobnicate"], "unknown option '--frobnicate'"],
+    [["frobnicate"], "unknown command 'frobnicate'"],
+  ])("%j fails with one clear line", async (args, problem) => {
+    expect(await worker(args)).toBe(1);
+    expect(printed.err).toContain(problem);
+    expect(printed.err.trim().split("\n")).toHaveLength(1);
+  });
+
+  test("with a peers file that cannot be read fails with one clear line", async () => {
+    const directory = await temporaryDirectory();
+    const args = [
+      "--server",
+      "ws://127.0.0.1:1",
+      "--state-dir",
+      directory,
+      "--log-level",
+      "silent",
+    ];
+    const file = join(directory, "absent");
+    const env = { PATH: "/usr/local/bin:/usr/bin:/bin" };
+    expect(await worker(["run", ...args, "--peers-file", file], env)).toBe(1);
+    expect(printed.err).toContain(`cannot read peers file ${file}`);
+    expect(printed.err.trim().split("\n")).toHaveLength(1);
+  });
+});

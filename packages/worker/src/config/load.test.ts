@@ -1,0 +1,118 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { UserError } from "../errors.ts";
+import { temporaryDirectory } from "../testing/temporary-directory.ts";
+import { loadConfig, loadIdentityConfig } from "./load.ts";
+
+const MINIMUM = {
+  GRADIENT_WORKER_SERVER_URL: "wss://farm.example/proto",
+  GRADIENT_WORKER_PEERS_FILE: "/etc/peers",
+};
+
+function fromEnv(env: Record<string, string>) {
+  return loadConfig({ flags: {}, configFile: undefined, env: { ...MINIMUM, ...env } });
+}
+
+function problemOf(load: () => unknown): string {
+  try {
+    load();
+  } catch (error) {
+    if (error instanceof UserError) return error.message;
+    throw error;
+  }
+  throw new Error("expected a UserError");
+}
+
+describe("settings", () => {
+  test("have defaults for all but server and peers", () => {
+    const config = fromEnv({});
+    expect(config).toMatchObject({
+      peersFile: "/etc/peers",
+      stateDir: "/var/lib/gradient-worker",
+      capabilityFetch: true,
+      capabilityEval: true,
+      capabilityBuild: true,
+      maxConcurrentBuilds: null,
+      systems: null,
+      logLevel: "info",
+    });
+    expect(config.server.href).toBe("wss://farm.example/proto");
+    expect(Object.isFrozen(config)).toBe(true);
+  });
+
+  test("a flag wins over the environment, which wins over the file", async () => {
+    const file = join(await temporaryDirectory(), "worker.json");
+    await writeFile(
+      file,
+      JSON.stringify({ maxConcurrentBuilds: 1, logLevel: "debug", systems: ["i686-linux"] }),
+    );
+    const config = loadConfig({
+      flags: { maxConcurrentBuilds: "3" },
+      configFile: file,
+      env: { ...MINIMUM, GRADIENT_MAX_CONCURRENT_BUILDS: "2", GRADIENT_LOG_LEVEL: "warn" },
+    });
+    expect(config.maxConcurrentBuilds).toBe(3);
+    expect(config.logLevel).toBe("warn");
+    expect(config.systems).toEqual(["i686-linux"]);
+  });
+
+  test.each([
+    ["ws://host:3000", "ws://host:3000/proto"],
+    ["http://host", "ws://host/proto"],
+    ["https://host/", "wss://host/proto"],
+    ["https://host/farm/proto", "wss://host/farm/proto"],
+  ])("a server may be given as %s", (given, address) => {
+    expect(fromEnv({ GRADIENT_WORKER_SERVER_URL: given }).server.href).toBe(address);
+  });
+
+  test("lists are split at commas, switches read in the usual words", () => {
+    const config = fromEnv({
+      GRADIENT_WORKER_ARCHITECTURES: "x86_64-linux, i686-linux,",
+      GRADIENT_WORKER_SYSTEM_FEATURES: "",
+      GRADIENT_WORKER_CAPABILITY_EVAL: "false",
+    });
+    expect(config.systems).toEqual(["x86_64-linux", "i686-linux"]);
+    expect(config.systemFeatures).toBeNull();
+    expect(config.capabilityEval).toBe(false);
+  });
+});
+
+describe("a mistake names the setting and its source", () => {
+  test.each([
+    ["GRADIENT_WORKER_SERVER_URL", "ftp://host"],
+    ["GRADIENT_MAX_CONCURRENT_BUILDS", "many"],
+    ["GRADIENT_WORKER_CAPABILITY_BUILD", "perhaps"],
+    ["GRADIENT_LOG_LEVEL", "loud"],
+  ])("in %s", (name, value) => {
+    expect(problemOf(() => fromEnv({ [name]: value }))).toContain(`${name} is not usable`);
+  });
+
+  test("a missing server", () => {
+    const load = () => loadConfig({ flags: {}, configFile: undefined, env: {} });
+    expect(problemOf(load)).toContain("--server or GRADIENT_WORKER_SERVER_URL");
+  });
+
+  test("missing peers", () => {
+    const env = { GRADIENT_WORKER_SERVER_URL: "ws://host" };
+    const load = () => loadConfig({ flags: {}, configFile: undefined, env });
+    expect(problemOf(load)).toContain("--peers-file");
+  });
+
+  test("an unknown key in the config file", async () => {
+    const file = join(await temporaryDirectory(), "worker.json");
+    await writeFile(file, JSON.stringify({ maxBuilds: 3 }));
+    const load = () => loadConfig({ flags: {}, configFile: file, env: MINIMUM });
+    expect(problemOf(load)).toContain("'maxBuilds'");
+  });
+
+  test("a config file that is not there", () => {
+    const load = () => loadConfig({ flags: {}, configFile: "/no/such/file", env: MINIMUM });
+    expect(problemOf(load)).toContain("/no/such/file");
+  });
+});
+
+test("the id needs no server", () => {
+  const config = loadIdentityConfig({ flags: { stateDir: "/x" }, configFile: undefined, env: {} });
+  expect(config).toEqual({ stateDir: "/x", workerId: null });
+});

@@ -1,0 +1,164 @@
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { z } from "zod";
+import { UserError } from "../errors.ts";
+import { LOG_LEVELS } from "../logger.ts";
+import { CONFIG_FILE, SETTINGS, type SettingKey } from "./settings.ts";
+
+const flag = z.union([
+  z.boolean(),
+  z.stringbool({ truthy: ["true", "1", "yes", "on"], falsy: ["false", "0", "no", "off"] }),
+]);
+
+const list = z.union([
+  z.array(z.string().min(1)),
+  z.string().transform((text) =>
+    text
+      .split(",")
+      .map((item) => item.trim())
+      .filter((item) => item !== ""),
+  ),
+]);
+
+const count = z.coerce.number<unknown>().int().min(1).max(10_000);
+const seconds = z.coerce.number<unknown>().int().min(0).max(31_536_000);
+const file = z
+  .string()
+  .min(1)
+  .transform((path) => resolve(path));
+
+const configSchema = z.object({
+  server: z.string().transform(parseServer),
+  peersFile: file.nullable().default(null),
+  peers: z.string().nullable().default(null),
+  stateDir: file.default("/var/lib/gradient-worker"),
+  workerId: z.string().nullable().default(null),
+  capabilityFetch: flag.default(true),
+  capabilityEval: flag.default(true),
+  capabilityBuild: flag.default(true),
+  maxConcurrentBuilds: count.nullable().default(null),
+  systems: list.nullable().default(null),
+  systemFeatures: list.nullable().default(null),
+  store: z.string().min(1).nullable().default(null),
+  evalTimeoutSeconds: seconds.min(1).default(3600),
+  shutdownGraceSeconds: seconds.default(60),
+  logLevel: z.enum(LOG_LEVELS).default("info"),
+} satisfies Record<SettingKey, z.ZodType>);
+
+const identitySchema = configSchema.pick({ stateDir: true, workerId: true });
+
+/** Settings of the daemon. null where the machine decides. */
+export type WorkerConfig = Readonly<z.infer<typeof configSchema>>;
+
+/** The settings that `gradient-worker id` needs. */
+export type IdentityConfig = Readonly<z.infer<typeof identitySchema>>;
+
+export interface ConfigSources {
+  /** Values of flags, by setting. */
+  readonly flags: Partial<Record<SettingKey, string>>;
+  readonly configFile: string | undefined;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/** Reads file, environment and flags. Throws UserError that names the setting and where its value came from. */
+export function loadConfig(sources: ConfigSources): WorkerConfig {
+  const config = parse(configSchema, sources);
+  if (config.peersFile === null && config.peers === null) {
+    throw new UserError(
+      "no-peers",
+      "no tokens are given: name a peers file with --peers-file or GRADIENT_WORKER_PEERS_FILE",
+    );
+  }
+  return Object.freeze(config);
+}
+
+/** As `loadConfig`, for what needs no coordinator. */
+export function loadIdentityConfig(sources: ConfigSources): IdentityConfig {
+  return Object.freeze(parse(identitySchema, sources));
+}
+
+function parse<T>(schema: z.ZodType<T>, sources: ConfigSources): T {
+  const given = gather(sources);
+  const values = Object.fromEntries([...given].map(([key, { value }]) => [key, value]));
+  const parsed = schema.safeParse(values);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  const setting = SETTINGS.find(({ key }) => key === issue?.path[0]);
+  if (!setting || !issue) throw parsed.error;
+  const source = given.get(setting.key);
+  const problem = source
+    ? `${source.name} is not usable: ${issue.message}`
+    : `${setting.key} is missing: it is ${setting.doc}`;
+  const ways = setting.flag === null ? setting.env : `${setting.flag} or ${setting.env}`;
+  throw new UserError("bad-setting", `${problem}; set ${ways} to ${setting.value}`, {
+    cause: parsed.error,
+  });
+}
+
+interface Given {
+  value: unknown;
+  /** How to name the source to whoever set it. */
+  name: string;
+}
+
+function gather({ flags, configFile, env }: ConfigSources): Map<SettingKey, Given> {
+  const path = configFile ?? env[CONFIG_FILE.env];
+  const fromFile = path === undefined ? {} : readConfigFile(path);
+  const given = new Map<SettingKey, Given>();
+  for (const setting of SETTINGS) {
+    const fromEnv = env[setting.env];
+    const fromFlag = flags[setting.key];
+    if (fromFlag !== undefined && setting.flag !== null) {
+      given.set(setting.key, { value: fromFlag, name: setting.flag });
+    } else if (fromEnv !== undefined && fromEnv !== "") {
+      given.set(setting.key, { value: fromEnv, name: setting.env });
+    } else if (fromFile[setting.key] !== undefined) {
+      given.set(setting.key, { value: fromFile[setting.key], name: `'${setting.key}' in ${path}` });
+    }
+  }
+  return given;
+}
+
+function readConfigFile(path: string): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(readFileSync(path, "utf8"));
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new UserError("bad-config-file", `cannot read config file ${path}: ${why}`, { cause });
+  }
+  const parsed = z.record(z.string(), z.unknown()).safeParse(value);
+  if (!parsed.success) {
+    throw new UserError("bad-config-file", `config file ${path} has to be one JSON object`);
+  }
+  const known = new Set<string>(SETTINGS.map(({ key }) => key));
+  const foreign = Object.keys(parsed.data).find((key) => !known.has(key));
+  if (foreign !== undefined) {
+    throw new UserError(
+      "bad-config-file",
+      `config file ${path} has the unknown key '${foreign}'; known are ${[...known].join(", ")}`,
+    );
+  }
+  return parsed.data;
+}
+
+const SOCKET_PROTOCOLS: Readonly<Record<string, string>> = {
+  "ws:": "ws:",
+  "wss:": "wss:",
+  "http:": "ws:",
+  "https:": "wss:",
+};
+
+/** Address of the worker link: any of the four schemes, and `/proto` unless a path is given. */
+function parseServer(text: string, context: z.RefinementCtx): URL {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  const protocol = url === null ? undefined : SOCKET_PROTOCOLS[url.protocol];
+  if (url === null || protocol === undefined) {
+    context.addIssue({ code: "custom", message: `'${text}' is no ws, wss, http or https URL` });
+    return z.NEVER;
+  }
+  // Assigning `protocol` does nothing between special and other schemes: make the URL anew.
+  const address = new URL(`${protocol}//${url.host}${url.pathname}`);
+  if (address.pathname === "/") address.pathname = "/proto";
+  return address;
+}

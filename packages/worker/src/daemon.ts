@@ -1,0 +1,208 @@
+import { rm } from "node:fs/promises";
+import type { AssignmentResult, Offer } from "@gradient/protocol";
+import { NarPool } from "./compress/nar-pool.ts";
+import type { PeersSource } from "./identity/peers-source.ts";
+import { Assignments } from "./jobs/assignments.ts";
+import { runBuild, type BuildTools } from "./jobs/build/run.ts";
+import { BuildSlots } from "./jobs/build/slots.ts";
+import { OutputIndex } from "./jobs/derivations.ts";
+import { runEval, type EvalTools } from "./jobs/eval/run.ts";
+import { Repositories } from "./jobs/fetch/repositories.ts";
+import { runFetch, type FetchTools } from "./jobs/fetch/run.ts";
+import { laneOf } from "./jobs/admission.ts";
+import { Imports } from "./jobs/imports.ts";
+import type { Job } from "./jobs/job.ts";
+import { Lane } from "./jobs/lane.ts";
+import { runSign } from "./jobs/sign/run.ts";
+import type { Journal } from "./journal/journal.ts";
+import { Link, type WorkerFacts } from "./link.ts";
+import type { Logger } from "./logger.ts";
+import type { BuildSlot, Evaluator, NixStore, Signer, UsageMeters } from "./ports.ts";
+import { Feed } from "./session/feed.ts";
+import { Session, type SessionTimings } from "./session/session.ts";
+import { TransferAccess } from "./transfer/access.ts";
+import { TransferClient, type TransferTimings } from "./transfer/client.ts";
+import { Transfers } from "./transfer/transfers.ts";
+
+/** Time for builds to end once they are told to, and for results to be acknowledged before the process goes. */
+const END_MS = 10_000;
+const LAST_RESULTS_MS = 5000;
+
+export interface DaemonParts {
+  readonly server: URL;
+  readonly peers: PeersSource;
+  readonly journal: Journal;
+  readonly facts: WorkerFacts;
+  readonly store: NixStore;
+  readonly signer: Signer;
+  readonly meters: UsageMeters;
+  readonly evaluator: Evaluator;
+  readonly openSlot: () => BuildSlot;
+  /** Bare clones, kept. */
+  readonly repositoriesDirectory: string;
+  /** Emptied at every start. */
+  readonly scratchDirectory: string;
+  /** For git; only what it needs is passed on. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly compressionThreads: number;
+  readonly evalTimeoutMs: number;
+  readonly shutdownGraceMs: number;
+  readonly timings: { readonly session: SessionTimings; readonly transfer: TransferTimings };
+  readonly now: () => number;
+  readonly logger: Logger;
+  /** Take nothing new, let what runs finish within the grace, then go. */
+  readonly stop: AbortSignal;
+  /** The grace is over. */
+  readonly hurry: AbortSignal;
+}
+
+/** Serves the coordinator. Resolves when the worker was drained or told to stop and nothing of it runs any more. */
+export async function serve(parts: DaemonParts): Promise<void> {
+  const { journal, logger, now } = parts;
+  await removeLeftovers(parts);
+  const access = new TransferAccess();
+  const client = new TransferClient({
+    server: parts.server,
+    access,
+    timings: parts.timings.transfer,
+    logger,
+  });
+  const pool = new NarPool(parts.compressionThreads);
+  const slots = new BuildSlots(parts.facts.maxConcurrentBuilds, parts.openSlot);
+  const drain = new AbortController();
+  const feed = new Feed(journal, now);
+  const assignments: Assignments = new Assignments({
+    journal,
+    machine: {
+      capabilities: parts.facts.capabilities,
+      systems: new Set(parts.facts.systems),
+      systemFeatures: new Set(parts.facts.systemFeatures),
+      maxConcurrentBuilds: parts.facts.maxConcurrentBuilds,
+    },
+    run: jobRunner(toolsOf(parts, { client, pool, slots })),
+    release: (assignment) => releaseRoots(parts, assignment),
+    send: (message) => session.send(message),
+    now,
+    logger,
+  });
+  const link = new Link({
+    facts: parts.facts,
+    assignments,
+    feed,
+    access,
+    onDrain: () => drain.abort(),
+    logger,
+  });
+  const session = new Session({
+    server: parts.server,
+    peers: parts.peers,
+    handler: link,
+    timings: parts.timings.session,
+    logger,
+  });
+  journal.onChange(() => session.wake());
+  const disconnect = new AbortController();
+  const connected = session.run(disconnect.signal);
+  try {
+    await Promise.race([connected, untilDone(parts, { assignments, session }, drain.signal)]);
+  } finally {
+    disconnect.abort();
+    await connected;
+    await client[Symbol.asyncDispose]();
+    await slots[Symbol.asyncDispose]();
+    await pool[Symbol.asyncDispose]();
+  }
+}
+
+/** Waits for the end of service and brings what runs to an end. */
+async function untilDone(
+  parts: DaemonParts,
+  { assignments, session }: { assignments: Assignments; session: Session },
+  drained: AbortSignal,
+): Promise<void> {
+  const { logger, stop, hurry } = parts;
+  await fired(AbortSignal.any([stop, drained]));
+  assignments.drain();
+  if (!stop.aborted) {
+    logger.info("draining: what runs is finished, nothing new is taken");
+    const isQuiet = await settled(assignments.quiet(stop, { everything: true }));
+    if (isQuiet) return;
+  }
+  const grace = AbortSignal.any([hurry, AbortSignal.timeout(parts.shutdownGraceMs)]);
+  if (!(await settled(assignments.quiet(grace, { everything: false })))) {
+    logger.warn("running jobs are ended");
+    assignments.endAll("the worker was stopped while it ran");
+    await settled(assignments.quiet(AbortSignal.timeout(END_MS), { everything: false }));
+  }
+  // Results that nobody takes now are sent after the next start.
+  if (!session.isAccepted) return;
+  await settled(assignments.quiet(AbortSignal.timeout(LAST_RESULTS_MS), { everything: true }));
+}
+
+/** Nothing of an earlier process runs any more. */
+async function removeLeftovers({ scratchDirectory, store }: DaemonParts): Promise<void> {
+  await rm(scratchDirectory, { recursive: true, force: true });
+  for (const owner of await store.rootOwners()) await store.removeRoots(owner);
+}
+
+async function releaseRoots({ store, logger }: DaemonParts, owner: string): Promise<void> {
+  await store.removeRoots(owner).catch((error: unknown) => {
+    logger.warn({ owner, error }, "roots of a finished assignment cannot be removed");
+  });
+}
+
+type Tools = BuildTools & EvalTools & FetchTools;
+
+function toolsOf(
+  parts: DaemonParts,
+  own: { client: TransferClient; pool: NarPool; slots: BuildSlots },
+): Tools {
+  const { store, signer, meters, evaluator, now, scratchDirectory, evalTimeoutMs } = parts;
+  const transfers = new Transfers({ client: own.client, store, pool: own.pool });
+  return {
+    store,
+    signer,
+    meters,
+    evaluator,
+    now,
+    scratchDirectory,
+    evalTimeoutMs,
+    transfers,
+    imports: new Imports(store, transfers),
+    outputIndex: new OutputIndex(store),
+    slots: own.slots,
+    repositories: new Repositories(parts.repositoriesDirectory, parts.environment),
+  };
+}
+
+/** Runs each kind in its lane. Builds have their slots, which they hold only while they build. */
+function jobRunner(tools: Tools): (spec: Offer["spec"], job: Job) => Promise<AssignmentResult> {
+  const fetches = new Lane(laneOf("fetch", { maxConcurrentBuilds: 0 }));
+  const evaluations = new Lane(laneOf("eval", { maxConcurrentBuilds: 0 }));
+  return (spec, job) => {
+    switch (spec.kind) {
+      case "fetch":
+        return fetches.run(job.signal, () => runFetch(spec, job, tools));
+      case "eval":
+        return evaluations.run(job.signal, () => runEval(spec, job, tools));
+      case "build":
+        return runBuild(spec, job, tools);
+      case "sign":
+        return runSign(spec, job, tools);
+    }
+  };
+}
+
+function fired(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}
+
+function settled(work: Promise<void>): Promise<boolean> {
+  return work.then(
+    () => true,
+    () => false,
+  );
+}

@@ -1,0 +1,16 @@
+/** Facts of a thrown value, which may be anything. */
+
+/** Its code when it is an error with one: `ENOENT`, `ECONNREFUSED`, our own codes. */
+export function errnoOf(error: unknown): string | null {
+  if (!(error instanceof Error) || !("code" in error)) return null;
+  return typeof error.code === "string" ? error.code : null;
+}
+
+/** Its message. Some network errors carry none but their code, or hide them in a cause or a list. */
+export function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if (error.message !== "" && error.message !== "fetch failed") return error.message;
+  if (error instanceof AggregateError && error.errors.length > 0) return reasonOf(error.errors[0]);
+  if (error.cause !== undefined) return reasonOf(error.cause);
+  return errnoOf(error) ?? error.name;
+}

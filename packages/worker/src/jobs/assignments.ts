@@ -1,0 +1,321 @@
+import { setMaxListeners } from "node:events";
+import type {
+  AssignmentId,
+  AssignmentKind,
+  AssignmentResult,
+  Fencing,
+  Hello,
+  Offer,
+  Phase,
+  ToCoordinator,
+  Welcome,
+} from "@gradient/protocol";
+import { WorkerError } from "../errors.ts";
+import { reasonOf } from "../error-facts.ts";
+import type { JournalEntry } from "../journal/entry.ts";
+import type { Journal } from "../journal/journal.ts";
+import { failedResult, subjectOf } from "../journal/record.ts";
+import type { Logger } from "../logger.ts";
+import { reasonToDecline, type AdmissionState } from "./admission.ts";
+import { failureOf, JobEndedError, type Job } from "./job.ts";
+
+/** Does one accepted assignment. `spec` still has its credentials. */
+export type RunJob = (spec: Offer["spec"], job: Job) => Promise<AssignmentResult>;
+
+/** Names an assignment in a message. */
+export interface AssignmentReference {
+  readonly assignment: AssignmentId;
+  readonly fencing: Fencing;
+}
+
+interface Running {
+  readonly offer: Offer;
+  readonly controller: AbortController;
+  phase: Phase;
+  phaseAt: number;
+  /** Nobody wants its result. */
+  isDropped: boolean;
+}
+
+export interface AssignmentsOptions {
+  readonly journal: Journal;
+  readonly machine: Pick<
+    AdmissionState,
+    "capabilities" | "systems" | "systemFeatures" | "maxConcurrentBuilds"
+  >;
+  readonly run: RunJob;
+  /** Called when the work is done: what it kept for itself can go. Never rejects. */
+  readonly release: (assignment: AssignmentId) => Promise<void>;
+  /** Sends ahead of results and logs, when a session is accepted. */
+  readonly send: (message: ToCoordinator) => void;
+  readonly now: () => number;
+  readonly logger: Logger;
+}
+
+/**
+ * Everything the worker has accepted. From accept to result only a cancel or the end of the process stops an assignment; from result to
+ * acknowledgement it lies in the journal.
+ */
+export class Assignments {
+  readonly #options: AssignmentsOptions;
+  readonly #running = new Map<AssignmentId, Running>();
+  #isDraining = false;
+  #onQuiet: () => void = () => undefined;
+
+  constructor(options: AssignmentsOptions) {
+    this.#options = options;
+  }
+
+  get isDraining(): boolean {
+    return this.#isDraining;
+  }
+
+  /** What runs, and what waits for its acknowledgement. */
+  list(): Hello["assignments"] {
+    const running = [...this.#running.values()].map(({ offer }) => ({
+      assignment: offer.assignment,
+      fencing: offer.fencing,
+      state: "running" as const,
+    }));
+    const finished = this.#options.journal
+      .entries()
+      .filter(({ record }) => !this.#running.has(record.assignment))
+      .map(({ record }) => ({
+        assignment: record.assignment,
+        fencing: record.fencing,
+        state: "finished" as const,
+      }));
+    return [...running, ...finished];
+  }
+
+  /** Follows the coordinator's word on each assignment that it was told of. What it wants to have is sent in any case. */
+  reconcile(actions: Welcome["reconcile"]): void {
+    for (const { action, ...reference } of actions) {
+      if (action === "cancel") this.cancel(reference, "it is no longer wanted");
+      if (action === "drop") this.#drop(reference);
+    }
+    for (const { offer, phase, phaseAt } of this.#running.values()) {
+      this.#sendProgress(offer, phase, phaseAt);
+    }
+  }
+
+  /** Accepts or declines. An offer that comes twice is accepted twice and runs once. */
+  offer(offer: Offer): void {
+    const { assignment, fencing } = offer;
+    if (this.#running.has(assignment) || this.#options.journal.get(assignment)) {
+      this.#options.send({ type: "accept", assignment, fencing });
+      return;
+    }
+    const reason = reasonToDecline(offer, this.#state());
+    if (reason !== null) {
+      this.#options.send({ type: "decline", assignment, fencing, reason });
+      return;
+    }
+    const at = this.#options.now();
+    const running: Running = {
+      offer,
+      controller: jobController(),
+      phase: "preparing",
+      phaseAt: at,
+      isDropped: false,
+    };
+    this.#running.set(assignment, running);
+    void this.#perform(running, at);
+  }
+
+  /** Ends the work; its result tells that it was cancelled. Nothing happens when it has ended already. */
+  cancel(reference: AssignmentReference, reason: string): void {
+    const running = this.#find(reference);
+    if (!running) return;
+    this.#options.logger.info({ ...reference, reason }, "assignment is cancelled");
+    running.controller.abort(new JobEndedError("cancel", `cancelled: ${reason}`));
+  }
+
+  /** The result was handled for good. */
+  async acknowledge(
+    reference: AssignmentReference,
+    answer: { accepted: boolean; reason: string | null },
+  ): Promise<void> {
+    const entry = this.#finished(reference);
+    if (!entry) return;
+    if (!answer.accepted) {
+      this.#options.logger.warn({ ...reference, reason: answer.reason }, "result was not accepted");
+    }
+    await this.#forget(entry);
+  }
+
+  async acknowledgeBatch(reference: AssignmentReference, sequence: number): Promise<void> {
+    const entry = this.#options.journal.get(reference.assignment);
+    if (entry?.record.fencing === reference.fencing) await entry.acknowledgeBatch(sequence);
+  }
+
+  /** Takes nothing new from now on. */
+  drain(): void {
+    if (this.#isDraining) return;
+    this.#isDraining = true;
+    this.#options.send({ type: "draining" });
+  }
+
+  /** Ends everything that runs, because the process has to go. */
+  endAll(reason: string): void {
+    for (const { controller } of this.#running.values()) {
+      controller.abort(new JobEndedError("shutdown", reason));
+    }
+  }
+
+  /** Resolves when nothing runs; with `everything`, when every result is acknowledged too. Rejects with the signal's reason. */
+  async quiet(signal: AbortSignal, { everything }: { everything: boolean }): Promise<void> {
+    const isQuiet = (): boolean =>
+      this.#running.size === 0 && (!everything || this.#options.journal.entries().length === 0);
+    const wake = (): void => this.#onQuiet();
+    signal.addEventListener("abort", wake);
+    try {
+      while (!isQuiet()) {
+        signal.throwIfAborted();
+        await new Promise<void>((resolve) => {
+          this.#onQuiet = resolve;
+        });
+      }
+    } finally {
+      signal.removeEventListener("abort", wake);
+    }
+  }
+
+  #state(): AdmissionState {
+    const running: Record<AssignmentKind, number> = { fetch: 0, eval: 0, build: 0, sign: 0 };
+    let uploading = 0;
+    for (const { offer, phase } of this.#running.values()) {
+      if (offer.spec.kind === "build" && phase === "uploading") uploading += 1;
+      else running[offer.spec.kind] += 1;
+    }
+    return { ...this.#options.machine, isDraining: this.#isDraining, running, uploading };
+  }
+
+  #find({ assignment, fencing }: AssignmentReference): Running | null {
+    const running = this.#running.get(assignment);
+    return running?.offer.fencing === fencing ? running : null;
+  }
+
+  #finished({ assignment, fencing }: AssignmentReference): JournalEntry | null {
+    if (this.#running.has(assignment)) return null;
+    const entry = this.#options.journal.get(assignment);
+    return entry?.record.fencing === fencing ? entry : null;
+  }
+
+  #drop(reference: AssignmentReference): void {
+    const running = this.#find(reference);
+    if (running) {
+      running.isDropped = true;
+      running.controller.abort(new JobEndedError("cancel", "cancelled: nobody waits for it"));
+      return;
+    }
+    const entry = this.#finished(reference);
+    if (entry) void this.#forget(entry);
+  }
+
+  /** Never rejects: whatever happens becomes a result. */
+  async #perform(running: Running, acceptedAt: number): Promise<void> {
+    const { offer } = running;
+    const { assignment, fencing, organization, spec } = offer;
+    const logger = this.#options.logger.child({ assignment, kind: spec.kind });
+    try {
+      const record = { assignment, fencing, organization, acceptedAt, spec };
+      const entry = await this.#options.journal.create(record);
+      this.#options.send({ type: "accept", assignment, fencing });
+      logger.info({ subject: subjectOf(entry.record.spec) }, "assignment accepted");
+      const result = await this.#result(running, entry, logger);
+      await this.#options.release(assignment);
+      await this.#finish(running, entry, result, logger);
+    } catch (error) {
+      // Only the journal can have failed.
+      const reason = `the worker's journal cannot be written: ${reasonOf(error)}`;
+      logger.error({ error }, "assignment declined: the journal cannot be written");
+      this.#options.send({ type: "decline", assignment, fencing, reason });
+      this.#running.delete(assignment);
+    }
+    this.#onQuiet();
+  }
+
+  async #result(running: Running, entry: JournalEntry, logger: Logger): Promise<AssignmentResult> {
+    const { offer, controller } = running;
+    const job: Job = {
+      assignment: offer.assignment,
+      entry,
+      signal: controller.signal,
+      logger,
+      setPhase: (phase) => this.#setPhase(running, entry, phase),
+    };
+    try {
+      return await this.#options.run(offer.spec, job);
+    } catch (error) {
+      const cause: unknown = controller.signal.aborted ? controller.signal.reason : error;
+      if (!(cause instanceof WorkerError))
+        logger.error({ err: error }, "job failed by a fault of the worker");
+      return failedResult(entry.record, {
+        failure: failureOf(cause),
+        batches: entry.progress.batches,
+        logBytes: entry.log.size,
+      });
+    }
+  }
+
+  async #finish(
+    running: Running,
+    entry: JournalEntry,
+    result: AssignmentResult,
+    logger: Logger,
+  ): Promise<void> {
+    if (running.isDropped) {
+      this.#running.delete(running.offer.assignment);
+      await this.#forget(entry);
+      return;
+    }
+    await entry.finish(result).catch((error: unknown) => {
+      logger.error(
+        { error },
+        "result cannot be written; it is lost if the worker stops before it is sent",
+      );
+    });
+    this.#running.delete(running.offer.assignment);
+    logger.info(summaryOf(result), "assignment finished");
+  }
+
+  async #forget(entry: JournalEntry): Promise<void> {
+    await this.#options.journal.remove(entry).catch((error: unknown) => {
+      const { assignment } = entry.record;
+      this.#options.logger.warn({ assignment, error }, "journal directory cannot be removed");
+    });
+    this.#onQuiet();
+  }
+
+  #setPhase(running: Running, entry: JournalEntry, phase: Phase): void {
+    const at = this.#options.now();
+    running.phase = phase;
+    running.phaseAt = at;
+    entry.setPhase(phase, at);
+    this.#sendProgress(running.offer, phase, at);
+  }
+
+  #sendProgress({ assignment, fencing }: AssignmentReference, phase: Phase, at: number): void {
+    this.#options.send({ type: "progress", assignment, fencing, phase, at });
+  }
+}
+
+/** Every transfer of a job listens to it: hundreds are no leak. */
+function jobController(): AbortController {
+  const controller = new AbortController();
+  setMaxListeners(0, controller.signal);
+  return controller;
+}
+
+function summaryOf(result: AssignmentResult): Record<string, unknown> {
+  if (result.kind !== "build") return { failure: result.failure };
+  const { outcome, message, usage } = result;
+  return {
+    outcome,
+    message,
+    wallMs: usage?.wallMs,
+    cpuMs: usage === null ? null : (usage.cpuUserMs ?? 0) + (usage.cpuSystemMs ?? 0),
+    memoryPeakBytes: usage?.memoryPeakBytes,
+  };
+}

@@ -1,0 +1,395 @@
+import { readFile } from "node:fs/promises";
+import { singleFileNar } from "@gradient/protocol";
+import { compress, decompress } from "zstd-napi";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { Journal } from "../../journal/journal.ts";
+import { Offers, storePath } from "../../testing/offers.ts";
+import { ScriptedStore, USAGE } from "../../testing/scripted-nix.ts";
+import { temporaryDirectory } from "../../testing/temporary-directory.ts";
+import { TestCoordinator } from "../../testing/test-coordinator.ts";
+import { TestWorker } from "../../testing/test-worker.ts";
+
+const offers = new Offers();
+
+async function start(options: { maxConcurrentBuilds?: number; shutdownGraceMs?: number } = {}) {
+  const coordinator = await TestCoordinator.start();
+  const directory = await temporaryDirectory();
+  const worker = await TestWorker.start({ server: coordinator.url, directory, ...options });
+  onTestFinished(async () => {
+    await worker[Symbol.asyncDispose]();
+    await coordinator[Symbol.asyncDispose]();
+  });
+  await coordinator.message("auth");
+  return { coordinator, worker, directory };
+}
+
+async function offerBuild(
+  { coordinator, worker }: Awaited<ReturnType<typeof start>>,
+  name: string,
+) {
+  const { drvPath, output } = await worker.store.addDerivation(name);
+  const offer = offers.build(drvPath);
+  coordinator.send(offer);
+  const build = await worker.builds.started(worker.builds.all.length + 1);
+  return { offer, output, build };
+}
+
+function resultOf(coordinator: TestCoordinator, assignment: string, count = 1) {
+  return coordinator.message("result", (message) => message.assignment === assignment, count);
+}
+
+describe("a build", () => {
+  test("is accepted, reported on, signed, uploaded and told with its usage", async () => {
+    const farm = await start();
+    const { coordinator, worker } = farm;
+    const { offer, output, build } = await offerBuild(farm, "hello");
+    build.request.onLog("building\n");
+    await worker.store.add("hello", "Hello, world\n");
+    build.end({ startedAt: 10, stoppedAt: 20 });
+
+    const { result } = await resultOf(coordinator, offer.assignment);
+    expect(result).toMatchObject({
+      kind: "build",
+      outcome: "built",
+      message: null,
+      missingInputs: [],
+      outputs: [
+        {
+          name: "out",
+          facts: { path: output, signatures: [`worker-test-1:signature of ${output}`] },
+        },
+      ],
+      times: { startedAt: 10, stoppedAt: 20 },
+      usage: USAGE,
+      logBytes: 9,
+    });
+    expect(coordinator.log(offer.assignment)).toBe("building\n");
+    const [nar = Buffer.alloc(0)] = coordinator.transfers.nars.values();
+    expect(decompress(nar)).toEqual(singleFileNar(Buffer.from("Hello, world\n")));
+    const about = coordinator.received
+      .filter((message) => "assignment" in message)
+      .map((message) => (message.type === "progress" ? message.phase : message.type));
+    expect(about.filter((what) => what !== "log")).toEqual([
+      "accept",
+      "building",
+      "uploading",
+      "result",
+    ]);
+    expect(about.indexOf("log")).toBeLessThan(about.indexOf("result"));
+    const [upload] = coordinator.transfers.requests;
+    expect(upload).toMatchObject({ method: "PUT", assignment: offer.assignment });
+  });
+
+  test("that fails has usage and log too", async () => {
+    const farm = await start();
+    const { offer, build } = await offerBuild(farm, "broken");
+    build.request.onLog("no such file\n");
+    build.end({ status: 3, message: "builder failed with exit code 1" });
+    const { result } = await resultOf(farm.coordinator, offer.assignment);
+    expect(result).toMatchObject({
+      outcome: "build_failed",
+      outputs: [],
+      usage: USAGE,
+      logBytes: 13,
+    });
+    expect(farm.coordinator.transfers.requests).toEqual([]);
+  });
+
+  test("gets its inputs from the coordinator, references first", async () => {
+    const { coordinator, worker, directory } = await start();
+    const other = new ScriptedStore(`${directory}/other`);
+    const files = [
+      await other.add("source", "#!/bin/sh\n"),
+      await other.add("library", "code", []),
+    ];
+    const library = await other.addDerivation("library-drv");
+    const libraryOutput = await other.add("library-drv", "built", [storePath("library")]);
+    const top = await other.addDerivation("top", {
+      drvs: [library.drvPath],
+      sources: [storePath("source")],
+    });
+    for (const path of [
+      ...files.map((facts) => facts.path),
+      library.drvPath,
+      libraryOutput.path,
+      top.drvPath,
+    ]) {
+      const facts = await other.pathFacts(path);
+      if (!facts) throw new Error(`${path} is not there`);
+      coordinator.transfers.hold(
+        facts,
+        compress(singleFileNar(await readFile(other.physicalPath(path)))),
+      );
+    }
+    const offer = offers.build(top.drvPath);
+    coordinator.send(offer);
+    const build = await worker.builds.started();
+    expect(build.request.drvPath).toBe(top.drvPath);
+    expect(new Set(worker.store.imported)).toEqual(
+      new Set([
+        library.drvPath,
+        storePath("source"),
+        top.drvPath,
+        storePath("library"),
+        libraryOutput.path,
+      ]),
+    );
+    expect([...(worker.store.roots.get(offer.assignment) ?? [])]).toContain(libraryOutput.path);
+    build.end({ status: 3, message: "enough" });
+    await resultOf(coordinator, offer.assignment);
+    expect(worker.store.roots.size).toBe(0);
+  });
+
+  test("whose inputs no cache has tells which, and nothing is built", async () => {
+    const { coordinator, worker } = await start();
+    const input = await worker.store.addDerivation("input");
+    const { drvPath } = await worker.store.addDerivation("user", { drvs: [input.drvPath] });
+    const offer = offers.build(drvPath);
+    coordinator.send(offer);
+    const { result } = await resultOf(coordinator, offer.assignment);
+    expect(result).toMatchObject({ outcome: "internal_error", missingInputs: [input.output] });
+    expect(worker.builds.all).toEqual([]);
+  });
+
+  test("is cancelled at once, and tells that it was", async () => {
+    const farm = await start();
+    const { offer } = await offerBuild(farm, "slow");
+    const { assignment, fencing } = offer;
+    farm.coordinator.send({ type: "cancel", assignment, fencing, reason: "aborted by alice" });
+    const { result } = await resultOf(farm.coordinator, assignment);
+    expect(result).toMatchObject({
+      outcome: "cancelled",
+      message: "cancelled: aborted by alice",
+      usage: USAGE,
+    });
+  });
+
+  test("that waits for a slot is cancelled at once too", async () => {
+    const farm = await start();
+    const { build } = await offerBuild(farm, "first");
+    const { drvPath } = await farm.worker.store.addDerivation("second");
+    const offer = offers.build(drvPath);
+    const { assignment, fencing } = offer;
+    farm.coordinator.send(offer);
+    await farm.coordinator.message("accept", (message) => message.assignment === assignment);
+    farm.coordinator.send({ type: "cancel", assignment, fencing, reason: "x" });
+    expect((await resultOf(farm.coordinator, assignment)).result).toMatchObject({
+      outcome: "cancelled",
+    });
+    build.end({ status: 3 });
+  });
+
+  test("gives its slot back before its upload", async () => {
+    const farm = await start();
+    const first = await offerBuild(farm, "one");
+    farm.coordinator.transfers.faults.push(
+      ...Array.from({ length: 3 }, () => ({
+        method: "PUT",
+        path: /^\/nar/,
+        status: 503,
+        body: {},
+      })),
+    );
+    await farm.worker.store.add("one", "1");
+    first.build.end({});
+    const second = await offerBuild(farm, "two");
+    second.build.end({ status: 3 });
+    expect((await resultOf(farm.coordinator, first.offer.assignment)).result).toMatchObject({
+      outcome: "built",
+    });
+  });
+});
+
+describe("a refused upload", () => {
+  test("fails the attempt with the coordinator's words", async () => {
+    const farm = await start();
+    const { offer, build } = await offerBuild(farm, "bad");
+    await farm.worker.store.add("bad", "x");
+    const body = { code: "nar_mismatch", error: "hash differs: send the NAR again" };
+    farm.coordinator.transfers.faults.push({ method: "PUT", path: /^\/nar/, status: 422, body });
+    build.end({});
+    expect((await resultOf(farm.coordinator, offer.assignment)).result).toMatchObject({
+      outcome: "internal_error",
+      message: `upload of ${storePath("bad")}: hash differs: send the NAR again`,
+      outputs: [],
+      usage: USAGE,
+    });
+    expect(farm.coordinator.transfers.requests).toHaveLength(1);
+  });
+});
+
+describe("a lost socket", () => {
+  test("does not end a build, and its result is sent after the reconnect", async () => {
+    const farm = await start();
+    const { coordinator, worker } = farm;
+    const { offer, build } = await offerBuild(farm, "survivor");
+    coordinator.dropSocket();
+    const hello = await coordinator.message("hello", () => true, 2);
+    expect(hello.assignments).toEqual([
+      { assignment: offer.assignment, fencing: offer.fencing, state: "running" },
+    ]);
+    expect(build.request.signal.aborted).toBe(false);
+    await worker.store.add("survivor", "still here");
+    build.end({});
+    expect((await resultOf(coordinator, offer.assignment)).result).toMatchObject({
+      outcome: "built",
+    });
+    expect(worker.builds.all).toHaveLength(1);
+  });
+
+  test("loses and doubles no byte of a log", async () => {
+    const farm = await start();
+    const { coordinator } = farm;
+    const { offer, build } = await offerBuild(farm, "talker");
+    const round = (name: string): string =>
+      Array.from(
+        { length: 2000 },
+        (_, index) => `${name} ${index} ${"é€".repeat(index % 40)}\n`,
+      ).join("");
+    const rounds = ["first", "second", "third"].map(round);
+    for (const [index, text] of rounds.entries()) {
+      // Once with every piece acknowledged, once with none.
+      coordinator.isAcknowledging = index !== 1;
+      const seen = coordinator.all("log").length;
+      for (const line of text.split(/(?<=\n)/)) build.request.onLog(line);
+      await coordinator.message("log", () => true, seen + 1);
+      coordinator.dropSocket();
+      await coordinator.message("hello", () => true, index + 2);
+    }
+    coordinator.isAcknowledging = true;
+    build.end({ status: 3, message: "done" });
+    const { result } = await resultOf(coordinator, offer.assignment);
+    const text = rounds.join("");
+    expect(coordinator.log(offer.assignment)).toBe(text);
+    expect(result).toMatchObject({ logBytes: Buffer.byteLength(text) });
+  });
+
+  test("while a result is under way brings it again, and once acknowledged it is forgotten", async () => {
+    const farm = await start();
+    const { coordinator, worker } = farm;
+    const { offer, build } = await offerBuild(farm, "twice");
+    coordinator.isAcknowledging = false;
+    build.end({ status: 3, message: "no" });
+    await resultOf(coordinator, offer.assignment);
+    coordinator.isAcknowledging = true;
+    coordinator.dropSocket();
+    const hello = await coordinator.message("hello", () => true, 2);
+    expect(hello.assignments).toMatchObject([{ assignment: offer.assignment, state: "finished" }]);
+    await resultOf(coordinator, offer.assignment, 2);
+    worker.stop.abort();
+    await worker.ended;
+    const journal = await Journal.open(`${farm.directory}/journal`, worker.log.logger);
+    expect(journal.entries()).toEqual([]);
+  });
+
+  test("leads to a cancel or to silence when the coordinator says so", async () => {
+    const farm = await start({ maxConcurrentBuilds: 2 });
+    const { coordinator } = farm;
+    const cancelled = await offerBuild(farm, "cancelled");
+    const dropped = await offerBuild(farm, "dropped");
+    coordinator.reconcile = ({ assignment }) =>
+      assignment === dropped.offer.assignment ? "drop" : "cancel";
+    coordinator.dropSocket();
+    expect((await resultOf(coordinator, cancelled.offer.assignment)).result).toMatchObject({
+      outcome: "cancelled",
+    });
+    await dropped.build.ended;
+    expect(dropped.build.request.signal.aborted).toBe(true);
+    coordinator.dropSocket();
+    const hello = await coordinator.message(
+      "hello",
+      ({ assignments }) => assignments.length === 0,
+      2,
+    );
+    expect(hello.assignments).toEqual([]);
+    expect(coordinator.all("result").map(({ assignment }) => assignment)).not.toContain(
+      dropped.offer.assignment,
+    );
+  });
+});
+
+describe("offers", () => {
+  test("beyond one more than the slots are declined with the reason", async () => {
+    const farm = await start();
+    await offerBuild(farm, "a");
+    for (const name of ["b", "c"]) {
+      const { drvPath } = await farm.worker.store.addDerivation(name);
+      farm.coordinator.send(offers.build(drvPath));
+    }
+    await farm.coordinator.message("accept", () => true, 2);
+    const declined = await farm.coordinator.message("decline");
+    expect(declined.reason).toBe("the worker has 2 build jobs and takes 2");
+  });
+
+  test.each([
+    [{ system: "riscv64-linux" }, "the worker does not build for riscv64-linux"],
+    [{ requiredFeatures: ["kvm", "big"] }, "the worker lacks the features kvm, big"],
+  ])("for %o are declined", async (change, reason) => {
+    const { coordinator } = await start();
+    coordinator.send(offers.build(storePath("x.drv"), change));
+    expect((await coordinator.message("decline")).reason).toBe(reason);
+  });
+
+  test("that come twice are accepted twice and run once", async () => {
+    const farm = await start();
+    const { offer } = await offerBuild(farm, "again");
+    farm.coordinator.send(offer);
+    await farm.coordinator.message("accept", () => true, 2);
+    expect(farm.worker.builds.all).toHaveLength(1);
+  });
+});
+
+describe("the end of the process", () => {
+  test("drained: what runs is finished, nothing new is taken, then it ends", async () => {
+    const farm = await start();
+    const { offer, build } = await offerBuild(farm, "last");
+    farm.coordinator.send({ type: "drain" });
+    await farm.coordinator.message("draining");
+    farm.coordinator.send(offers.build(storePath("late.drv")));
+    expect((await farm.coordinator.message("decline")).reason).toBe("the worker is draining");
+    build.end({ status: 3 });
+    await resultOf(farm.coordinator, offer.assignment);
+    await farm.worker.ended;
+  });
+
+  test("stopped: a build that ends within the grace has its result", async () => {
+    const farm = await start();
+    const { offer, build } = await offerBuild(farm, "quick");
+    farm.worker.stop.abort();
+    await farm.coordinator.message("draining");
+    build.end({ status: 3 });
+    await farm.worker.ended;
+    expect((await resultOf(farm.coordinator, offer.assignment)).result).toMatchObject({
+      outcome: "build_failed",
+    });
+  });
+
+  test("stopped: after the grace builds are ended, and that is no fault of theirs", async () => {
+    const farm = await start({ shutdownGraceMs: 10 });
+    const { offer } = await offerBuild(farm, "endless");
+    farm.worker.stop.abort();
+    await farm.worker.ended;
+    expect((await resultOf(farm.coordinator, offer.assignment)).result).toMatchObject({
+      outcome: "internal_error",
+      message: "the worker was stopped while it ran",
+    });
+  });
+
+  test("a result that nobody takes is sent after the next start", async () => {
+    const farm = await start({ shutdownGraceMs: 10 });
+    const { offer } = await offerBuild(farm, "kept");
+    const { port } = farm.coordinator;
+    await farm.coordinator[Symbol.asyncDispose]();
+    farm.worker.stop.abort();
+    farm.worker.hurry.abort();
+    await farm.worker.ended;
+    const coordinator = await TestCoordinator.start(port);
+    const worker = await TestWorker.start({ server: coordinator.url, directory: farm.directory });
+    onTestFinished(async () => {
+      await worker[Symbol.asyncDispose]();
+      await coordinator[Symbol.asyncDispose]();
+    });
+    const { result } = await resultOf(coordinator, offer.assignment);
+    expect(result).toMatchObject({ outcome: "internal_error" });
+  });
+});

@@ -1,0 +1,156 @@
+import type {
+  BuildOutcome,
+  BuildResult,
+  BuildSpec,
+  BuildTimes,
+  PathFacts,
+  UsageRecord,
+} from "@gradient/protocol";
+import { WorkerError } from "../../errors.ts";
+import { decideOutcome } from "../../outcome.ts";
+import type { BuildEnd } from "../../ports.ts";
+import type { OutputIndex } from "../derivations.ts";
+import { failureOf, JobEndedError, type Job, type JobTools } from "../job.ts";
+import { prepareInputs } from "./inputs.ts";
+import type { BuildSlots } from "./slots.ts";
+
+export interface BuildTools extends JobTools {
+  readonly slots: BuildSlots;
+  readonly outputIndex: OutputIndex;
+}
+
+/** What is known of the attempt so far; becomes the result, however it ends. */
+interface Attempt {
+  readonly times: { -readonly [key in keyof BuildTimes]: BuildTimes[key] };
+  usage: UsageRecord | null;
+  missingInputs: string[];
+  outputs: BuildResult["outputs"];
+}
+
+interface Verdict {
+  outcome: BuildOutcome;
+  message: string | null;
+  isGuess: boolean;
+}
+
+/** Builds one derivation, measured, then signs and uploads its outputs. Every end of it is a result with all that is known by then. */
+export async function runBuild(spec: BuildSpec, job: Job, tools: BuildTools): Promise<BuildResult> {
+  const { acceptedAt } = job.entry.record;
+  const attempt: Attempt = {
+    times: { acceptedAt, startedAt: null, stoppedAt: null, uploadedAt: null },
+    usage: null,
+    missingInputs: [],
+    outputs: [],
+  };
+  const verdict = await perform(spec, attempt, { job, tools }).catch((error: unknown) =>
+    verdictOfError(job.signal.aborted ? job.signal.reason : error),
+  );
+  const { log } = job.entry;
+  log.flush();
+  if (log.failure !== null) job.logger.error({ error: log.failure }, "log could not be written");
+  return {
+    kind: "build",
+    ...verdict,
+    outputs: attempt.outputs,
+    missingInputs: attempt.missingInputs,
+    times: attempt.times,
+    usage: attempt.usage,
+    logBytes: log.size,
+  };
+}
+
+async function perform(
+  spec: BuildSpec,
+  attempt: Attempt,
+  context: { job: Job; tools: BuildTools },
+): Promise<Verdict> {
+  const { job, tools } = context;
+  const plan = await prepareInputs(spec.drvPath, job, tools);
+  if (plan.missing.length > 0) {
+    attempt.missingInputs.push(...plan.missing);
+    const more = plan.missing.length > 1 ? ` and ${plan.missing.length - 1} more` : "";
+    return internalError(`no cache of the organization has ${plan.missing[0]}${more}`);
+  }
+  const end = await build(spec, attempt, context);
+  // A worker that has to stop is no reason to call the build cancelled.
+  if (end.endedBy === "cancel" && job.signal.aborted) return verdictOfError(job.signal.reason);
+  const verdict = decideOutcome(end, attempt.usage);
+  if (verdict.outcome !== "built") return verdict;
+  job.setPhase("uploading");
+  attempt.outputs = await storeOutputs(plan.outputs, context);
+  attempt.times.uploadedAt = tools.now();
+  return verdict;
+}
+
+/** The part that holds a slot. */
+function build(
+  spec: BuildSpec,
+  attempt: Attempt,
+  { job, tools }: { job: Job; tools: BuildTools },
+): Promise<BuildEnd> {
+  const { memoryBytes, cores } = spec.limits;
+  return tools.slots.use(job.signal, async (slot) => {
+    job.setPhase("building");
+    const meter = await tools.meters.start(`build-${job.assignment}`, { memoryBytes, cores });
+    try {
+      const end = await slot.build({
+        drvPath: spec.drvPath,
+        limits: spec.limits,
+        meter,
+        onLog: (text) => job.entry.log.append(text),
+        signal: job.signal,
+      });
+      attempt.times.startedAt = end.startedAt;
+      attempt.times.stoppedAt = end.stoppedAt;
+      return end;
+    } finally {
+      attempt.usage = await meter.finish([]);
+    }
+  });
+}
+
+/** Signs and uploads at the same time. Resolves to the outputs with this worker's signature. */
+async function storeOutputs(
+  outputs: ReadonlyMap<string, string>,
+  { job, tools }: { job: Job; tools: BuildTools },
+): Promise<BuildResult["outputs"]> {
+  const paths = [...outputs.values()];
+  const [facts, signatures] = await Promise.all([
+    Promise.all(paths.map((path) => uploadOutput(path, job, tools))),
+    tools.signer.sign(paths),
+  ]);
+  return [...outputs.keys()].map((name, index) => {
+    const found = facts[index];
+    const signature = found && signatures.get(found.path);
+    if (!found || signature === undefined) {
+      throw new WorkerError("unsigned", `output '${name}' was built and not signed`);
+    }
+    return { name, facts: { ...found, signatures: [signature] } };
+  });
+}
+
+async function uploadOutput(path: string, job: Job, tools: BuildTools): Promise<PathFacts> {
+  const facts = await tools.store.pathFacts(path);
+  if (facts === null) {
+    throw new WorkerError("output-lost", `${path} was built and is not in the store`, {
+      isTransient: true,
+    });
+  }
+  await tools.transfers.uploadNar(facts, job);
+  return facts;
+}
+
+function internalError(message: string): Verdict {
+  return { outcome: "internal_error", message, isGuess: false };
+}
+
+function verdictOfError(error: unknown): Verdict {
+  const { message } = failureOf(error);
+  if (error instanceof JobEndedError && error.code === "cancel") {
+    return { outcome: "cancelled", message, isGuess: false };
+  }
+  if (error instanceof WorkerError && error.code === "unsupported-derivation") {
+    return { outcome: "client_error", message, isGuess: false };
+  }
+  return internalError(message);
+}

@@ -1,0 +1,62 @@
+import { mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { FetchResult, FetchSpec, UsageRecord } from "@gradient/protocol";
+import { WorkerError } from "../../errors.ts";
+import type { UsageMeter } from "../../ports.ts";
+import { failureOf, type Job, type JobTools } from "../job.ts";
+import type { Commit, Repositories } from "./repositories.ts";
+
+export interface FetchTools extends JobTools {
+  readonly repositories: Repositories;
+  /** Where each job gets a private directory for its time. */
+  readonly scratchDirectory: string;
+}
+
+/** Fetches a commit, adds its tree to the store as `source`, uploads it and makes it visible. */
+export async function runFetch(spec: FetchSpec, job: Job, tools: FetchTools): Promise<FetchResult> {
+  job.setPhase("fetching");
+  const directory = join(tools.scratchDirectory, job.assignment);
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const meter = await tools.meters.start(`fetch-${job.assignment}`, NO_LIMITS);
+  const found: { commit: Commit | null; source: string | null } = { commit: null, source: null };
+  let failure: FetchResult["failure"] = null;
+  let usage: UsageRecord | null = null;
+  try {
+    found.commit = await checkOut(spec, { job, tools, directory, meter });
+    usage = await meter.finish([]);
+    const source = await tools.store.addTree(join(directory, "tree"), "source");
+    await publishSource(source, job, tools);
+    found.source = source;
+  } catch (error) {
+    failure = failureOf(job.signal.aborted ? job.signal.reason : error);
+    job.logger.warn({ failure }, "fetch failed");
+  } finally {
+    usage ??= await meter.finish([]);
+    await rm(directory, { recursive: true, force: true });
+  }
+  return { kind: "fetch", failure, ...found, usage };
+}
+
+const NO_LIMITS = { memoryBytes: null, cores: null };
+
+function checkOut(
+  spec: FetchSpec,
+  work: { job: Job; tools: FetchTools; directory: string; meter: UsageMeter },
+): Promise<Commit> {
+  const { job, tools, directory, meter } = work;
+  const request = { spec, directory, meter, signal: job.signal };
+  return tools.repositories.checkOut(request, join(directory, "tree"));
+}
+
+async function publishSource(source: string, job: Job, tools: FetchTools): Promise<void> {
+  job.setPhase("uploading");
+  await tools.store.addRoots(job.assignment, [source]);
+  const facts = await tools.store.pathFacts(source);
+  if (facts === null) {
+    throw new WorkerError("source-lost", `${source} was collected before it was uploaded`, {
+      isTransient: true,
+    });
+  }
+  await tools.transfers.uploadNar(facts, job);
+  await tools.transfers.publish([facts], job);
+}

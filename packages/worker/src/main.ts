@@ -1,0 +1,156 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { WorkerId } from "@gradient/protocol";
+import { z } from "zod";
+import type { WorkerConfig } from "./config/load.ts";
+import { describeMachine, type Machine } from "./config/machine.ts";
+import { serve } from "./daemon.ts";
+import { openInlinePeers, openPeersFile, type PeersSource } from "./identity/peers-source.ts";
+import { loadSigningKey, type SigningKey } from "./identity/signing-key.ts";
+import { loadWorkerId } from "./identity/worker-id.ts";
+import { lockStateDirectory } from "./identity/state-lock.ts";
+import { Journal } from "./journal/journal.ts";
+import type { WorkerFacts } from "./link.ts";
+import type { Logger } from "./logger.ts";
+import { openBuildSlot } from "./nix/build-slot.ts";
+import { openEvaluator } from "./nix/evaluate.ts";
+import { findNix, type NixInstallation } from "./nix/installation.ts";
+import { NixSigner } from "./nix/sign.ts";
+import { openNixStore } from "./nix/store.ts";
+import { SESSION_TIMINGS } from "./session/session.ts";
+import { TRANSFER_TIMINGS } from "./transfer/client.ts";
+import { openUsageMeters } from "./usage/usage-meters.ts";
+
+export interface WorkerOptions {
+  readonly config: WorkerConfig;
+  /** The process's environment. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly logger: Logger;
+  /** Take nothing new, let what runs finish within the grace, then resolve. */
+  readonly stop: AbortSignal;
+  /** The grace is over. */
+  readonly hurry: AbortSignal;
+}
+
+/** Two, so that a large output does not hold up a small one; more than four only wait for the disk. */
+const COMPRESSION_THREADS = { min: 2, max: 4 } as const;
+
+/**
+ * The daemon, put together. Resolves after it was drained or stopped, with everything closed. Rejects with a UserError for
+ * whatever an operator can put right.
+ */
+export async function runWorker(options: WorkerOptions): Promise<void> {
+  const lock = await lockStateDirectory(options.config.stateDir);
+  try {
+    await runLocked(options);
+  } finally {
+    await lock[Symbol.asyncDispose]();
+  }
+}
+
+async function runLocked(options: WorkerOptions): Promise<void> {
+  const { config, environment, logger } = options;
+  const worker = await loadWorkerId(config.stateDir, config.workerId);
+  const key = await loadSigningKey(join(config.stateDir, "signing-key"), worker);
+  const nix = await findNix({
+    store: config.store ?? environment["NIX_REMOTE"] ?? "",
+    environment,
+  });
+  const machine = await describeMachine(nix.environment);
+  const facts = workerFacts(config, { worker, key, machine, nix });
+  const peers = await openPeers(config, logger);
+  try {
+    await runWithPeers(options, { facts, peers, key, nix, machine });
+  } finally {
+    await peers[Symbol.asyncDispose]();
+  }
+}
+
+async function runWithPeers(
+  { config, environment, logger, stop, hurry }: WorkerOptions,
+  parts: {
+    facts: WorkerFacts;
+    peers: PeersSource;
+    key: SigningKey;
+    nix: NixInstallation;
+    machine: Machine;
+  },
+): Promise<void> {
+  const { facts, peers, key, nix, machine } = parts;
+  const { stateDir } = config;
+  const journal = await Journal.open(join(stateDir, "journal"), logger);
+  const rootsName = `gradient-worker-${facts.worker}`;
+  const store = openNixStore({ nix, rootsName, stateDirectory: stateDir });
+  try {
+    const meters = await openUsageMeters();
+    try {
+      logger.info({ ...facts, usage: meters.description }, "worker started");
+      await serve({
+        server: config.server,
+        peers,
+        journal,
+        facts,
+        store,
+        signer: new NixSigner({ nix, store, keyFile: key.file, publicKey: key.publicKey }),
+        meters,
+        evaluator: openEvaluator({ nix }),
+        openSlot: () => openBuildSlot({ nix, stateDirectory: stateDir }),
+        repositoriesDirectory: join(stateDir, "repositories"),
+        scratchDirectory: join(stateDir, "scratch"),
+        environment,
+        compressionThreads: compressionThreads(machine.cores),
+        evalTimeoutMs: config.evalTimeoutSeconds * 1000,
+        shutdownGraceMs: config.shutdownGraceSeconds * 1000,
+        timings: { session: SESSION_TIMINGS, transfer: TRANSFER_TIMINGS },
+        now: () => Date.now(),
+        logger,
+        stop,
+        hurry,
+      });
+    } finally {
+      await meters[Symbol.asyncDispose]();
+    }
+  } finally {
+    await store[Symbol.asyncDispose]();
+  }
+  logger.info("worker ended");
+}
+
+async function openPeers(config: WorkerConfig, logger: Logger): Promise<PeersSource> {
+  if (config.peersFile !== null) return openPeersFile(config.peersFile, logger);
+  return openInlinePeers(config.peers ?? "", logger);
+}
+
+function workerFacts(
+  config: WorkerConfig,
+  found: { worker: WorkerId; key: SigningKey; machine: Machine; nix: NixInstallation },
+): WorkerFacts {
+  const { worker, key, machine, nix } = found;
+  return {
+    worker,
+    release: readRelease(),
+    publicKey: key.publicKey,
+    capabilities: {
+      fetch: config.capabilityFetch,
+      eval: config.capabilityEval,
+      build: config.capabilityBuild,
+    },
+    systems: [...(config.systems ?? machine.systems)],
+    systemFeatures: [...(config.systemFeatures ?? machine.systemFeatures)],
+    maxConcurrentBuilds: config.maxConcurrentBuilds ?? machine.cores,
+    cores: machine.cores,
+    memoryBytes: machine.memoryBytes,
+    nixVersion: nix.version,
+  };
+}
+
+function compressionThreads(cores: number): number {
+  const { min, max } = COMPRESSION_THREADS;
+  return Math.min(max, Math.max(min, cores));
+}
+
+/** Version in this package's package.json. */
+function readRelease(): string {
+  const text = readFileSync(new URL("../package.json", import.meta.url), "utf8");
+  return z.object({ version: z.string() }).parse(JSON.parse(text)).version;
+}

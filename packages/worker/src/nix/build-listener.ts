@@ -1,0 +1,84 @@
+import type { Activity, ActivityResult, FrameListener } from "./daemon/frames.ts";
+
+const BUILD_ACTIVITY = 105;
+const LOG_LINE = 101;
+const PHASE = 104;
+/** Lines are handed on together, but not more than this at once. */
+const MAX_HELD_CHARACTERS = 64 * 1024;
+
+/** Follows one build: its start and stop, and its log. */
+export class BuildListener implements FrameListener {
+  readonly #drvPath: string;
+  readonly #onLog: (text: string) => void;
+  readonly #onForeignBuild: () => void;
+  #activity: bigint | null = null;
+  #startedAt: number | null = null;
+  #stoppedAt: number | null = null;
+  #held = "";
+  /** Another derivation that Nix started to build, as it is an input that is not there. */
+  foreignBuild: string | null = null;
+
+  constructor(drvPath: string, onLog: (text: string) => void, onForeignBuild: () => void) {
+    this.#drvPath = drvPath;
+    this.#onLog = onLog;
+    this.#onForeignBuild = onForeignBuild;
+  }
+
+  onMessage(text: string): void {
+    this.#log(text.endsWith("\n") ? text.slice(0, -1) : text);
+  }
+
+  onStart(activity: Activity): void {
+    if (activity.type !== BUILD_ACTIVITY) return;
+    const [drvPath] = activity.fields;
+    if (typeof drvPath === "string" && !isSameDerivation(drvPath, this.#drvPath)) {
+      this.foreignBuild ??= drvPath;
+      this.#onForeignBuild();
+      return;
+    }
+    this.#activity = activity.id;
+    this.#startedAt = Date.now();
+    this.#stoppedAt = null;
+  }
+
+  onStop(id: bigint): void {
+    if (id === this.#activity) this.#stoppedAt = Date.now();
+  }
+
+  onResult(result: ActivityResult): void {
+    const [text] = result.fields;
+    if (typeof text !== "string" || result.id !== this.#activity) return;
+    if (result.type === LOG_LINE) this.#log(text);
+    // As the line that Nix itself keeps in its logs for the start of a phase.
+    if (result.type === PHASE)
+      this.#log(`@nix ${JSON.stringify({ action: "setPhase", phase: text })}`);
+  }
+
+  onIdle(): void {
+    this.flush();
+  }
+
+  flush(): void {
+    if (this.#held === "") return;
+    const text = this.#held;
+    this.#held = "";
+    this.#onLog(text);
+  }
+
+  /** Milliseconds since the epoch. A build that never started takes no time, at the moment it was asked for. */
+  times(askedAt: number): { startedAt: number; stoppedAt: number } {
+    if (this.#startedAt === null) return { startedAt: askedAt, stoppedAt: askedAt };
+    return { startedAt: this.#startedAt, stoppedAt: this.#stoppedAt ?? Date.now() };
+  }
+
+  #log(line: string): void {
+    this.#held += `${line}\n`;
+    if (this.#held.length > MAX_HELD_CHARACTERS) this.flush();
+  }
+}
+
+/** A content-addressed derivation is built under another hash once its inputs are known, but keeps its name. */
+function isSameDerivation(a: string, b: string): boolean {
+  const nameOf = (drvPath: string): string => drvPath.slice(drvPath.indexOf("-"));
+  return a === b || nameOf(a) === nameOf(b);
+}

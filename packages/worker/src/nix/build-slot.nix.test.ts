@@ -1,0 +1,261 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { BuildLimits } from "@gradient/protocol";
+import { decideOutcome } from "../outcome.ts";
+import type { BuildEnd, BuildSlot, UsageMeter, UsageMeters } from "../ports.ts";
+import { openUsageMeters } from "../usage/usage-meters.ts";
+import { openBuildSlot } from "./build-slot.ts";
+import { NixFixture } from "./testing/nix-fixture.ts";
+
+const NO_LIMITS: BuildLimits = {
+  timeoutSeconds: null,
+  maxSilentSeconds: null,
+  cores: null,
+  memoryBytes: null,
+};
+const MEBIBYTE = 1024 * 1024;
+
+let fixture: NixFixture;
+let meters: UsageMeters & AsyncDisposable;
+let slot: BuildSlot;
+
+beforeAll(async () => {
+  fixture = await NixFixture.make(process.env);
+  meters = await openUsageMeters();
+  slot = openBuildSlot({ nix: fixture.nix, stateDirectory: fixture.directory + "/state" });
+});
+
+afterAll(async () => {
+  await slot[Symbol.asyncDispose]();
+  await meters[Symbol.asyncDispose]();
+  await fixture[Symbol.asyncDispose]();
+});
+
+interface Built {
+  end: BuildEnd;
+  log: string;
+  outcome: ReturnType<typeof decideOutcome>;
+  usage: Awaited<ReturnType<Awaited<ReturnType<UsageMeters["start"]>>["finish"]>>;
+}
+
+async function build(
+  body: string,
+  options: {
+    limits?: Partial<BuildLimits>;
+    signal?: AbortSignal;
+    onLog?: (meter: UsageMeter) => void;
+  } = {},
+): Promise<Built> {
+  return buildDrv(await fixture.instantiate(body), options);
+}
+
+async function buildDrv(
+  drvPath: string,
+  options: {
+    limits?: Partial<BuildLimits>;
+    signal?: AbortSignal;
+    onLog?: (meter: UsageMeter) => void;
+  } = {},
+): Promise<Built> {
+  const limits = { ...NO_LIMITS, ...options.limits };
+  const meter = await meters.start("test", limits);
+  let log = "";
+  const end = await slot.build({
+    drvPath,
+    limits,
+    meter,
+    onLog: (text) => {
+      log += text;
+      options.onLog?.(meter);
+    },
+    signal: options.signal ?? new AbortController().signal,
+  });
+  const usage = await meter.finish([]);
+  return { end, log, usage, outcome: decideOutcome(end, usage) };
+}
+
+test("a build gives its log as it comes, its times, and what it used", async () => {
+  const before = Date.now();
+  const { end, log, usage, outcome } = await build(
+    `mk "ok" "echo hello; echo wörld >&2; echo done > $out" { }`,
+  );
+  expect(outcome).toEqual({ outcome: "built", message: null, isGuess: false });
+  expect(log).toBe("hello\nwörld\n");
+  expect(end.startedAt).toBeGreaterThanOrEqual(before);
+  expect(end.stoppedAt).toBeGreaterThanOrEqual(end.startedAt);
+  expect(usage.cpuUserMs).not.toBeNull();
+  expect(usage.memoryPeakBytes).not.toBeNull();
+});
+
+test("what is valid already is not built again", async () => {
+  const drvPath = await fixture.instantiate(`mk "twice" "echo once; echo > $out" { }`);
+  expect((await buildDrv(drvPath)).log).toBe("once\n");
+  const again = await buildDrv(drvPath);
+  expect(again.outcome.outcome).toBe("built");
+  expect(again.log).toBe("");
+});
+
+describe("builds that fail say how", () => {
+  test("a builder's exit code", async () => {
+    const { outcome, log } = await build(`mk "fails" "echo before; exit 7" { }`);
+    expect(outcome).toMatchObject({ outcome: "build_failed", isGuess: false });
+    expect(outcome.message).toMatch(/exit code 7/);
+    expect(log).toContain("before\n");
+  });
+
+  test("a builder that is not there", async () => {
+    const { outcome } = await build(
+      `derivation { name = "lost"; system = builtins.currentSystem; builder = "/no/such/builder"; }`,
+    );
+    expect(outcome).toMatchObject({ outcome: "build_failed", isGuess: false });
+  });
+
+  test("an output that is missing", async () => {
+    const { outcome } = await build(`mk "nothing" "true" { }`);
+    expect(outcome).toMatchObject({ outcome: "build_failed" });
+    expect(outcome.message).toMatch(/failed to produce output/);
+  });
+
+  test("a fixed output with another hash", async () => {
+    const { outcome } = await build(`mk "mismatch" "echo other > $out" {
+      outputHashMode = "flat"; outputHashAlgo = "sha256"; outputHash = builtins.hashString "sha256" "wanted";
+    }`);
+    expect(outcome).toMatchObject({ outcome: "build_failed", isGuess: false });
+    expect(outcome.message).toMatch(/hash mismatch/);
+  });
+
+  test("a cycle between outputs", async () => {
+    const { outcome } = await build(
+      `mk "cycle" "echo $dev > $out; echo $out > $dev" { outputs = [ "out" "dev" ]; }`,
+    );
+    expect(outcome).toMatchObject({ outcome: "build_failed" });
+  });
+
+  test("a system that this machine is not", async () => {
+    const { outcome } = await build(`mk "alien" "echo > $out" { system = "mips-linux"; }`);
+    expect(outcome).toMatchObject({ outcome: "client_error" });
+    expect(outcome.message).toMatch(/mips-linux/);
+  });
+
+  test("a derivation that is not in the store", async () => {
+    const { outcome } = await buildDrv("/nix/store/00000000000000000000000000000000-lost.drv");
+    expect(outcome).toMatchObject({ outcome: "client_error" });
+  });
+
+  test("an input that is missing is not built along", async () => {
+    const { outcome, log } = await build(
+      `mk "above" "echo $below > $out" { below = mk "below" "echo built below; echo > $out" { }; }`,
+    );
+    expect(outcome).toMatchObject({ outcome: "client_error", isGuess: false });
+    expect(outcome.message).toMatch(/-below\.drv/);
+    expect(log).not.toContain("built below");
+  });
+});
+
+describe("limits", () => {
+  test("a build that takes too long is ended", async () => {
+    const { outcome, end } = await build(`mk "long" "echo started; sleep 60" { }`, {
+      limits: { timeoutSeconds: 1 },
+    });
+    expect(outcome).toMatchObject({ outcome: "timeout", isGuess: false });
+    expect(end.stoppedAt - end.startedAt).toBeLessThan(5000);
+  });
+
+  test("a build that is silent for too long is ended, and one that is not is not", async () => {
+    const limits = { maxSilentSeconds: 2 };
+    const silent = await build(`mk "silent" "echo started; sleep 60" { }`, { limits });
+    expect(silent.outcome).toMatchObject({ outcome: "timeout", isGuess: false });
+    const loud = await build(
+      `mk "loud" "for i in 1 2 3; do sleep 1; echo $i; done; echo > $out" { }`,
+      { limits },
+    );
+    expect(loud.outcome.outcome).toBe("built");
+  });
+
+  test("limits of one build are not those of the next", async () => {
+    await build(`mk "limited" "echo > $out" { }`, { limits: { timeoutSeconds: 1 } });
+    const { outcome } = await build(`mk "unlimited" "sleep 2; echo > $out" { }`);
+    expect(outcome.outcome).toBe("built");
+  });
+
+  test("a build above its memory limit is out of memory, not failed", async () => {
+    const { outcome, usage } = await build(
+      `mk "hungry" "dd if=/dev/zero of=/dev/null bs=300M count=1" { }`,
+      { limits: { memoryBytes: 100 * MEBIBYTE } },
+    );
+    expect(outcome).toMatchObject({ outcome: "out_of_memory", isGuess: false });
+    expect(outcome.message).toContain("100 MiB");
+    expect(usage.oomKills).toBeGreaterThan(0);
+    expect(usage.memoryLimitBytes).toBe(100 * MEBIBYTE);
+  });
+
+  test("a build gets no more cores than its limit", async () => {
+    const loop = "i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done";
+    const { usage } = await build(`mk "cores" "(${loop}) & (${loop}) & wait; echo > $out" { }`, {
+      limits: { cores: 1 },
+    });
+    expect(usage.coresAverage).toBeLessThan(1.25);
+    expect(usage.cpuThrottledMs).not.toBeNull();
+  });
+});
+
+describe("cancelling", () => {
+  test("ends the build within a second, and the next build works", async () => {
+    const controller = new AbortController();
+    let cancelledAt = 0;
+    const { outcome, end } = await build(
+      `mk "endless" "trap true TERM INT HUP; echo started; sleep 600 & sleep 600 & while :; do sleep 1; done" { }`,
+      {
+        signal: controller.signal,
+        onLog: () => {
+          cancelledAt = Date.now();
+          controller.abort();
+        },
+      },
+    );
+    expect(outcome).toMatchObject({ outcome: "cancelled", isGuess: false });
+    expect(end.stoppedAt - cancelledAt).toBeLessThan(1500);
+    expect((await build(`mk "after" "echo > $out" { }`)).outcome.outcome).toBe("built");
+  });
+
+  test("before the start costs nothing", async () => {
+    const { outcome, log } = await build(`mk "never" "echo ran; echo > $out" { }`, {
+      signal: AbortSignal.abort(),
+    });
+    expect(outcome.outcome).toBe("cancelled");
+    expect(log).toBe("");
+  });
+});
+
+describe("logs", () => {
+  test("phases are kept as Nix writes them, and what a builder forges stays text", async () => {
+    const { log } = await build(
+      `mk "phases" ''echo '@nix {"action":"setPhase","phase":"buildPhase"}'; echo '@nix {"action":"stop","id":1}'; echo end; echo > $out'' { }`,
+    );
+    expect(log).toContain('@nix {"action":"setPhase","phase":"buildPhase"}\n');
+    expect(log).toContain("end\n");
+  });
+
+  test("bytes that are no UTF-8 are replaced, and long lines are whole", async () => {
+    const { log } = await build(
+      `mk "bytes" ''printf 'a\\377b\\n'; dd if=/dev/zero bs=512k count=1 2>/dev/null | tr '\\0' x; echo; echo > $out'' { }`,
+    );
+    const [first, second] = log.split("\n");
+    expect(first).toBe("a\uFFFDb");
+    expect(second).toHaveLength(512 * 1024);
+  });
+
+  test("many lines arrive complete and in order", async () => {
+    const { log } = await build(`mk "many" "seq 1 20000; echo > $out" { }`);
+    const lines = log.trimEnd().split("\n");
+    expect(lines).toHaveLength(20_000);
+    expect(lines.at(-1)).toBe("20000");
+  });
+});
+
+test("Nix's process being killed costs one build, and says so", async () => {
+  const { outcome } = await build(`mk "killer" "echo started; sleep 600" { }`, {
+    onLog: (meter) => void meter.kill(),
+  });
+  expect(outcome).toMatchObject({ outcome: "internal_error", isGuess: false });
+  expect((await build(`mk "next" "echo > $out" { }`)).outcome.outcome).toBe("built");
+});

@@ -1,0 +1,212 @@
+import type { BuildLimits } from "@gradient/protocol";
+import type { BuildEnd, BuildSlot, UsageMeter } from "../ports.ts";
+import { buildHookConfig } from "./build-hook.ts";
+import { BuildListener } from "./build-listener.ts";
+import { DaemonConnection } from "./daemon/connection.ts";
+import {
+  type DaemonOptions,
+  type DaemonBuildResult,
+  STORE_OPTIONS,
+  buildDerivation,
+  setOptions,
+} from "./daemon/operations.ts";
+import type { NixInstallation } from "./installation.ts";
+import { DaemonLostError, DaemonProtocolError, NixError } from "./nix-error.ts";
+
+/** A child keeps what it built from being collected, for as long as it lives. So it may not live for ever. */
+const MAX_BUILDS = 200;
+/** How long Nix has to end a build that was cancelled, before the group is killed. */
+const CANCEL_GRACE_MS = 1000;
+/** Nix watches the limits itself; we only when it does not. */
+const DEADLINE_GRACE_MS = 30_000;
+
+/** `BuildResult::Status` DependencyFailed: an input was not there. */
+const DEPENDENCY_FAILED = 10;
+
+/** Opens a slot. Its child starts with the first build, and stays for those that follow. */
+export function openBuildSlot(options: {
+  nix: NixInstallation;
+  /** Private directory of the worker. */
+  stateDirectory: string;
+}): BuildSlot {
+  return new DaemonBuildSlot(options.nix, options.stateDirectory);
+}
+
+type BuildRequest = Parameters<BuildSlot["build"]>[0];
+
+class DaemonBuildSlot implements BuildSlot {
+  readonly #nix: NixInstallation;
+  readonly #stateDirectory: string;
+  #connection: DaemonConnection | null = null;
+  #builds = 0;
+  #isBuilding = false;
+  /** Done when the child has left the group of the last build. */
+  #released: Promise<void> = Promise.resolve();
+
+  constructor(nix: NixInstallation, stateDirectory: string) {
+    this.#nix = nix;
+    this.#stateDirectory = stateDirectory;
+  }
+
+  async build(request: BuildRequest): Promise<BuildEnd> {
+    if (this.#isBuilding)
+      throw new DaemonProtocolError("a build slot builds one derivation at a time");
+    this.#isBuilding = true;
+    const askedAt = Date.now();
+    try {
+      if (request.signal.aborted) return ended("cancel", "cancelled before it started", askedAt);
+      const connection = await this.#connected();
+      await this.#enter(connection, request.meter);
+      try {
+        return await runBuild(connection, request, askedAt);
+      } finally {
+        this.#leave(connection, request.meter);
+      }
+    } finally {
+      this.#isBuilding = false;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#connection?.[Symbol.asyncDispose]();
+  }
+
+  async #enter(connection: DaemonConnection, meter: UsageMeter): Promise<void> {
+    await this.#released;
+    if (connection.pid !== null) await meter.add(connection.pid);
+  }
+
+  /**
+   * The kernel may take some ten milliseconds to move a process between groups. The result does not wait for it: the meter
+   * does when it is finished, and so does the next build.
+   */
+  #leave(connection: DaemonConnection, meter: UsageMeter): void {
+    const { pid } = connection;
+    if (pid !== null) this.#released = meter.remove(pid).catch(() => {});
+  }
+
+  async #connected(): Promise<DaemonConnection> {
+    this.#builds += 1;
+    if (this.#connection?.isUsable === true && this.#builds <= MAX_BUILDS) return this.#connection;
+    await this.#connection?.[Symbol.asyncDispose]();
+    const config = await buildHookConfig(this.#nix.version, this.#stateDirectory);
+    this.#connection = await DaemonConnection.open(this.#nix, config);
+    this.#builds = 1;
+    return this.#connection;
+  }
+}
+
+async function runBuild(
+  connection: DaemonConnection,
+  request: BuildRequest,
+  askedAt: number,
+): Promise<BuildEnd> {
+  const stopper = new Stopper(connection, request.meter);
+  const onAbort = (): void => stopper.stop("cancel");
+  request.signal.addEventListener("abort", onAbort, { once: true });
+  if (request.signal.aborted) onAbort();
+  const deadlineMs = deadlineOf(request.limits);
+  const deadline =
+    deadlineMs === null ? undefined : setTimeout(() => stopper.stop("deadline"), deadlineMs);
+  const listener = new BuildListener(request.drvPath, request.onLog, () => stopper.stop("input"));
+  try {
+    await connection.call(setOptions(optionsOf(request.limits)));
+    const result = await connection.call(buildDerivation(request.drvPath, listener));
+    if (stopper.reason !== null && !isBuilt(result.status)) {
+      return endOfError(null, { stopper, listener, askedAt });
+    }
+    return endOf(result, listener, askedAt);
+  } catch (error) {
+    return endOfError(error, { stopper, listener, askedAt });
+  } finally {
+    listener.flush();
+    clearTimeout(deadline);
+    request.signal.removeEventListener("abort", onAbort);
+    await stopper.settle();
+  }
+}
+
+/** Ends a build before its time: Nix is asked first, as it cleans up after itself; then the group is killed. */
+class Stopper {
+  readonly #connection: DaemonConnection;
+  readonly #meter: UsageMeter;
+  #timer: NodeJS.Timeout | null = null;
+  #killing: Promise<void> | null = null;
+  reason: "cancel" | "deadline" | "input" | null = null;
+
+  constructor(connection: DaemonConnection, meter: UsageMeter) {
+    this.#connection = connection;
+    this.#meter = meter;
+  }
+
+  stop(reason: "cancel" | "deadline" | "input"): void {
+    if (this.reason !== null) return;
+    this.reason = reason;
+    this.#connection.interrupt();
+    this.#timer = setTimeout(() => {
+      this.#killing = this.#meter.kill();
+      this.#connection.kill();
+    }, CANCEL_GRACE_MS);
+  }
+
+  async settle(): Promise<void> {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    await this.#killing;
+  }
+}
+
+function endOf(result: DaemonBuildResult, listener: BuildListener, askedAt: number): BuildEnd {
+  return {
+    status: result.status,
+    message: isBuilt(result.status) ? null : result.message,
+    ...listener.times(askedAt),
+    endedBy: null,
+  };
+}
+
+function endOfError(
+  error: unknown,
+  context: { stopper: Stopper; listener: BuildListener; askedAt: number },
+): BuildEnd {
+  const times = context.listener.times(context.askedAt);
+  const { reason } = context.stopper;
+  if (reason === "input") {
+    const message = `the input ${context.listener.foreignBuild} is not in this store, and would have been built within this attempt`;
+    return { status: DEPENDENCY_FAILED, message, ...times, endedBy: null };
+  }
+  if (reason !== null) {
+    const message = reason === "cancel" ? "cancelled" : "did not end at its time limit";
+    return { status: null, message, ...times, endedBy: reason };
+  }
+  if (error instanceof NixError) {
+    return { status: null, message: error.message, ...times, endedBy: null };
+  }
+  if (error instanceof DaemonLostError || error instanceof DaemonProtocolError) {
+    return { status: null, message: error.message, ...times, endedBy: "loss" };
+  }
+  throw error;
+}
+
+function ended(endedBy: "cancel", message: string, at: number): BuildEnd {
+  return { status: null, message, startedAt: at, stoppedAt: at, endedBy };
+}
+
+/** Built, substituted, valid already, resolved to something valid. */
+function isBuilt(status: number): boolean {
+  return status <= 2 || status === 13;
+}
+
+function deadlineOf(limits: BuildLimits): number | null {
+  const { timeoutSeconds } = limits;
+  if (timeoutSeconds === null || timeoutSeconds === 0) return null;
+  return timeoutSeconds * 1000 + DEADLINE_GRACE_MS;
+}
+
+function optionsOf(limits: BuildLimits): DaemonOptions {
+  return {
+    timeoutSeconds: limits.timeoutSeconds ?? 0,
+    maxSilentSeconds: limits.maxSilentSeconds ?? 0,
+    cores: limits.cores ?? 0,
+    overrides: { ...STORE_OPTIONS, builders: "" },
+  };
+}

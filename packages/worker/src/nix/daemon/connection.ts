@@ -1,0 +1,174 @@
+import { drained } from "../../process/drained.ts";
+import { type NixInstallation, withNixConfig } from "../installation.ts";
+import { DaemonLostError, DaemonProtocolError, NixError } from "../nix-error.ts";
+import { ByteReader, StreamEndedError } from "./byte-reader.ts";
+import { type FrameListener, readFrames } from "./frames.ts";
+import { Request } from "./request.ts";
+import { type Transport, openChild, openSocket } from "./transport.ts";
+
+const CLIENT_MAGIC = 0x6e697863;
+const SERVER_MAGIC = 0x6478696f;
+/** 1.34 has buildPathsWithResults; 1.38 would add only the exchange of feature names. */
+const OLDEST_MINOR = 34;
+const NEWEST_MINOR = 37;
+const HANDSHAKE_TIMEOUT_MS = 30_000;
+const FRAME_BYTES = 64 * 1024;
+
+export interface Call<Answer> {
+  request: Request;
+  answer: (reader: ByteReader, minor: number) => Promise<Answer>;
+  listener?: FrameListener;
+  /** Sent after the request in frames, for the operations that read a NAR. */
+  body?: AsyncIterable<Uint8Array>;
+}
+
+/**
+ * One connection in Nix's worker protocol. Calls are made one after the other by the caller. After a DaemonLostError or
+ * DaemonProtocolError the connection is dead; after a NixError it goes on.
+ */
+export class DaemonConnection implements AsyncDisposable {
+  readonly #transport: Transport;
+  readonly #reader: ByteReader;
+  #minor = NEWEST_MINOR;
+  #version = "";
+  #isBroken = false;
+
+  private constructor(transport: Transport) {
+    this.#transport = transport;
+    this.#reader = new ByteReader(transport.input);
+  }
+
+  /** Starts a child, or calls the system's daemon, and shakes hands. `config` are lines of nix.conf for the child. */
+  static async open(
+    nix: NixInstallation,
+    config: readonly string[] = [],
+  ): Promise<DaemonConnection> {
+    const transport =
+      nix.daemonSocket === null
+        ? await openChild(withNixConfig(nix.environment, config))
+        : await openSocket(nix.daemonSocket);
+    const connection = new DaemonConnection(transport);
+    const timer = setTimeout(() => transport.kill(), HANDSHAKE_TIMEOUT_MS);
+    try {
+      await connection.#guard(() => connection.#handshake());
+      return connection;
+    } catch (error) {
+      await connection[Symbol.asyncDispose]();
+      throw error;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** The child that works for this connection; null when it is the system's daemon. */
+  get pid(): number | null {
+    return this.#transport.pid;
+  }
+
+  /** Version of the Nix at the other end. */
+  get version(): string {
+    return this.#version;
+  }
+
+  get isUsable(): boolean {
+    return !this.#isBroken && !this.#transport.hasEnded;
+  }
+
+  async call<Answer>(call: Call<Answer>): Promise<Answer> {
+    return this.#guard(async () => {
+      await this.#write(call.request.bytes());
+      const frames = readFrames(this.#reader, call.listener ?? {});
+      if (call.body === undefined) await frames;
+      else await this.#sendBody(call.body, frames);
+      return call.answer(this.#reader, this.#minor);
+    });
+  }
+
+  /** Nix ends its builds and removes what they left. The connection ends with that. */
+  interrupt(): void {
+    this.#isBroken = true;
+    this.#transport.interrupt();
+  }
+
+  /** For when Nix does not answer to `interrupt`. What it was building has to be killed by other means. */
+  kill(): void {
+    this.#isBroken = true;
+    this.#transport.kill();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isBroken = true;
+    await this.#transport[Symbol.asyncDispose]();
+  }
+
+  /** Turns an end of the stream into an error that says how the other side ended, and marks the connection dead. */
+  async #guard<Result>(work: () => Promise<Result>): Promise<Result> {
+    try {
+      return await work();
+    } catch (error) {
+      if (error instanceof NixError) throw error;
+      this.#isBroken = true;
+      if (!(error instanceof StreamEndedError)) throw error;
+      throw new DaemonLostError(await this.#transport.ending(), error);
+    }
+  }
+
+  async #handshake(): Promise<void> {
+    const reader = this.#reader;
+    const mine = (1 << 8) | NEWEST_MINOR;
+    await this.#write(new Request().number(CLIENT_MAGIC).number(mine).bytes());
+    if ((await reader.number()) !== SERVER_MAGIC) {
+      throw new DaemonProtocolError("nix-daemon did not answer in the worker protocol");
+    }
+    const theirs = await reader.number();
+    this.#minor = Math.min(theirs & 0xff, NEWEST_MINOR);
+    if (theirs >> 8 !== 1 || this.#minor < OLDEST_MINOR) {
+      throw new DaemonProtocolError(
+        `nix-daemon speaks protocol ${theirs >> 8}.${theirs & 0xff}; at least 1.${OLDEST_MINOR} is needed (Nix 2.8)`,
+      );
+    }
+    // Two fields that have lost their meaning: CPU affinity and reserved space.
+    await this.#write(new Request().number(0).number(0).bytes());
+    this.#version = await reader.string();
+    if (this.#minor >= 35) await reader.number(); // whether we are trusted
+    await readFrames(reader, {});
+  }
+
+  async #write(bytes: Uint8Array): Promise<void> {
+    const { output } = this.#transport;
+    // A process that is gone is noticed by the reader, which can tell how it ended.
+    if (output.destroyed || !output.writable) return;
+    if (!output.write(bytes)) await drained(output);
+  }
+
+  /**
+   * Sends the body while listening for an early error. An error of the daemon ends the sending, and the empty frame lets
+   * the connection go on; an error of the body can not be told to the daemon, so it costs the connection.
+   */
+  async #sendBody(body: AsyncIterable<Uint8Array>, frames: Promise<void>): Promise<void> {
+    let hasAnswered = false;
+    const answered = frames.finally(() => {
+      hasAnswered = true;
+    });
+    answered.catch(() => {});
+    try {
+      for await (const chunk of body) {
+        if (hasAnswered) break;
+        await this.#sendFrames(chunk);
+      }
+    } catch (error) {
+      this.kill();
+      throw error;
+    }
+    await this.#write(new Request().number(0).bytes());
+    await answered;
+  }
+
+  async #sendFrames(chunk: Uint8Array): Promise<void> {
+    for (let at = 0; at < chunk.length; at += FRAME_BYTES) {
+      const frame = chunk.subarray(at, at + FRAME_BYTES);
+      await this.#write(new Request().number(frame.length).bytes());
+      await this.#write(frame);
+    }
+  }
+}

@@ -1,0 +1,33 @@
+/** Builds one request of the worker protocol: 64 bit little endian numbers, strings padded with zeros to 8 bytes. */
+export class Request {
+  readonly #pieces: Buffer[] = [];
+
+  number(value: number | bigint): this {
+    const bytes = Buffer.alloc(8);
+    bytes.writeBigUInt64LE(BigInt(value));
+    this.#pieces.push(bytes);
+    return this;
+  }
+
+  boolean(value: boolean): this {
+    return this.number(value ? 1 : 0);
+  }
+
+  string(value: string): this {
+    const text = Buffer.from(value, "utf8");
+    this.number(text.length);
+    this.#pieces.push(text);
+    if (text.length % 8 !== 0) this.#pieces.push(Buffer.alloc(8 - (text.length % 8)));
+    return this;
+  }
+
+  strings(values: readonly string[]): this {
+    this.number(values.length);
+    for (const value of values) this.string(value);
+    return this;
+  }
+
+  bytes(): Buffer {
+    return Buffer.concat(this.#pieces);
+  }
+}

@@ -1,0 +1,146 @@
+import { describe, expect, test } from "vitest";
+import { summarizeError } from "./error-text.ts";
+import { WalkerLines } from "./walker-lines.ts";
+
+const ROOT = "/nix/store/00000000000000000000000000000000-source";
+const summary = (text: string): string => summarizeError(text, [ROOT]);
+
+describe("errors as Nix 2.8 prints them: message first", () => {
+  test("a message of several lines, with the frame that is nearest", () => {
+    const text = `error: this attribute throws
+       in two lines
+
+       … while evaluating the attribute 'throws'
+
+       at ${ROOT}/default.nix:2:3:
+
+            1| {
+            2|   throws = throw "this attribute throws\\nin two lines";
+             |   ^
+            3|   other = 1;`;
+    expect(summary(text)).toBe("this attribute throws\nin two lines\nat default.nix:2:3");
+  });
+
+  test("a position of its own goes before that of frames", () => {
+    const text = `error: attribute 'no' missing
+
+       at ${ROOT}/a.nix:5:13:
+
+            5|   missing = { }.no.such.attribute;
+             |             ^
+
+       … while evaluating the attribute 'missing'
+
+       at ${ROOT}/b.nix:5:3:
+(use '--show-trace' to show detailed location information)`;
+    expect(summary(text)).toBe("attribute 'no' missing\nat a.nix:5:13");
+  });
+
+  test("no position", () => {
+    expect(summary("error: stack overflow (possible infinite recursion)")).toBe(
+      "stack overflow (possible infinite recursion)",
+    );
+  });
+});
+
+describe("errors as Nix 2.26 and later print them: frames first", () => {
+  const FRAMES = `error:
+       … while calling the 'seq' builtin
+         at «stdin»:1:69:
+            1| let walk = ...
+             |            ^
+            2|
+
+       … while evaluating the attribute 'throws'
+         at ${ROOT}/default.nix:2:3:
+            1| {
+            2|   throws = throw "x";
+             |   ^
+
+       … while calling the 'throw' builtin
+         at ${ROOT}/default.nix:2:12:
+            2|   throws = throw "x";
+             |            ^
+
+       (stack trace truncated; use '--show-trace' to show the full, detailed trace)
+`;
+
+  test("the place is the last frame's when the error has none", () => {
+    expect(summary(`${FRAMES}\n       error: x\n       second line`)).toBe(
+      "x\nsecond line\nat default.nix:2:12",
+    );
+  });
+
+  test("the error's own place goes first", () => {
+    const text = `${FRAMES}
+       error: infinite recursion encountered
+       at ${ROOT}/default.nix:7:23:
+            6|   a = 1;
+            7|   recursion = let x = x; in x;
+             |                       ^`;
+    expect(summary(text)).toBe("infinite recursion encountered\nat default.nix:7:23");
+  });
+
+  test("places inside of Nix and in the walker are none", () => {
+    const text = `error:
+       … while calling the 'derivationStrict' builtin
+         at «nix-internal»/derivation-internal.nix:37:12:
+           36|
+           37|   strict = derivationStrict drvAttrs;
+             |            ^
+
+       error: required attribute 'system' missing`;
+    expect(summary(text)).toBe("required attribute 'system' missing");
+  });
+});
+
+test("text that is no error is kept", () => {
+  expect(summary("something else")).toBe("something else");
+});
+
+describe("lines of the evaluator", () => {
+  const lines = (): WalkerLines => new WalkerLines("nonce");
+
+  test("what the walker says is told by its nonce", () => {
+    const reader = lines();
+    expect(reader.read('trace: nonce {"enter":["a","b.c"]}').event).toEqual({
+      enter: ["a", "b.c"],
+    });
+    expect(reader.read('trace: other {"enter":["a"]}').event).toBeNull();
+    expect(reader.read('nonce {"enter":["a"]}').event).toBeNull();
+    expect(reader.read("trace: nonce {").event).toBeNull();
+  });
+
+  test("a trace has as many lines as come before the next mark", () => {
+    const reader = lines();
+    reader.read("trace: one");
+    reader.read("more of one");
+    expect(reader.read("warning: two").messages).toEqual([
+      { level: "Notice", text: "one\nmore of one" },
+    ]);
+    expect(reader.read('trace: nonce {"end":true}').messages).toEqual([
+      { level: "Warning", text: "two" },
+    ]);
+    expect(reader.flush()).toEqual([]);
+  });
+
+  test("messages are bounded in length and in number", () => {
+    const reader = lines();
+    const messages = Array.from({ length: 2000 }, () => reader.read(`trace: ${"x".repeat(9000)}`));
+    const all = messages.flatMap((each) => each.messages);
+    expect(all).toHaveLength(500);
+    expect(all[0]?.text).toHaveLength(4096);
+    expect(all.at(-1)?.text).toMatch(/left out/);
+  });
+
+  test("the last error is the one that counts, and an endless one keeps both of its ends", () => {
+    const reader = lines();
+    reader.read("error: builder of something failed");
+    reader.read("error:");
+    for (let index = 0; index < 5000; index += 1) reader.read(`       … frame ${index}`);
+    reader.read("       error: at last");
+    expect(reader.errorText).not.toContain("builder of something");
+    expect(reader.errorText.split("\n").length).toBeLessThan(1000);
+    expect(summarizeError(reader.errorText, [])).toBe("at last");
+  });
+});

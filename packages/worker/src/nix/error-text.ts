@@ -1,0 +1,58 @@
+import { stripVTControlCharacters } from "node:util";
+
+const MAX_CHARACTERS = 8 * 1024;
+const POSITION = /^\s+at (.+:\d+:\d+):?$/;
+const FRAME = /^\s+… /;
+/** Lines around the position, and hints for people at a terminal. */
+const NOISE =
+  /^\s+(\d*\||\d+\|.*)|^\s*\((use '--show-trace'|stack trace truncated|\d+ duplicate frames)/;
+
+/**
+ * Brings an error of Nix's evaluator, as printed with `--show-trace`, down to its message and the place in the user's files
+ * that it is about. Nix 2.8 prints the message first and its frames after; later versions print the frames first.
+ * Files below one of the `roots` are named relative to it.
+ */
+export function summarizeError(text: string, roots: readonly string[]): string {
+  const lines = stripVTControlCharacters(text).split("\n");
+  const first = lines.findIndex((line) => /^\s*error:/.test(line));
+  if (first === -1) return relativeTo(roots, text.trim()).slice(-MAX_CHARACTERS);
+  const isMessageFirst = /^\s*error:\s*\S/.test(lines[first] ?? "");
+  const at = isMessageFirst
+    ? first
+    : Math.max(
+        first,
+        lines.findLastIndex((line) => /^\s+error:/.test(line)),
+      );
+  const message = messageAt(lines, at);
+  const place = placeOf(lines, at, isMessageFirst);
+  const summary = place === null ? message : `${message}\nat ${place}`;
+  return relativeTo(roots, summary).slice(0, MAX_CHARACTERS);
+}
+
+/** Its continuation lines are indented; what follows is a position, a frame, or lines of code. */
+function messageAt(lines: readonly string[], at: number): string {
+  const message = [(lines[at] ?? "").replace(/^\s*error:\s*/, "")];
+  for (const line of lines.slice(at + 1)) {
+    if (POSITION.test(line) || FRAME.test(line) || NOISE.test(line)) break;
+    message.push(line.replace(/^ {7}/, ""));
+  }
+  return message.join("\n").trim();
+}
+
+function placeOf(lines: readonly string[], at: number, isMessageFirst: boolean): string | null {
+  const after = positionsIn(lines.slice(at + 1));
+  const before = positionsIn(lines.slice(0, at));
+  return after[0] ?? (isMessageFirst ? null : (before.at(-1) ?? null));
+}
+
+/** Positions in files. Others are in the walker, which comes from stdin, or inside of Nix. */
+function positionsIn(lines: readonly string[]): string[] {
+  return lines
+    .map((line) => POSITION.exec(line)?.[1])
+    .filter((position) => position !== undefined)
+    .filter((position) => position.startsWith("/"));
+}
+
+function relativeTo(roots: readonly string[], text: string): string {
+  return roots.reduce((result, root) => result.replaceAll(`${root}/`, ""), text);
+}

@@ -1,0 +1,47 @@
+import { expect, test } from "vitest";
+import { ProcessError } from "../process/process-error.ts";
+import { findNix, withNixConfig } from "./installation.ts";
+
+const PATH = process.env["PATH"];
+
+test("programs of Nix see what they need of our environment, and nothing that could be a secret", async () => {
+  const nix = await findNix({
+    store: "local?root=/var/empty/store",
+    environment: {
+      PATH,
+      HOME: "/var/empty",
+      NIX_CONFIG: "cores = 2",
+      NIX_REMOTE: "daemon",
+      GRADIENT_WORKER_PEERS: "secret",
+      AWS_SECRET_ACCESS_KEY: "secret",
+    },
+  });
+  expect(nix.version).toMatch(/^2\.\d+/);
+  expect(nix.environment).toEqual({
+    PATH,
+    HOME: "/var/empty",
+    NIX_CONFIG: "cores = 2",
+    NIX_REMOTE: "local?root=/var/empty/store",
+  });
+  expect(nix.physicalStoreDirectory).toBe("/var/empty/store/nix/store");
+  expect(nix.rootsDirectory).toBe("/var/empty/store/nix/var/nix/gcroots");
+  expect(nix.daemonSocket).toBeNull();
+});
+
+test("without a setting it is the machine's store", async () => {
+  const nix = await findNix({ store: "", environment: { PATH, NIX_REMOTE: "daemon" } });
+  expect(nix.environment["NIX_REMOTE"]).toBeUndefined();
+  expect(nix.physicalStoreDirectory).toBe("/nix/store");
+});
+
+test("settings are added to those that are there", () => {
+  const added = withNixConfig({ NIX_CONFIG: "cores = 2" }, ["substituters ="]);
+  expect(added).toEqual({ NIX_CONFIG: "cores = 2\nsubstituters =" });
+  expect(withNixConfig({}, ["a = b"])).toEqual({ NIX_CONFIG: "a = b" });
+});
+
+test("a machine without Nix says so", async () => {
+  const found = findNix({ store: "", environment: { PATH: "/nowhere" } });
+  await expect(found).rejects.toThrow(ProcessError);
+  await expect(found).rejects.toThrow(/nix-store could not be started/);
+});

@@ -1,0 +1,128 @@
+/**
+ * The walker, an expression of Nix: a function of what to look for that says on stderr, by `builtins.trace`, what it finds as it
+ * goes. It is text in a module, so that it is there wherever the compiled program is.
+ *
+ * It says, each behind the nonce that only it knows:
+ *   {"enter": path}                  before an attribute is evaluated; after a crash this is the guilty one
+ *   {"job": path, "drvPath": text}   a derivation, and its .drv file is written
+ *   {"thrown": path}                 `throw` or a failed assertion, whose message is hidden here
+ *   {"other": path, "type": text}    asked for by its name, and no derivation
+ *   {"fatal": text}                  the whole has no attributes to look at
+ *   {"end": true}                    everything was looked at
+ *
+ * What a pattern selects is written down in the protocol's pattern module. Here a pattern is followed by states: lists of
+ * segments that still have to match below a value; the empty list selects the value itself.
+ */
+export const WALKER = `
+{ nonce, file, include, exclude, literals, after, only }:
+let
+  inherit (builtins)
+    all any attrNames concatMap elem filter foldl' functionArgs head isAttrs isFunction length lessThan seq sort tail
+    toJSON trace tryEval typeOf unsafeDiscardStringContext;
+
+  say = event: trace "\${nonce} \${toJSON event}";
+  unique = foldl' (found: each: if elem each found then found else found ++ [ each ]) [ ];
+
+  # As Nix's own tools do: a function is called when each of its named arguments has a default.
+  called = value:
+    let arguments = functionArgs value;
+    in if isFunction value && arguments != { } && all (name: arguments.\${name}) (attrNames arguments)
+       then value { } else value;
+
+  kindOf = value:
+    if !isAttrs value then "other"
+    else if value ? type && value.type == "derivation" then "derivation"
+    else if value ? type || value ? _type then "opaque"
+    else "set";
+
+  look = set: name: tryEval (
+    let
+      value = called set.\${name};
+      kind = kindOf value;
+      recurse = kind == "set" && value ? recurseForDerivations && value.recurseForDerivations == true;
+    in seq kind (seq recurse { inherit value kind recurse; }));
+
+  each = { kind = "each"; };
+
+  # '**' also stands for the place that it was reached at.
+  closure = kind: states: unique (concatMap (state:
+    if state == [ ] || (head state).kind != "deep" then [ state ]
+    else closure kind [ (tail state) ]
+      ++ (if kind == "derivation" then [ ] else [ state ])
+      ++ (if kind != "derivation" && tail state == [ ] then [ [ each ] ] else [ ])) states);
+
+  step = child: name: state:
+    let first = head state; rest = tail state;
+    in if first.kind == "name" then (if first.name == name then [ rest ] else [ ])
+    else if first.kind == "each" then [ rest ]
+    else if first.kind == "deep" then (if child.recurse then [ state ] else [ ])
+    else if child.kind == "opaque" then [ ]
+    else [ rest ] ++ (if rest == [ ] && child.kind == "set" then [ [ each ] ] else [ ]);
+
+  matches = segments: path:
+    if segments == [ ] then path == [ ]
+    else let first = head segments; rest = tail segments;
+    in if first.kind == "deep" then matches rest path || (path != [ ] && matches segments (tail path))
+    else if path == [ ] then false
+    else if first.kind == "name" then first.name == head path && matches rest (tail path)
+    else matches rest (tail path) || (first.kind == "star" && rest == [ ] && length path == 2);
+
+  isExcluded = path: any (segments: matches segments path) exclude;
+
+  # The attributes of a set that a state may lead to, without listing a large set for the sake of one name.
+  namesIn = set: states:
+    if any (state: (head state).kind != "name") states then attrNames set
+    else filter (name: set ? \${name}) (sort lessThan (unique (map (state: (head state).name) states)));
+
+  # 'behind' is the rest of the path that an earlier process came to, or null once that is passed.
+  walk = path: states: set: behind:
+    let open = filter (state: state != [ ]) states;
+    in foldl' (_: name:
+      if behind == null || lessThan (head behind) name then visit path open set name null
+      else if head behind == name && tail behind != [ ] then visit path open set name (tail behind)
+      else null) null (namesIn set open);
+
+  visit = path: states: set: name: behind:
+    let
+      here = path ++ [ name ];
+      possible = filter (state: (head state).kind != "name" || (head state).name == name) states;
+      isExact = all (state: length state == 1 && elem (head state).kind [ "name" "each" ]) possible;
+      isHidden = isExcluded here;
+      isKnown = behind != null;
+      child = look set name;
+      next = closure child.value.kind (concatMap (step child.value name) possible);
+      go =
+        if !child.success then (if isHidden || isKnown then null else say { thrown = here; } null)
+        else seq
+          (if elem [ ] next && !isKnown then report here isHidden child.value else null)
+          (if isAttrs child.value.value && any (state: state != [ ]) next
+           then walk here next child.value.value behind else null);
+    in
+      if possible == [ ] || (isExact && isHidden) then null
+      else if isKnown then go
+      else say { enter = here; } go;
+
+  report = here: isHidden: child:
+    if child.kind != "derivation" then
+      (if elem here literals then say { other = here; type = typeOf child.value; } null else null)
+    else if isHidden then null
+    else let drvPath = tryEval (unsafeDiscardStringContext child.value.drvPath);
+    in if drvPath.success then say { job = here; drvPath = drvPath.value; } null
+    else say { thrown = here; } null;
+
+  imported = import file;
+  needed = filter (name: !(functionArgs imported).\${name}) (attrNames (functionArgs imported));
+  value = if isFunction imported then imported { } else imported;
+  # A derivation alone has no attributes that are jobs: it gets a name.
+  root = if kindOf value == "derivation" then { default = value; } else value;
+
+  one = foldl' (set: name: called set.\${name}) root only;
+in
+  if isFunction imported && needed != [ ]
+  then say { fatal = "\${baseNameOf file} is a function, and these arguments have no default: \${toJSON needed}"; } null
+  else if !isAttrs value
+  then say { fatal = "\${baseNameOf file} gives a \${typeOf value}, and not a set of attributes"; } null
+  else if only != null
+  then seq (if kindOf one == "derivation" then one.drvPath else null) null
+  else seq (walk [ ] (closure "set" include) root after) (say { end = true; } null)
+`;

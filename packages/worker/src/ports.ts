@@ -1,0 +1,107 @@
+import type {
+  BuildLimits,
+  EvaluatedJob,
+  EvaluationMessage,
+  PathFacts,
+  UsageRecord,
+} from "@gradient/protocol";
+
+/** What the worker's jobs need from Nix and from the kernel. */
+
+/** Questions to, and imports into, the local store: one long-lived `nix-daemon --stdio` child, fractions of a millisecond each. */
+export interface NixStore extends AsyncDisposable {
+  /** Version of Nix, for instance `2.8.0`. */
+  readonly version: string;
+  /** Where the bytes of a store path lie; differs from the path when the store has another root. */
+  physicalPath(path: string): string;
+  /** The given paths that are valid. */
+  validPaths(paths: readonly string[]): Promise<Set<string>>;
+  /** Facts of a valid path with the signatures that the store has, or null when it is not valid. */
+  pathFacts(path: string): Promise<PathFacts | null>;
+  /** Imports a path whose references are valid. Nix checks hash and size. `nar` is the uncompressed archive. */
+  addPath(facts: PathFacts, nar: AsyncIterable<Uint8Array>): Promise<void>;
+  /** Adds a directory tree under the name, addressed by its content (recursive sha256), and resolves to its store path. */
+  addTree(directory: string, name: string): Promise<string>;
+  /** Keeps the paths from being collected until `removeRoots` of the same owner. */
+  addRoots(owner: string, paths: readonly string[]): Promise<void>;
+  removeRoots(owner: string): Promise<void>;
+  /** Owners that have roots, also from before this process: what no journal knows can be removed. */
+  rootOwners(): Promise<string[]>;
+}
+
+/** How one build ended, as Nix and the kernel tell it. `outcome.ts` turns it into an outcome. */
+export interface BuildEnd {
+  /** Status number of the daemon protocol's BuildResult; null when Nix answered with an error instead. */
+  status: number | null;
+  /** Nix's own words, trimmed and without colour; null when built. */
+  message: string | null;
+  startedAt: number;
+  stoppedAt: number;
+  /** Set when the build was ended by us: cancelled, or still running well after its time limit. `loss`: Nix's process was gone. */
+  endedBy: "cancel" | "deadline" | "loss" | null;
+}
+
+/** Executes builds, one at a time, through a `nix-daemon --stdio` child of its own that is moved into the meter's group before each build. */
+export interface BuildSlot extends AsyncDisposable {
+  build(request: {
+    drvPath: string;
+    limits: BuildLimits;
+    meter: UsageMeter;
+    /** Gets the build's output as it comes, decoded as UTF-8 with replacement characters, whole lines. */
+    onLog: (text: string) => void;
+    /** Ends the build within a second: Nix is asked first, then the group is killed. */
+    signal: AbortSignal;
+  }): Promise<BuildEnd>;
+}
+
+/** Measures one attempt. Made before the work starts, closed after it ended. */
+export interface UsageMeter {
+  /** Moves a process, and so everything it starts from now on, into the group. */
+  add(pid: number): Promise<void>;
+  /** Moves a process back out: what it and its later children use is not this attempt's. */
+  remove(pid: number): Promise<void>;
+  /** Command line prefix that makes a new process enter the group before it runs; empty where there are no groups. */
+  readonly enter: readonly string[];
+  /** What was used until now. */
+  current(): UsageRecord;
+  /** Ends every process in the group. */
+  kill(): Promise<void>;
+  /** Moves `pids` back out (a build slot has done so already), ends stray processes, reads the last figures, removes the group. */
+  finish(moveOut: readonly number[]): Promise<UsageRecord>;
+}
+
+export interface UsageMeters {
+  /** One line for people: what is measured how, and what to change to measure more. */
+  readonly description: string;
+  start(
+    name: string,
+    limits: { memoryBytes: number | null; cores: number | null },
+  ): Promise<UsageMeter>;
+}
+
+/** What an evaluation tells as it goes. */
+export type EvaluationEvent =
+  | { type: "job"; job: EvaluatedJob }
+  | { type: "message"; message: EvaluationMessage };
+
+export interface Evaluator {
+  /**
+   * Evaluates what the pattern selects in the tree, and instantiates the derivations. Events come while evaluation runs.
+   * Attributes that fail are jobs with an error; what fails as a whole (no such file, a syntax error at the top, the deadline) is an EvaluationError.
+   */
+  evaluate(request: {
+    /** Store path of the tree. */
+    source: string;
+    pattern: string;
+    timeoutMs: number;
+    meter: UsageMeter;
+    signal: AbortSignal;
+  }): AsyncIterable<EvaluationEvent>;
+}
+
+export interface Signer {
+  /** `name:base64` public key. */
+  readonly publicKey: string;
+  /** Signs valid paths with `nix store sign`; calls that come while one runs are joined into the next. Resolves to each path's signature. */
+  sign(paths: readonly string[]): Promise<Map<string, string>>;
+}

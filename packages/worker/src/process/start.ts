@@ -1,0 +1,144 @@
+import type { Readable, Writable } from "node:stream";
+import { execa } from "execa";
+import { ProcessError } from "./process-error.ts";
+import { TailBuffer } from "./tail-buffer.ts";
+
+const STDERR_TAIL_BYTES = 64 * 1024;
+/** How long the streams of a process that has ended may be held open by somebody else. */
+const STREAM_GRACE_MS = 500;
+
+export interface ProcessExit {
+  exitCode: number | null;
+  signal: string | null;
+}
+
+export interface ProcessRequest {
+  /** Looked up in `env.PATH` when it has no slash. Never a shell line. */
+  command: string;
+  args: readonly string[];
+  /** The whole environment; nothing is inherited. */
+  env: Readonly<Record<string, string>>;
+  cwd?: string;
+}
+
+/** A child with three pipes, in a process group of its own. */
+export interface RunningProcess {
+  readonly command: string;
+  readonly pid: number;
+  readonly stdin: Writable;
+  readonly stdout: Readable;
+  readonly stderr: Readable;
+  /** Resolves once the process is gone and its streams are closed; never rejects. */
+  readonly exit: Promise<ProcessExit>;
+  readonly hasExited: boolean;
+  /** Sends a signal to the whole group; does nothing once it is gone. */
+  signal(name: "SIGTERM" | "SIGINT" | "SIGKILL"): void;
+  /** SIGTERM to the group, SIGKILL after `graceMs`; resolves like `exit`. */
+  end(graceMs: number): Promise<ProcessExit>;
+}
+
+/**
+ * Starts a program directly, without a shell. It leads a process group of its own: a kill reaches what it started, and a
+ * grandchild that holds a pipe open can not keep us waiting. Rejects with a ProcessError when it can not be started.
+ */
+export async function startProcess(request: ProcessRequest): Promise<RunningProcess> {
+  const subprocess = execa(request.command, [...request.args], {
+    env: { ...request.env },
+    extendEnv: false,
+    ...(request.cwd === undefined ? {} : { cwd: request.cwd }),
+    stdin: "pipe",
+    stdout: "pipe",
+    stderr: "pipe",
+    buffer: false,
+    reject: false,
+    detached: true,
+    cleanup: false,
+    encoding: "buffer",
+    stripFinalNewline: false,
+  });
+  const { pid, stdin, stdout, stderr } = subprocess;
+  if (pid === undefined) {
+    const result = await subprocess;
+    throw notStarted(request, result.cause);
+  }
+  // A program that ends before it has read everything is told by its exit, not by our write.
+  stdin.on("error", () => {});
+  const exited = new Promise<ProcessExit>((resolve) => {
+    subprocess.once("exit", (exitCode, signal) => resolve({ exitCode, signal }));
+  });
+  let hasExited = false;
+  const exit = exited.then(async (result) => {
+    hasExited = true;
+    await closed([stdout, stderr], STREAM_GRACE_MS);
+    return result;
+  });
+  const signal = (name: NodeJS.Signals): void => signalGroup(pid, name);
+  return {
+    command: request.command,
+    pid,
+    stdin,
+    stdout,
+    stderr,
+    exit,
+    get hasExited() {
+      return hasExited;
+    },
+    signal,
+    async end(graceMs) {
+      signal("SIGTERM");
+      const timer = setTimeout(() => signal("SIGKILL"), graceMs);
+      try {
+        return await exit;
+      } finally {
+        clearTimeout(timer);
+      }
+    },
+  };
+}
+
+/** Collects the end of a stream for error messages, and keeps it flowing. */
+export function collectTail(stream: Readable): TailBuffer {
+  const tail = new TailBuffer(STDERR_TAIL_BYTES);
+  stream.on("data", (chunk: Uint8Array) => tail.push(chunk));
+  stream.on("error", () => {});
+  return tail;
+}
+
+function notStarted(request: ProcessRequest, cause: unknown): ProcessError {
+  const reason = cause instanceof Error ? cause.message : "unknown reason";
+  return new ProcessError(
+    "process_not_started",
+    `${request.command} could not be started: ${reason}. Is it installed and in PATH?`,
+    { command: request.command, cause },
+  );
+}
+
+function signalGroup(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(-pid, name);
+  } catch (error) {
+    // ESRCH: the group is gone, which is what was asked for.
+    if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
+  }
+}
+
+/** Waits until what was written before the exit is read, but not for whoever inherited the pipe. */
+async function closed(streams: readonly Readable[], graceMs: number): Promise<void> {
+  const open = streams.filter((stream) => !stream.closed && !stream.readableEnded);
+  if (open.length === 0) return;
+  let timer: NodeJS.Timeout | undefined;
+  const deadline = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, graceMs);
+  });
+  const all = Promise.all(
+    open.map(
+      (stream) =>
+        new Promise<void>((resolve) => {
+          stream.once("end", resolve);
+          stream.once("close", resolve);
+        }),
+    ),
+  );
+  await Promise.race([all, deadline]);
+  clearTimeout(timer);
+}

@@ -1,0 +1,145 @@
+import { readFileSync } from "node:fs";
+import { performance } from "node:perf_hooks";
+import type { UsageRecord } from "@gradient/protocol";
+import type { UsageMeter } from "../ports.ts";
+import { type FinalFigures, GroupFiles } from "./group-files.ts";
+import type { Group } from "./group-tree.ts";
+import type { MemoryUse } from "./kernel-files.ts";
+import { MemoryPeak } from "./memory-peak.ts";
+import { readMemoryBytes } from "./process-tree.ts";
+import type { Sampler } from "./sampler.ts";
+import { UsageSeries } from "./series.ts";
+import { NO_FINAL_FIGURES, unmeasured, usageRecordOf } from "./usage-figures.ts";
+
+/** Joins the groups named before `--`, then becomes the program behind it. */
+const ENTER_SCRIPT =
+  'while [ "$1" != -- ]; do echo $$ > "$1" || exit 125; shift; done; shift; exec "$@"';
+
+/** Measures the processes of one control group leaf. */
+export class GroupMeter implements UsageMeter {
+  readonly #group: Group;
+  readonly #files: GroupFiles;
+  readonly #procDirectory: string;
+  readonly #memoryLimitBytes: number | null;
+  readonly #stopSampling: () => void;
+  readonly #peak = new MemoryPeak();
+  readonly #series: UsageSeries;
+  #startedAt = performance.now();
+  readonly #leaving: Promise<void>[] = [];
+  #hasMembers = false;
+  #finishing: Promise<UsageRecord> | null = null;
+  #last: UsageRecord | null = null;
+
+  constructor(options: {
+    group: Group;
+    procDirectory: string;
+    memoryLimitBytes: number | null;
+    sampler: Sampler;
+    intervalMs: number;
+  }) {
+    this.#group = options.group;
+    this.#procDirectory = options.procDirectory;
+    this.#memoryLimitBytes = options.memoryLimitBytes;
+    this.#files = new GroupFiles(options.group.directories);
+    this.#series = new UsageSeries(options.intervalMs);
+    this.#stopSampling = options.sampler.add(() => this.#sample());
+  }
+
+  /** A process of the system's own that may be used in place of `add`: it never runs outside of the group. */
+  get enter(): readonly string[] {
+    this.#begin();
+    const files = this.#group.paths.map((directory) => `${directory}/cgroup.procs`);
+    return ["/bin/sh", "-c", ENTER_SCRIPT, "sh", ...files, "--"];
+  }
+
+  async add(pid: number): Promise<void> {
+    this.#begin();
+    await this.#group.add(pid);
+  }
+
+  async remove(pid: number): Promise<void> {
+    this.#sample();
+    const leaving = this.#group.moveOut(pid);
+    this.#leaving.push(leaving);
+    await leaving;
+  }
+
+  current(): UsageRecord {
+    if (this.#last !== null) return this.#last;
+    this.#sample();
+    return this.#record(NO_FINAL_FIGURES, performance.now() - this.#startedAt);
+  }
+
+  async kill(): Promise<void> {
+    await this.#group.kill();
+  }
+
+  async finish(moveOut: readonly number[]): Promise<UsageRecord> {
+    this.#finishing ??= this.#finish(moveOut);
+    return this.#finishing;
+  }
+
+  async #finish(moveOut: readonly number[]): Promise<UsageRecord> {
+    const wallMs = performance.now() - this.#startedAt;
+    this.#stopSampling();
+    this.#sample();
+    await Promise.all(this.#leaving);
+    for (const pid of moveOut) await this.#group.moveOut(pid);
+    // Strays are part of the attempt: their CPU time is counted when they are gone.
+    if (this.#group.processes().length > 0) await this.#group.kill();
+    const final = this.#files.final();
+    const record = this.#hasMembers ? this.#record(final, wallMs) : unmeasured(wallMs);
+    this.#last = record;
+    this.#files[Symbol.dispose]();
+    await this.#group.remove();
+    return record;
+  }
+
+  #begin(): void {
+    if (this.#hasMembers) return;
+    this.#hasMembers = true;
+    this.#startedAt = performance.now();
+  }
+
+  #sample(): void {
+    if (!this.#hasMembers) return;
+    const memory = this.#files.hasMemory ? this.#files.memory() : this.#memoryOfProcesses();
+    const cpu = this.#files.cpu();
+    if (memory !== null) this.#peak.push(memory);
+    this.#series.push({
+      atMs: Math.round(performance.now() - this.#startedAt),
+      cpuMs: cpu === null ? null : Math.round(cpu.userMs + cpu.systemMs),
+      memoryBytes: memory?.neededBytes ?? null,
+    });
+  }
+
+  /** Where the memory controller is not ours: the processes that the group holds, looked at one by one. */
+  #memoryOfProcesses(): MemoryUse | null {
+    const directory = this.#group.paths[0];
+    if (directory === undefined) return null;
+    const pids = readFileSync(`${directory}/cgroup.procs`, "utf8").split("\n").filter(Boolean);
+    const bytes = pids.map((pid) => readMemoryBytes(this.#procDirectory, Number(pid)));
+    return { neededBytes: bytes.reduce((sum, each) => sum + each, 0), cacheBytes: 0 };
+  }
+
+  #record(final: FinalFigures, wallMs: number): UsageRecord {
+    const cpu = this.#files.cpu();
+    const peak = this.#peak.result(final.memoryRawPeakBytes);
+    return usageRecordOf({
+      wallMs,
+      cpu,
+      cpuQuality: cpu === null ? "none" : "exact",
+      memoryPeakBytes: peak.bytes,
+      memoryQuality: peak.quality,
+      memoryLimitBytes: this.#memoryLimitBytes,
+      final,
+      source: this.#source(),
+      series: this.#series.points(),
+    });
+  }
+
+  #source(): string {
+    const groups = this.#files.versions.map((version) => `cgroup${version}`);
+    return [...groups, ...(this.#files.hasMemory ? [] : ["proc"])].join("+");
+  }
+}

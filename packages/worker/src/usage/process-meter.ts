@@ -1,0 +1,163 @@
+import { performance } from "node:perf_hooks";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { UsageRecord } from "@gradient/protocol";
+import type { UsageMeter } from "../ports.ts";
+import { TICK_MS, readMemoryBytes, readProcessTree, readTimes } from "./process-tree.ts";
+import type { Sampler } from "./sampler.ts";
+import { UsageSeries } from "./series.ts";
+import { NO_FINAL_FIGURES, unmeasured, usageRecordOf } from "./usage-figures.ts";
+
+const KILL_TIMEOUT_MS = 5000;
+const KILL_POLL_MS = 5;
+
+interface Ticks {
+  user: number;
+  system: number;
+}
+
+interface Root {
+  startTicks: number;
+  /** What it and its children had used before the attempt. */
+  before: Ticks;
+  /** Most that was seen to be used in the attempt. */
+  used: Ticks;
+}
+
+/**
+ * Measures by looking at processes and their children, where there are no control groups. CPU time of children that were
+ * waited for is exact; what is orphaned, or lives between two samples, is missed. Memory limits are not enforced.
+ */
+export class ProcessMeter implements UsageMeter {
+  readonly enter: readonly string[] = [];
+  readonly #procDirectory: string;
+  readonly #stopSampling: () => void;
+  readonly #series: UsageSeries;
+  readonly #roots = new Map<number, Root>();
+  /** Descendants that were seen, with their start: a pid alone may be another process by now. */
+  readonly #seen = new Map<number, number>();
+  #startedAt = performance.now();
+  /** Of processes that were released again. */
+  #released: Ticks = { user: 0, system: 0 };
+  #memoryPeakBytes: number | null = null;
+  #processesPeak = 0;
+
+  constructor(options: { procDirectory: string; sampler: Sampler; intervalMs: number }) {
+    this.#procDirectory = options.procDirectory;
+    this.#series = new UsageSeries(options.intervalMs);
+    this.#stopSampling = options.sampler.add(() => this.#sample());
+  }
+
+  async add(pid: number): Promise<void> {
+    const times = readTimes(this.#procDirectory, pid);
+    if (times === null) return;
+    if (this.#roots.size === 0) this.#startedAt = performance.now();
+    this.#roots.set(pid, {
+      startTicks: times.startTicks,
+      before: { user: times.userTicks, system: times.systemTicks },
+      used: { user: 0, system: 0 },
+    });
+  }
+
+  async remove(pid: number): Promise<void> {
+    this.#sample();
+    const root = this.#roots.get(pid);
+    if (root === undefined) return;
+    this.#roots.delete(pid);
+    this.#released = sum([this.#released, root.used]);
+  }
+
+  current(): UsageRecord {
+    this.#sample();
+    return this.#record();
+  }
+
+  async kill(): Promise<void> {
+    const deadline = performance.now() + KILL_TIMEOUT_MS;
+    while (performance.now() < deadline) {
+      this.#sample();
+      const roots = [...this.#roots].map(([pid, root]) => [pid, root.startTicks] as const);
+      const alive = [...this.#seen, ...roots].filter(([pid, startTicks]) =>
+        this.#isAlive(pid, startTicks),
+      );
+      if (alive.length === 0) return;
+      for (const [pid] of alive) killOne(pid);
+      await sleep(KILL_POLL_MS);
+    }
+  }
+
+  async finish(moveOut: readonly number[]): Promise<UsageRecord> {
+    this.#stopSampling();
+    for (const pid of moveOut) await this.remove(pid);
+    this.#sample();
+    const record = this.#record();
+    await this.kill();
+    return record;
+  }
+
+  #sample(): void {
+    let memoryBytes = 0;
+    let processes = 0;
+    for (const [pid, root] of this.#roots) {
+      const tree = readProcessTree(this.#procDirectory, pid);
+      if (tree[0]?.times.startTicks !== root.startTicks) continue;
+      const now = { user: -root.before.user, system: -root.before.system };
+      for (const each of tree) {
+        now.user += each.times.userTicks;
+        now.system += each.times.systemTicks;
+        memoryBytes += readMemoryBytes(this.#procDirectory, each.pid);
+        if (each.pid !== pid) this.#seen.set(each.pid, each.times.startTicks);
+      }
+      processes += tree.length;
+      // The sum falls when something ends without being waited for; what was used stays used.
+      root.used.user = Math.max(root.used.user, now.user);
+      root.used.system = Math.max(root.used.system, now.system);
+    }
+    if (processes === 0) return;
+    this.#memoryPeakBytes = Math.max(this.#memoryPeakBytes ?? 0, memoryBytes);
+    this.#processesPeak = Math.max(this.#processesPeak, processes);
+    const { user, system } = this.#used();
+    const atMs = Math.round(performance.now() - this.#startedAt);
+    this.#series.push({ atMs, cpuMs: (user + system) * TICK_MS, memoryBytes });
+  }
+
+  #used(): Ticks {
+    return sum([this.#released, ...[...this.#roots.values()].map((root) => root.used)]);
+  }
+
+  #record(): UsageRecord {
+    const wallMs = performance.now() - this.#startedAt;
+    if (this.#memoryPeakBytes === null) return unmeasured(wallMs);
+    const { user, system } = this.#used();
+    return usageRecordOf({
+      wallMs,
+      cpu: { userMs: user * TICK_MS, systemMs: system * TICK_MS },
+      cpuQuality: "sampled",
+      memoryPeakBytes: this.#memoryPeakBytes,
+      memoryQuality: "sampled",
+      memoryLimitBytes: null,
+      final: { ...NO_FINAL_FIGURES, processesPeak: this.#processesPeak },
+      source: "proc",
+      series: this.#series.points(),
+    });
+  }
+
+  #isAlive(pid: number, startTicks: number): boolean {
+    const times = readTimes(this.#procDirectory, pid);
+    return times?.startTicks === startTicks && !times.isZombie;
+  }
+}
+
+function sum(parts: readonly Ticks[]): Ticks {
+  return {
+    user: parts.reduce((total, part) => total + part.user, 0),
+    system: parts.reduce((total, part) => total + part.system, 0),
+  };
+}
+
+function killOne(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // It is gone, or belongs to a user whom we may not touch: then Nix itself has to end it.
+  }
+}

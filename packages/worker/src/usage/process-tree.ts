@@ -1,0 +1,54 @@
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { type ProcessTimes, parseProcessStat } from "./kernel-files.ts";
+
+/** One clock tick of /proc: USER_HZ is 100 on every Linux that Node runs on. */
+export const TICK_MS = 10;
+
+export interface TreeProcess {
+  pid: number;
+  times: ProcessTimes;
+}
+
+/** A process and its descendants, as far as they have not been orphaned. */
+export function readProcessTree(procDirectory: string, root: number): TreeProcess[] {
+  const found: TreeProcess[] = [];
+  const waiting = [root];
+  for (let pid = waiting.pop(); pid !== undefined; pid = waiting.pop()) {
+    const times = readTimes(procDirectory, pid);
+    if (times === null) continue;
+    found.push({ pid, times });
+    waiting.push(...childrenOf(procDirectory, pid));
+  }
+  return found;
+}
+
+export function readTimes(procDirectory: string, pid: number): ProcessTimes | null {
+  const text = read(path.join(procDirectory, String(pid), "stat"));
+  return text === null ? null : parseProcessStat(text);
+}
+
+/** Proportional share of memory: pages used by several processes are divided among them. Resident size where that is hidden. */
+export function readMemoryBytes(procDirectory: string, pid: number): number {
+  const directory = path.join(procDirectory, String(pid));
+  const rollup = read(path.join(directory, "smaps_rollup"));
+  const share = /^Pss:\s+(\d+) kB$/m.exec(rollup ?? "")?.[1];
+  if (share !== undefined) return Number(share) * 1024;
+  const resident = /^VmRSS:\s+(\d+) kB$/m.exec(read(path.join(directory, "status")) ?? "")?.[1];
+  return Number(resident ?? 0) * 1024;
+}
+
+function childrenOf(procDirectory: string, pid: number): number[] {
+  // Nix starts builders from its main thread.
+  const file = path.join(procDirectory, String(pid), "task", String(pid), "children");
+  return (read(file) ?? "").split(" ").filter(Boolean).map(Number);
+}
+
+/** Processes come and go: what can not be read is not there. */
+function read(file: string): string | null {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return null;
+  }
+}

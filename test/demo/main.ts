@@ -1,0 +1,312 @@
+import { randomBytes } from "node:crypto";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { execa } from "execa";
+import { ApiClient, eventually, hasEnded, type BuildView } from "../support/api-client.ts";
+import { Daemon } from "../support/daemon.ts";
+import { GitServer } from "../support/git-server.ts";
+import { NixRoot, substituterOptions } from "../support/nix-root.ts";
+import { freePort, isListening } from "../support/ports.ts";
+import { commands, makeSampleRepository, root } from "../support/programs.ts";
+import { mebibytes, seconds, Steps, table } from "./steps.ts";
+
+/** What `npm start` shows: one commit from a Git repository to a substituted store path, on this machine, with nothing prepared. */
+
+const PREFERRED_PORT = 3000;
+const ORGANIZATION = "demo";
+const CACHE = "demo";
+const PROJECT = "sample";
+
+interface Login {
+  username: string;
+  password: string;
+}
+
+interface Running {
+  api: ApiClient;
+  coordinator: Daemon;
+  worker: Daemon;
+  git: GitServer;
+}
+
+const steps = new Steps();
+const home = join(root, ".farm");
+
+async function readLogin(): Promise<Login | null> {
+  const text = await readFile(join(home, "login.json"), "utf8").catch(() => null);
+  return text === null ? null : (JSON.parse(text) as Login);
+}
+
+/** The first user: made once, kept in a file that only its owner reads. */
+async function firstUser(dataDir: string): Promise<Login> {
+  const known = await readLogin();
+  if (known !== null) return known;
+  const login = { username: "demo", password: `Fl-${randomBytes(9).toString("base64url")}-7!x` };
+  const file = join(home, "password");
+  await writeFile(file, login.password, { mode: 0o600 });
+  const { command, argv } = commands.coordinator;
+  const user = [
+    "--username",
+    login.username,
+    "--email",
+    "demo@example.org",
+    "--name",
+    "Demo",
+    "--password-file",
+    file,
+    "--superuser",
+  ];
+  await execa(command, [...argv, "user", "create", "--data-dir", dataDir, ...user]);
+  await writeFile(join(home, "login.json"), JSON.stringify(login), { mode: 0o600 });
+  await rm(file);
+  return login;
+}
+
+async function startCoordinator(port: number): Promise<Daemon> {
+  const { command, argv } = commands.coordinator;
+  const url = `http://127.0.0.1:${port}`;
+  const serve = [
+    "serve",
+    "--data-dir",
+    join(home, "coordinator"),
+    "--listen",
+    `127.0.0.1:${port}`,
+    "--serve-url",
+    url,
+  ];
+  const daemon = new Daemon("gradient-coordinator", command, [...argv, ...serve], process.env);
+  await eventually("the coordinator to listen", 30_000, async () => {
+    if (daemon.hasExited) throw new Error(`the coordinator ended:\n${daemon.log}`);
+    return (await isListening(port)) ? true : null;
+  });
+  return daemon;
+}
+
+/** Makes an object of the API unless an earlier start made it. */
+async function ensure(api: ApiClient, path: string, make: () => Promise<unknown>): Promise<void> {
+  const exists = await api.call("GET", path).then(
+    () => true,
+    () => false,
+  );
+  if (!exists) await make();
+}
+
+async function setUpFarm(api: ApiClient): Promise<void> {
+  await ensure(api, `/orgs/${ORGANIZATION}`, () =>
+    api.call("PUT", "/orgs", {
+      name: ORGANIZATION,
+      display_name: "Demonstration",
+      description: "",
+      public: true,
+    }),
+  );
+  await ensure(api, `/caches/${CACHE}`, async () => {
+    await api.call("PUT", "/caches", {
+      name: CACHE,
+      display_name: "Demonstration",
+      description: "",
+      priority: 40,
+      public: true,
+    });
+    await api.call("POST", `/orgs/${ORGANIZATION}/subscribe/${CACHE}`);
+  });
+}
+
+/** Registers this machine's worker and writes its peers file, once. */
+async function registerWorker(api: ApiClient, stateDir: string): Promise<string> {
+  const { command, argv } = commands.worker;
+  const { stdout } = await execa(command, [...argv, "id", "--state-dir", stateDir]);
+  const worker = stdout.trim();
+  const registered = await api.call<{ worker_id: string }[]>(
+    "GET",
+    `/orgs/${ORGANIZATION}/workers`,
+  );
+  if (registered.some((row) => row.worker_id === worker)) return worker;
+  const body = { worker_id: worker, display_name: "this machine" };
+  const { peer_id, token } = await api.call<{ peer_id: string; token: string }>(
+    "POST",
+    `/orgs/${ORGANIZATION}/workers`,
+    body,
+  );
+  await writeFile(join(stateDir, "peers"), `${peer_id}:${token}\n`, { mode: 0o600 });
+  return worker;
+}
+
+async function startWorker(api: ApiClient, port: number): Promise<Daemon> {
+  const stateDir = join(home, "worker");
+  await registerWorker(api, stateDir);
+  const { command, argv } = commands.worker;
+  const run = [
+    "run",
+    "--server",
+    `ws://127.0.0.1:${port}/proto`,
+    "--peers-file",
+    join(stateDir, "peers"),
+    "--state-dir",
+    stateDir,
+  ];
+  const daemon = new Daemon("gradient-worker", command, [...argv, ...run], process.env);
+  await eventually("the worker to connect", 60_000, async () => {
+    if (daemon.hasExited) throw new Error(`the worker ended:\n${daemon.log}`);
+    const [row] = await api.call<{ live: unknown }[]>("GET", `/orgs/${ORGANIZATION}/workers`);
+    return row?.live ? true : null;
+  });
+  return daemon;
+}
+
+async function startFarm(): Promise<Running & { login: Login }> {
+  await mkdir(home, { recursive: true, mode: 0o700 });
+  const port = (await isListening(PREFERRED_PORT)) ? await freePort() : PREFERRED_PORT;
+  const coordinator = await startCoordinator(port);
+  const api = new ApiClient(`http://127.0.0.1:${port}`);
+  const login = await firstUser(join(home, "coordinator"));
+  await api.login(login.username, login.password);
+  steps.done(`coordinator listens on ${api.url}`);
+  steps.done(`first user: ${login.username}, password ${login.password}`);
+  await setUpFarm(api);
+  const worker = await startWorker(api, port);
+  steps.done("worker connected");
+  const git = await GitServer.start(join(home, "git"));
+  return { api, coordinator, worker, git, login };
+}
+
+async function makeProject(running: Running): Promise<void> {
+  const { api, git } = running;
+  await rm(join(home, "git", PROJECT), { recursive: true, force: true });
+  const { commit } = await makeSampleRepository({
+    directory: join(home, "git", PROJECT),
+    salt: randomBytes(6).toString("hex"),
+  });
+  const repository = git.url(PROJECT);
+  steps.done(`sample repository ${repository} at ${commit.slice(0, 12)}`);
+  const fields = {
+    name: PROJECT,
+    display_name: "Sample",
+    description: "",
+    repository,
+    wildcard: "*",
+  };
+  await ensure(api, `/projects/${ORGANIZATION}/${PROJECT}`, () =>
+    api.call("PUT", `/projects/${ORGANIZATION}`, fields),
+  );
+  await abortActive(api);
+  await api.call("PATCH", `/projects/${ORGANIZATION}/${PROJECT}`, { repository });
+}
+
+/** Ends what an earlier start left in the middle: its Git server is gone. */
+async function abortActive(api: ApiClient): Promise<void> {
+  const project = `/projects/${ORGANIZATION}/${PROJECT}`;
+  const { last_evaluation } = await api.call<{ last_evaluation: string | null }>("GET", project);
+  if (last_evaluation === null || hasEnded(await api.evaluation(last_evaluation))) return;
+  await api.call("POST", `/evals/${last_evaluation}`, { method: "abort" });
+}
+
+function buildName(drvPath: string): string {
+  return drvPath.slice(33).replace(/\.drv$/, "");
+}
+
+/** Evaluates the project and prints each change of state as it happens. Resolves to its builds. */
+async function evaluateAndWatch(api: ApiClient): Promise<BuildView[]> {
+  const id = await api.call<string>("POST", `/projects/${ORGANIZATION}/${PROJECT}/evaluate`);
+  steps.done(`evaluation ${id} queued`);
+  const shown = new Map<string, string>();
+  const show = (key: string, state: string, text: string) => {
+    if (shown.get(key) === state) return;
+    shown.set(key, state);
+    steps.done(text);
+  };
+  await eventually(`evaluation ${id} to end`, 600_000, async () => {
+    const view = await api.evaluation(id);
+    for (const build of await api.builds(id)) {
+      if (build.status !== "Queued" && build.status !== "Created")
+        show(build.id, build.status, `  ${build.status.padEnd(16)} ${buildName(build.name)}`);
+    }
+    show(
+      "evaluation",
+      view.status,
+      `evaluation ${view.status}${view.waiting_reason === undefined ? "" : `: ${view.waiting_reason.kind}`}`,
+    );
+    return hasEnded(view) ? true : null;
+  });
+  return Promise.all((await api.builds(id)).map((build) => api.build(build.id)));
+}
+
+function cpuMs(build: BuildView): number | null {
+  const { cpuUserMs, cpuSystemMs } = build.usage ?? { cpuUserMs: null, cpuSystemMs: null };
+  return cpuUserMs === null && cpuSystemMs === null ? null : (cpuUserMs ?? 0) + (cpuSystemMs ?? 0);
+}
+
+function showBuilds(builds: readonly BuildView[]): void {
+  const rows = builds
+    .toSorted((a, b) => (a.attempt ?? Infinity) - (b.attempt ?? Infinity))
+    .map((build) => [
+      buildName(build.derivation_path),
+      build.status,
+      seconds(build.usage?.wallMs ?? null),
+      seconds(cpuMs(build)),
+      mebibytes(build.usage?.memoryPeakBytes ?? null),
+      build.usage === null ? "-" : `${build.usage.cpuQuality}, ${build.usage.source}`,
+    ]);
+  steps.plain(`\n${table(["derivation", "status", "wall", "CPU", "memory", "measured"], rows)}\n`);
+}
+
+/** Fetches a path from the cache into a store with another root, as a user on another machine would. */
+async function substitute(api: ApiClient, build: BuildView): Promise<void> {
+  const [name] = Object.values(build.output);
+  if (name === undefined) throw new Error(`${build.derivation_path} has no output`);
+  const path = `/nix/store/${name.replace("/nix/store/", "")}`;
+  const cache = {
+    url: `${api.url}/cache/${CACHE}`,
+    publicKey: await api.call<string>("GET", `/caches/${CACHE}/key`),
+  };
+  const second = await NixRoot.make(join(home, "second-store"));
+  await second.substitute(path, cache);
+  steps.done(`a second store (${second.directory}) fetched it from the cache, signatures required`);
+  const usage = build.usage;
+  const command = [
+    `NIX_REMOTE='local?root=${second.directory}'`,
+    "nix-store",
+    "--realise",
+    path,
+    ...substituterOptions(cache).map(quote),
+  ];
+  steps.plain(`
+  built       ${path}
+  CPU         ${seconds(cpuMs(build))}
+  memory      ${mebibytes(usage?.memoryPeakBytes ?? null)}
+  substitute  ${command.join(" ")}
+`);
+}
+
+function quote(text: string): string {
+  return /^[\w./:=+-]+$/.test(text) ? text : `'${text}'`;
+}
+
+async function main(): Promise<void> {
+  const stop = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop.abort());
+  const running = await startFarm();
+  try {
+    await makeProject(running);
+    const builds = await evaluateAndWatch(running.api);
+    showBuilds(builds);
+    const shown = builds.find(
+      (build) => buildName(build.derivation_path) === "burn-cpu" && build.status === "Completed",
+    );
+    if (shown === undefined)
+      throw new Error(`burn-cpu was not built\n${running.coordinator.log}\n${running.worker.log}`);
+    await substitute(running.api, shown);
+    steps.plain("One sample fails on purpose, so the evaluation as a whole ended Failed.");
+    steps.plain(`The farm stays up on ${running.api.url}. Stop it with Ctrl-C.`);
+    if (!stop.signal.aborted)
+      await new Promise((resolve) =>
+        stop.signal.addEventListener("abort", resolve, { once: true }),
+      );
+  } finally {
+    await running.worker.stop();
+    await running.coordinator.stop();
+    await running.git[Symbol.asyncDispose]();
+  }
+}
+
+await main();

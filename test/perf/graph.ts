@@ -1,0 +1,126 @@
+import Database from "better-sqlite3";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { execa } from "execa";
+import { expression } from "../support/expressions.ts";
+import { TestFarm } from "../support/farm.ts";
+import { NixRoot } from "../support/nix-root.ts";
+import { makeSampleRepository } from "../support/programs.ts";
+import type { Row } from "./report.ts";
+
+/** Builds at once, on both sides. */
+const SLOTS = 2;
+
+/**
+ * A graph of small packages, as they come in a package set: each runs a shell script of a few hundred steps and writes some files of together up to 60 kB;
+ * each depends on up to three of the twenty before it.
+ */
+function smallPackages(count: number): string {
+  return expression(`
+    let
+      random = key: bound: let
+        digits = builtins.substring 0 6 (builtins.hashString "sha256" key);
+        value = (builtins.fromTOML "x = 0x\${digits}").x;
+      in value - (value / bound) * bound;
+      inputs = i: builtins.filter (j: j >= 0) (builtins.genList (n: i - 1 - random "\${toString i}-\${toString n}" 20) (random "count-\${toString i}" 4));
+      package = i: mk "package-\${toString i}" ''
+        i=0; while [ $i -lt \${toString (100 + random "loop-\${toString i}" 400)} ]; do i=$((i+1)); done
+        mkdir -p $out/bin $out/lib
+        for d in $inputs; do echo $d >> $out/inputs; done
+        yes package-\${toString i} | head -c \${toString (1000 * (1 + random "size-\${toString i}" 60))} > $out/lib/data
+        echo "$name" > $out/bin/run; chmod +x $out/bin/run; ln -s data $out/lib/link
+      '' { inputs = map (j: builtins.elemAt all j) (inputs i); };
+      all = builtins.genList package ${count};
+    in { top = mk "top" "echo $inputs > $out" { inputs = all; }; }`);
+}
+
+/** A chain of trivial builds: each can start only when the one before is stored. */
+function chain(links: number): string {
+  return expression(`
+    let link = n: mk "link-\${toString n}" "echo $before > $out" { before = if n == 0 then "" else link (n - 1); };
+    in { top = link ${links}; }`);
+}
+
+async function plainBuild(root: NixRoot, directory: string): Promise<number> {
+  const startedAt = performance.now();
+  await execa(
+    "nix-build",
+    [directory, "--no-out-link", "--keep-going", "--max-jobs", String(SLOTS)],
+    {
+      env: root.env,
+      extendEnv: false,
+      reject: false,
+    },
+  );
+  return performance.now() - startedAt;
+}
+
+async function farmBuild(farm: TestFarm, project: string): Promise<number> {
+  const startedAt = performance.now();
+  await farm.ended(await farm.evaluate(project), 600_000);
+  return performance.now() - startedAt;
+}
+
+/** Times of both sides over the same expressions, from empty stores. */
+export async function graphRows(): Promise<Row[]> {
+  const plainDirectory = await mkdtemp(join(tmpdir(), "gradient-plain-"));
+  const plain = await NixRoot.make(join(plainDirectory, "store"));
+  const farm = await TestFarm.start();
+  try {
+    await farm.addWorker("alpha", { flags: ["--max-concurrent-builds", String(SLOTS)] });
+    await mkdir(join(plainDirectory, "sample"), { recursive: true });
+    await makeSampleRepository({ directory: join(plainDirectory, "sample"), salt: "bench" });
+    await farm.addSampleProject("sample", "*", "bench");
+    await farm.addFilesProject("small", "top", { "default.nix": smallPackages(200) });
+    await farm.addFilesProject("chain", "top", { "default.nix": chain(40) });
+    const rows: Row[] = [];
+    for (const [name, label, target] of [
+      ["small", "200 small derivations", 2],
+      ["sample", "sample graph", null],
+      ["chain", "chain of 40 trivial builds", null],
+    ] as const) {
+      const directory =
+        name === "sample" ? join(plainDirectory, "sample") : join(farm.directory, "git", name);
+      const theirs = await plainBuild(plain, directory);
+      const ours = await farmBuild(farm, name);
+      rows.push({
+        what: label,
+        unit: "s",
+        ours: ours / 1000,
+        theirs: theirs / 1000,
+        against: "nix-build",
+        better: "less",
+        target,
+      });
+    }
+    rows.push(dispatchLatency(farm));
+    return rows;
+  } finally {
+    await farm[Symbol.asyncDispose]();
+    await plain.remove();
+    await rm(plainDirectory, { recursive: true, force: true });
+  }
+}
+
+/** Median time from a build's last dependency being stored to its process being started, over the chain. */
+function dispatchLatency(farm: TestFarm): Row {
+  const database = new Database(join(farm.dataDir, "farm.sqlite"), { readonly: true });
+  const rows = database
+    .prepare(
+      `select builds.started_at - builds.ready_at as latency from builds join derivations on derivations.id = builds.derivation_id
+       where derivations.name like 'link-%' and builds.started_at is not null and builds.unmet_dependencies = 0 order by latency`,
+    )
+    .all() as { latency: number }[];
+  database.close();
+  const median = rows[Math.floor(rows.length / 2)]?.latency ?? Number.NaN;
+  return {
+    what: "last dependency stored -> next build started, median",
+    unit: "ms",
+    ours: median,
+    theirs: null,
+    against: "limit",
+    better: "less",
+    target: 50,
+  };
+}

@@ -1,0 +1,24 @@
+import { cacheRows } from "./cache.ts";
+import { graphRows } from "./graph.ts";
+import { report } from "./report.ts";
+
+/** Runs both sides of every comparison in one go. Arguments name the groups to run; all when there are none. */
+const groups = { graph: graphRows, cache: cacheRows } as const;
+
+function isGroup(name: string): name is keyof typeof groups {
+  return name in groups;
+}
+
+const wanted = process.argv.slice(2);
+const unknown = wanted.filter((name) => !isGroup(name));
+if (unknown.length > 0) {
+  process.stderr.write(
+    `no such group: ${unknown.join(", ")}; there are ${Object.keys(groups).join(", ")}\n`,
+  );
+  process.exitCode = 1;
+} else {
+  const names = wanted.length === 0 ? Object.keys(groups) : wanted;
+  const rows = [];
+  for (const name of names.filter(isGroup)) rows.push(...(await groups[name]()));
+  process.stdout.write(`\n${report(rows)}\n`);
+}

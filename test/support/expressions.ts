@@ -1,0 +1,32 @@
+import { copyFile, mkdir, chmod } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import type { TestFarm } from "./farm.ts";
+
+const BUSYBOX = ["/usr/bin/busybox", "/bin/busybox"];
+
+/** Text of a Nix file whose `mk name script attributes` makes a derivation that runs the script in busybox's shell. */
+export function expression(body: string): string {
+  return `{ salt ? "0" }:
+let
+  seed = ./seed;
+  mk = name: script: attributes: derivation ({
+    inherit name salt;
+    system = builtins.currentSystem;
+    builder = "\${seed}/busybox";
+    args = [ "sh" "-e" "-c" script ];
+  } // attributes);
+in
+${body}
+`;
+}
+
+/** Puts the shell that the derivations of `expression` run in beside the files of a project's repository. */
+export async function addSeed(farm: TestFarm, project: string): Promise<void> {
+  const busybox = BUSYBOX.find((path) => existsSync(path));
+  if (busybox === undefined) throw new Error("no busybox found; install busybox-static");
+  const directory = join(farm.directory, "git", project, "seed");
+  await mkdir(directory, { recursive: true });
+  await copyFile(busybox, join(directory, "busybox"));
+  await chmod(join(directory, "busybox"), 0o755);
+}
