@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { execa } from "execa";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { randomToken, TestFarm } from "../support/farm.ts";
+import { Daemon } from "../support/daemon.ts";
+import { eventually } from "../support/api-client.ts";
 import { freePort } from "../support/ports.ts";
 import { commands } from "../support/programs.ts";
 
@@ -72,32 +74,18 @@ describe("gradient-worker", () => {
     const secret = randomToken();
     await writeFile(peers, `# a comment\nno-uuid:${secret}\n`, { mode: 0o600 });
     const { command, argv } = commands.worker;
-    const daemon = execa(
+    const run = ["run", "--server", "ws://127.0.0.1:9/proto", "--state-dir", directory];
+    const daemon = new Daemon(
+      "gradient-worker",
       command,
-      [
-        ...argv,
-        "run",
-        "--server",
-        "ws://127.0.0.1:9/proto",
-        "--state-dir",
-        directory,
-        "--peers-file",
-        peers,
-      ],
-      {
-        all: true,
-        reject: false,
-      },
+      [...argv, ...run, "--peers-file", peers],
+      process.env,
     );
-    let text = "";
-    for await (const line of daemon.iterable({ from: "all" })) {
-      text += `${line}\n`;
-      if (/no usable|line/i.test(text) && text.includes("2")) break;
-    }
-    daemon.kill("SIGTERM");
-    await daemon;
-    expect(text).toMatch(/2/);
-    expect(text).not.toContain(secret);
+    await eventually("the report of line 2", 20_000, async () =>
+      /"line":2/.test(daemon.log) && /no usable/i.test(daemon.log) ? true : null,
+    );
+    await daemon.stop();
+    expect(daemon.log).not.toContain(secret);
   });
 
   test("an unknown flag is refused with its name", async () => {
@@ -171,7 +159,7 @@ describe("gradient-coordinator", () => {
       directory,
       ...user,
     );
-    expect(exitCode).toBe(1);
+    expect(exitCode).toBe(2);
     expect(output).toMatch(/8/);
     expect(output).not.toMatch(/\n\s+at /);
   });

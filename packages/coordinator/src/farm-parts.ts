@@ -114,7 +114,6 @@ export function connectParts(ground: Ground): FarmParts {
     wake: () => dispatcher.wake(),
     review: () => review.soon(),
     logEnded: (attempt: number) => logs.finish(attempt),
-    released: sessions.dismissIfUseless.bind(sessions),
   };
   return {
     evaluations: new ActiveEvaluations({ changes: changes.durable, review }),

@@ -68,7 +68,7 @@ export interface Farm extends AsyncDisposable {
 /** Opens the farm over a database that nobody else writes to, with the queue as the last run left it. */
 export async function openFarm(options: FarmOptions): Promise<Farm> {
   const { database, dataDir, logger, clock = systemClock } = options;
-  const times = { ...DEFAULT_TIMES, ...options.times };
+  const times = timesOf(options);
   const { kysely } = database;
   const memory: Memory = {
     queue: new ReadyQueue(),
@@ -103,6 +103,12 @@ export async function openFarm(options: FarmOptions): Promise<Farm> {
       await files[Symbol.asyncDispose]();
     },
   };
+}
+
+/** However short leases are, a worker that answers keeps them. */
+function timesOf({ leaseMs, times }: FarmOptions): FarmTimes {
+  const all = { ...DEFAULT_TIMES, ...times };
+  return { ...all, pingMs: Math.min(all.pingMs, leaseMs / 4) };
 }
 
 /** Brings the memory to what the database says. Nobody loses a lease for the time in which there was no coordinator. */

@@ -73,9 +73,8 @@ export class TestFarm implements AsyncDisposable {
     return key;
   }
 
-  /** Stops everything and starts it again on the same port and directory. */
-  async restart(): Promise<void> {
-    await this.stop();
+  /** After `stop`: starts again on the same port and directory. */
+  async start(): Promise<void> {
     const opened = await start(this.dataDir, this.#options, this.#keys, this.#port);
     this.#database = opened.database;
     this.#farm = opened.farm;

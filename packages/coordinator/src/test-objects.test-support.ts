@@ -21,7 +21,7 @@ import { compress } from "zstd-napi";
 
 /** A path on a worker's disk: its facts without signatures, and the bytes that it uploads. */
 export interface TestObject {
-  readonly facts: PathFacts;
+  readonly facts: PathFacts & { readonly path: StorePath };
   readonly nar: Buffer;
   readonly body: Buffer;
 }
@@ -47,7 +47,11 @@ export async function narOfText(text: string): Promise<Buffer> {
   }
 }
 
-function objectOf(path: StorePath, nar: Buffer, change: Partial<PathFacts>): TestObject {
+function objectOf(
+  path: StorePath,
+  nar: Buffer,
+  change: Partial<Omit<PathFacts, "path">>,
+): TestObject {
   const narHash = `sha256:${encodeNix32(createHash("sha256").update(nar).digest())}`;
   const facts = {
     path,

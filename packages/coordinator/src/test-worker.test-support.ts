@@ -178,7 +178,8 @@ export class TestWorker {
 
   /** Waits until everything that was sent before has been handled: the coordinator handles messages in order. */
   async settle(): Promise<void> {
-    this.sendFrame("this is no message");
+    // A second hello is answered with a refusal and changes nothing.
+    this.sayHello();
     await this.next("refused");
   }
 

@@ -48,7 +48,6 @@ export const organizationRoles: Readonly<Record<string, number>> = {
 };
 export const cacheRoles: Readonly<Record<string, number>> = { Admin: 1023, Write: 7, View: 3 };
 
-export const ALL_ORGANIZATION_PERMISSIONS = 2 ** organizationPermissions.length - 1;
 export const ALL_CACHE_PERMISSIONS = 2 ** cachePermissions.length - 1;
 
 export function hasOrganizationPermission(

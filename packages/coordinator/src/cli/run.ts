@@ -8,6 +8,7 @@ export async function run(): Promise<void> {
   const stop = new AbortController();
   const onSignal = () => {
     stop.abort();
+    // oxlint-disable-next-line unicorn/no-process-exit -- only reached when the orderly stop does not end
     setTimeout(() => process.exit(1), BACKSTOP_MS).unref();
   };
   process.once("SIGTERM", onSignal);

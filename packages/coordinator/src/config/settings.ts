@@ -77,7 +77,6 @@ const addressListSchema = z
   .pipe(z.array(addressRangeSchema));
 
 const createPermissionSchema = oneOf(["none", "superusers", "everyone"]);
-export type CreatePermission = z.infer<typeof createPermissionSchema>;
 
 function listenFromVariables(env: Environment): string | undefined {
   const host = env["GRADIENT_IP"];

@@ -1,4 +1,4 @@
-import { sql, type Selectable } from "kysely";
+import { sql } from "kysely";
 import { isAttemptState, type AttemptState } from "../scheduler/attempt-state.ts";
 import {
   isBuildState,
@@ -7,13 +7,10 @@ import {
 } from "../scheduler/build-state.ts";
 import { batchesOf } from "./batches.ts";
 import type { Queries } from "./client.ts";
-import type { AttemptsTable } from "./tables.ts";
 
 /**
  * Reads of evaluation builds for the API: the link (evaluation, build) has the id, the build the state, its newest attempt the figures.
  */
-
-export type Attempt = Selectable<AttemptsTable>;
 
 function linkQuery(db: Queries) {
   return db
@@ -211,7 +208,22 @@ export interface BuildNode {
   updated_at: number;
 }
 
-/** Builds of the evaluation that the given derivations need directly, each with who needs it. */
+/**
+ * Builds of the evaluation that the given derivations need directly. The cross joins keep SQLite from starting at the evaluation's builds,
+ * which may be many thousands.
+ */
+function inputsQuery(db: Queries, evaluationId: string, derivationIds: readonly number[]) {
+  return db
+    .selectFrom("derivation_inputs as edge")
+    .crossJoin("builds")
+    .crossJoin("evaluation_builds as link")
+    .whereRef("builds.derivation_id", "=", "edge.input_id")
+    .whereRef("link.build_id", "=", "builds.id")
+    .where("edge.derivation_id", "in", derivationIds)
+    .where("link.evaluation_id", "=", evaluationId);
+}
+
+/** Each with who needs it. */
 export async function listInputs(
   db: Queries,
   evaluationId: string,
@@ -219,11 +231,8 @@ export async function listInputs(
 ): Promise<(BuildNode & { needed_by: number })[]> {
   const found: (BuildNode & { needed_by: number })[] = [];
   for (const batch of batchesOf(derivationIds)) {
-    const rows = await db
-      .selectFrom("derivation_inputs")
-      .innerJoin("derivations", "derivations.id", "derivation_inputs.input_id")
-      .innerJoin("builds", "builds.derivation_id", "derivations.id")
-      .innerJoin("evaluation_builds as link", "link.build_id", "builds.id")
+    const rows = await inputsQuery(db, evaluationId, batch)
+      .innerJoin("derivations", "derivations.id", "builds.derivation_id")
       .select([
         "link.id",
         "derivations.id as derivation_id",
@@ -232,10 +241,8 @@ export async function listInputs(
         "builds.state",
         "builds.created_at",
         "builds.updated_at",
-        "derivation_inputs.derivation_id as needed_by",
+        "edge.derivation_id as needed_by",
       ])
-      .where("derivation_inputs.derivation_id", "in", batch)
-      .where("link.evaluation_id", "=", evaluationId)
       .orderBy("derivations.name")
       .execute();
     found.push(...rows);
@@ -243,7 +250,7 @@ export async function listInputs(
   return found;
 }
 
-/** Builds of the evaluation that each derivation needs directly, counted by state. */
+/** Counted by state for each of the derivations. */
 export async function countDependencies(
   db: Queries,
   evaluationId: string,
@@ -251,17 +258,12 @@ export async function countDependencies(
 ): Promise<Map<number, Map<string, number>>> {
   const counts = new Map<number, Map<string, number>>();
   for (const batch of batchesOf(derivationIds)) {
-    const rows = await db
-      .selectFrom("derivation_inputs as edge")
-      .innerJoin("builds", "builds.derivation_id", "edge.input_id")
-      .innerJoin("evaluation_builds as link", "link.build_id", "builds.id")
+    const rows = await inputsQuery(db, evaluationId, batch)
       .select((select) => [
         "edge.derivation_id",
         "builds.state",
         select.fn.countAll<number>().as("count"),
       ])
-      .where("edge.derivation_id", "in", batch)
-      .where("link.evaluation_id", "=", evaluationId)
       .groupBy(["edge.derivation_id", "builds.state"])
       .execute();
     for (const row of rows) {

@@ -1,6 +1,7 @@
 import type {
   EvaluationId,
   EvaluationMessage,
+  FetchResult,
   OrganizationId,
   UsageRecord,
 } from "@gradient/protocol";
@@ -91,6 +92,49 @@ export async function hasActiveEvaluation(db: Queries, projectId: string): Promi
     .where("state", "not in", ENDED_EVALUATION_STATES)
     .executeTakeFirst();
   return row !== undefined;
+}
+
+/** What an evaluation takes over from its project. */
+export interface ProjectToEvaluate {
+  readonly name: string;
+  readonly organization: OrganizationId;
+  readonly repository: string;
+  readonly wildcard: string;
+}
+
+export async function findProjectToEvaluate(
+  db: Queries,
+  projectId: string,
+): Promise<ProjectToEvaluate | null> {
+  const row = await db
+    .selectFrom("projects")
+    .select(["name", "organization_id", "repository", "wildcard"])
+    .where("id", "=", projectId)
+    .executeTakeFirst();
+  if (row === undefined) return null;
+  const { organization_id, ...project } = row;
+  return { ...project, organization: organizationIdSchema.parse(organization_id) };
+}
+
+/** Resolves to the id of the new row: each evaluation has its own. */
+export async function insertCommit(
+  db: Queries,
+  commit: NonNullable<FetchResult["commit"]>,
+  now: number,
+): Promise<string> {
+  const id = uuidv7();
+  await db
+    .insertInto("commits")
+    .values({
+      id,
+      hash: commit.hash,
+      message: commit.message,
+      author_name: commit.authorName,
+      author_email: commit.authorEmail,
+      created_at: now,
+    })
+    .execute();
+  return id;
 }
 
 export interface NewEvaluation {
@@ -192,6 +236,16 @@ export async function insertMessages(
     }));
     await db.insertInto("evaluation_messages").values(rows).execute();
   }
+}
+
+/** Forgets the jobs of an evaluation and what was said of single attributes. Its builds stay. */
+export async function deleteDelivered(db: Queries, evaluationId: string): Promise<void> {
+  await db.deleteFrom("jobs").where("evaluation_id", "=", evaluationId).execute();
+  await db
+    .deleteFrom("evaluation_messages")
+    .where("evaluation_id", "=", evaluationId)
+    .where("attribute_json", "is not", null)
+    .execute();
 }
 
 export interface JobRecord {

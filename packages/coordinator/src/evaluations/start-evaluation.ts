@@ -1,5 +1,5 @@
-import { organizationIdSchema } from "@gradient/protocol";
 import {
+  findProjectToEvaluate,
   hasActiveEvaluation,
   insertEvaluation,
   type Evaluation,
@@ -16,12 +16,8 @@ export async function startEvaluation(
   request: { projectId: string; triggeredBy: string | null },
 ): Promise<Evaluation> {
   const { kysely, now, news } = change;
-  const project = await kysely
-    .selectFrom("projects")
-    .select(["organization_id", "name", "repository", "wildcard"])
-    .where("id", "=", request.projectId)
-    .executeTakeFirst();
-  if (project === undefined) throw new NotFoundError(`project ${request.projectId} does not exist`);
+  const project = await findProjectToEvaluate(kysely, request.projectId);
+  if (project === null) throw new NotFoundError(`project ${request.projectId} does not exist`);
   if (await hasActiveEvaluation(kysely, request.projectId)) {
     throw new ConflictError(
       `project '${project.name}' has an active evaluation already: wait for its end or abort it`,
@@ -30,7 +26,7 @@ export async function startEvaluation(
   const evaluation = await insertEvaluation(
     kysely,
     {
-      organization: organizationIdSchema.parse(project.organization_id),
+      organization: project.organization,
       project: request.projectId,
       repository: project.repository,
       wildcard: project.wildcard,

@@ -41,7 +41,7 @@ export async function takeJobs(
       await moveEvaluation(change.kysely, id, "job-delivered", change.now);
       await upsertJobs(change.kysely, id, records, change.now);
     },
-    last: (change) => recordBatch(change, id, batch),
+    last: (change) => recordBatch(change, id, batch, records),
   });
 }
 
@@ -66,13 +66,16 @@ function resolveJobs(
   return { records, wanted };
 }
 
-async function recordBatch(change: Change, evaluationId: string, batch: EvalJobs): Promise<void> {
+async function recordBatch(
+  change: Change,
+  evaluationId: string,
+  batch: EvalJobs,
+  records: readonly JobRecord[],
+): Promise<void> {
   const { kysely, now } = change;
   if (!(await insertEvaluationBatch(kysely, batch.fencing, batch.sequence))) return;
-  const errors = batch.jobs.flatMap((job) =>
-    job.outcome === "error"
-      ? [{ level: "Error" as const, text: job.error, attribute: job.attribute }]
-      : [],
+  const errors = records.flatMap(({ attribute, error }) =>
+    error === null ? [] : [{ level: "Error" as const, text: error, attribute }],
   );
   await insertMessages(kysely, evaluationId, [...batch.messages, ...errors], now);
 }

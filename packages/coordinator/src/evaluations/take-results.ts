@@ -1,9 +1,9 @@
 import type { EvalResult, Failure, FetchResult } from "@gradient/protocol";
-import { v7 as uuidv7 } from "uuid";
 import { countEvaluationBatches, type Answer, type Lease } from "../db/assignment-repository.ts";
 import { hashPartOf, type CachedPathReads } from "../db/cache-path-repository.ts";
 import {
   findEvaluation,
+  insertCommit,
   insertMessages,
   moveEvaluation,
   setEvaluationFacts,
@@ -45,18 +45,7 @@ export async function takeFetchResult(
     await takeFailure(change, evaluation, "fetch", { message, isTransient: true }, options.retries);
     return ACCEPTED;
   }
-  const commitId = uuidv7();
-  await kysely
-    .insertInto("commits")
-    .values({
-      id: commitId,
-      hash: commit.hash,
-      message: commit.message,
-      author_name: commit.authorName,
-      author_email: commit.authorEmail,
-      created_at: now,
-    })
-    .execute();
+  const commitId = await insertCommit(kysely, commit, now);
   const facts = { commit_id: commitId, source_path: base, tries: 0, retry_at: null };
   await setEvaluationFacts(kysely, evaluation.id, now, facts);
   news.tasks.add(evaluation.id);

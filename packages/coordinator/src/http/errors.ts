@@ -7,13 +7,14 @@ import {
   UnprocessableError,
 } from "../errors.ts";
 import type { ErrorEnvelope } from "./envelope.ts";
+import { REQUEST_ID_HEADER } from "./request-ids.ts";
 
 export function errorBody(error: Pick<CoordinatorError, "code" | "message">): ErrorEnvelope {
   return { error: true, code: error.code, message: error.message };
 }
 
 /** Answer to everything that is a bug or a failure of ours; the cause is only logged. */
-export const INTERNAL_ERROR: ErrorEnvelope = {
+const INTERNAL_ERROR: ErrorEnvelope = {
   error: true,
   code: "internal",
   message: "internal error; the server's log tells why, under this answer's x-request-id",
@@ -25,6 +26,8 @@ export function handleError(
   request: FastifyRequest,
   reply: FastifyReply,
 ): FastifyReply {
+  // Hooks have not run when the path itself is at fault.
+  reply.header(REQUEST_ID_HEADER, request.id);
   const known = toCoordinatorError(error);
   if (known !== null) {
     if (known.status === 401) reply.header("www-authenticate", challengeFor(request.url));
@@ -40,7 +43,7 @@ function challengeFor(url: string): string {
 }
 
 /** What may be told of an error; null when it is ours. */
-export function toCoordinatorError(error: unknown): CoordinatorError | null {
+function toCoordinatorError(error: unknown): CoordinatorError | null {
   if (error instanceof CoordinatorError) return error;
   if (hasZodFastifySchemaValidationErrors(error)) return fromValidation(error);
   if (!isFastifyError(error)) return null;

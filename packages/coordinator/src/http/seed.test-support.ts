@@ -3,7 +3,7 @@ import { v7 as uuidv7 } from "uuid";
 import type { Queries } from "../db/client.ts";
 
 /** Milliseconds of the seeded rows: 2025-11-22T00:00:00Z. */
-export const SEED_TIME = 1_763_769_600_000;
+const SEED_TIME = 1_763_769_600_000;
 
 export const usage: UsageRecord = {
   cpuQuality: "exact",

@@ -84,6 +84,7 @@ describe("every refusal has the envelope", () => {
     const answer = await server.get("/api/v1/orgs/%E0%A4%A", token);
     expect(answer.status).toBe(400);
     expect(answer.json?.error).toBe(true);
+    expect(answer.headers.get("x-request-id")).toBeTruthy();
   });
 
   test("credentials that are missing or dead", async () => {

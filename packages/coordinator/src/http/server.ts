@@ -44,7 +44,7 @@ export async function createHttpServer(
     trustProxy: [...services.config.trustedProxies],
     bodyLimit: services.config.maxRequestSize,
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
-    frameworkErrors: handleError,
+    frameworkErrors: (error, request, reply) => void handleError(error, request, reply),
     clientErrorHandler: refuseMalformed,
     serverFactory: (handler) => rawServer(services, handler),
   });

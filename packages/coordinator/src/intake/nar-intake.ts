@@ -77,7 +77,9 @@ export class NarIntake {
     const hashes = nars.map(({ object }) => object.narHash);
     await this.#lock.hold(hashes, async () => {
       const missing = nars.filter(({ object }) => this.#find(object.narHash) === null);
-      await Promise.all(missing.map((nar) => this.#write(nar)));
+      await this.#files.store(
+        missing.map(({ object, bytes }) => ({ narHash: object.narHash, bytes })),
+      );
       await this.#record(missing.map(({ object }) => object));
     });
   }
@@ -87,12 +89,6 @@ export class NarIntake {
     return this.#database.relaxedTransaction(({ kysely }) =>
       insertNarObjects(kysely, objects, this.#clock.now()),
     );
-  }
-
-  async #write({ object, bytes }: PackedNar): Promise<void> {
-    await using draft = await this.#files.draft();
-    await draft.write(bytes);
-    await draft.keep(object.narHash);
   }
 }
 

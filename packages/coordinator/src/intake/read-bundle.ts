@@ -22,7 +22,7 @@ export async function* readBundle(
   source.pipe(archive);
   try {
     for await (const entry of archive) {
-      const { name, size = 0, type } = entry.header;
+      const { name, size, type } = entry.header;
       if (type !== "file") {
         throw new UnprocessableError(
           `bundle entry '${name}' is a ${type}: only files are expected`,
@@ -36,11 +36,7 @@ export async function* readBundle(
           `bundle entry '${name}' has ${size} bytes, ${MAX_ENTRY_BYTES} are allowed`,
         );
       }
-      const pieces: Uint8Array[] = [];
-      for await (const piece of entry) {
-        if (piece instanceof Uint8Array) pieces.push(piece);
-      }
-      yield { name, contents: Buffer.concat(pieces) };
+      yield { name, contents: await collect(entry) };
     }
   } catch (error) {
     if (error instanceof Error && /tar/i.test(error.message) && !("code" in error)) {
@@ -53,6 +49,14 @@ export async function* readBundle(
   } finally {
     source.destroy();
   }
+}
+
+async function collect(entry: AsyncIterable<unknown>): Promise<Buffer> {
+  const pieces: Uint8Array[] = [];
+  for await (const piece of entry) {
+    if (piece instanceof Uint8Array) pieces.push(piece);
+  }
+  return Buffer.concat(pieces);
 }
 
 async function* decompress(

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 
 /** Longest time that a piece of heavy work keeps everything else waiting. */
-const MAX_TURN_MS = 5;
+const MAX_TURN_MS = 2;
 
 /** Lets a long computation on the main thread give way: await `giveWay` after each step. */
 export class Turns {

@@ -107,14 +107,24 @@ export class LogFiles implements Logs, AsyncDisposable {
     signal: AbortSignal,
   ): AsyncGenerator<string, void, undefined> {
     const decoder = new TextDecoder();
+    for await (const bytes of this.#followBytes(attempt, offset, signal)) {
+      const text = decoder.decode(bytes, { stream: true });
+      if (text !== "") yield text;
+    }
+  }
+
+  async *#followBytes(
+    attempt: number,
+    offset: number,
+    signal: AbortSignal,
+  ): AsyncGenerator<Uint8Array, void, undefined> {
     const feed = await this.#feedOf(attempt);
     feed.followers += 1;
     try {
       for (let at = offset; ;) {
         for await (const bytes of this.#bytes(attempt, at)) {
           at += bytes.length;
-          const text = decoder.decode(bytes, { stream: true });
-          if (text !== "") yield text;
+          yield bytes;
         }
         if (at < feed.size) continue;
         if (feed.isFinished) break;

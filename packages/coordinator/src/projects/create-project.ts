@@ -6,7 +6,7 @@ import { checkDisplayName, checkSlug } from "../rules/names.ts";
 import { checkRepository } from "../rules/repository.ts";
 import { checkWildcard } from "../rules/wildcard.ts";
 
-export const DEFAULT_KEPT_EVALUATIONS = 30;
+const DEFAULT_KEPT_EVALUATIONS = 30;
 /** More than this are not kept for any project. */
 export const MAX_KEPT_EVALUATIONS = 30;
 

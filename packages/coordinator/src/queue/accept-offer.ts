@@ -2,7 +2,12 @@ import type { Fencing } from "@gradient/protocol";
 import { acceptLease, deleteLease, type Answer, type Lease } from "../db/assignment-repository.ts";
 import { findAttemptedBuild, startAttempt } from "../db/attempt-repository.ts";
 import { moveBuilds } from "../db/build-repository.ts";
-import { findEvaluation, moveEvaluation, setEvaluationFacts } from "../db/evaluation-repository.ts";
+import {
+  deleteDelivered,
+  findEvaluation,
+  moveEvaluation,
+  setEvaluationFacts,
+} from "../db/evaluation-repository.ts";
 import { buildTransitions } from "../scheduler/build-state.ts";
 import { evaluationTransitions } from "../scheduler/evaluation-state.ts";
 import { transit } from "../scheduler/transition.ts";
@@ -17,7 +22,10 @@ export async function acceptOffer(
 ): Promise<Answer> {
   const { kysely, now, news } = change;
   const lease = await acceptLease(kysely, fencing, now + leaseMs);
-  if (lease === null) return refused("the offer was withdrawn");
+  if (lease === null) {
+    news.released.push(fencing);
+    return refused("the offer was withdrawn");
+  }
   const answer =
     lease.attempt === null
       ? await startTask(change, lease)
@@ -59,6 +67,8 @@ async function startTask(change: Change, lease: Lease): Promise<Answer> {
   );
   if (!step.isAllowed) return refused(step.reason);
   await moveEvaluation(kysely, evaluation.id, event, now);
+  // What an evaluation that was lost on the way has delivered comes again.
+  if (lease.kind === "eval") await deleteDelivered(kysely, evaluation.id);
   const started = lease.kind === "fetch" ? { fetch_started_at: now } : { eval_started_at: now };
   await setEvaluationFacts(kysely, evaluation.id, now, started);
   return ACCEPTED;

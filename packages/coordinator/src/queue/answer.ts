@@ -28,6 +28,8 @@ export async function answerOnce(
   const { kysely, now, news } = change;
   const lease = await findLease(kysely, fencing, worker);
   if (lease === null) {
+    // It may have gone with what it was about, for instance a project that was deleted.
+    news.released.push(fencing);
     const earlier = await findAnswer(kysely, fencing, worker);
     return earlier ?? refused(`assignment ${fencing} is not leased to this worker any more`);
   }
@@ -35,5 +37,8 @@ export async function answerOnce(
   await deleteLease(kysely, fencing);
   await insertAnswer(kysely, lease, answer, now);
   news.released.push(fencing);
+  // Whoever has reported need not be told to stop.
+  const own = news.cancelled.findIndex((cancelled) => cancelled.lease.fencing === fencing);
+  if (own >= 0) news.cancelled.splice(own, 1);
   return answer;
 }

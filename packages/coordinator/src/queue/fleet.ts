@@ -32,16 +32,22 @@ export function holdsSlot({ lease, phase }: HeldLease): boolean {
   return lease.kind === "build" && phase !== "uploading";
 }
 
+/** Builds that a worker holds at most, uploads included, for each that it runs at once: uploads that do not come through hold up its builds in the end. */
+const HELD_PER_SLOT = 4;
+
 /** What a worker could build now, with `reserved` more builds than the book knows of. */
 export function seatOf(worker: ConnectedWorker, leases: LeaseBook, reserved: number): BuildSeat {
   let held = reserved;
+  let uploading = 0;
   for (const lease of leases.ofWorker(worker.id)) {
     if (holdsSlot(lease)) held += 1;
+    else if (lease.lease.kind === "build") uploading += 1;
   }
   const max = worker.maxConcurrentBuilds;
-  const freeSlots = Math.max(max - held, 0);
+  const bound = Math.max(HELD_PER_SLOT * max - uploading - held, 0);
+  const freeSlots = Math.min(Math.max(max - held, 0), bound);
   // One more than it can build, so that its inputs are there when a slot is.
-  const room = max === 0 ? 0 : Math.max(max + 1 - held, 0);
+  const room = max === 0 ? 0 : Math.min(Math.max(max + 1 - held, 0), bound);
   return {
     worker: worker.id,
     organizations: worker.isDraining ? NOBODY : worker.organizationsFor("build"),

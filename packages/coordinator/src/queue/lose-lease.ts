@@ -10,8 +10,8 @@ import type { Change } from "./change.ts";
 /** Takes an offer back that was not accepted: what was offered is in the queue again as if nothing had happened. */
 export async function withdrawOffer(change: Change, lease: Lease): Promise<void> {
   const { kysely, news } = change;
-  if (!(await deleteLease(kysely, lease.fencing))) return;
   news.released.push(lease.fencing);
+  if (!(await deleteLease(kysely, lease.fencing))) return;
   if (lease.evaluation !== null) news.tasks.add(lease.evaluation);
   if (lease.attempt === null) return;
   const attempted = await findAttemptedBuild(kysely, lease.attempt);
@@ -31,13 +31,13 @@ export async function loseLease(
 ): Promise<void> {
   const { kysely, news } = change;
   const held = await findLease(kysely, lease.fencing, lease.worker);
+  news.released.push(lease.fencing);
   if (held === null) return;
   if (held.state === "offered") {
     await withdrawOffer(change, held);
     return;
   }
   await deleteLease(kysely, lease.fencing);
-  news.released.push(lease.fencing);
   if (held.attempt !== null) await loseAttempt(change, held.attempt, reason, retries);
   if (held.evaluation === null) return;
   const evaluation = await findEvaluation(kysely, held.evaluation);

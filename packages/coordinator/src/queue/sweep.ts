@@ -12,8 +12,9 @@ import type { Logger } from "../logger.ts";
 import type { ChangeFacts } from "./change.ts";
 import { loseLease } from "./lose-lease.ts";
 
+const HOUR_MS = 3600 * 1000;
 /** Recorded answers are kept longer than any worker holds a result back. */
-const ANSWERS_KEPT_MS = 7 * 24 * 3600 * 1000;
+const ANSWERS_KEPT_MS = 7 * 24 * HOUR_MS;
 
 export interface SweepOptions {
   readonly kysely: Queries;
@@ -36,6 +37,7 @@ export class Sweep implements AsyncDisposable {
   #timer: Disposable | null = null;
   #running: Promise<void> = Promise.resolve();
   #lastAt: number;
+  #cleanedAt = 0;
 
   constructor(options: SweepOptions) {
     this.#options = options;
@@ -63,7 +65,10 @@ export class Sweep implements AsyncDisposable {
     }
     const due = await findDueRetries(kysely, now);
     if (due.length > 0) await changes((change) => restartBuilds(change, due));
-    await deleteAnswersBefore(kysely, now - ANSWERS_KEPT_MS);
+    if (now - this.#cleanedAt > HOUR_MS) {
+      this.#cleanedAt = now;
+      await deleteAnswersBefore(kysely, now - ANSWERS_KEPT_MS);
+    }
     wake();
   }
 

@@ -1,4 +1,3 @@
-import type { WorkerId } from "@gradient/protocol";
 import type { ReadyQueue } from "../scheduler/ready-queue.ts";
 import type { News } from "./change.ts";
 import type { EvaluationTasks } from "./evaluation-tasks.ts";
@@ -16,8 +15,6 @@ export interface NewsListeners {
   review(): void;
   /** Nothing is added to the attempt's log any more. */
   logEnded(attempt: number): void;
-  /** The worker holds one thing less. */
-  released(worker: WorkerId): void;
 }
 
 /** Brings memory and workers up to date with a transaction that was committed. Synchronous, so that nobody sees one without the other. */
@@ -33,12 +30,7 @@ export function tellNews(listeners: NewsListeners, news: News): void {
     const { assignment, fencing } = lease;
     fleet.find(lease.worker)?.send({ type: "cancel", assignment, fencing, reason });
   }
-  const freed = new Set<WorkerId>();
-  for (const fencing of news.released) {
-    const held = leases.get(fencing);
-    leases.remove(fencing);
-    if (held !== null) freed.add(held.lease.worker);
-  }
+  for (const fencing of news.released) leases.remove(fencing);
   for (const build of news.ready) queue.add(build);
   for (const build of news.reordered) {
     // One that is just being offered keeps its offer.
@@ -50,7 +42,6 @@ export function tellNews(listeners: NewsListeners, news: News): void {
   for (const id of news.tasks) tasks.note(id);
   for (const id of news.closed) tasks.forget(id);
   for (const attempt of news.ended) listeners.logEnded(attempt);
-  if (news.ready.length > 0 || news.tasks.size > 0 || freed.size > 0) listeners.wake();
+  if (news.ready.length > 0 || news.tasks.size > 0 || news.released.length > 0) listeners.wake();
   if (news.ready.length > 0 || news.tasks.size > 0) listeners.review();
-  for (const worker of freed) listeners.released(worker);
 }

@@ -49,10 +49,10 @@ function passwordFault(password: string): string | null {
   if (!/\p{Lu}/u.test(password)) return "it needs an upper-case letter";
   if (!/\p{Ll}/u.test(password)) return "it needs a lower-case letter";
   if (!/\d/.test(password)) return "it needs a digit";
-  if (![...PASSWORD_SYMBOLS].some((symbol) => password.includes(symbol))) {
+  if (!Array.from(PASSWORD_SYMBOLS).some((symbol) => password.includes(symbol))) {
     return `it needs one of ${PASSWORD_SYMBOLS}`;
   }
-  const points = [...password].map((character) => character.codePointAt(0) ?? 0);
+  const points = Array.from(password, (character) => character.codePointAt(0) ?? 0);
   if (hasRun(points, 4, 1)) return "it has four characters in ascending order, such as 1234";
   if (hasRun(points, 3, 0)) return "it has the same character three times in a row";
   return null;

@@ -41,7 +41,9 @@ export async function reconcile(options: ReconcileOptions, hello: Hello): Promis
       state === "finished" ? "send" : (await isWanted(options.kysely, lease)) ? "keep" : "cancel";
     verdicts.push({ assignment, fencing, action });
   }
-  for (const { lease } of [...leases.ofWorker(worker)]) {
+  // A list, because the book changes on the way.
+  const held = Array.from(leases.ofWorker(worker));
+  for (const { lease } of held) {
     if (known.has(lease.fencing)) continue;
     const reason = `worker ${worker} came back and does not know of it`;
     await changes((change) => loseLease(change, lease, reason, retries));

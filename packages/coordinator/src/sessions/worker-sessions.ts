@@ -1,11 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
-import {
-  MAX_FRAME_BYTES,
-  workerIdSchema,
-  type ToCoordinator,
-  type WorkerId,
-} from "@gradient/protocol";
+import { MAX_FRAME_BYTES, workerIdSchema, type ToCoordinator } from "@gradient/protocol";
 import { WebSocketServer, type WebSocket } from "ws";
 import type { Clock } from "../clock.ts";
 import { renewLeases } from "../db/assignment-repository.ts";
@@ -25,6 +20,9 @@ import { Session } from "./session.ts";
 /** After so many pings without any sign of life the socket is dead. */
 const MISSED_PINGS = 3;
 const GOING_AWAY = 1001;
+const TRY_AGAIN_LATER = 1013;
+/** Sockets at once, authenticated or not. */
+const MAX_CONNECTIONS = 2000;
 
 export interface WorkerSessionsOptions {
   readonly database: Database;
@@ -88,7 +86,7 @@ export class WorkerSessions implements WorkerLink, AsyncDisposable {
     session.authorization = restrict(session.authorization, registrations);
     onFleetChanged("less");
     if (registrations.length === 0) {
-      this.dismissIfUseless(session.id);
+      this.#dismissIfUseless(session);
       return;
     }
     const nonce = newNonce();
@@ -105,11 +103,9 @@ export class WorkerSessions implements WorkerLink, AsyncDisposable {
   }
 
   /** Closes a session that nobody authorizes any more, once what it holds has come to its end. */
-  dismissIfUseless(worker: WorkerId): void {
-    const { roster, leases } = this.#options;
-    const session = roster.findAny(worker);
-    if (session === null || session.nonce !== null || session.authorized.size > 0) return;
-    if (leases.ofWorker(worker).next().done !== true) return;
+  #dismissIfUseless(session: Session): void {
+    if (session.nonce !== null || session.authorized.size > 0) return;
+    if (this.#options.leases.ofWorker(session.id).next().done !== true) return;
     session.link.reject("unauthorized", "no organization authorizes this worker any more");
   }
 
@@ -121,6 +117,10 @@ export class WorkerSessions implements WorkerLink, AsyncDisposable {
   }
 
   #accept(socket: WebSocket): void {
+    if (this.#served.size >= MAX_CONNECTIONS) {
+      socket.close(TRY_AGAIN_LATER, "too many connections");
+      return;
+    }
     const link = new Link(socket, this.#options.logger);
     const served = this.#serve(link)
       .catch((error: unknown) => {
@@ -147,7 +147,7 @@ export class WorkerSessions implements WorkerLink, AsyncDisposable {
       logger.info({ worker: session.id, epoch: session.epoch }, "a worker has connected");
       onFleetChanged("more");
       // Registrations may have been withdrawn during the handshake.
-      this.dismissIfUseless(session.id);
+      this.#dismissIfUseless(session);
       using _watch = this.#watch(session);
       await this.#listen(session);
     } finally {
@@ -170,6 +170,7 @@ export class WorkerSessions implements WorkerLink, AsyncDisposable {
       } else {
         await handler.handle(session, message);
         if (message.type === "draining") onFleetChanged("less");
+        this.#dismissIfUseless(session);
       }
     }
   }
@@ -193,7 +194,7 @@ export class WorkerSessions implements WorkerLink, AsyncDisposable {
       onFleetChanged("more");
     } else {
       onFleetChanged("less");
-      this.dismissIfUseless(session.id);
+      this.#dismissIfUseless(session);
     }
   }
 
@@ -207,6 +208,7 @@ export class WorkerSessions implements WorkerLink, AsyncDisposable {
       unanswered = 0;
     });
     link.onPong(() => {
+      this.#dismissIfUseless(session);
       this.#renew(session).catch((error: unknown) => {
         logger.error({ err: error, worker: session.id }, "leases could not be renewed");
       });

@@ -10,7 +10,9 @@ const NAR_HASH = /^[01][0-9a-df-np-sv-z]{51}$/;
 export interface Draft extends AsyncDisposable {
   /** Appends; resolves when the bytes are written. */
   write(bytes: Uint8Array): Promise<void>;
-  /** Makes the bytes durable and gives them their name. A file that is there already has the same bytes or an equally good form of them. */
+  /** Makes the bytes durable and gives them their name, which is not durable yet. Resolves to the folder. */
+  name(narHash: string): Promise<string>;
+  /** Makes bytes and name durable. A file that is there already has the same bytes or an equally good form of them. */
   keep(narHash: string): Promise<void>;
 }
 
@@ -51,15 +53,17 @@ export class NarFiles implements NarStore, AsyncDisposable {
     const path = join(this.#drafts, uuidv4());
     const handle = await open(path, "wx", 0o644);
     let isKept = false;
+    const name = async (narHash: string): Promise<string> => {
+      const target = this.file(narHash);
+      await Promise.all([this.#folder(dirname(target)), handle.datasync()]);
+      await rename(path, target);
+      isKept = true;
+      return dirname(target);
+    };
     return {
       write: (bytes) => writeAll(handle, bytes),
-      keep: async (narHash) => {
-        const target = this.file(narHash);
-        const [folder] = await Promise.all([this.#folder(dirname(target)), handle.datasync()]);
-        await rename(path, target);
-        isKept = true;
-        await folder.sync();
-      },
+      name,
+      keep: async (narHash) => this.#sync(await name(narHash)),
       [Symbol.asyncDispose]: async () => {
         await handle.close();
         if (!isKept) await rm(path, { force: true });
@@ -67,9 +71,26 @@ export class NarFiles implements NarStore, AsyncDisposable {
     };
   }
 
+  /** Stores many small objects at once. Each folder is made durable once. */
+  async store(objects: readonly { narHash: string; bytes: Uint8Array }[]): Promise<void> {
+    const folders = await Promise.all(
+      objects.map(async ({ narHash, bytes }) => {
+        await using draft = await this.draft();
+        await draft.write(bytes);
+        return await draft.name(narHash);
+      }),
+    );
+    await Promise.all([...new Set(folders)].map((folder) => this.#sync(folder)));
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     for (const handle of this.#folders.values()) await (await handle).close();
     this.#folders.clear();
+  }
+
+  async #sync(folder: string): Promise<void> {
+    const handle = await this.#folder(folder);
+    await handle.sync();
   }
 
   #folder(folder: string): Promise<FileHandle> {

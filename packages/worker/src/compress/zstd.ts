@@ -3,8 +3,8 @@ import zstd from "zstd-napi/binding.js";
 import { WorkerError } from "../errors.ts";
 
 /**
- * Level 1 with long-distance matching over 32 MiB: the ratio of level 3 at one and a half times its speed
- * (measured on NARs of binaries, docs/dependencies.md). Small inputs gain nothing from the long window.
+ * Level 1 with long-distance matching over 32 MiB: the ratio of level 3 at one and a half times its speed (measured on NARs of
+ * binaries: 94 against 62 MB for each second of CPU). Small inputs gain nothing from the long window.
  */
 const LEVEL = 1;
 const WINDOW_LOG = 25;

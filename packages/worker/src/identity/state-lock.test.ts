@@ -29,5 +29,5 @@ test("the lock of a worker that was killed is no lock", async () => {
 
 test("a state directory that cannot hold it is the operator's mistake", async () => {
   await expect(lockStateDirectory(`/${"x".repeat(120)}`)).rejects.toBeInstanceOf(UserError);
-  await expect(lockStateDirectory("/proc/no/such")).rejects.toBeInstanceOf(UserError);
+  await expect(lockStateDirectory("/dev/null/state")).rejects.toBeInstanceOf(UserError);
 });

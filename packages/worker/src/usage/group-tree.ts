@@ -73,8 +73,12 @@ export class GroupTree implements AsyncDisposable {
     return group;
   }
 
+  /** Ends what is left in leaves that nobody has finished. The parent stays when this process itself is in it. */
   async [Symbol.asyncDispose](): Promise<void> {
     for (const parent of new Group({ v2: this.#v2, v1: this.#v1 }).paths) {
+      const leaves = groupsIn(parent).filter((group) => path.basename(group) !== "self");
+      leaves.flatMap(processesBelow).forEach(killOne);
+      for (const leaf of leaves) await removeGroup(leaf);
       await rmdir(parent).catch(ignore);
     }
   }

@@ -131,6 +131,17 @@ describe.runIf(tree !== null)("control groups of this machine", () => {
     expect(groups.some((file) => existsSync(file))).toBe(false);
   });
 
+  test("closing ends what no meter was finished for", async () => {
+    const others = await openUsageMeters();
+    const meter = await others.start("unfinished", NO_LIMITS);
+    const groups = meter.enter.filter((word) => word.endsWith("cgroup.procs"));
+    const child = await waiting("sleep 600");
+    await meter.add(child.pid);
+    await others[Symbol.asyncDispose]();
+    expect((await child.exit).signal).toBe("SIGKILL");
+    expect(groups.some((file) => existsSync(file))).toBe(false);
+  });
+
   test("killing ends what forks as fast as it can", async () => {
     const meter = await meters.start("forks", NO_LIMITS);
     const child = await waiting("while :; do sleep 0.01 & done");

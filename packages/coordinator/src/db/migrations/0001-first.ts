@@ -158,6 +158,9 @@ async function createCacheTables(db: Kysely<unknown>): Promise<void> {
     .addColumn("created_at", "bigint", required)
     .execute();
   await index(db, "cache_upstreams", ["cache_id"]);
+}
+
+async function createApiKeyTable(db: Kysely<unknown>): Promise<void> {
   await db.schema
     .createTable("api_keys")
     .addColumn("id", "text", id)
@@ -350,6 +353,9 @@ async function createBuildTables(db: Kysely<unknown>): Promise<void> {
     .addUniqueConstraint("evaluation_builds_link", ["evaluation_id", "build_id"])
     .execute();
   await index(db, "evaluation_builds", ["build_id", "evaluation_id"]);
+}
+
+async function createAttemptTable(db: Kysely<unknown>): Promise<void> {
   await db.schema
     .createTable("attempts")
     .addColumn("number", "integer", sequence)
@@ -435,9 +441,11 @@ export async function up(db: Kysely<unknown>): Promise<void> {
   await createOrganizationTables(db);
   await createWorkerTables(db);
   await createCacheTables(db);
+  await createApiKeyTable(db);
   await createPathTables(db);
   await createEvaluationTables(db);
   await createDerivationTables(db);
   await createBuildTables(db);
+  await createAttemptTable(db);
   await createAssignmentTables(db);
 }

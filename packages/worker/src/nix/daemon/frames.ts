@@ -45,21 +45,27 @@ export async function readFrames(reader: ByteReader, listener: FrameListener): P
     switch (kind) {
       case LAST:
         return;
-      case NEXT:
-        listener.onMessage?.(await reader.string());
+      case NEXT: {
+        // Read before the optional call: its arguments are not evaluated when nobody listens.
+        const text = await reader.string();
+        listener.onMessage?.(text);
         break;
+      }
       case ERROR:
         throw await readError(reader);
       case START_ACTIVITY:
         await readStart(reader, listener);
         break;
-      case STOP_ACTIVITY:
-        listener.onStop?.(await reader.bigint());
+      case STOP_ACTIVITY: {
+        const id = await reader.bigint();
+        listener.onStop?.(id);
         break;
+      }
       case RESULT: {
         const id = await reader.bigint();
         const type = await reader.number();
-        listener.onResult?.({ id, type, fields: await readFields(reader) });
+        const fields = await readFields(reader);
+        listener.onResult?.({ id, type, fields });
         break;
       }
       default:

@@ -68,6 +68,26 @@ describe("numbers and strings", () => {
 });
 
 describe("frames", () => {
+  test("are read to their end also when nobody listens to them", async () => {
+    const bytes = new Request()
+      .number(NEXT)
+      .string("warning: SQLite database is busy")
+      .number(STOP_ACTIVITY)
+      .number(7)
+      .number(RESULT)
+      .number(7)
+      .number(101)
+      .number(1)
+      .number(1)
+      .string("a line")
+      .number(LAST)
+      .number(42)
+      .bytes();
+    const reader = readerOf(bytes);
+    await readFrames(reader, {});
+    expect(await reader.number()).toBe(42);
+  });
+
   test("are told in order, until the last", async () => {
     const bytes = new Request()
       .number(NEXT)

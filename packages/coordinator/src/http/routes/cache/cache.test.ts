@@ -3,6 +3,7 @@ import { writeFile } from "node:fs/promises";
 import { request, type IncomingMessage, type ServerResponse } from "node:http";
 import { encodeNix32, parseNarInfo } from "@gradient/protocol";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { seedEvaluation } from "../../seed.test-support.ts";
 import { openTestServer, type TestServer } from "../../server.test-support.ts";
 import { NarinfoLane } from "./narinfo-lane.ts";
 
@@ -201,6 +202,32 @@ test("a narinfo in memory is compared with the database again after two seconds"
   await sign(original);
 });
 
+test("a row that is damaged is one 500, not the end of the server", async () => {
+  const db = server.services.database.kysely;
+  const cache = await db
+    .selectFrom("caches")
+    .select("id")
+    .where("name", "=", "second")
+    .executeTakeFirstOrThrow();
+  await db
+    .insertInto("cache_paths")
+    .values({
+      cache_id: cache.id,
+      hash_part: OTHER_HASH,
+      path: `${OTHER_HASH}-broken`,
+      nar_hash: narHash,
+      references_json: "{",
+      signatures_json: "[]",
+      created_at: 1,
+      fetch_count: 0,
+    })
+    .execute();
+  const answer = await server.get(`/cache/second/${OTHER_HASH}.narinfo`);
+  await db.deleteFrom("cache_paths").where("hash_part", "=", OTHER_HASH).execute();
+  expect([answer.status, answer.json?.code]).toEqual([500, "internal"]);
+  expect((await server.get("health")).status).toBe(200);
+});
+
 /** Body of the lane's answer; null when it has none. */
 function answerOf(lane: NarinfoLane, url: string): string | null {
   let body: string | null = null;
@@ -375,4 +402,60 @@ test("a cache that is switched off answers 400 to everything", async () => {
     const answer = await server.get(`/cache/off/${path}`);
     expect([answer.status, answer.json?.code]).toEqual([400, "bad_request"]);
   }
+});
+
+describe("the log of a derivation", () => {
+  test("is shown by a cache that holds what it made, and by no other", async () => {
+    await using farm = await openTestServer({
+      logs: {
+        read: (attempt) => Promise.resolve(`log of ${attempt}\n`),
+        size: () => Promise.resolve(0),
+        follow: async function* () {},
+      },
+    });
+    const token = await farm.user("alice");
+    const db = farm.services.database.kysely;
+    await farm.put("orgs", token, { name: "acme", display_name: "Acme" });
+    const { id: organizationId } = (await farm.get("orgs/acme", token)).message;
+    const project = { name: "p", display_name: "P", repository: "https://x.yy/z", wildcard: "*" };
+    const projectId = String((await farm.put("projects/acme", token, project)).message);
+    const seed = await seedEvaluation(db, { organizationId, projectId, userId: null });
+    const cacheId = String(
+      (await farm.put("caches", token, { name: "open", display_name: "O", public: true })).message,
+    );
+    const path = `/cache/open/log/${seed.base.drvPath}`;
+    expect((await farm.get(path)).status).toBe(404);
+    await farm.post("orgs/acme/subscribe/open", token);
+    expect((await farm.get(path)).status).toBe(404);
+    await db
+      .insertInto("nar_objects")
+      .values({
+        nar_hash: narHash,
+        nar_size: 1,
+        file_hash: fileHash,
+        file_size: 1,
+        compression: "zstd",
+        created_at: 1,
+      })
+      .execute();
+    const output = seed.base.drvPath.replace(/\.drv$/, "");
+    await db
+      .insertInto("cache_paths")
+      .values({
+        cache_id: cacheId,
+        hash_part: output.slice(0, 32),
+        path: output,
+        nar_hash: narHash,
+        references_json: "[]",
+        signatures_json: "[]",
+        created_at: 1,
+        fetch_count: 0,
+      })
+      .execute();
+    const answer = await farm.get(path);
+    expect([answer.status, answer.text]).toEqual([200, `log of ${seed.base.attempt}\n`]);
+    expect(answer.headers.get("content-type")).toBe("text/plain; charset=utf-8");
+    expect((await farm.get(`/cache/open/log/${seed.lib.drvPath}`)).status).toBe(404);
+    expect((await farm.get("/cache/open/log/nonsense")).status).toBe(400);
+  });
 });

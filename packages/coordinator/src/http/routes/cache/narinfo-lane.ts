@@ -1,8 +1,9 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Clock } from "../../../clock.ts";
 import type { CacheSurfaceView } from "../../../db/cache-surface-view.ts";
+import { errorBody } from "../../errors.ts";
 import { REQUEST_ID_HEADER, type RequestIds } from "../../request-ids.ts";
-import { NARINFO_HEADERS, narinfoText } from "./narinfo-text.ts";
+import { NARINFO_HEADERS, narinfoText, noSuchPath } from "./narinfo-text.ts";
 
 /** Entries of one generation; there are two. An entry has about 1 KB. */
 const GENERATION_SIZE = 8192;
@@ -11,17 +12,21 @@ const BELIEVED_FOR_MS = 2000;
 
 const URL = /^\/cache\/(?<cache>[a-z0-9-]{1,64})\/(?<hash>[0-9a-df-np-sv-z]{32})\.narinfo$/;
 
-interface Entry {
+interface Answer {
+  status: number;
   body: string;
   /** Names and values in turn. */
   headers: readonly string[];
+}
+
+interface Entry extends Answer {
   believedUntil: number;
 }
 
 /**
  * Rendered narinfo files, ready to be sent, by the URL that asks for them. It stands before the router: a substituting client asks for
  * thousands of narinfos, and for a public cache one look into a map answers. What a path or cache has become is seen when it is looked at again,
- * at the latest after two seconds. Private caches, absent paths and everything odd go the long way, through narinfo.ts.
+ * at the latest after two seconds. Absent paths are looked up each time: they may come any moment. Private caches and everything odd go the long way, through narinfo.ts.
  *
  * Two generations make it least recently used without moving an entry at every hit: what is hit in the old generation moves to the young one,
  * and when the young one is full the old one is dropped.
@@ -39,42 +44,53 @@ export class NarinfoLane {
     this.#requestIds = requestIds;
   }
 
-  /** Answers when it can; false leaves request and response untouched. */
+  /** Answers when it can; false leaves request and response untouched. Never throws. */
   answer(request: IncomingMessage, response: ServerResponse): boolean {
     if (request.method !== "GET" && request.method !== "HEAD") return false;
-    const url = request.url ?? "";
-    const known = this.#young.get(url) ?? this.#revive(url);
-    const isBelieved = known !== undefined && known.believedUntil >= this.#clock.now();
-    const entry = isBelieved ? known : this.#render(url);
-    if (entry === null) return false;
+    const answer = this.#find(request.url ?? "");
+    if (answer === null) return false;
     const requestId = this.#requestIds.of(request);
-    response.writeHead(200, [...entry.headers, REQUEST_ID_HEADER, requestId]);
-    // As a string, which Node writes together with the head; a buffer would be a second piece. A narinfo is ASCII.
-    response.end(request.method === "HEAD" ? undefined : entry.body, "latin1");
+    response.writeHead(answer.status, [...answer.headers, REQUEST_ID_HEADER, requestId]);
+    // As a string, which Node writes together with the head; a buffer would be a second piece. All of it is ASCII.
+    response.end(request.method === "HEAD" ? undefined : answer.body, "latin1");
     return true;
   }
 
-  /** Reads, renders and keeps what the URL asks for; null for anything but a path that a public cache holds. */
-  #render(url: string): Entry | null {
+  #find(url: string): Answer | null {
+    const known = this.#young.get(url) ?? this.#revive(url);
+    if (known !== undefined && known.believedUntil >= this.#clock.now()) return known;
     this.#young.delete(url);
+    try {
+      return this.#look(url);
+    } catch {
+      // The long way meets the same failure, and knows how to answer and log it.
+      return null;
+    }
+  }
+
+  /** Reads what the URL asks for, and keeps it when it is there; null for anything but a narinfo of a public cache. */
+  #look(url: string): Answer | null {
     const { cache: name = "", hash = "" } = URL.exec(url)?.groups ?? {};
     const cache = name === "" ? undefined : this.#surface.findCache(name);
     if (cache === undefined || cache.public === 0 || cache.active === 0) return null;
     const path = this.#surface.findPath(cache.id, hash);
-    if (path === undefined) return null;
-    const body = narinfoText(path);
-    const headers = { ...NARINFO_HEADERS, "content-length": String(body.length) };
-    const entry: Entry = {
-      body,
-      headers: Object.entries(headers).flat(),
-      believedUntil: this.#clock.now() + BELIEVED_FOR_MS,
-    };
+    if (path === undefined) {
+      const body = errorBody({ code: "not_found", message: noSuchPath(name, hash) });
+      return makeAnswer(404, JSON.stringify(body), {
+        "content-type": "application/json; charset=utf-8",
+      });
+    }
+    const answer = makeAnswer(200, narinfoText(path), NARINFO_HEADERS);
+    this.#keep(url, { ...answer, believedUntil: this.#clock.now() + BELIEVED_FOR_MS });
+    return answer;
+  }
+
+  #keep(url: string, entry: Entry): void {
     if (this.#young.size >= GENERATION_SIZE) {
       this.#old = this.#young;
       this.#young = new Map();
     }
     this.#young.set(url, entry);
-    return entry;
   }
 
   /** Drops everything of a cache whose key, name, visibility or state changed. */
@@ -92,4 +108,9 @@ export class NarinfoLane {
     this.#young.set(url, entry);
     return entry;
   }
+}
+
+function makeAnswer(status: number, body: string, headers: Record<string, string>): Answer {
+  const all = { ...headers, "content-length": String(body.length) };
+  return { status, body, headers: Object.entries(all).flat() };
 }

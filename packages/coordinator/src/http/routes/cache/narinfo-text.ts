@@ -8,6 +8,10 @@ export const NARINFO_HEADERS = {
   "access-control-allow-origin": "*",
 } as const;
 
+export function noSuchPath(cacheName: string, hash: string): string {
+  return `cache "${cacheName}" has no path with hash ${hash}`;
+}
+
 /** Where a cache shows a NAR, relative to its root. */
 function narUrl(path: SurfacePath): string {
   return `nar/${path.file_hash}.nar.zst`;

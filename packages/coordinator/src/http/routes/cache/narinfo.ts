@@ -2,7 +2,7 @@ import { BadRequestError, NotFoundError } from "../../../errors.ts";
 import { isJsonWanted } from "./answers.ts";
 import { readableCache } from "./cache-access.ts";
 import type { CacheRoute } from "../../api.ts";
-import { NARINFO_HEADERS, narinfoJson, narinfoText } from "./narinfo-text.ts";
+import { NARINFO_HEADERS, narinfoJson, narinfoText, noSuchPath } from "./narinfo-text.ts";
 
 const FILE = /^(?<hash>[0-9a-df-np-sv-z]{32})\.narinfo$/;
 
@@ -18,9 +18,7 @@ export const narinfo: CacheRoute = (app, services) => {
       );
     }
     const path = surface.findPath(cache.id, hash);
-    if (path === undefined) {
-      throw new NotFoundError(`cache "${cache.name}" has no path with hash ${hash}`);
-    }
+    if (path === undefined) throw new NotFoundError(noSuchPath(cache.name, hash));
     reply.headers({ "x-cache": "HIT", "access-control-allow-origin": "*" });
     if (isJsonWanted(request)) return narinfoJson(path);
     return reply.headers(NARINFO_HEADERS).send(Buffer.from(narinfoText(path)));

@@ -1,0 +1,159 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { openDatabase } from "../db/client.ts";
+import { settingKey, settingNames } from "../config/settings.ts";
+import { runCli } from "./program.ts";
+
+let directory: string;
+
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), "cli-"));
+});
+afterAll(() => rmSync(directory, { recursive: true }));
+
+interface Run {
+  exitCode: number;
+  out: string;
+  err: string;
+}
+
+/** Runs a command line to its end; `stop` is asked for once `until` is written. */
+async function run(
+  args: string[],
+  until?: { text: string; act: (out: string) => Promise<void> },
+): Promise<Run> {
+  let out = "";
+  let err = "";
+  const stop = new AbortController();
+  let meanwhile: Promise<void> = Promise.resolve();
+  const exitCode = await runCli(args, {
+    env: {},
+    writeOut: (text) => {
+      out += text;
+      if (until !== undefined && out.includes(until.text)) {
+        meanwhile = until.act(out).finally(() => stop.abort());
+      }
+    },
+    writeErr: (text) => {
+      err += text;
+    },
+    stop: stop.signal,
+  });
+  await meanwhile;
+  return { exitCode, out, err };
+}
+
+function fileWith(text: string): string {
+  const file = join(directory, `${Math.random()}`);
+  writeFileSync(file, text);
+  return file;
+}
+
+const freshDir = () => join(directory, `${Math.random()}`, "data");
+
+function userArgs(dataDir: string, password: string, extra: string[] = []): string[] {
+  const who = ["--username", "alice", "--email", "alice@example.com", "--name", "Alice A"];
+  const file = fileWith(password);
+  return ["user", "create", "--data-dir", dataDir, ...who, "--password-file", file, ...extra];
+}
+
+test("the help of serve names every setting with its flag and variables", async () => {
+  const { exitCode, out } = await run(["serve", "--help"]);
+  expect(exitCode).toBe(0);
+  for (const name of settingNames()) expect(out).toContain(`--${settingKey(name)} <`);
+  expect(out.replaceAll(/\s+/g, " ")).toContain("[GRADIENT_IP, GRADIENT_PORT]");
+});
+
+describe("user create", () => {
+  test("makes an account in a fresh directory and prints its id", async () => {
+    const dataDir = freshDir();
+    const { exitCode, out } = await run(userArgs(dataDir, "Correct-Horse7\n", ["--superuser"]));
+    expect([exitCode, out]).toEqual([0, expect.stringMatching(/^[0-9a-f-]{36}\n$/)]);
+    await using database = await openDatabase(join(dataDir, "farm.sqlite"));
+    const user = await database.kysely.selectFrom("users").selectAll().executeTakeFirstOrThrow();
+    expect(user).toMatchObject({ id: out.trim(), username: "alice", superuser: 1 });
+    expect(user.password_hash).toMatch(/^\$argon2id\$v=19\$m=19456,t=2,p=1\$/);
+  });
+
+  test("tells mistakes in one line, by exit code", async () => {
+    const dataDir = freshDir();
+    expect(await run(userArgs(dataDir, "short"))).toEqual({
+      exitCode: 2,
+      out: "",
+      err: "gradient-coordinator: password cannot be used: it needs 8 to 128 bytes\n",
+    });
+    await run(userArgs(dataDir, "Correct-Horse7"));
+    const taken = await run(userArgs(dataDir, "Correct-Horse7"));
+    expect([taken.exitCode, taken.err.split("\n").length]).toEqual([1, 2]);
+    expect((await run(["user", "create", "--data-dir", dataDir])).exitCode).toBe(2);
+  });
+});
+
+test("migrate brings a database up to date and may be repeated", async () => {
+  const dataDir = freshDir();
+  for (const _ of ["first", "again"]) {
+    const { exitCode, out } = await run(["migrate", "--data-dir", dataDir]);
+    expect([exitCode, out]).toEqual([0, `The database in ${dataDir} is up to date\n`]);
+  }
+});
+
+describe("serve", () => {
+  const serveArgs = (dataDir: string, listen = "127.0.0.1:0") =>
+    `serve --data-dir ${dataDir} --listen ${listen} --log-level silent`.split(" ");
+
+  test("answers until it is asked to stop, then ends well", async () => {
+    const dataDir = freshDir();
+    let health = "";
+    const { exitCode } = await run(serveArgs(dataDir), {
+      text: "\n",
+      act: async (out) => {
+        const url = /http:\S+/.exec(out)?.[0] ?? "";
+        health = await (await fetch(`${url}/api/v1/health`)).text();
+        expect((await run(userArgs(dataDir, "Correct-Horse7"))).exitCode).toBe(0);
+        const second = await run(serveArgs(dataDir));
+        expect(second).toMatchObject({
+          exitCode: 1,
+          err: expect.stringContaining("another gradient-coordinator"),
+        });
+      },
+    });
+    expect([exitCode, health]).toEqual([0, '{"error":false,"message":"200 ALIVE"}']);
+    const { exitCode: again } = await run(serveArgs(dataDir), {
+      text: "\n",
+      act: () => Promise.resolve(),
+    });
+    expect(again).toBe(0);
+  });
+
+  test("tells what is in its way", async () => {
+    const busy = createServer();
+    await new Promise<void>((resolve) => busy.listen(0, "127.0.0.1", resolve));
+    const address = busy.address();
+    const port = typeof address === "object" ? address?.port : 0;
+    const inUse = await run(serveArgs(freshDir(), `127.0.0.1:${port}`));
+    busy.close();
+    expect(inUse).toMatchObject({
+      exitCode: 1,
+      err: `gradient-coordinator: cannot listen on 127.0.0.1:${port}: the port is in use\n`,
+    });
+    const file = await run(serveArgs(fileWith("")));
+    expect([file.exitCode, file.err.split("\n").length]).toEqual([1, 2]);
+    const nowhere = await run(serveArgs("/proc/nowhere"));
+    expect([nowhere.exitCode, nowhere.err.split("\n").length]).toEqual([1, 2]);
+    expect((await run([...serveArgs(freshDir()), "--lease-seconds", "x"])).exitCode).toBe(2);
+    expect((await run(["serve", "--no-such-flag"])).exitCode).toBe(2);
+  });
+
+  test("refuses a database that is none", async () => {
+    const dataDir = mkdtempSync(join(directory, "junk-"));
+    writeFileSync(join(dataDir, "farm.sqlite"), "not a database, whatever its name says");
+    const { exitCode, err } = await run(serveArgs(dataDir));
+    expect([exitCode, err]).toEqual([
+      1,
+      expect.stringContaining("cannot be opened: file is not a database"),
+    ]);
+  });
+});

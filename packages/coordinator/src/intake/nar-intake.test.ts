@@ -1,0 +1,147 @@
+import { createHash } from "node:crypto";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { encodeNix32 } from "@gradient/protocol";
+import fc from "fast-check";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { compress } from "zstd-napi";
+import { systemClock } from "../clock.ts";
+import { openDatabase, type Database } from "../db/client.ts";
+import { prepareFindNarObject } from "../db/nar-object-repository.ts";
+import { NarFiles } from "../storage/nar-files.ts";
+import { narOfText } from "../test-objects.test-support.ts";
+import { NarIntake, readNar } from "./nar-intake.ts";
+
+let dataDir: string;
+let database: Database;
+let files: NarFiles;
+let intake: NarIntake;
+let nar: Buffer;
+let claim: { narHash: string; narSize: number };
+
+beforeEach(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), "farm-nar-"));
+  database = await openDatabase(join(dataDir, "farm.sqlite"));
+  files = await NarFiles.open(dataDir);
+  const findNarObject = prepareFindNarObject(database);
+  intake = new NarIntake({ database, files, findNarObject, clock: systemClock });
+  nar = await narOfText("text ".repeat(100_000));
+  claim = claimOf(nar);
+});
+
+afterEach(async () => {
+  await files[Symbol.asyncDispose]();
+  await database[Symbol.asyncDispose]();
+  await rm(dataDir, { recursive: true });
+});
+
+function claimOf(bytes: Buffer) {
+  return {
+    narHash: encodeNix32(createHash("sha256").update(bytes).digest()),
+    narSize: bytes.length,
+  };
+}
+
+async function* chunked(bytes: Buffer, size = 1000): AsyncGenerator<Buffer> {
+  for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
+}
+
+async function kept(): Promise<string[]> {
+  const names = await readdir(join(dataDir, "nar"), { recursive: true });
+  return names.filter((name) => name !== "drafts" && name.length > 2);
+}
+
+test("a NAR that is as claimed is kept as it came, with the facts of its compressed form", async () => {
+  const body = compress(nar);
+  const object = await intake.take(claim, chunked(body));
+  expect(object).toMatchObject({ ...claim, fileSize: body.length, foundHashes: [] });
+  expect(object.fileHash).toBe(encodeNix32(createHash("sha256").update(body).digest()));
+  expect(await readFile(files.file(claim.narHash))).toEqual(body);
+  const pieces: Buffer[] = [];
+  for await (const piece of readNar(files, claim.narHash)) pieces.push(Buffer.from(piece));
+  expect(Buffer.concat(pieces)).toEqual(nar);
+});
+
+test("whatever byte is changed, nothing is kept", async () => {
+  const body = compress(nar);
+  await fc.assert(
+    fc.asyncProperty(
+      fc.nat(body.length - 1),
+      fc.integer({ min: 1, max: 255 }),
+      async (at, change) => {
+        const damaged = Buffer.from(body);
+        damaged.writeUInt8(damaged.readUInt8(at) ^ change, at);
+        // Some bits of a frame's header mean nothing to its contents.
+        const outcome = await intake.take(claim, chunked(damaged)).then(
+          () => "taken",
+          (error: unknown) => error,
+        );
+        if (outcome === "taken") await database.kysely.deleteFrom("nar_objects").execute();
+        else expect(outcome).toMatchObject({ status: 422 });
+      },
+    ),
+    { numRuns: 60 },
+  );
+});
+
+test.each([
+  ["cut off", (body: Buffer) => body.subarray(0, -5)],
+  ["not zstd", () => Buffer.from("hello")],
+  ["followed by something else", (body: Buffer) => Buffer.concat([body, Buffer.from("x")])],
+  ["empty", () => Buffer.alloc(0)],
+  ["no archive", () => compress(Buffer.from("hello"))],
+])("a body that is %s is refused and nothing is kept", async (_what, change) => {
+  await expect(intake.take(claim, chunked(change(compress(nar))))).rejects.toMatchObject({
+    status: 422,
+  });
+  expect(await kept()).toEqual([]);
+});
+
+test("more than was announced is refused long before its end: a bomb does not go off", async () => {
+  const bomb = compress(Buffer.concat([nar, Buffer.alloc(200 * 1024 * 1024)]));
+  const before = process.memoryUsage().rss;
+  await expect(intake.take(claim, chunked(bomb))).rejects.toMatchObject({
+    code: expect.stringMatching(/nar/),
+  });
+  expect(process.memoryUsage().rss - before).toBeLessThan(64 * 1024 * 1024);
+});
+
+test("another hash or size than announced is refused with both", async () => {
+  const other = await narOfText("other");
+  await expect(
+    intake.take({ ...claimOf(other), narSize: nar.length }, chunked(compress(nar))),
+  ).rejects.toThrow(`sha256:${claim.narHash}, not sha256:${claimOf(other).narHash}`);
+  await expect(
+    intake.take({ ...claim, narSize: nar.length + 1 }, chunked(compress(nar))),
+  ).rejects.toThrow(`${nar.length} bytes, not ${nar.length + 1}`);
+  expect(await kept()).toEqual([]);
+});
+
+test("of several uploads of the same NAR at once, row and file are from the same one", async () => {
+  const forms = [1, 2, 3, 4].map((level) => compress(nar, { compressionLevel: level * 4 }));
+  const objects = await Promise.all(forms.map((form) => intake.take(claim, chunked(form, 100))));
+  const stored = await readFile(files.file(claim.narHash));
+  const row = prepareFindNarObject(database)(claim.narHash);
+  expect(row?.fileHash).toBe(encodeNix32(createHash("sha256").update(stored).digest()));
+  expect(new Set(objects.map(({ fileHash }) => fileHash))).toEqual(new Set([row?.fileHash]));
+  expect(await readdir(join(dataDir, "nar", "drafts"))).toEqual([]);
+});
+
+test("a body that breaks off leaves nothing", async () => {
+  const broken = async function* (): AsyncGenerator<Buffer> {
+    yield compress(nar).subarray(0, 50);
+    throw new Error("connection reset");
+  };
+  await expect(intake.take(claim, broken())).rejects.toThrow("connection reset");
+  expect(await kept()).toEqual([]);
+});
+
+test("drafts of a process that was killed are removed at the next start", async () => {
+  const draft = await files.draft();
+  await draft.write(Buffer.from("half"));
+  const again = await NarFiles.open(dataDir);
+  expect(await readdir(join(dataDir, "nar", "drafts"))).toEqual([]);
+  await again[Symbol.asyncDispose]();
+  await draft[Symbol.asyncDispose]();
+});
