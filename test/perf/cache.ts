@@ -1,5 +1,5 @@
 import { createWriteStream } from "node:fs";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
@@ -128,6 +128,8 @@ async function residentMegabytes(pid: number): Promise<number> {
 /** Requests and bytes a second of the cache against nginx over the same files, one process each; and the coordinator's memory at rest. */
 export async function cacheRows(): Promise<Row[]> {
   const directory = await mkdtemp(join(tmpdir(), "gradient-nginx-"));
+  // Its worker process is not root.
+  await chmod(directory, 0o755);
   const farm = await TestFarm.start();
   const atRest = await residentMegabytes(farm.coordinator.pid);
   const { daemon, port } = await startNginx(directory);

@@ -7,7 +7,7 @@ import { prepareDerivationReads } from "./db/derivation-repository.ts";
 import { prepareFindNarObject } from "./db/nar-object-repository.ts";
 import { ActiveEvaluations } from "./evaluations/active-evaluations.ts";
 import { availabilityInCaches } from "./evaluations/availability.ts";
-import { settleEvaluations } from "./evaluations/end-evaluation.ts";
+import { failEvaluation, settleEvaluations } from "./evaluations/end-evaluation.ts";
 import { measureHeights } from "./evaluations/measure-heights.ts";
 import { WaitingReview } from "./evaluations/waiting-review.ts";
 import type { FarmOptions, FarmTimes } from "./farm.ts";
@@ -104,6 +104,8 @@ export function connectParts(ground: Ground): FarmParts {
     fleet: roster,
     builds: reads.builds,
     findCredentials: options.findCredentials ?? (() => Promise.resolve(null)),
+    refuseTask: ({ evaluation }, reason) =>
+      changes.durable((change) => failEvaluation(change, evaluation, reason)),
     leaseMs,
     offerMs: times.offerMs,
   });

@@ -9,12 +9,14 @@ import type { Clock } from "./clock.ts";
 import { openDatabase, type Database } from "./db/client.ts";
 import { openFarm, type Farm, type FarmTimes } from "./farm.ts";
 import { createLogger } from "./logger.ts";
+import type { FindCredentials } from "./queue/offer.ts";
 import { TestWorker } from "./test-worker.test-support.ts";
 
 export interface TestFarmOptions {
   readonly clock?: Clock;
   readonly leaseMs?: number;
   readonly times?: Partial<FarmTimes>;
+  readonly findCredentials?: FindCredentials;
 }
 
 export interface TestOrganization {
@@ -229,6 +231,7 @@ async function start(
     },
     ...(options.clock === undefined ? {} : { clock: options.clock }),
     ...(options.times === undefined ? {} : { times: options.times }),
+    ...(options.findCredentials === undefined ? {} : { findCredentials: options.findCredentials }),
   });
   const app = Fastify({ forceCloseConnections: true });
   await app.register(farm.transferRoutes, { prefix: "/proto" });

@@ -31,7 +31,7 @@ export async function startFetched(
 ): Promise<string> {
   const { farm, worker } = scene;
   const evaluation = await farm.farm.evaluations.start({ projectId: project, triggeredBy: null });
-  const { assignment, fencing } = await worker.takeOffer();
+  const { assignment, fencing } = await worker.takeOffer("fetch");
   const source = await makeSource("source", `tree of ${evaluation}`);
   await worker.uploadSources(assignment, source);
   worker.send({
@@ -59,7 +59,7 @@ export async function evaluate(
 ): Promise<string> {
   const { worker } = scene;
   const evaluation = await startFetched(scene, project);
-  const offer = await worker.takeOffer();
+  const offer = await worker.takeOffer("eval");
   await worker.uploadDerivations(offer.assignment, ...others, ...jobs);
   worker.sendJobs(
     offer,

@@ -5,6 +5,7 @@ import {
   MAX_FRAME_BYTES,
   SecretKey,
   workerIdSchema,
+  type AssignmentKind,
   type BuildResult,
   type EvaluatedJob,
   type Fencing,
@@ -138,8 +139,16 @@ export class TestWorker {
   }
 
   async nextOf<Type extends ToWorker["type"]>(...types: Type[]): Promise<MessageOf<Type>> {
-    const isWanted = (message: ToWorker): message is MessageOf<Type> =>
-      types.some((type) => type === message.type);
+    return this.#take(
+      (message): message is MessageOf<Type> => types.some((type) => type === message.type),
+      types.join(" or "),
+    );
+  }
+
+  async #take<Wanted extends ToWorker>(
+    isWanted: (message: ToWorker) => message is Wanted,
+    what: string,
+  ): Promise<Wanted> {
     const deadline = AbortSignal.timeout(DEADLINE_MS);
     for (;;) {
       const at = this.#received.findIndex(isWanted);
@@ -150,9 +159,7 @@ export class TestWorker {
       }
       if (deadline.aborted || this.closeCode !== null) {
         const others = JSON.stringify(this.#received);
-        throw new Error(
-          `no ${types.join(" or ")} came (close code ${this.closeCode}); waiting: ${others}`,
-        );
+        throw new Error(`no ${what} came (close code ${this.closeCode}); waiting: ${others}`);
       }
       await this.#change(deadline);
     }
@@ -183,9 +190,13 @@ export class TestWorker {
     await this.next("refused");
   }
 
-  /** Takes the next offer. */
-  async takeOffer(): Promise<Offer> {
-    const offer = await this.next("offer");
+  /** Takes the next offer, of a kind or of any. */
+  async takeOffer(kind?: AssignmentKind): Promise<Offer> {
+    const offer = await this.#take(
+      (message): message is Offer =>
+        message.type === "offer" && (kind === undefined || message.spec.kind === kind),
+      `offer of ${kind ?? "anything"}`,
+    );
     this.send({ type: "accept", assignment: offer.assignment, fencing: offer.fencing });
     return offer;
   }
@@ -262,7 +273,7 @@ export class TestWorker {
   }
 }
 
-export function buildResult(change: Partial<BuildResult>): BuildResult {
+function buildResult(change: Partial<BuildResult>): BuildResult {
   return {
     kind: "build",
     outcome: "built",

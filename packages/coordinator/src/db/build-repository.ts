@@ -33,22 +33,6 @@ export function buildStateOf(text: string): BuildState {
   return text;
 }
 
-export async function findBuild(db: Queries, id: number): Promise<Build | null> {
-  const row = await db
-    .selectFrom("builds")
-    .select(["id", "derivation_id", "organization_id", "state", "tries"])
-    .where("id", "=", id)
-    .executeTakeFirst();
-  if (row === undefined) return null;
-  return {
-    id: row.id,
-    derivation: row.derivation_id,
-    organization: organizationIdSchema.parse(row.organization_id),
-    state: buildStateOf(row.state),
-    tries: row.tries,
-  };
-}
-
 export async function findBuildsOfDerivations(
   db: Queries,
   derivations: readonly number[],
@@ -317,18 +301,6 @@ export async function findDueRetries(db: Queries, now: number): Promise<number[]
     .where("state", "=", "FailedTransient" satisfies BuildState)
     .execute();
   return rows.map(({ id }) => id);
-}
-
-export async function findNextRetry(db: Queries): Promise<number | null> {
-  const row = await db
-    .selectFrom("builds")
-    .select("retry_at")
-    .where("retry_at", "is not", null)
-    .where("state", "=", "FailedTransient" satisfies BuildState)
-    .orderBy("retry_at")
-    .limit(1)
-    .executeTakeFirst();
-  return row?.retry_at ?? null;
 }
 
 /** Unfinished builds that this evaluation has and no other active evaluation needs. */

@@ -80,15 +80,6 @@ export async function admitWorker(
   return { isAdmitted: true, epoch };
 }
 
-export async function findPinnedKey(db: Queries, worker: WorkerId): Promise<string | null> {
-  const row = await db
-    .selectFrom("workers")
-    .select("public_key")
-    .where("id", "=", worker)
-    .executeTakeFirst();
-  return row?.public_key ?? null;
-}
-
 export async function markSeen(db: Queries, worker: WorkerId, now: number): Promise<void> {
   await db.updateTable("workers").set({ last_seen_at: now }).where("id", "=", worker).execute();
 }

@@ -10,6 +10,7 @@ import {
   findEvaluation,
   hasFailedBuild,
   hasFailedJob,
+  insertMessages,
   moveEvaluation,
 } from "../db/evaluation-repository.ts";
 import type { Change } from "../queue/change.ts";
@@ -34,6 +35,16 @@ export async function cutEvaluation(
   news.withdrawn.push(...withdrawn);
   news.ended.push(...withdrawn);
   return true;
+}
+
+/** Ends an active evaluation for a reason that no further try can mend. */
+export async function failEvaluation(
+  change: Change,
+  evaluationId: string,
+  reason: string,
+): Promise<void> {
+  await insertMessages(change.kysely, evaluationId, [{ level: "Error", text: reason }], change.now);
+  await cutEvaluation(change, evaluationId, "failed", reason);
 }
 
 /** What runs is asked to stop and keeps its lease until its result says how far it came; what is only offered is taken back. */

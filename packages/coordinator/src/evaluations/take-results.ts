@@ -116,7 +116,7 @@ export async function takeFailure(
 }
 
 /** Puts the fetch or the evaluation back into the queue. */
-export async function giveBack(
+async function giveBack(
   change: Change,
   evaluationId: string,
   tries: number,

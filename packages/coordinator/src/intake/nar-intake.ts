@@ -9,6 +9,7 @@ import {
 } from "../db/nar-object-repository.ts";
 import { UnprocessableError } from "../errors.ts";
 import type { Draft, NarFiles } from "../storage/nar-files.ts";
+import { Gate } from "./gate.ts";
 import { KeyedLock } from "./keyed-lock.ts";
 import { NarInspection } from "./nar-inspection.ts";
 import { Turns } from "./turns.ts";
@@ -27,6 +28,9 @@ export interface PackedNar {
   readonly bytes: Uint8Array;
 }
 
+/** NARs that are decompressed at once. Each may need the window of its compression, 32 MiB for a large one; the bodies of others wait unread. */
+const MAX_INSPECTIONS = 16;
+
 /** Where NARs come in. Nothing is recorded that was not verified, and what is recorded is durable. */
 export class NarIntake {
   readonly #database: Database;
@@ -35,6 +39,7 @@ export class NarIntake {
   readonly #clock: Clock;
   /** By NAR hash: the row and the file of an object are always from the same upload. */
   readonly #lock = new KeyedLock();
+  readonly #gate = new Gate(MAX_INSPECTIONS);
 
   constructor(options: {
     database: Database;
@@ -60,6 +65,7 @@ export class NarIntake {
       if (known.narSize !== claim.narSize) throw sizeMismatch(claim, known.narSize);
       return known;
     }
+    using _place = await this.#gate.enter();
     await using draft = await this.#files.draft();
     const object = await inspect(claim, body, draft);
     // Awaited here: the draft is removed when this function is left.

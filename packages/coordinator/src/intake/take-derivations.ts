@@ -145,9 +145,11 @@ function packFile(contents: Buffer): PackedNar {
 async function storeBatch(
   options: DerivationIntakeOptions,
   organization: OrganizationId,
-  batch: readonly TakenDerivation[],
+  entries: readonly TakenDerivation[],
 ): Promise<void> {
   const { kysely, nars, publications, changes } = options;
+  // The same file twice is one derivation.
+  const batch = [...new Map(entries.map((entry) => [entry.derivation.drvPath, entry])).values()];
   await checkInputs(kysely, organization, batch);
   await nars.add(batch.map(({ nar }) => nar));
   const paths = batch.map(({ path }) => path);

@@ -6,7 +6,7 @@ import type { Logger } from "../logger.ts";
 import { chooseNext } from "../scheduler/choose-worker.ts";
 import type { ReadyBuild, ReadyQueue } from "../scheduler/ready-queue.ts";
 import type { ChangeFacts } from "./change.ts";
-import type { EvaluationTasks } from "./evaluation-tasks.ts";
+import type { EvaluationTask, EvaluationTasks } from "./evaluation-tasks.ts";
 import { seatOf, type ConnectedWorker, type Fleet } from "./fleet.ts";
 import type { LeaseBook } from "./lease-book.ts";
 import { makeOffers, type FindCredentials, type Offer, type Pick } from "./offer.ts";
@@ -31,6 +31,8 @@ export interface DispatcherOptions {
   readonly fleet: Fleet;
   readonly builds: BuildReads;
   readonly findCredentials: FindCredentials;
+  /** Ends an evaluation that cannot be given out to anybody. */
+  readonly refuseTask: (task: EvaluationTask, reason: string) => Promise<void>;
   readonly leaseMs: number;
   /** How long an offer waits for its acceptance. */
   readonly offerMs: number;
@@ -137,7 +139,7 @@ export class Dispatcher implements AsyncDisposable {
   }
 
   async #pickTasks(): Promise<Pick[]> {
-    const { tasks, leases, findCredentials } = this.#options;
+    const { tasks, leases } = this.#options;
     const now = this.#options.clock.now();
     const due = tasks.due(now);
     if (due.length === 0) return [];
@@ -152,10 +154,25 @@ export class Dispatcher implements AsyncDisposable {
       if (worker === null) continue;
       count(held, `${worker.id} ${task.kind}`);
       tasks.remove(task.evaluation);
-      const credentials = task.kind === "fetch" ? await findCredentials(task.organization) : null;
-      picks.push({ kind: "task", worker, task, credentials });
+      const pick = await this.#prepare(task, worker);
+      if (pick !== null) picks.push(pick);
     }
     return picks;
+  }
+
+  async #prepare(task: EvaluationTask, worker: ConnectedWorker): Promise<Pick | null> {
+    const { findCredentials, refuseTask, logger } = this.#options;
+    if (!task.needsCredentials) return { kind: "task", worker, task, credentials: null };
+    try {
+      return { kind: "task", worker, task, credentials: await findCredentials(task.organization) };
+    } catch (error) {
+      logger.error({ err: error, organization: task.organization }, "credentials cannot be read");
+      await refuseTask(
+        task,
+        "the organization's credentials cannot be read; the coordinator's log has the cause",
+      );
+      return null;
+    }
   }
 
   #available(now: number): ConnectedWorker[] {

@@ -6,12 +6,15 @@ import {
   findEvaluation,
   type Evaluation,
 } from "../db/evaluation-repository.ts";
+import { usesSsh } from "../rules/repository.ts";
 
 /** A fetch or an evaluation that waits for a worker. */
 export interface EvaluationTask {
   readonly evaluation: EvaluationId;
   readonly kind: "fetch" | "eval";
   readonly organization: OrganizationId;
+  /** The fetch has to show the organization's key; a repository that is read without one never sees it. */
+  readonly needsCredentials: boolean;
   readonly priority: number;
   readonly createdAt: number;
   /** Not before this time. */
@@ -81,6 +84,7 @@ function taskOf(evaluation: Evaluation): EvaluationTask | null {
     evaluation: evaluation.id,
     kind: evaluation.source === null ? "fetch" : "eval",
     organization: evaluation.organization,
+    needsCredentials: evaluation.source === null && usesSsh(evaluation.repository),
     priority: evaluation.priority,
     createdAt: evaluation.createdAt,
     retryAt: evaluation.retryAt,

@@ -28,7 +28,7 @@ export interface Fleet {
 const NOBODY: ReadonlySet<OrganizationId> = new Set();
 
 /** A build holds a slot until it uploads. */
-export function holdsSlot({ lease, phase }: HeldLease): boolean {
+function holdsSlot({ lease, phase }: HeldLease): boolean {
   return lease.kind === "build" && phase !== "uploading";
 }
 

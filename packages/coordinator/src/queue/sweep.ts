@@ -12,6 +12,8 @@ import type { Logger } from "../logger.ts";
 import type { ChangeFacts } from "./change.ts";
 import { loseLease } from "./lose-lease.ts";
 
+/** A sweep that comes later than so many intervals was held up by more than load. */
+const MAX_LATE_SWEEPS = 5;
 const HOUR_MS = 3600 * 1000;
 /** Recorded answers are kept longer than any worker holds a result back. */
 const ANSWERS_KEPT_MS = 7 * 24 * HOUR_MS;
@@ -47,12 +49,22 @@ export class Sweep implements AsyncDisposable {
 
   /** One sweep, now. */
   async run(): Promise<void> {
-    const { kysely, changes, clock, retries, leaseMs, offerMs, logger, wake, onUnanswered } =
-      this.#options;
+    const {
+      kysely,
+      changes,
+      clock,
+      retries,
+      leaseMs,
+      offerMs,
+      intervalMs,
+      logger,
+      wake,
+      onUnanswered,
+    } = this.#options;
     const now = clock.now();
     const sinceLastMs = now - this.#lastAt;
     this.#lastAt = now;
-    if (sinceLastMs > leaseMs / 2) {
+    if (sinceLastMs > Math.max(leaseMs / 2, MAX_LATE_SWEEPS * intervalMs)) {
       // This process itself stood still (a suspended machine, a debugger): nobody could renew.
       await extendLeases(kysely, "accepted", now + leaseMs);
       await extendLeases(kysely, "offered", now + offerMs);

@@ -17,3 +17,8 @@ function repositoryFault(repository: string): string | null {
   if (!/:\/\/|@|:/.test(repository)) return "it is neither a URL nor user@host:path";
   return null;
 }
+
+/** Whether Git reaches the repository through ssh: only then does the organization's key have to travel. */
+export function usesSsh(repository: string): boolean {
+  return /^(git\+)?ssh:\/\//.test(repository) || !repository.includes("://");
+}

@@ -50,14 +50,11 @@ test("an event leads to one state, wherever it happens: statements over many row
   }
 });
 
+/** Every event that stands anywhere in the table. */
 function eventsOf<State extends string, Event extends string>(
   table: TransitionTable<State, Event>,
 ): Event[] {
-  const events: Event[] = [];
-  let state: State;
-  let event: Event;
-  for (state in table) {
-    for (event in table[state]) events.push(event);
-  }
-  return events;
+  const rows = Object.values<Readonly<Partial<Record<Event, State>>>>(table);
+  const isEvent = (text: string): text is Event => rows.some((row) => Object.hasOwn(row, text));
+  return rows.flatMap((row) => Object.keys(row).filter(isEvent));
 }

@@ -159,6 +159,7 @@ export class Link {
   #close(code: number, reason: string): void {
     this.#closed.abort();
     this.#wake?.();
+    if (this.#socket.readyState === this.#socket.CLOSED) return;
     this.#socket.close(code, reason);
     // A paused socket would never see the peer's answer.
     if (this.#socket.isPaused) this.#socket.resume();
