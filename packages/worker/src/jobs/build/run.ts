@@ -8,7 +8,7 @@ import type {
 } from "@gradient/protocol";
 import { WorkerError } from "../../errors.ts";
 import { decideOutcome } from "../../outcome.ts";
-import type { BuildEnd } from "../../ports.ts";
+import type { BuildEnd, UsageMeter } from "../../ports.ts";
 import type { OutputIndex } from "../derivations.ts";
 import { failureOf, JobEndedError, type Job, type JobTools } from "../job.ts";
 import { prepareInputs } from "./inputs.ts";
@@ -76,23 +76,23 @@ async function perform(
   if (end.endedBy === "cancel" && job.signal.aborted) return verdictOfError(job.signal.reason);
   const verdict = decideOutcome(end, attempt.usage);
   if (verdict.outcome !== "built") return verdict;
-  job.setPhase("uploading");
   attempt.outputs = await storeOutputs(plan.outputs, context);
   attempt.times.uploadedAt = tools.now();
   return verdict;
 }
 
-/** The part that holds a slot. */
-function build(
+/** Builds in a slot, which is free again before the last figures are read: they wait for the kernel. */
+async function build(
   spec: BuildSpec,
   attempt: Attempt,
   { job, tools }: { job: Job; tools: BuildTools },
 ): Promise<BuildEnd> {
   const { memoryBytes, cores } = spec.limits;
-  return tools.slots.use(job.signal, async (slot) => {
-    job.setPhase("building");
-    const meter = await tools.meters.start(`build-${job.assignment}`, { memoryBytes, cores });
-    try {
+  let meter: UsageMeter | null = null;
+  try {
+    return await tools.slots.use(job.signal, async (slot) => {
+      job.setPhase("building");
+      meter = await tools.meters.start(`build-${job.assignment}`, { memoryBytes, cores });
       const end = await slot.build({
         drvPath: spec.drvPath,
         limits: spec.limits,
@@ -103,10 +103,15 @@ function build(
       attempt.times.startedAt = end.startedAt;
       attempt.times.stoppedAt = end.stoppedAt;
       return end;
-    } finally {
-      attempt.usage = await meter.finish([]);
-    }
-  });
+    });
+  } finally {
+    job.setPhase("uploading");
+    attempt.usage = await finished(meter);
+  }
+}
+
+function finished(meter: UsageMeter | null): Promise<UsageRecord | null> {
+  return meter === null ? Promise.resolve(null) : meter.finish([]);
 }
 
 /** Signs and uploads at the same time. Resolves to the outputs with this worker's signature. */
