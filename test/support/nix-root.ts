@@ -21,7 +21,8 @@ export class NixRoot {
       "sandbox = true",
       "sandbox-paths =",
       "sandbox-fallback = false",
-      "build-users-group = nixbld",
+      // Nix ends all processes of a build user before it takes it, and stores side by side would take the same ones.
+      "build-users-group =",
       ...settings,
     ];
     await writeFile(join(conf, "nix.conf"), `${lines.join("\n")}\n`);

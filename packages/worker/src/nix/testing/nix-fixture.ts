@@ -30,7 +30,8 @@ export class NixFixture implements AsyncDisposable {
     const lines = [
       "sandbox = true",
       "sandbox-paths =",
-      "build-users-group = nixbld",
+      // Nix ends all processes of a build user before it takes it, and stores side by side would take the same ones.
+      "build-users-group =",
       "substituters =",
       "experimental-features = nix-command",
     ];
