@@ -1,8 +1,10 @@
 import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import Database from "better-sqlite3";
+import { request } from "undici";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { BuildItem, EvaluationView } from "../support/api-client.ts";
+import { eventually, type BuildItem, type EvaluationView } from "../support/api-client.ts";
 import { TestFarm } from "../support/farm.ts";
 import { NixRoot } from "../support/nix-root.ts";
 
@@ -70,6 +72,17 @@ describe("one commit through the whole farm", () => {
     expect(attempts).toEqual(attempts.toSorted((a, b) => a - b));
   });
 
+  test("the narinfo of the evaluated source carries the cache's signature and the worker's", async () => {
+    const { source, workerKey } = readSource(farm, evaluation.id);
+    const cache = await farm.cache();
+    const signers = await eventually("the worker to sign the source", 30_000, async () => {
+      const { body } = await request(`${cache.url}/${source.slice(0, 32)}.narinfo`);
+      const found = [...(await body.text()).matchAll(/^Sig: (?<key>[^:]+):/gm)];
+      return found.length < 2 ? null : found.map(({ groups }) => groups?.["key"]);
+    });
+    expect(signers, farm.logs()).toEqual([nameOf(cache.publicKey), nameOf(workerKey)]);
+  }, 60_000);
+
   test("a real nix with another root substitutes every output, with signatures required", async () => {
     const second = await NixRoot.make(await mkdtemp(join(tmpdir(), "gradient-second-")));
     try {
@@ -106,3 +119,24 @@ describe("one commit through the whole farm", () => {
     }
   }, 60_000);
 });
+
+/** Base name of the source tree that was evaluated, and the key of the only worker. */
+function readSource(farm: TestFarm, evaluation: string): { source: string; workerKey: string } {
+  const database = new Database(join(farm.dataDir, "farm.sqlite"), { readonly: true });
+  try {
+    const query =
+      "select e.source_path as source, w.public_key as workerKey from evaluations e, workers w where e.id = ?";
+    const row = database
+      .prepare<[string], { source: string; workerKey: string }>(query)
+      .get(evaluation);
+    if (row === undefined) throw new Error(`there is no evaluation ${evaluation}, or no worker`);
+    return row;
+  } finally {
+    database.close();
+  }
+}
+
+/** Of a key or a signature, `name:base64`. */
+function nameOf(key: string): string {
+  return key.slice(0, key.indexOf(":"));
+}

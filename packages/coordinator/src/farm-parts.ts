@@ -21,6 +21,7 @@ import { changesOf, type Changes } from "./queue/change.ts";
 import { Dispatcher } from "./queue/dispatcher.ts";
 import type { EvaluationTasks } from "./queue/evaluation-tasks.ts";
 import type { LeaseBook } from "./queue/lease-book.ts";
+import type { SigningTasks } from "./queue/signing-tasks.ts";
 import { Sweep } from "./queue/sweep.ts";
 import { tellNews } from "./queue/tell-news.ts";
 import type { ReadyQueue } from "./scheduler/ready-queue.ts";
@@ -33,6 +34,7 @@ import type { NarFiles } from "./storage/nar-files.ts";
 export interface Memory {
   readonly queue: ReadyQueue;
   readonly tasks: EvaluationTasks;
+  readonly signing: SigningTasks;
   readonly leases: LeaseBook;
   readonly roster: Roster;
 }
@@ -75,14 +77,14 @@ function prepareReads({ options: { database } }: Ground) {
 export function connectParts(ground: Ground): FarmParts {
   const { options, clock, times, memory, logs } = ground;
   const { database, logger, leaseMs } = options;
-  const { queue, tasks, leases, roster } = memory;
+  const { queue, tasks, signing, leases, roster } = memory;
   const reads = prepareReads(ground);
   const background = new Background(logger);
   const changes = changesOf({
     database,
     clock,
     settle: settleEvaluations,
-    tell: (news) => tellNews({ queue, tasks, leases, fleet: roster, ...listeners }, news),
+    tell: (news) => tellNews({ queue, tasks, signing, leases, fleet: roster, ...listeners }, news),
   });
   const review = new WaitingReview({
     changes: changes.durable,
@@ -100,6 +102,7 @@ export function connectParts(ground: Ground): FarmParts {
     logger,
     queue,
     tasks,
+    signing,
     leases,
     fleet: roster,
     builds: reads.builds,

@@ -13,6 +13,7 @@ import { EvaluationTasks } from "./queue/evaluation-tasks.ts";
 import { LeaseBook } from "./queue/lease-book.ts";
 import type { FindCredentials } from "./queue/offer.ts";
 import { ReadyQueue } from "./scheduler/ready-queue.ts";
+import { SigningTasks } from "./queue/signing-tasks.ts";
 import { Roster } from "./sessions/roster.ts";
 import { NarFiles } from "./storage/nar-files.ts";
 
@@ -73,6 +74,7 @@ export async function openFarm(options: FarmOptions): Promise<Farm> {
   const memory: Memory = {
     queue: new ReadyQueue(),
     tasks: new EvaluationTasks(),
+    signing: new SigningTasks(),
     leases: new LeaseBook(),
     roster: new Roster(),
   };
@@ -131,4 +133,5 @@ async function restore(
     if (!offered.has(build.attempt)) memory.queue.add(build);
   }
   await memory.tasks.noteAll(kysely);
+  await memory.signing.noteAll(kysely);
 }

@@ -242,10 +242,10 @@ export class TestWorker {
     return this.transfer("PUT", path, assignment, object.body);
   }
 
-  /** Uploads source trees and makes them visible. */
+  /** Uploads source trees and makes them visible, signed: nothing is left to ask for. */
   async uploadSources(assignment: string, ...sources: TestObject[]): Promise<void> {
     for (const source of sources) await expectOk(await this.uploadNar(assignment, source));
-    const paths = sources.map(({ facts }) => facts);
+    const paths = sources.map(({ facts }) => this.sign(facts));
     await expectOk(await this.transfer("POST", "/paths", assignment, { paths }));
   }
 

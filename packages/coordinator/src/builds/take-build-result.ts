@@ -162,7 +162,8 @@ async function conclude(
     return refused(outputs.reason);
   }
   if (outputs !== null) {
-    if (!(await applyPublication(change, outputs.publication))) throw new FactsChanged();
+    const isApplied = await applyPublication(change, outputs.publication, report.worker);
+    if (!isApplied) throw new FactsChanged();
     for (const { name, path } of outputs.contentAddressed) {
       await setOutputPath(change.kysely, attempted.build.derivation, name, path);
     }

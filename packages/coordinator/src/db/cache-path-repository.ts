@@ -87,6 +87,48 @@ export async function findInvisible(
   return [...invisible];
 }
 
+/** A path as one cache shows it. */
+export interface ShownPath extends CachedPath {
+  readonly cache: string;
+}
+
+/** The base names as each of the caches shows them; nothing for those that a cache does not show. */
+export async function findShownPaths(
+  db: Queries,
+  caches: readonly string[],
+  bases: readonly string[],
+): Promise<ShownPath[]> {
+  const shown: ShownPath[] = [];
+  for (const cache of caches) {
+    for (const batch of batchesOf(bases)) {
+      const rows = await db
+        .selectFrom("cache_paths as p")
+        .innerJoin("nar_objects as n", "n.nar_hash", "p.nar_hash")
+        .select(["p.path", "p.nar_hash as narHash", "n.nar_size as narSize", "p.deriver", "p.ca"])
+        .select(["p.references_json as referencesJson", "p.signatures_json as signaturesJson"])
+        .where("p.cache_id", "=", cache)
+        .where("p.hash_part", "in", batch.map(hashPartOf))
+        .where("p.path", "in", batch)
+        .execute();
+      shown.push(...rows.map((row) => ({ ...cachedPathOf(row), cache })));
+    }
+  }
+  return shown;
+}
+
+export async function setSignatures(
+  db: Queries,
+  { cache, path }: ShownPath,
+  signatures: readonly string[],
+): Promise<void> {
+  await db
+    .updateTable("cache_paths")
+    .set({ signatures_json: JSON.stringify(signatures) })
+    .where("cache_id", "=", cache)
+    .where("hash_part", "=", hashPartOf(path))
+    .execute();
+}
+
 interface CachedPathRow {
   path: string;
   narHash: string;

@@ -323,6 +323,20 @@ export interface EvaluationBatchesTable {
   sequence: number;
 }
 
+/** Paths that a worker has published without its signature, until it has signed them or cannot. */
+export interface UnsignedPathsTable {
+  organization_id: string;
+  /** Base name. */
+  path: string;
+  worker_id: string;
+  /** Of the sign assignment that it is given out with; null again as soon as that is gone. */
+  fencing: number | null;
+  /** Sign assignments that came to nothing. */
+  tries: Generated<number>;
+  /** Not given out before this time. */
+  due_at: number;
+}
+
 export interface NarObjectsTable {
   nar_hash: string;
   nar_size: number;
@@ -376,6 +390,7 @@ export interface Tables {
   assignments: AssignmentsTable;
   assignment_answers: AssignmentAnswersTable;
   evaluation_batches: EvaluationBatchesTable;
+  unsigned_paths: UnsignedPathsTable;
   nar_objects: NarObjectsTable;
   cache_paths: CachePathsTable;
 }

@@ -1,4 +1,4 @@
-import { fingerprint, type OrganizationId } from "@gradient/protocol";
+import { fingerprint, type OrganizationId, type WorkerId } from "@gradient/protocol";
 import type { Queries } from "../db/client.ts";
 import {
   findInvisible,
@@ -9,6 +9,7 @@ import {
   type CachedPathReads,
   type NewCachedPath,
 } from "../db/cache-path-repository.ts";
+import { insertUnsignedPaths } from "../db/unsigned-path-repository.ts";
 import { UnprocessableError } from "../errors.ts";
 import type { CacheSigner } from "../ports.ts";
 import type { Change } from "../queue/change.ts";
@@ -18,6 +19,8 @@ export interface Publication {
   readonly organization: OrganizationId;
   readonly caches: readonly string[];
   readonly rows: ReadonlyMap<string, readonly NewCachedPath[]>;
+  /** Base names of the given paths that appear in a cache with no signature but the cache's. */
+  readonly unsigned: readonly string[];
 }
 
 export interface PublicationPlanner {
@@ -50,7 +53,11 @@ export function publicationPlanner(options: {
         const missing = collectMissing(cachedPaths, organization, cache, paths);
         rows.set(cache, await Promise.all(missing.map((path) => sign(signer, cache, path))));
       }
-      return { organization, caches, rows };
+      const shown = new Set([...rows.values()].flatMap((some) => some.map(({ path }) => path)));
+      const unsigned = paths
+        .filter(({ path, signatures }) => signatures.length === 0 && shown.has(path))
+        .map(({ path }) => path);
+      return { organization, caches, rows, unsigned };
     },
   };
 }
@@ -101,10 +108,18 @@ async function sign(signer: CacheSigner, cache: string, path: CachedPath): Promi
   return { ...row, signatures: [own, ...path.signatures] };
 }
 
-/** Shows the paths. False, and nothing is shown, when the facts that the publication was made from have changed: make it anew. */
-export async function applyPublication(change: Change, publication: Publication): Promise<boolean> {
-  const { kysely, now } = change;
-  const caches = await findWritableCaches(kysely, publication.organization);
+/**
+ * Shows the paths. False, and nothing is shown, when the facts that the publication was made from have changed: make it anew.
+ * `signer` has the paths in its store and is asked for the signatures that they lack; null when nobody is to sign them.
+ */
+export async function applyPublication(
+  change: Change,
+  publication: Publication,
+  signer: WorkerId | null,
+): Promise<boolean> {
+  const { kysely, now, news } = change;
+  const { organization, unsigned } = publication;
+  const caches = await findWritableCaches(kysely, organization);
   if (caches.join() !== publication.caches.join()) return false;
   for (const [cache, rows] of publication.rows) {
     const bases = new Set(rows.map(({ path }) => path));
@@ -112,5 +127,9 @@ export async function applyPublication(change: Change, publication: Publication)
     if ((await findInvisible(kysely, cache, outside)).length > 0) return false;
   }
   for (const [cache, rows] of publication.rows) await insertCachedPaths(kysely, cache, rows, now);
+  if (signer !== null && unsigned.length > 0) {
+    await insertUnsignedPaths(kysely, organization, signer, unsigned, now);
+    news.signing.add(signer);
+  }
   return true;
 }

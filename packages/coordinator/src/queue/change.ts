@@ -1,4 +1,4 @@
-import type { Fencing } from "@gradient/protocol";
+import type { Fencing, WorkerId } from "@gradient/protocol";
 import type { Clock } from "../clock.ts";
 import type { Lease } from "../db/assignment-repository.ts";
 import type { Database, Queries, Transaction } from "../db/client.ts";
@@ -22,6 +22,8 @@ export interface News {
   readonly cancelled: { readonly lease: Lease; readonly reason: string }[];
   /** Evaluations whose fetch or evaluation may now be given out. */
   readonly tasks: Set<string>;
+  /** Workers that have published something without their signature. */
+  readonly signing: Set<WorkerId>;
   /** Evaluations that have nothing left to give out. */
   readonly closed: Set<string>;
   /** Evaluations none of whose builds is unfinished any more. Handled before the commit. */
@@ -84,6 +86,7 @@ function noNews(): News {
     released: [],
     cancelled: [],
     tasks: new Set(),
+    signing: new Set(),
     closed: new Set(),
     settled: new Set(),
   };

@@ -9,6 +9,7 @@ import type { ChangeFacts } from "./change.ts";
 import type { EvaluationTask, EvaluationTasks } from "./evaluation-tasks.ts";
 import { seatOf, type ConnectedWorker, type Fleet } from "./fleet.ts";
 import type { LeaseBook } from "./lease-book.ts";
+import type { SigningTasks } from "./signing-tasks.ts";
 import { makeOffers, type FindCredentials, type Offer, type Pick } from "./offer.ts";
 
 /** How many fetches and evaluations a worker holds at once. An evaluation uses several processes by itself. */
@@ -27,6 +28,7 @@ export interface DispatcherOptions {
   readonly logger: Logger;
   readonly queue: ReadyQueue;
   readonly tasks: EvaluationTasks;
+  readonly signing: SigningTasks;
   readonly leases: LeaseBook;
   readonly fleet: Fleet;
   readonly builds: BuildReads;
@@ -83,9 +85,11 @@ export class Dispatcher implements AsyncDisposable {
   }
 
   async #round(): Promise<void> {
-    const { kysely, changes, queue, tasks, offerMs } = this.#options;
+    const { kysely, changes, queue, tasks, signing, offerMs } = this.#options;
     await tasks.refresh(kysely);
-    const picks = [...(await this.#pickTasks()), ...this.#pickBuilds()];
+    await signing.refresh(kysely);
+    const urgent = [...(await this.#pickTasks()), ...this.#pickBuilds()];
+    const picks = [...urgent, ...this.#pickSignings(urgent)];
     if (picks.length === 0) return;
     if (picks.length >= OFFERS_PER_ROUND) this.#isWanted = true;
     let offers: Offer[];
@@ -94,7 +98,8 @@ export class Dispatcher implements AsyncDisposable {
     } catch (error) {
       for (const pick of picks) {
         if (pick.kind === "build") queue.add(pick.build);
-        else tasks.note(pick.task.evaluation);
+        else if (pick.kind === "task") tasks.note(pick.task.evaluation);
+        else signing.note(pick.worker.id);
       }
       throw error;
     }
@@ -156,6 +161,21 @@ export class Dispatcher implements AsyncDisposable {
       tasks.remove(task.evaluation);
       const pick = await this.#prepare(task, worker);
       if (pick !== null) picks.push(pick);
+    }
+    return picks;
+  }
+
+  /** For workers that get nothing else in this round. */
+  #pickSignings(urgent: readonly Pick[]): Pick[] {
+    const { signing, leases, clock } = this.#options;
+    const now = clock.now();
+    const busy = new Set(urgent.map(({ worker }) => worker.id));
+    const picks: Pick[] = [];
+    for (const worker of this.#available(now)) {
+      const group = busy.has(worker.id) ? null : signing.dueFor(worker, leases, now);
+      if (group === null) continue;
+      signing.remove(group);
+      picks.push({ kind: "sign", worker, organization: group.organization });
     }
     return picks;
   }

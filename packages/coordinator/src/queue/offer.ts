@@ -1,10 +1,17 @@
 import type { AssignmentSpec, BuildSpec, GitCredentials, OrganizationId } from "@gradient/protocol";
 import { assignmentIdSchema, attemptNumberSchema } from "@gradient/protocol";
 import { v7 as uuidv7 } from "uuid";
-import { findLeasesOfEvaluation, insertLease, type Lease } from "../db/assignment-repository.ts";
+import {
+  deleteLease,
+  findLeasesOfEvaluation,
+  insertLease,
+  type Lease,
+  type NewLease,
+} from "../db/assignment-repository.ts";
 import { findEvaluation } from "../db/evaluation-repository.ts";
 import { findOfferableBuilds, type OfferableBuild } from "../db/build-repository.ts";
 import type { Queries } from "../db/client.ts";
+import { claimUnsignedPaths } from "../db/unsigned-path-repository.ts";
 import type { ReadyBuild } from "../scheduler/ready-queue.ts";
 import type { Change } from "./change.ts";
 import type { EvaluationTask } from "./evaluation-tasks.ts";
@@ -12,6 +19,9 @@ import type { ConnectedWorker } from "./fleet.ts";
 
 /** Longest time that an evaluation may take. */
 const EVALUATION_TIMEOUT_SECONDS = 3600;
+
+/** Most paths of one sign assignment. */
+const PATHS_PER_SIGNING = 100;
 
 /** Secrets for a fetch; null when the organization has none. */
 export type FindCredentials = (organization: OrganizationId) => Promise<GitCredentials | null>;
@@ -24,6 +34,7 @@ export type Pick = { readonly worker: ConnectedWorker } & (
       readonly task: EvaluationTask;
       readonly credentials: GitCredentials | null;
     }
+  | { readonly kind: "sign"; readonly organization: OrganizationId }
 );
 
 /** An offer that is durable and can be sent. */
@@ -44,29 +55,62 @@ export async function makeOffers(
   const offerable = await findOfferableBuilds(kysely, attempts);
   const offers: Offer[] = [];
   for (const pick of picks) {
-    const spec =
-      pick.kind === "build"
-        ? buildSpec(pick.build, offerable)
-        : await taskSpec(kysely, pick.task, pick.credentials);
-    if (spec === null) continue;
-    const lease = await insertLease(
-      kysely,
-      {
-        assignment: assignmentIdSchema.parse(uuidv7()),
-        kind: spec.kind,
-        organization: pick.kind === "build" ? pick.build.organization : pick.task.organization,
-        evaluation: pick.kind === "task" ? pick.task.evaluation : null,
-        attempt: pick.kind === "build" ? pick.build.attempt : null,
-        worker: pick.worker.id,
-        epoch: pick.worker.epoch,
-        expiresAt: now + offerMs,
-      },
-      now,
-    );
-    news.offered.push(lease);
-    offers.push({ worker: pick.worker, lease, spec });
+    const { worker } = pick;
+    const lease = {
+      assignment: assignmentIdSchema.parse(uuidv7()),
+      worker: worker.id,
+      epoch: worker.epoch,
+      expiresAt: now + offerMs,
+    };
+    const made =
+      pick.kind === "sign"
+        ? await offerSigning(change, { ...lease, organization: pick.organization })
+        : await offerWork(change, pick, lease, offerable);
+    if (made === null) continue;
+    news.offered.push(made.lease);
+    offers.push({ worker, ...made });
   }
   return offers;
+}
+
+type LeaseStart = Omit<NewLease, "kind" | "organization" | "evaluation" | "attempt">;
+type MadeOffer = Omit<Offer, "worker">;
+
+async function offerWork(
+  { kysely, now }: Change,
+  pick: Exclude<Pick, { kind: "sign" }>,
+  start: LeaseStart,
+  offerable: ReadonlyMap<number, OfferableBuild>,
+): Promise<MadeOffer | null> {
+  const spec =
+    pick.kind === "build"
+      ? buildSpec(pick.build, offerable)
+      : await taskSpec(kysely, pick.task, pick.credentials);
+  if (spec === null) return null;
+  const about =
+    pick.kind === "build"
+      ? { organization: pick.build.organization, evaluation: null, attempt: pick.build.attempt }
+      : {
+          organization: pick.task.organization,
+          evaluation: pick.task.evaluation,
+          attempt: null,
+        };
+  return { lease: await insertLease(kysely, { ...start, ...about, kind: spec.kind }, now), spec };
+}
+
+/** The lease comes first: the paths are marked with its fencing number. */
+async function offerSigning(
+  { kysely, now }: Change,
+  start: LeaseStart & { organization: OrganizationId },
+): Promise<MadeOffer | null> {
+  const about = { kind: "sign", evaluation: null, attempt: null } as const;
+  const lease = await insertLease(kysely, { ...start, ...about }, now);
+  const bases = await claimUnsignedPaths(kysely, lease, { now, limit: PATHS_PER_SIGNING });
+  if (bases.length === 0) {
+    await deleteLease(kysely, lease.fencing);
+    return null;
+  }
+  return { lease, spec: { kind: "sign", paths: bases.map((base) => `/nix/store/${base}`) } };
 }
 
 function buildSpec(

@@ -3,10 +3,12 @@ import type { News } from "./change.ts";
 import type { EvaluationTasks } from "./evaluation-tasks.ts";
 import type { Fleet } from "./fleet.ts";
 import type { LeaseBook } from "./lease-book.ts";
+import type { SigningTasks } from "./signing-tasks.ts";
 
 export interface NewsListeners {
   readonly queue: ReadyQueue;
   readonly tasks: EvaluationTasks;
+  readonly signing: SigningTasks;
   readonly leases: LeaseBook;
   readonly fleet: Fleet;
   /** Something became ready, or somebody free. */
@@ -19,7 +21,7 @@ export interface NewsListeners {
 
 /** Brings memory and workers up to date with a transaction that was committed. Synchronous, so that nobody sees one without the other. */
 export function tellNews(listeners: NewsListeners, news: News): void {
-  const { queue, tasks, leases, fleet } = listeners;
+  const { queue, tasks, signing, leases, fleet } = listeners;
   for (const lease of news.offered) leases.put(lease);
   for (const lease of news.accepted) {
     leases.put(lease);
@@ -30,7 +32,12 @@ export function tellNews(listeners: NewsListeners, news: News): void {
     const { assignment, fencing } = lease;
     fleet.find(lease.worker)?.send({ type: "cancel", assignment, fencing, reason });
   }
-  for (const fencing of news.released) leases.remove(fencing);
+  for (const fencing of news.released) {
+    const lease = leases.get(fencing)?.lease;
+    // What it held is free again, or has left the list.
+    if (lease?.kind === "sign") signing.note(lease.worker);
+    leases.remove(fencing);
+  }
   for (const build of news.ready) queue.add(build);
   for (const build of news.reordered) {
     // One that is just being offered keeps its offer.
@@ -40,8 +47,10 @@ export function tellNews(listeners: NewsListeners, news: News): void {
   }
   for (const attempt of [...news.withdrawn, ...news.ended]) queue.remove(attempt);
   for (const id of news.tasks) tasks.note(id);
+  for (const worker of news.signing) signing.note(worker);
   for (const id of news.closed) tasks.forget(id);
   for (const attempt of news.ended) listeners.logEnded(attempt);
-  if (news.ready.length > 0 || news.tasks.size > 0 || news.released.length > 0) listeners.wake();
-  if (news.ready.length > 0 || news.tasks.size > 0) listeners.review();
+  const isReady = news.ready.length > 0 || news.tasks.size > 0;
+  if (isReady || news.signing.size > 0 || news.released.length > 0) listeners.wake();
+  if (isReady) listeners.review();
 }

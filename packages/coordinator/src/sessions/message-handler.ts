@@ -16,6 +16,7 @@ import type { Changes } from "../queue/change.ts";
 import type { HeldLease, LeaseBook } from "../queue/lease-book.ts";
 import { withdrawOffer } from "../queue/lose-lease.ts";
 import type { ReadyQueue } from "../scheduler/ready-queue.ts";
+import { takeSignResult } from "../signing/take-sign-result.ts";
 import type { Session } from "./session.ts";
 
 export interface MessageHandlerOptions {
@@ -199,7 +200,10 @@ export class MessageHandler {
           case "eval":
             return takeEvalResult(change, lease, result, retries);
           case "sign":
-            return refused("nobody asked for signatures");
+            return takeSignResult(change, lease, result, {
+              workerKey: session.publicKey,
+              retries,
+            });
         }
       }),
     );

@@ -428,6 +428,24 @@ async function createAssignmentTables(db: Kysely<unknown>): Promise<void> {
     .execute();
 }
 
+async function createSigningTable(db: Kysely<unknown>): Promise<void> {
+  await db.schema
+    .createTable("unsigned_paths")
+    .addColumn("organization_id", "text", ownedBy("organizations.id"))
+    .addColumn("path", "text", required)
+    .addColumn("worker_id", "text", required)
+    // However a lease ends, what it held is free again.
+    .addColumn("fencing", "integer", (column) =>
+      column.references("assignments.fencing").onDelete("set null"),
+    )
+    .addColumn("tries", "integer", zero)
+    .addColumn("due_at", "bigint", required)
+    .addPrimaryKeyConstraint("unsigned_paths_key", ["organization_id", "path"])
+    .execute();
+  await index(db, "unsigned_paths", ["worker_id", "organization_id", "due_at"]);
+  await index(db, "unsigned_paths", ["fencing"]);
+}
+
 async function index(db: Kysely<unknown>, table: string, columns: string[]): Promise<void> {
   await db.schema
     .createIndex(`${table}_by_${columns.join("_")}`)
@@ -448,4 +466,5 @@ export async function up(db: Kysely<unknown>): Promise<void> {
   await createBuildTables(db);
   await createAttemptTable(db);
   await createAssignmentTables(db);
+  await createSigningTable(db);
 }

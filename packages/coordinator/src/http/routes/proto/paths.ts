@@ -10,9 +10,9 @@ export function pathsRoute(options: TransferRouteOptions): FastifyPluginAsync {
   const { evidence, publications, changes, grant } = options;
   return async (app) => {
     app.post("/paths", { bodyLimit: BODY_LIMIT }, async (request, reply) => {
-      const { organization, workerKey } = grant(request.headers);
+      const granted = grant(request.headers);
       const { paths } = readRequest(publishPathsSchema, request.body);
-      await takePaths({ evidence, publications, changes }, organization, workerKey, paths);
+      await takePaths({ evidence, publications, changes }, granted, paths);
       return reply.code(204).send();
     });
   };
