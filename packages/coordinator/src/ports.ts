@@ -43,8 +43,11 @@ export interface WorkerLink {
 
 /** Logs of attempts, addressed by attempt number and absolute byte offset. */
 export interface Logs {
-  /** The whole log as text; empty when there is none. */
-  read(attempt: number): Promise<string>;
+  /**
+   * What is stored now, as text in pieces of bounded size that are never empty and never end inside a surrogate pair. There is none when the
+   * attempt has no log. A file stays open until the generator has ended.
+   */
+  text(attempt: number): AsyncGenerator<string, void, undefined>;
   /** Bytes stored so far. */
   size(attempt: number): Promise<number>;
   /** Text from `offset` on, as it is appended, until the attempt has ended and everything was delivered. */

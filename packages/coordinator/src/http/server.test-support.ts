@@ -163,7 +163,7 @@ export interface TestServerOptions {
 }
 
 const noLogs: Logs = {
-  read: () => Promise.resolve(""),
+  text: async function* () {},
   size: () => Promise.resolve(0),
   follow: async function* () {},
 };

@@ -5,7 +5,7 @@ import { openTestServer } from "./server.test-support.ts";
 test("stopping ends open log streams and lets nobody in any more", async () => {
   const server = await openTestServer({
     logs: {
-      read: () => Promise.resolve(""),
+      text: async function* () {},
       size: () => Promise.resolve(0),
       follow: async function* (_attempt, _offset, signal) {
         yield "first\n";

@@ -39,7 +39,8 @@ export async function* readBundle(
       yield { name, contents: await collect(entry) };
     }
   } catch (error) {
-    if (error instanceof Error && /tar/i.test(error.message) && !("code" in error)) {
+    // The archive's reader throws plain errors; those of streams and of ours have a code.
+    if (error instanceof Error && error.name === "Error" && !("code" in error)) {
       throw new UnprocessableError(`the bundle is no tar archive: ${error.message}`, {
         code: "bad_bundle",
         cause: error,

@@ -46,7 +46,7 @@ test("a piece that comes again, or overlaps, is stored once; a gap is answered w
   expect(await logs.append(1, 0, "héllo ")).toBe(7);
   expect(await logs.append(1, 9, "gap")).toBe(7);
   expect(await logs.append(1, 3, "llo world")).toBe(12);
-  expect(await logs.read(1)).toBe("héllo world");
+  expect(await collect(logs.text(1))).toBe("héllo world");
 });
 
 test("whatever is sent again and in whatever pieces, the log is the text", async () => {
@@ -61,7 +61,7 @@ test("whatever is sent again and in whatever pieces, the log is the text", async
         for (const [from, length] of sent)
           await logs.append(attempt, from, text.slice(from, from + length));
         await logs.append(attempt, await logs.size(attempt), text.slice(await logs.size(attempt)));
-        expect(await logs.read(attempt)).toBe(text);
+        expect(await collect(logs.text(attempt))).toBe(text);
       },
     ),
     { numRuns: 30 },
@@ -93,7 +93,7 @@ test("a finished log is compressed and reads the same, from any offset", async (
   end(1);
   await logs[Symbol.asyncDispose]();
   expect(await readdir(join(dataDir, "log"))).toEqual(["1.log.zst"]);
-  expect(await logs.read(1)).toBe(text);
+  expect(await collect(logs.text(1))).toBe(text);
   expect(await logs.size(1)).toBe(text.length);
   expect(await collect(logs.follow(1, 200_000, AbortSignal.timeout(5000)))).toBe(
     text.slice(200_000),
@@ -109,11 +109,11 @@ test("after a restart a log goes on where it was, and one whose attempt ended is
   expect(await logs.append(1, 7, " on")).toBe(10);
   await logs[Symbol.asyncDispose]();
   expect((await readdir(join(dataDir, "log"))).toSorted()).toEqual(["1.log", "2.log.zst"]);
-  expect(await logs.read(1)).toBe("running on");
+  expect(await collect(logs.text(1))).toBe("running on");
 });
 
 test("an attempt without a log has an empty one", async () => {
-  expect(await logs.read(9)).toBe("");
+  expect(await collect(logs.text(9))).toBe("");
   expect(await logs.size(9)).toBe(0);
   ended.set(9, 0);
   expect(await collect(logs.follow(9, 0, AbortSignal.timeout(5000)))).toBe("");

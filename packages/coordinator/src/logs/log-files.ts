@@ -87,12 +87,14 @@ export class LogFiles implements Logs, AsyncDisposable {
     });
   }
 
-  async read(attempt: number): Promise<string> {
+  async *text(attempt: number): AsyncGenerator<string, void, undefined> {
     const decoder = new TextDecoder();
-    let text = "";
-    for await (const bytes of this.#bytes(attempt, 0))
-      text += decoder.decode(bytes, { stream: true });
-    return text + decoder.decode();
+    for await (const bytes of this.#bytes(attempt, 0)) {
+      const text = decoder.decode(bytes, { stream: true });
+      if (text !== "") yield text;
+    }
+    const rest = decoder.decode();
+    if (rest !== "") yield rest;
   }
 
   async size(attempt: number): Promise<number> {

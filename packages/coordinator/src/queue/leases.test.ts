@@ -34,6 +34,27 @@ async function attempts() {
     .execute();
 }
 
+test("a result of another kind costs the attempt, and the build is given out again", async () => {
+  const { farm, worker } = scene;
+  await evaluate(scene, [makeDerivation("pkg")]);
+  const { assignment, fencing } = await worker.takeOffer();
+  worker.send({
+    type: "result",
+    assignment,
+    fencing,
+    result: { kind: "fetch", failure: null, commit: null, source: null, usage: null },
+  });
+  expect(await worker.next("ack")).toMatchObject({
+    accepted: false,
+    reason: expect.stringContaining("is of a fetch"),
+  });
+  const again = await worker.takeOffer("build");
+  expect(again.fencing).toBeGreaterThan(fencing);
+  const [lost, next] = await attempts();
+  expect(lost).toMatchObject({ status: "internal_error", restarted_as: next?.number });
+  expect(await buildStates(farm)).not.toEqual({ pkg: "Completed" });
+});
+
 describe("a worker that is gone", () => {
   test("when its lease ends there is exactly one new attempt, linked to the lost one", async () => {
     const { farm, worker } = scene;
@@ -237,7 +258,7 @@ describe("the coordinator is started anew", () => {
     await worker.next("ack");
     expect(await evaluationState(farm, evaluation)).toBe("Completed");
     expect((await attempts()).map(({ status }) => status)).toEqual(["built", "built"]);
-    expect(await farm.farm.logs.read(1)).toBe("before\nafter\n");
+    expect(await text(farm.farm.logs.text(1))).toBe("before\nafter\n");
   });
 
   test("what was queued is still queued, and fencing numbers go on rising", async () => {

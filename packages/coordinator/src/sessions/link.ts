@@ -14,6 +14,8 @@ const MAX_WAITING_FRAMES = 64;
 const MAX_WAITING_BYTES = 8 * 1024 * 1024;
 /** A worker that sends so many frames that are none is not worth listening to. */
 const MAX_REFUSED_FRAMES = 10;
+/** Largest frame before the worker has shown a valid token: a hello with a thousand assignments. */
+const MAX_STRANGER_FRAME_BYTES = 256 * 1024;
 /** A worker that does not read so much is gone. */
 const MAX_UNSENT_BYTES = 32 * 1024 * 1024;
 /** So long a peer may take to answer a close before its socket is cut. */
@@ -32,6 +34,7 @@ export class Link {
   readonly #waiting: { frame: string; bytes: number }[] = [];
   #waitingBytes = 0;
   #refused = 0;
+  #isStranger = true;
   #wake: (() => void) | null = null;
   readonly #closed = new AbortController();
 
@@ -66,6 +69,11 @@ export class Link {
       return;
     }
     this.#socket.send(encode(message));
+  }
+
+  /** The worker has shown who it is: its frames may be as large as the protocol allows. */
+  admit(): void {
+    this.#isStranger = false;
   }
 
   ping(): void {
@@ -141,11 +149,16 @@ export class Link {
   }
 
   #receive(data: RawData, isBinary: boolean): void {
+    if (this.#closed.signal.aborted) return;
     if (isBinary) {
       this.#refuse("a binary frame; send one JSON object per text frame");
       return;
     }
     const bytes = bytesOf(data);
+    if (this.#isStranger && bytes.length > MAX_STRANGER_FRAME_BYTES) {
+      this.reject("malformed", `a frame of ${bytes.length} bytes before the handshake has ended`);
+      return;
+    }
     this.#waiting.push({ frame: bytes.toString(), bytes: bytes.length });
     this.#waitingBytes += bytes.length;
     if (this.#isFull()) this.#socket.pause();

@@ -14,7 +14,7 @@ import { acceptOffer } from "../queue/accept-offer.ts";
 import { answerOnce, refused } from "../queue/answer.ts";
 import type { Changes } from "../queue/change.ts";
 import type { HeldLease, LeaseBook } from "../queue/lease-book.ts";
-import { withdrawOffer } from "../queue/lose-lease.ts";
+import { loseLease, withdrawOffer } from "../queue/lose-lease.ts";
 import type { ReadyQueue } from "../scheduler/ready-queue.ts";
 import { takeSignResult } from "../signing/take-sign-result.ts";
 import type { Session } from "./session.ts";
@@ -157,6 +157,8 @@ export class MessageHandler {
         fencing,
         reason: "the evaluation has ended or was given to somebody else",
       });
+      // The worker sends its result when no batch waits for an answer any more.
+      session.send({ type: "eval-ack", assignment, fencing, sequence });
     }
   }
 
@@ -169,7 +171,10 @@ export class MessageHandler {
         acceptOffer(change, fencing, this.#options.leaseMs),
       );
     }
-    const answer = await this.#take(session, message);
+    const answer =
+      held !== null && held.lease.kind !== message.result.kind
+        ? await this.#loseToWrongKind(held.lease, message)
+        : await this.#take(session, message);
     session.send({
       type: "ack",
       assignment,
@@ -180,6 +185,14 @@ export class MessageHandler {
     if (answer.isAccepted && message.result.kind === "eval" && held?.lease.evaluation) {
       this.#options.onEvaluated(held.lease.evaluation);
     }
+  }
+
+  /** The worker forgets the assignment with our answer, so it is given out anew. */
+  async #loseToWrongKind(lease: Lease, { fencing, result }: Result): Promise<Answer> {
+    const { changes, retries } = this.#options;
+    const reason = `assignment ${fencing} is a ${lease.kind}, and the result is of a ${result.kind}`;
+    await changes.durable((change) => loseLease(change, lease, reason, retries));
+    return refused(reason);
   }
 
   async #take(session: Session, { fencing, result }: Result): Promise<Answer> {

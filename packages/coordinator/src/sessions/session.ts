@@ -106,6 +106,7 @@ export class Session implements ConnectedWorker {
   /** Ends a challenge. Only for a session that is authorized by somebody. */
   welcome(reconcile: Welcome["reconcile"]): void {
     this.#isWelcomed = true;
+    this.link.admit();
     const { granted, failed } = this.#authorization;
     this.send({
       type: "welcome",

@@ -142,6 +142,37 @@ describe("frames", () => {
     expect(() => decodeToCoordinator("x".repeat(MAX_FRAME_BYTES + 1))).toThrow(/exceeds/);
   });
 
+  test("a list that no message has is refused without looking at its elements", () => {
+    const jobs = Array.from({ length: 100_000 }, () => 0);
+    const frame = JSON.stringify({
+      type: "eval-jobs",
+      ...reference,
+      sequence: 0,
+      messages: [],
+      jobs,
+    });
+    expect(() => decodeToCoordinator(frame)).toThrow(/more than 10000 elements/);
+  });
+
+  test("a refusal stays short, however much is wrong", () => {
+    const jobs = Array.from({ length: 9000 }, () => 0);
+    const frame = JSON.stringify({
+      type: "eval-jobs",
+      ...reference,
+      sequence: 0,
+      messages: [],
+      jobs,
+    });
+    let message = "";
+    try {
+      decodeToCoordinator(frame);
+    } catch (error) {
+      message = String(error);
+    }
+    expect(message).toMatch(/and \d+ more/);
+    expect(message.length).toBeLessThan(3000);
+  });
+
   test("the refusal of a malformed frame names the field", () => {
     const frame = JSON.stringify({
       type: "progress",

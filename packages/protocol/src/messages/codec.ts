@@ -9,6 +9,25 @@ export class FrameError extends ProtocolError {
   override name = "FrameError";
 }
 
+/** No message has a longer list. Told before the frame is compared with the schemas, which look at every element. */
+const MAX_LIST_LENGTH = 10_000;
+/** Lists stand at most so deep in a message. */
+const LIST_DEPTH = 4;
+/** What is wrong is told by the first faults. */
+const MAX_ISSUES = 5;
+
+function hasLongList(value: unknown, depth: number): boolean {
+  if (typeof value !== "object" || value === null || depth === 0) return false;
+  if (Array.isArray(value) && value.length > MAX_LIST_LENGTH) return true;
+  return Object.values(value).some((inner) => hasLongList(inner, depth - 1));
+}
+
+function describeFaults({ issues }: z.ZodError): string {
+  const rest = issues.length - MAX_ISSUES;
+  const told = z.prettifyError({ issues: issues.slice(0, MAX_ISSUES) }).slice(0, 2000);
+  return rest > 0 ? `${told}\nand ${rest} more` : told;
+}
+
 function decode<T>(schema: z.ZodType<T>, frame: string): T {
   if (frame.length > MAX_FRAME_BYTES) {
     throw new FrameError(
@@ -26,11 +45,17 @@ function decode<T>(schema: z.ZodType<T>, frame: string): T {
       { cause },
     );
   }
+  if (hasLongList(value, LIST_DEPTH)) {
+    throw new FrameError(
+      "frame-malformed",
+      `a list in the frame has more than ${MAX_LIST_LENGTH} elements; send several messages`,
+    );
+  }
   const parsed = schema.safeParse(value);
   if (!parsed.success) {
     throw new FrameError(
       "frame-malformed",
-      `frame does not fit any message: ${z.prettifyError(parsed.error)}`,
+      `frame does not fit any message: ${describeFaults(parsed.error)}`,
       { cause: parsed.error },
     );
   }

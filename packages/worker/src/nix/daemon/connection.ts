@@ -137,8 +137,13 @@ export class DaemonConnection implements AsyncDisposable {
   async #write(bytes: Uint8Array): Promise<void> {
     const { output } = this.#transport;
     // A process that is gone is noticed by the reader, which can tell how it ended.
-    if (output.destroyed || !output.writable) return;
+    if (!this.#isWritable()) return;
     if (!output.write(bytes)) await drained(output);
+  }
+
+  #isWritable(): boolean {
+    const { output } = this.#transport;
+    return !output.destroyed && output.writable;
   }
 
   /**
@@ -153,7 +158,8 @@ export class DaemonConnection implements AsyncDisposable {
     answered.catch(() => {});
     try {
       for await (const chunk of body) {
-        if (hasAnswered) break;
+        // Writing to a process that is gone does not wait, so a body without end would never let the reader notice.
+        if (hasAnswered || !this.#isWritable()) break;
         await this.#sendFrames(chunk);
       }
     } catch (error) {

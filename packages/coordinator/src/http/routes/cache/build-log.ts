@@ -1,7 +1,7 @@
 import { findNewestAttemptInCache } from "../../../db/build-view.ts";
 import { BadRequestError, NotFoundError } from "../../../errors.ts";
+import { sendLog } from "../../../logs/send-log.ts";
 import type { CacheRoute } from "../../api.ts";
-import { sendText } from "./answers.ts";
 import { readableCache } from "./cache-access.ts";
 
 const DRV = /^[0-9a-df-np-sv-z]{32}-[0-9a-zA-Z+\-._?=]{1,207}\.drv$/;
@@ -23,9 +23,8 @@ export const buildLog: CacheRoute = (app, services) => {
       if (attempt === undefined) {
         throw new NotFoundError(`cache "${name}" has no log of ${drv}`);
       }
-      const text = await logs.read(attempt);
       reply.headers({ "x-cache": "HIT", "access-control-allow-origin": "*" });
-      return sendText(reply, "text/plain; charset=utf-8", text);
+      return sendLog(reply, "text/plain; charset=utf-8", logs.text(attempt));
     },
   );
 };

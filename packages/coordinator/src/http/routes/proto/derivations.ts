@@ -6,12 +6,13 @@ import { BadRequestError } from "../../../errors.ts";
 import { baseOf } from "../../../intake/path-facts.ts";
 import { takeDerivations } from "../../../intake/take-derivations.ts";
 import { readRequest } from "./read-request.ts";
+import { streamBodies } from "./stream-bodies.ts";
 import type { TransferRouteOptions } from "./transfer-routes.ts";
 
 const LIST_LIMIT = 4 * 1024 * 1024;
 
 export function derivationRoutes(options: TransferRouteOptions): FastifyPluginAsync {
-  const { kysely, nars, publications, changes, grant } = options;
+  const { kysely, grant } = options;
   return async (app) => {
     app.post("/derivations/unknown", { bodyLimit: LIST_LIMIT }, async (request) => {
       const { organization } = grant(request.headers);
@@ -20,6 +21,14 @@ export function derivationRoutes(options: TransferRouteOptions): FastifyPluginAs
       return { unknown: drvPaths.filter((path) => !known.has(baseOf(path))) };
     });
 
+    await app.register(bundleRoute(options));
+  };
+}
+
+function bundleRoute(options: TransferRouteOptions): FastifyPluginAsync {
+  const { kysely, nars, publications, changes, grant } = options;
+  return async (app) => {
+    streamBodies(app);
     // Streamed; the bundle's own reader bounds it.
     app.put("/derivations", { bodyLimit: Number.MAX_SAFE_INTEGER }, async (request) => {
       const { organization } = grant(request.headers);

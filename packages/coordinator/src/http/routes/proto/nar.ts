@@ -7,6 +7,7 @@ import type { NarObject } from "../../../db/nar-object-repository.ts";
 import { BadRequestError, NotFoundError, UnprocessableError } from "../../../errors.ts";
 import { parseRange } from "./range.ts";
 import { readRequest } from "./read-request.ts";
+import { streamBodies } from "./stream-bodies.ts";
 import type { TransferRouteOptions } from "./transfer-routes.ts";
 
 const paramsSchema = z.object({
@@ -31,9 +32,9 @@ function receiptOf(object: NarObject): NarReceipt {
 export function narRoutes(options: TransferRouteOptions): FastifyPluginAsync {
   const { nars, files, findNarObject, cachedPaths, grant } = options;
   return async (app) => {
+    streamBodies(app);
     // The body is streamed and bounded by the announced size, not by the framework.
     app.put("/nar/:narHash", { bodyLimit: Number.MAX_SAFE_INTEGER }, async (request) => {
-      grant(request.headers);
       const { narHash } = readRequest(paramsSchema, request.params);
       const { size } = readRequest(querySchema, request.query);
       if (size > MAX_NAR_BYTES)
@@ -48,7 +49,6 @@ export function narRoutes(options: TransferRouteOptions): FastifyPluginAsync {
     });
 
     app.head("/nar/:narHash", async (request, reply) => {
-      grant(request.headers);
       const { narHash } = readRequest(paramsSchema, request.params);
       const object = findNarObject(narHash);
       if (object === null) return reply.code(404).send();

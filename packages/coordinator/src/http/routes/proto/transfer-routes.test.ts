@@ -60,6 +60,21 @@ describe("who may transfer", () => {
     });
   });
 
+  test("a stranger is refused before the body is read, whatever type it says it has", async () => {
+    const { farm } = scene;
+    for (const path of [`/nar/${"0".repeat(52)}?size=1`, "/derivations"]) {
+      // The body never ends: an answer can come only without it.
+      const body = new ReadableStream({ start: (writer) => writer.enqueue(Buffer.from(" ")) });
+      const response = await fetch(`${farm.url}/proto${path}`, {
+        method: "PUT",
+        headers: { "content-type": "application/json" },
+        body,
+        duplex: "half",
+      });
+      expect(await refusal(response)).toMatchObject({ status: 401 });
+    }
+  });
+
   test("nobody for an assignment that the worker does not hold", async () => {
     const { farm, worker, organization } = scene;
     const other = await farm.addWorker(organization.id);

@@ -30,9 +30,10 @@ export interface TransferRouteOptions {
 /** Bulk transfers of workers, next to their sockets. To be registered with the prefix `/proto`. */
 export function transferRoutes(options: TransferRouteOptions): FastifyPluginAsync {
   return async (app) => {
-    // Bodies of transfers are streams; only the routes that take JSON read them.
-    app.removeContentTypeParser(["text/plain"]);
-    app.addContentTypeParser("*", (_request, payload, done) => done(null, payload));
+    // Before a byte of the body is read.
+    app.addHook("onRequest", async (request) => {
+      options.grant(request.headers);
+    });
     app.setErrorHandler(async (error, request, reply) => {
       if (error instanceof CoordinatorError) {
         return reply.code(error.status).send({ code: error.code, error: error.message });

@@ -1,18 +1,28 @@
+import { sendLog } from "../../../../logs/send-log.ts";
 import type { Route } from "../../../api.ts";
-import { ok, textEnvelope } from "../../../envelope.ts";
 import { buildParams } from "./build-params.ts";
 
 /** GET /builds/{id}/log: the whole log of the last attempt; empty when there is none. */
 export const getLogRoute: Route = (api, { authority, logs }) => {
   api.get(
     "/builds/:id/log",
-    {
-      config: { access: "optional" },
-      schema: { params: buildParams, response: { 200: textEnvelope } },
-    },
-    async (request) => {
+    { config: { access: "optional" }, schema: { params: buildParams } },
+    async (request, reply) => {
       const { build } = await authority.readBuild(request.caller, request.params.id);
-      return ok(build.attempt === null ? "" : await logs.read(build.attempt));
+      const texts = build.attempt === null ? [] : logs.text(build.attempt);
+      return sendLog(reply, "application/json; charset=utf-8", envelopeOf(texts));
     },
   );
 };
+
+/** `{"error":false,"message":"..."}` in pieces: a log may be larger than what fits into memory. No piece ends inside a surrogate pair. */
+async function* envelopeOf(
+  texts: AsyncIterable<string> | Iterable<string>,
+): AsyncGenerator<string, void, undefined> {
+  let opening = '{"error":false,"message":"';
+  for await (const text of texts) {
+    yield opening + JSON.stringify(text).slice(1, -1);
+    opening = "";
+  }
+  yield `${opening}"}`;
+}

@@ -11,8 +11,9 @@ class PlayedLogs implements Logs {
   readonly followed: { attempt: number; offset: number }[] = [];
   appended = "";
 
-  read(attempt: number): Promise<string> {
-    return Promise.resolve(this.texts.get(attempt) ?? "");
+  async *text(attempt: number): AsyncGenerator<string, void, undefined> {
+    const text = this.texts.get(attempt);
+    if (text !== undefined) yield text;
   }
 
   size(attempt: number): Promise<number> {

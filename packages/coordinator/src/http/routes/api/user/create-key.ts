@@ -6,7 +6,7 @@ import { ok, textEnvelope } from "../../../envelope.ts";
 
 const body = z.object({
   name: z.string().max(100),
-  permissions: z.array(z.string()),
+  permissions: z.array(z.string()).max(64),
   organization: z.string().nullish(),
   cache: z.string().nullish(),
   expires_in_days: z.int().min(1).max(36_500).nullish(),
