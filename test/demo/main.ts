@@ -29,6 +29,15 @@ interface Running {
   git: GitServer;
 }
 
+/** A daemon that did not come up; it has said why itself. */
+class StartError extends Error {
+  override name = "StartError";
+
+  constructor(program: string, daemon: Daemon) {
+    super(`the ${program} did not start: ${daemon.log.trim().split("\n").at(-1)}`);
+  }
+}
+
 const steps = new Steps();
 const home = join(root, ".farm");
 
@@ -76,7 +85,7 @@ async function startCoordinator(port: number): Promise<Daemon> {
   ];
   const daemon = new Daemon("gradient-coordinator", command, [...argv, ...serve], process.env);
   await eventually("the coordinator to listen", 30_000, async () => {
-    if (daemon.hasExited) throw new Error(`the coordinator ended:\n${daemon.log}`);
+    if (daemon.hasExited) throw new StartError("coordinator", daemon);
     return (await isListening(port)) ? true : null;
   });
   return daemon;
@@ -147,7 +156,7 @@ async function startWorker(api: ApiClient, port: number): Promise<Daemon> {
   ];
   const daemon = new Daemon("gradient-worker", command, [...argv, ...run], process.env);
   await eventually("the worker to connect", 60_000, async () => {
-    if (daemon.hasExited) throw new Error(`the worker ended:\n${daemon.log}`);
+    if (daemon.hasExited) throw new StartError("worker", daemon);
     const [row] = await api.call<{ live: unknown }[]>("GET", `/orgs/${ORGANIZATION}/workers`);
     return row?.live ? true : null;
   });
@@ -303,10 +312,17 @@ async function main(): Promise<void> {
         stop.signal.addEventListener("abort", resolve, { once: true }),
       );
   } finally {
+    steps.plain("Stopping.");
     await running.worker.stop();
     await running.coordinator.stop();
     await running.git[Symbol.asyncDispose]();
   }
 }
 
-await main();
+try {
+  await main();
+} catch (error) {
+  if (!(error instanceof StartError)) throw error;
+  process.stderr.write(`${error.message}\n`);
+  process.exitCode = 1;
+}

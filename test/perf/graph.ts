@@ -12,6 +12,9 @@ import type { Row } from "./report.ts";
 /** Builds at once, on both sides. */
 const SLOTS = 2;
 
+/** As root Nix builds with build users unless it is told otherwise. Here nothing else builds at the same time. */
+const SETTINGS = process.getuid?.() === 0 ? ["build-users-group = nixbld"] : [];
+
 /**
  * A graph of small packages, as they come in a package set: each runs a shell script of a few hundred steps and writes some files of together up to 60 kB;
  * each depends on up to three of the twenty before it.
@@ -65,10 +68,13 @@ async function farmBuild(farm: TestFarm, project: string): Promise<number> {
 /** Times of both sides over the same expressions, from empty stores. */
 export async function graphRows(): Promise<Row[]> {
   const plainDirectory = await mkdtemp(join(tmpdir(), "gradient-plain-"));
-  const plain = await NixRoot.make(join(plainDirectory, "store"));
+  const plain = await NixRoot.make(join(plainDirectory, "store"), SETTINGS);
   const farm = await TestFarm.start();
   try {
-    await farm.addWorker("alpha", { flags: ["--max-concurrent-builds", String(SLOTS)] });
+    await farm.addWorker("alpha", {
+      flags: ["--max-concurrent-builds", String(SLOTS)],
+      settings: SETTINGS,
+    });
     await mkdir(join(plainDirectory, "sample"), { recursive: true });
     await makeSampleRepository({ directory: join(plainDirectory, "sample"), salt: "bench" });
     await farm.addSampleProject("sample", "*", "bench");

@@ -22,8 +22,8 @@ export class ZstdDecoder {
       rest = rest.subarray(consumed);
       this.#expected = expected;
       if (produced > 0) yield this.#output.subarray(0, produced);
-      // A full output may hide more that is already decoded.
-      if (rest.length === 0 && produced < OUTPUT_BYTES) return;
+      // A full output may hide more that is already decoded, unless the frame is complete.
+      if (rest.length === 0 && (produced < OUTPUT_BYTES || expected === 0)) return;
     }
   }
 

@@ -7,14 +7,12 @@ import type { FastifyReply } from "fastify";
  */
 export async function sendLog(
   reply: FastifyReply,
-  contentType: string,
+  headers: Readonly<Record<string, string>>,
   texts: AsyncGenerator<string, void, undefined>,
 ): Promise<FastifyReply> {
   // The body of an answer to HEAD would be read to its end, and thrown away.
   const body = reply.request.method === "HEAD" ? [] : await started(texts);
-  return reply
-    .header("content-type", contentType)
-    .send(Readable.from(body, { objectMode: false }));
+  return reply.headers({ ...headers }).send(Readable.from(body, { objectMode: false }));
 }
 
 /**

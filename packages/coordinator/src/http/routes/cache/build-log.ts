@@ -23,8 +23,12 @@ export const buildLog: CacheRoute = (app, services) => {
       if (attempt === undefined) {
         throw new NotFoundError(`cache "${name}" has no log of ${drv}`);
       }
-      reply.headers({ "x-cache": "HIT", "access-control-allow-origin": "*" });
-      return sendLog(reply, "text/plain; charset=utf-8", logs.text(attempt));
+      const headers = {
+        "content-type": "text/plain; charset=utf-8",
+        "x-cache": "HIT",
+        "access-control-allow-origin": "*",
+      };
+      return sendLog(reply, headers, logs.text(attempt));
     },
   );
 };

@@ -406,9 +406,13 @@ test("a cache that is switched off answers 400 to everything", async () => {
 
 describe("the log of a derivation", () => {
   test("is shown by a cache that holds what it made, and by no other", async () => {
+    let isBroken = false;
     await using farm = await openTestServer({
       logs: {
-        read: (attempt) => Promise.resolve(`log of ${attempt}\n`),
+        text: async function* (attempt) {
+          if (isBroken) throw new Error("bad disk");
+          yield* ["log of ", `${attempt}\n`];
+        },
         size: () => Promise.resolve(0),
         follow: async function* () {},
       },
@@ -455,6 +459,12 @@ describe("the log of a derivation", () => {
     const answer = await farm.get(path);
     expect([answer.status, answer.text]).toEqual([200, `log of ${seed.base.attempt}\n`]);
     expect(answer.headers.get("content-type")).toBe("text/plain; charset=utf-8");
+    expect(answer.headers.get("x-cache")).toBe("HIT");
+    isBroken = true;
+    const broken = await farm.get(path);
+    expect([broken.status, broken.json?.code]).toEqual([500, "internal"]);
+    expect(broken.headers.get("x-cache")).toBeNull();
+    isBroken = false;
     expect((await farm.get(`/cache/open/log/${seed.lib.drvPath}`)).status).toBe(404);
     expect((await farm.get("/cache/open/log/nonsense")).status).toBe(400);
   });

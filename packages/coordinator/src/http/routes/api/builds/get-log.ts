@@ -10,7 +10,8 @@ export const getLogRoute: Route = (api, { authority, logs }) => {
     async (request, reply) => {
       const { build } = await authority.readBuild(request.caller, request.params.id);
       const texts = build.attempt === null ? [] : logs.text(build.attempt);
-      return sendLog(reply, "application/json; charset=utf-8", envelopeOf(texts));
+      const headers = { "content-type": "application/json; charset=utf-8" };
+      return sendLog(reply, headers, envelopeOf(texts));
     },
   );
 };
