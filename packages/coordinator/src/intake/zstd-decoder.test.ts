@@ -6,7 +6,8 @@ const PIECE_BYTES = 128 * 1024;
 
 function decodeAll(input: Buffer): Buffer {
   const decoder = new ZstdDecoder();
-  const pieces = [...decoder.decode(input)].map((piece) => Buffer.from(piece));
+  const pieces: Buffer[] = [];
+  for (const piece of decoder.decode(input)) pieces.push(Buffer.from(piece));
   decoder.end();
   return Buffer.concat(pieces);
 }
