@@ -4,7 +4,6 @@ import { NarPool } from "./compress/nar-pool.ts";
 import type { PeersSource } from "./identity/peers-source.ts";
 import { Assignments } from "./jobs/assignments.ts";
 import { runBuild, type BuildTools } from "./jobs/build/run.ts";
-import { BuildSlots } from "./jobs/build/slots.ts";
 import { OutputIndex } from "./jobs/derivations.ts";
 import { runEval, type EvalTools } from "./jobs/eval/run.ts";
 import { Repositories } from "./jobs/fetch/repositories.ts";
@@ -17,7 +16,7 @@ import { runSign } from "./jobs/sign/run.ts";
 import type { Journal } from "./journal/journal.ts";
 import { Link, type WorkerFacts } from "./link.ts";
 import type { Logger } from "./logger.ts";
-import type { BuildSlot, Evaluator, NixStore, Signer, UsageMeters } from "./ports.ts";
+import type { Builder, Evaluator, NixStore, Signer, UsageMeters } from "./ports.ts";
 import { Feed } from "./session/feed.ts";
 import { Session, type SessionTimings } from "./session/session.ts";
 import { TransferAccess } from "./transfer/access.ts";
@@ -37,7 +36,7 @@ export interface DaemonParts {
   readonly signer: Signer;
   readonly meters: UsageMeters;
   readonly evaluator: Evaluator;
-  readonly openSlot: () => BuildSlot;
+  readonly builder: Builder;
   /** Bare clones, kept. */
   readonly repositoriesDirectory: string;
   /** Emptied at every start. */
@@ -68,7 +67,6 @@ export async function serve(parts: DaemonParts): Promise<void> {
     logger,
   });
   const pool = new NarPool(parts.compressionThreads);
-  const slots = new BuildSlots(parts.facts.maxConcurrentBuilds, parts.openSlot);
   const drain = new AbortController();
   const feed = new Feed(journal, now);
   const assignments: Assignments = new Assignments({
@@ -79,7 +77,7 @@ export async function serve(parts: DaemonParts): Promise<void> {
       systemFeatures: new Set(parts.facts.systemFeatures),
       maxConcurrentBuilds: parts.facts.maxConcurrentBuilds,
     },
-    run: jobRunner(toolsOf(parts, { client, pool, slots })),
+    run: jobRunner(toolsOf(parts, { client, pool })),
     release: (assignment) => releaseRoots(parts, assignment),
     send: (message) => session.send(message),
     now,
@@ -109,7 +107,7 @@ export async function serve(parts: DaemonParts): Promise<void> {
     disconnect.abort();
     await connected;
     await client[Symbol.asyncDispose]();
-    await slots[Symbol.asyncDispose]();
+    await parts.builder[Symbol.asyncDispose]();
     await pool[Symbol.asyncDispose]();
   }
 }
@@ -153,11 +151,8 @@ async function releaseRoots({ store, logger }: DaemonParts, owner: string): Prom
 
 type Tools = BuildTools & EvalTools & FetchTools;
 
-function toolsOf(
-  parts: DaemonParts,
-  own: { client: TransferClient; pool: NarPool; slots: BuildSlots },
-): Tools {
-  const { store, signer, meters, evaluator, now, scratchDirectory, evalTimeoutMs } = parts;
+function toolsOf(parts: DaemonParts, own: { client: TransferClient; pool: NarPool }): Tools {
+  const { store, signer, meters, builder, evaluator, now, scratchDirectory, evalTimeoutMs } = parts;
   const transfers = new Transfers({ client: own.client, store, pool: own.pool });
   return {
     store,
@@ -170,7 +165,7 @@ function toolsOf(
     transfers,
     imports: new Imports(store, transfers),
     outputIndex: new OutputIndex(store),
-    slots: own.slots,
+    builder,
     repositories: new Repositories(parts.repositoriesDirectory, parts.environment),
   };
 }

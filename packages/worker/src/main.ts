@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { WorkerId } from "@gradient/protocol";
 import { z } from "zod";
+import { SlotBuilder } from "./builder/slot-builder.ts";
 import type { WorkerConfig } from "./config/load.ts";
 import { describeMachine, type Machine } from "./config/machine.ts";
 import { serve } from "./daemon.ts";
@@ -94,7 +95,11 @@ async function runWithPeers(
         signer: new NixSigner({ nix, store, keyFile: key.file, publicKey: key.publicKey }),
         meters,
         evaluator: openEvaluator({ nix }),
-        openSlot: () => openBuildSlot({ nix, stateDirectory: stateDir }),
+        builder: new SlotBuilder({
+          slots: facts.maxConcurrentBuilds,
+          openSlot: () => openBuildSlot({ nix, stateDirectory: stateDir }),
+          meters,
+        }),
         repositoriesDirectory: join(stateDir, "repositories"),
         scratchDirectory: join(stateDir, "scratch"),
         environment,

@@ -54,6 +54,31 @@ export interface BuildSlot extends AsyncDisposable {
   }): Promise<BuildEnd>;
 }
 
+/** What is known of a running build. */
+export interface LiveUsage {
+  /** What was used until now. */
+  current(): UsageRecord;
+}
+
+export interface BuildRequest {
+  /** Unique among the builds of this machine; it names the build's control group. */
+  name: string;
+  drvPath: string;
+  limits: BuildLimits;
+  /** Called when the build has a slot. */
+  onStart: (live: LiveUsage) => void;
+  /** Gets the build's output as it comes, decoded as UTF-8 with replacement characters, whole lines. */
+  onLog: (text: string) => void;
+  /** Ends the build within a second. */
+  signal: AbortSignal;
+}
+
+/** Executes and measures builds, as many at the same time as it has slots. */
+export interface Builder extends AsyncDisposable {
+  /** Waits for a slot and builds exactly this derivation, whose inputs are valid. Rejects with the signal's reason when that fires while it waits. */
+  build(request: BuildRequest): Promise<{ end: BuildEnd; usage: UsageRecord }>;
+}
+
 /** Measures one attempt. Made before the work starts, closed after it ended. */
 export interface UsageMeter {
   /** Moves a process, and so everything it starts from now on, into the group. */
@@ -84,14 +109,29 @@ export type EvaluationEvent =
   | { type: "job"; job: EvaluatedJob }
   | { type: "message"; message: EvaluationMessage };
 
+/** `--arg` is an expression, `--argstr` a string. */
+export interface EvaluationArgument {
+  name: string;
+  kind: "expression" | "string";
+  text: string;
+}
+
+/** What is evaluated. */
+export type EvaluationSubject =
+  /** A source tree: its flake, else the first of `default.nix`, `release.nix` and `ci.nix`. `directory` is where its bytes lie. */
+  | { type: "tree"; directory: string; storePath: string | null }
+  /** One file of classic Nix. */
+  | { type: "file"; file: string; arguments: readonly EvaluationArgument[] }
+  /** A flake by its reference, without `#`. */
+  | { type: "flake"; reference: string };
+
 export interface Evaluator {
   /**
    * Evaluates what the pattern selects in the tree, and instantiates the derivations. Events come while evaluation runs.
    * Attributes that fail are jobs with an error; what fails as a whole (no such file, a syntax error at the top, the deadline) is an EvaluationError.
    */
   evaluate(request: {
-    /** Store path of the tree. */
-    source: string;
+    subject: EvaluationSubject;
     pattern: string;
     timeoutMs: number;
     meter: UsageMeter;

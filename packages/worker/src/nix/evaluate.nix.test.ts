@@ -57,7 +57,7 @@ async function evaluate(
   const found: Evaluated = { jobs: {}, list: [], messages: [] };
   try {
     for await (const event of evaluator.evaluate({
-      source,
+      subject: { type: "tree", directory: store.physicalPath(source), storePath: source },
       pattern,
       timeoutMs: options.timeoutMs ?? 60_000,
       meter,

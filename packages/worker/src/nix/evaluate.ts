@@ -4,7 +4,6 @@ import {
   type AttributePath,
   type AttributePattern,
   PatternError,
-  STORE_DIR,
   formatAttributePath,
   isExcluded,
   parsePattern,
@@ -45,6 +44,8 @@ class Evaluation {
   readonly #nix: NixInstallation;
   readonly #request: EvaluationRequest;
   readonly #tree: string;
+  /** What stands before the tree's own paths in messages. */
+  readonly #names: readonly string[];
   readonly #deadline: number;
   /** Paths that threw: their messages have to be asked for. */
   readonly #thrown: AttributePath[] = [];
@@ -54,7 +55,12 @@ class Evaluation {
   constructor(nix: NixInstallation, request: EvaluationRequest) {
     this.#nix = nix;
     this.#request = request;
-    this.#tree = path.join(nix.physicalStoreDirectory, path.relative(STORE_DIR, request.source));
+    const { subject } = request;
+    if (subject.type !== "tree") {
+      throw new EvaluationError("no_expression", `a ${subject.type} is not evaluated yet`);
+    }
+    this.#tree = subject.directory;
+    this.#names = subject.storePath === null ? [this.#tree] : [this.#tree, subject.storePath];
     this.#deadline = Date.now() + request.timeoutMs;
   }
 
@@ -183,7 +189,7 @@ class Evaluation {
 
   #errorOf(run: WalkerRun, exit: ProcessExit): string {
     const text = run.lines.errorText;
-    if (text !== "") return summarizeError(text, [this.#tree, this.#request.source]);
+    if (text !== "") return summarizeError(text, [...this.#names]);
     if (exit.exitCode === 0) return "it threw an error, but evaluated alone it does not";
     const reason = exit.signal === "SIGKILL" ? ", probably for want of memory" : "";
     return `the evaluator ended with ${describeExit(exit)}${reason}`;

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { workerIdSchema } from "@gradient/protocol";
 import { v4 } from "uuid";
+import { SlotBuilder } from "../builder/slot-builder.ts";
 import { serve } from "../daemon.ts";
 import { openInlinePeers, type PeersSource } from "../identity/peers-source.ts";
 import { Journal } from "../journal/journal.ts";
@@ -88,7 +89,11 @@ export class TestWorker<S extends NixStore = ScriptedStore> implements AsyncDisp
         signer,
         meters: scriptedMeters,
         evaluator: options.evaluator ?? scriptedEvaluator(async function* () {}),
-        openSlot: builds.openSlot,
+        builder: new SlotBuilder({
+          slots: maxConcurrentBuilds,
+          openSlot: builds.openSlot,
+          meters: scriptedMeters,
+        }),
         repositoriesDirectory: join(directory, "repositories"),
         scratchDirectory: join(directory, "scratch"),
         environment: { PATH: "/usr/local/bin:/usr/bin:/bin" },

@@ -8,14 +8,13 @@ import type {
 } from "@gradient/protocol";
 import { WorkerError } from "../../errors.ts";
 import { decideOutcome } from "../../outcome.ts";
-import type { BuildEnd, UsageMeter } from "../../ports.ts";
+import type { BuildEnd, Builder } from "../../ports.ts";
 import type { OutputIndex } from "../derivations.ts";
 import { failureOf, JobEndedError, type Job, type JobTools } from "../job.ts";
 import { prepareInputs } from "./inputs.ts";
-import type { BuildSlots } from "./slots.ts";
 
 export interface BuildTools extends JobTools {
-  readonly slots: BuildSlots;
+  readonly builder: Builder;
   readonly outputIndex: OutputIndex;
 }
 
@@ -81,37 +80,27 @@ async function perform(
   return verdict;
 }
 
-/** Builds in a slot, which is free again before the last figures are read: they wait for the kernel. */
 async function build(
   spec: BuildSpec,
   attempt: Attempt,
   { job, tools }: { job: Job; tools: BuildTools },
 ): Promise<BuildEnd> {
-  const { memoryBytes, cores } = spec.limits;
-  let meter: UsageMeter | null = null;
   try {
-    return await tools.slots.use(job.signal, async (slot) => {
-      job.setPhase("building");
-      meter = await tools.meters.start(`build-${job.assignment}`, { memoryBytes, cores });
-      const end = await slot.build({
-        drvPath: spec.drvPath,
-        limits: spec.limits,
-        meter,
-        onLog: (text) => job.entry.log.append(text),
-        signal: job.signal,
-      });
-      attempt.times.startedAt = end.startedAt;
-      attempt.times.stoppedAt = end.stoppedAt;
-      return end;
+    const { end, usage } = await tools.builder.build({
+      name: `build-${job.assignment}`,
+      drvPath: spec.drvPath,
+      limits: spec.limits,
+      onStart: () => job.setPhase("building"),
+      onLog: (text) => job.entry.log.append(text),
+      signal: job.signal,
     });
+    attempt.times.startedAt = end.startedAt;
+    attempt.times.stoppedAt = end.stoppedAt;
+    attempt.usage = usage;
+    return end;
   } finally {
     job.setPhase("uploading");
-    attempt.usage = await finished(meter);
   }
-}
-
-function finished(meter: UsageMeter | null): Promise<UsageRecord | null> {
-  return meter === null ? Promise.resolve(null) : meter.finish([]);
 }
 
 /** Signs and uploads at the same time. Resolves to the outputs with this worker's signature. */

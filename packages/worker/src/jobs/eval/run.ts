@@ -50,7 +50,11 @@ async function evaluate(
   const stop = new AbortController();
   delivery.failed.catch((error: unknown) => stop.abort(error));
   const events = tools.evaluator.evaluate({
-    source: spec.source,
+    subject: {
+      type: "tree",
+      directory: tools.store.physicalPath(spec.source),
+      storePath: spec.source,
+    },
     pattern: spec.pattern,
     timeoutMs: Math.min(spec.timeoutSeconds * 1000, tools.evalTimeoutMs),
     meter,

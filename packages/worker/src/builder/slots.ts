@@ -1,5 +1,5 @@
-import type { BuildSlot } from "../../ports.ts";
-import { Lane } from "../lane.ts";
+import type { BuildSlot } from "../ports.ts";
+import { Lane } from "../jobs/lane.ts";
 
 /** The worker's build slots. Each is opened when it is first needed, and kept. */
 export class BuildSlots implements AsyncDisposable {
