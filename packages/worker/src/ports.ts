@@ -127,12 +127,15 @@ export type EvaluationSubject =
 
 export interface Evaluator {
   /**
-   * Evaluates what the pattern selects in the tree, and instantiates the derivations. Events come while evaluation runs.
+   * Evaluates what the pattern selects in the subject, and instantiates the derivations. Events come while evaluation runs.
    * Attributes that fail are jobs with an error; what fails as a whole (no such file, a syntax error at the top, the deadline) is an EvaluationError.
+   * Flakes are evaluated pure and locked. Builds that evaluation needs (import from derivation) happen meanwhile, and are told as messages.
    */
   evaluate(request: {
     subject: EvaluationSubject;
     pattern: string;
+    /** Where relative paths in the expressions of arguments begin; `/` when absent. */
+    workingDirectory?: string;
     timeoutMs: number;
     meter: UsageMeter;
     signal: AbortSignal;

@@ -223,7 +223,7 @@ export function usageJson(usage: UsageRecord | null): string | null {
 export async function insertMessages(
   db: Queries,
   evaluationId: string,
-  messages: readonly (EvaluationMessage & { attribute?: readonly string[] })[],
+  messages: readonly EvaluationMessage[],
   now: number,
 ): Promise<void> {
   for (const batch of batchesOf(messages)) {

@@ -75,7 +75,7 @@ async function recordBatch(
   const { kysely, now } = change;
   if (!(await insertEvaluationBatch(kysely, batch.fencing, batch.sequence))) return;
   const errors = records.flatMap(({ attribute, error }) =>
-    error === null ? [] : [{ level: "Error" as const, text: error, attribute }],
+    error === null ? [] : [{ level: "Error" as const, text: error, attribute: [...attribute] }],
   );
   await insertMessages(kysely, evaluationId, [...batch.messages, ...errors], now);
 }

@@ -135,6 +135,8 @@ export type EvaluatedJob = z.infer<typeof evaluatedJobSchema>;
 export const evaluationMessageSchema = z.object({
   level: z.enum(["Error", "Warning", "Notice"]),
   text: z.string(),
+  /** What was being evaluated, when that is known. */
+  attribute: attributePathSchema.optional(),
 });
 export type EvaluationMessage = z.infer<typeof evaluationMessageSchema>;
 
