@@ -112,7 +112,6 @@ export {
   evalAckSchema,
   cancelSchema,
   leasesSchema,
-  drainSchema,
   refusedSchema,
   toWorkerSchema,
   type Welcome,

@@ -49,6 +49,8 @@ export interface DaemonParts {
   readonly timings: { readonly session: SessionTimings; readonly transfer: TransferTimings };
   readonly now: () => number;
   readonly logger: Logger;
+  /** Take nothing new, let what runs finish however long it takes, deliver every result, then go. */
+  readonly drain: AbortSignal;
   /** Take nothing new, let what runs finish within the grace, then go. */
   readonly stop: AbortSignal;
   /** The grace is over. */
@@ -67,7 +69,6 @@ export async function serve(parts: DaemonParts): Promise<void> {
     logger,
   });
   const pool = new NarPool(parts.compressionThreads);
-  const drain = new AbortController();
   const feed = new Feed(journal, now);
   const assignments: Assignments = new Assignments({
     journal,
@@ -88,7 +89,6 @@ export async function serve(parts: DaemonParts): Promise<void> {
     assignments,
     feed,
     access,
-    onDrain: () => drain.abort(),
     logger,
   });
   const session = new Session({
@@ -102,7 +102,7 @@ export async function serve(parts: DaemonParts): Promise<void> {
   const disconnect = new AbortController();
   const connected = session.run(disconnect.signal);
   try {
-    await Promise.race([connected, untilDone(parts, { assignments, session }, drain.signal)]);
+    await Promise.race([connected, untilDone(parts, { assignments, session })]);
   } finally {
     disconnect.abort();
     await connected;
@@ -116,10 +116,9 @@ export async function serve(parts: DaemonParts): Promise<void> {
 async function untilDone(
   parts: DaemonParts,
   { assignments, session }: { assignments: Assignments; session: Session },
-  drained: AbortSignal,
 ): Promise<void> {
-  const { logger, stop, hurry } = parts;
-  await fired(AbortSignal.any([stop, drained]));
+  const { logger, drain, stop, hurry } = parts;
+  await fired(AbortSignal.any([stop, drain]));
   assignments.drain();
   if (!stop.aborted) {
     logger.info("draining: what runs is finished, nothing new is taken");

@@ -19,7 +19,6 @@ export class Link implements SessionHandler {
   readonly #assignments: Assignments;
   readonly #feed: Feed;
   readonly #access: TransferAccess;
-  readonly #onDrain: () => void;
   readonly #logger: Logger;
   #isOpen = false;
 
@@ -28,15 +27,12 @@ export class Link implements SessionHandler {
     assignments: Assignments;
     feed: Feed;
     access: TransferAccess;
-    /** The coordinator asks the worker to finish what runs and go. */
-    onDrain: () => void;
     logger: Logger;
   }) {
     this.#facts = options.facts;
     this.#assignments = options.assignments;
     this.#feed = options.feed;
     this.#access = options.access;
-    this.#onDrain = options.onDrain;
     this.#logger = options.logger;
   }
 
@@ -84,9 +80,6 @@ export class Link implements SessionHandler {
         break;
       case "eval-ack":
         this.#watch(this.#assignments.acknowledgeBatch(message, message.sequence));
-        break;
-      case "drain":
-        this.#onDrain();
         break;
       case "refused":
         this.#logger.warn({ reason: message.reason }, "the coordinator refused a message");

@@ -109,6 +109,7 @@ async function runWithPeers(
         timings: { session: SESSION_TIMINGS, transfer: TRANSFER_TIMINGS },
         now: () => Date.now(),
         logger,
+        drain: new AbortController().signal,
         stop,
         hurry,
       });

@@ -2,7 +2,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { sql } from "kysely";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { UserError } from "../errors.ts";
 import { openDatabase, type Database } from "./client.ts";
 
 let directory: string;
@@ -77,4 +78,36 @@ test("foreign keys are enforced and children go with their parent", async () => 
     .values({ organization_id: "none", user_id: "none", role: "Admin" })
     .execute();
   await expect(orphan).rejects.toThrow("FOREIGN KEY");
+});
+
+describe("a file that this release cannot use is refused with one sentence", () => {
+  async function reopened(statement: string): Promise<string> {
+    await sql.raw(statement).execute(database.kysely);
+    await database[Symbol.asyncDispose]();
+    const file = join(directory, "farm.sqlite");
+    const reason = await openDatabase(file).then(
+      () => "opened",
+      (error: unknown) => (error instanceof UserError ? error.message : "another error"),
+    );
+    await rm(file);
+    database = await openDatabase(file);
+    return reason;
+  }
+
+  test("of a newer release", async () => {
+    const later = "insert into kysely_migration (name, timestamp) values ('9999-later', '')";
+    expect(await reopened(later)).toMatch(/^it was written by a newer release .*9999-later/);
+  });
+
+  test("with tables of another shape", async () => {
+    expect(await reopened("alter table builds add column mine text")).toMatch(
+      /^it has 'builds.mine': it was written by a version that was never released/,
+    );
+  });
+
+  test("of another program", async () => {
+    expect(await reopened("drop table kysely_migration")).toBe(
+      "it is not the database of a coordinator",
+    );
+  });
 });

@@ -6,7 +6,7 @@ import {
   type SqliteDatabase,
   type Transaction as KyselyTransaction,
 } from "kysely";
-import { migrateToLatest } from "./migrator.ts";
+import { migrateToLatest, readSchema, requireSchema, type Schema } from "./migrator.ts";
 import type { Tables } from "./tables.ts";
 
 /** What a repository function needs: the database itself, or an open transaction. */
@@ -92,6 +92,19 @@ function skipFencingNumbers(connection: Sqlite.Database): void {
   connection.prepare("insert into sqlite_sequence (name, seq) values ('assignments', 0)").run();
 }
 
+/** What the migrations make when there is nothing yet. */
+async function schemaOfNewDatabase(): Promise<Schema> {
+  const kysely = new Kysely<Tables>({
+    dialect: new SqliteDialect({ database: cacheStatements(openConnection(":memory:", {})) }),
+  });
+  try {
+    await migrateToLatest(kysely);
+    return await readSchema(kysely);
+  } finally {
+    await kysely.destroy();
+  }
+}
+
 /** Opens the database file, makes it when it is missing, and brings its tables up to date. */
 export async function openDatabase(file: string): Promise<Database> {
   const writer = openConnection(file, {});
@@ -102,6 +115,7 @@ export async function openDatabase(file: string): Promise<Database> {
   });
   try {
     await migrateToLatest(kysely);
+    requireSchema(await readSchema(kysely), await schemaOfNewDatabase());
     skipFencingNumbers(writer);
   } catch (error) {
     await kysely.destroy();

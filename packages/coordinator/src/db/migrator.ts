@@ -1,4 +1,5 @@
-import { Migrator, type Kysely, type Migration } from "kysely";
+import { Migrator, sql, type Kysely, type Migration, type MigrationProvider } from "kysely";
+import { UserError } from "../errors.ts";
 import * as first from "./migrations/0001-first.ts";
 
 /** Append only: a migration that was ever released is never changed. */
@@ -6,19 +7,67 @@ const migrations: Record<string, Migration> = {
   "0001-first": first,
 };
 
-/** Applies the migrations that the database does not have yet. */
+const provider: MigrationProvider = { getMigrations: () => Promise.resolve(migrations) };
+
+/**
+ * Applies the migrations that the database does not have yet. Throws UserError for a database that this release cannot use:
+ * one of a newer release, or of somebody else.
+ */
 export async function migrateToLatest<T>(kysely: Kysely<T>): Promise<void> {
-  const migrator = new Migrator({
-    db: kysely,
-    provider: { getMigrations: () => Promise.resolve(migrations) },
-  });
+  const migrator = new Migrator({ db: kysely, provider });
+  await refuseUnknown(kysely);
   const { error } = await migrator.migrateToLatest();
   if (error !== undefined) {
-    throw new Error(
-      "the database could not be brought up to date; was it written by a newer release?",
-      {
-        cause: error,
-      },
-    );
+    const reason = error instanceof Error ? error.message : "unknown reason";
+    throw new UserError(`it could not be brought up to date: ${reason}`, {
+      exitCode: 1,
+      cause: error,
+    });
   }
+}
+
+async function refuseUnknown<T>(kysely: Kysely<T>): Promise<void> {
+  const tables = await namesOf(kysely, sql`select name from sqlite_master where type = 'table'`);
+  if (tables.length === 0) return;
+  if (!tables.includes("kysely_migration")) {
+    throw new UserError("it is not the database of a coordinator", { exitCode: 1 });
+  }
+  const applied = await namesOf(kysely, sql`select name from kysely_migration order by name`);
+  const unknown = applied.filter((name) => migrations[name] === undefined);
+  if (unknown.length === 0) return;
+  throw new UserError(
+    `it was written by a newer release (this one does not know ${unknown.join(", ")}): start that release, or restore a backup`,
+    { exitCode: 1 },
+  );
+}
+
+async function namesOf<T>(kysely: Kysely<T>, query: ReturnType<typeof sql>): Promise<string[]> {
+  const { rows } = await query.execute(kysely);
+  return rows.map((row) => String(Object(row).name));
+}
+
+/** Columns as `table.column`, and indexes. Names alone: how SQLite words the rest differs between its versions. */
+export type Schema = ReadonlySet<string>;
+
+export async function readSchema<T>(kysely: Kysely<T>): Promise<Schema> {
+  const names = sql`
+    select "table".name || '.' || "column".name as name
+    from sqlite_master as "table" join pragma_table_info("table".name) as "column"
+    where "table".type = 'table' and "table".name not like 'sqlite_%'
+    union all
+    select name from sqlite_master where type = 'index' and sql is not null
+  `;
+  return new Set(await namesOf(kysely, names));
+}
+
+/** Throws UserError when something is missing in the database, or is there, that a new one has not. */
+export function requireSchema(found: Schema, wanted: Schema): void {
+  const missing = [...wanted].find((name) => !found.has(name));
+  const foreign = [...found].find((name) => !wanted.has(name));
+  if (missing === undefined && foreign === undefined) return;
+  const what = missing === undefined ? `it has '${foreign}'` : `it lacks '${missing}'`;
+  throw new UserError(
+    `${what}: it was written by a version that was never released, or changed by hand`,
+    { exitCode: 1 },
+  );
 }

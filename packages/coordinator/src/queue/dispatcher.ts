@@ -85,25 +85,33 @@ export class Dispatcher implements AsyncDisposable {
   }
 
   async #round(): Promise<void> {
-    const { kysely, changes, queue, tasks, signing, offerMs } = this.#options;
+    const { kysely, changes, tasks, signing, offerMs } = this.#options;
     await tasks.refresh(kysely);
     await signing.refresh(kysely);
-    const urgent = [...(await this.#pickTasks()), ...this.#pickBuilds()];
-    const picks = [...urgent, ...this.#pickSignings(urgent)];
-    if (picks.length === 0) return;
-    if (picks.length >= OFFERS_PER_ROUND) this.#isWanted = true;
+    const picks: Pick[] = [];
     let offers: Offer[];
     try {
+      await this.#pickTasks(picks);
+      picks.push(...this.#pickBuilds());
+      picks.push(...this.#pickSignings(picks));
+      if (picks.length === 0) return;
+      if (picks.length >= OFFERS_PER_ROUND) this.#isWanted = true;
       offers = await changes((change) => makeOffers(change, picks, offerMs));
     } catch (error) {
-      for (const pick of picks) {
-        if (pick.kind === "build") queue.add(pick.build);
-        else if (pick.kind === "task") tasks.note(pick.task.evaluation);
-        else signing.note(pick.worker.id);
-      }
+      this.#putBack(picks);
       throw error;
     }
     for (const offer of offers) this.#send(offer);
+  }
+
+  /** Nobody got them: they are picked again in a later round. */
+  #putBack(picks: readonly Pick[]): void {
+    const { queue, tasks, signing } = this.#options;
+    for (const pick of picks) {
+      if (pick.kind === "build") queue.add(pick.build);
+      else if (pick.kind === "task") tasks.note(pick.task.evaluation);
+      else signing.note(pick.worker.id);
+    }
   }
 
   #send({ worker, lease, spec }: Offer): void {
@@ -143,17 +151,17 @@ export class Dispatcher implements AsyncDisposable {
     return picks;
   }
 
-  async #pickTasks(): Promise<Pick[]> {
+  /** Adds to `picks` as it goes: what was picked before a failure is put back with the rest. */
+  async #pickTasks(picks: Pick[]): Promise<void> {
     const { tasks, leases } = this.#options;
     const now = this.#options.clock.now();
     const due = tasks.due(now);
-    if (due.length === 0) return [];
+    if (due.length === 0) return;
     const workers = this.#available(now);
     const held = new Map<string, number>();
     for (const worker of workers) {
       for (const { lease } of leases.ofWorker(worker.id)) count(held, `${worker.id} ${lease.kind}`);
     }
-    const picks: Pick[] = [];
     for (const task of due) {
       const worker = chooseForTask(task, workers, held, tasks.fetcherOf(task.evaluation));
       if (worker === null) continue;
@@ -162,7 +170,6 @@ export class Dispatcher implements AsyncDisposable {
       const pick = await this.#prepare(task, worker);
       if (pick !== null) picks.push(pick);
     }
-    return picks;
   }
 
   /** For workers that get nothing else in this round. */
@@ -187,10 +194,15 @@ export class Dispatcher implements AsyncDisposable {
       return { kind: "task", worker, task, credentials: await findCredentials(task.organization) };
     } catch (error) {
       logger.error({ err: error, organization: task.organization }, "credentials cannot be read");
-      await refuseTask(
-        task,
-        "the organization's credentials cannot be read; the coordinator's log has the cause",
-      );
+      try {
+        await refuseTask(
+          task,
+          "the organization's credentials cannot be read; the coordinator's log has the cause",
+        );
+      } catch (failure) {
+        this.#options.tasks.note(task.evaluation);
+        throw failure;
+      }
       return null;
     }
   }

@@ -1,4 +1,6 @@
 import { text } from "node:stream/consumers";
+import { assignmentIdSchema } from "@gradient/protocol";
+import { v7 } from "uuid";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { makeDerivation } from "../test-objects.test-support.ts";
 import {
@@ -54,6 +56,23 @@ test("a result of another kind costs the attempt, and the build is given out aga
   const [lost, next] = await attempts();
   expect(lost).toMatchObject({ status: "internal_error", restarted_as: next?.number });
   expect(await buildStates(farm)).not.toEqual({ pkg: "Completed" });
+});
+
+test("a result under the name of another assignment is refused, and the attempt goes on", async () => {
+  const { farm, worker } = scene;
+  const pkg = makeDerivation("pkg");
+  await evaluate(scene, [pkg]);
+  const offer = await worker.takeOffer();
+  await worker.settle();
+  const assignment = assignmentIdSchema.parse(v7());
+  const { fencing } = offer;
+  const failure = { message: "no", isTransient: false };
+  const result = { kind: "fetch", failure, commit: null, source: null, usage: null } as const;
+  worker.send({ type: "result", assignment, fencing, result });
+  expect(await worker.next("ack")).toMatchObject({ assignment, accepted: false });
+  expect(await buildStates(farm)).toEqual({ pkg: "Building" });
+  await reportBuilt(worker, offer, pkg);
+  expect(await worker.next("ack")).toMatchObject({ accepted: true });
 });
 
 describe("a worker that is gone", () => {

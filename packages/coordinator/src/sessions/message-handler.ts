@@ -171,10 +171,7 @@ export class MessageHandler {
         acceptOffer(change, fencing, this.#options.leaseMs),
       );
     }
-    const answer =
-      held !== null && held.lease.kind !== message.result.kind
-        ? await this.#loseToWrongKind(held.lease, message)
-        : await this.#take(session, message);
+    const answer = await this.#answer(session, held, message);
     session.send({
       type: "ack",
       assignment,
@@ -185,6 +182,17 @@ export class MessageHandler {
     if (answer.isAccepted && message.result.kind === "eval" && held?.lease.evaluation) {
       this.#options.onEvaluated(held.lease.evaluation);
     }
+  }
+
+  async #answer(session: Session, held: HeldLease | null, message: Result): Promise<Answer> {
+    const { fencing, result } = message;
+    if (held === null && this.#options.leases.get(fencing) !== null) {
+      return refused(`assignment ${message.assignment} is not leased to this worker as ${fencing}`);
+    }
+    if (held !== null && held.lease.kind !== result.kind) {
+      return this.#loseToWrongKind(held.lease, message);
+    }
+    return this.#take(session, message);
   }
 
   /** The worker forgets the assignment with our answer, so it is given out anew. */
@@ -203,10 +211,6 @@ export class MessageHandler {
     }
     return changes.durable((change) =>
       answerOnce(change, fencing, session.id, async (lease) => {
-        if (result.kind !== lease.kind)
-          return refused(
-            `assignment ${fencing} is a ${lease.kind}, and the result is of a ${result.kind}`,
-          );
         switch (result.kind) {
           case "fetch":
             return takeFetchResult(change, lease, result, { paths: cachedPaths, retries });

@@ -106,7 +106,6 @@ const toWorker: unknown[] = [
   { type: "eval-ack", ...reference, sequence: 0 },
   { type: "cancel", ...reference, reason: "aborted" },
   { type: "leases", leases: [{ ...reference, remainingMs: 10 }] },
-  { type: "drain" },
   { type: "refused", reason: "malformed" },
 ];
 

@@ -91,9 +91,6 @@ export const leasesSchema = z.object({
   leases: z.array(z.object({ ...assignmentReference, remainingMs: z.int().nonnegative() })),
 });
 
-/** Asks the worker to finish what runs and take nothing new. */
-export const drainSchema = z.object({ type: z.literal("drain") });
-
 /** A frame of the worker was refused; the connection goes on. */
 export const refusedSchema = z.object({ type: z.literal("refused"), reason: z.string() });
 
@@ -107,7 +104,6 @@ export const toWorkerSchema = z.discriminatedUnion("type", [
   evalAckSchema,
   cancelSchema,
   leasesSchema,
-  drainSchema,
   refusedSchema,
 ]);
 export type ToWorker = z.infer<typeof toWorkerSchema>;

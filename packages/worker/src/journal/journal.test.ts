@@ -95,6 +95,16 @@ test("credentials are never written", async () => {
   expect(entry.record.spec).toMatchObject({ credentials: null });
 });
 
+test("what could not be written down was not accepted, and leaves nothing behind", async () => {
+  const { path, journal } = await openJournal();
+  const record = recordOf(offers.build(DRV));
+  const unwritable = { ...record, spec: { ...record.spec, toJSON: () => throwText("no space") } };
+  await expect(journal.create(unwritable)).rejects.toThrow("no space");
+  expect(await readdir(path)).toEqual([]);
+  expect(journal.get(record.assignment)).toBeUndefined();
+  await journal.create(record);
+});
+
 test("writes that come after an entry was forgotten leave nothing behind", async () => {
   const { path, journal } = await openJournal();
   const entry = await journal.create(recordOf(offers.build(DRV)));
@@ -104,3 +114,7 @@ test("writes that come after an entry was forgotten leave nothing behind", async
   await removal;
   expect(await readdir(path)).toEqual([]);
 });
+
+function throwText(text: string): never {
+  throw new Error(text);
+}

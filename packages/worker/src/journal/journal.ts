@@ -79,7 +79,12 @@ export class Journal {
     const directory = join(this.#directory, record.assignment);
     const kept = { ...record, spec: withoutSecrets(record.spec) };
     await mkdir(directory, { mode: 0o700 });
-    await writeWhole(join(directory, "spec.json"), JSON.stringify(kept));
+    try {
+      await writeWhole(join(directory, "spec.json"), JSON.stringify(kept));
+    } catch (error) {
+      await rm(directory, { recursive: true, force: true });
+      throw error;
+    }
     const progress = initialProgress(kept);
     const entry = new JournalEntry(directory, kept, {
       progress,

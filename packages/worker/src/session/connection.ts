@@ -207,7 +207,6 @@ export class Connection {
       case "eval-ack":
       case "cancel":
       case "leases":
-      case "drain":
       case "refused":
         if (this.#wasAccepted) this.#options.onMessage(message);
         break;

@@ -34,6 +34,7 @@ export class TestWorker<S extends NixStore = ScriptedStore> implements AsyncDisp
   readonly log: LogCapture;
   readonly store: S;
   readonly builds: ScriptedBuilds;
+  readonly drain = new AbortController();
   readonly stop = new AbortController();
   readonly hurry = new AbortController();
   /** Resolves when the daemon has ended. */
@@ -103,6 +104,7 @@ export class TestWorker<S extends NixStore = ScriptedStore> implements AsyncDisp
         timings: QUICK_TIMINGS,
         now: () => Date.now(),
         logger: log.logger,
+        drain: worker.drain.signal,
         stop: worker.stop.signal,
         hurry: worker.hurry.signal,
       });

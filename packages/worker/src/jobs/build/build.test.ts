@@ -343,7 +343,7 @@ describe("the end of the process", () => {
   test("drained: what runs is finished, nothing new is taken, then it ends", async () => {
     const farm = await start();
     const { offer, build } = await offerBuild(farm, "last");
-    farm.coordinator.send({ type: "drain" });
+    farm.worker.drain.abort();
     await farm.coordinator.message("draining");
     farm.coordinator.send(offers.build(storePath("late.drv")));
     expect((await farm.coordinator.message("decline")).reason).toBe("the worker is draining");

@@ -1,0 +1,40 @@
+import { sql } from "kysely";
+import { expect, test } from "vitest";
+import { ManualClock } from "../manual-clock.test-support.ts";
+import { openScene } from "../test-scene.test-support.ts";
+
+test("what was picked before a failure of the database is given out in a later round", async () => {
+  const clock = new ManualClock();
+  const findCredentials = () => Promise.reject(new Error("the key is damaged"));
+  await using scene = await openScene({ clock, findCredentials });
+  const { farm, organization, worker } = scene;
+  const { kysely } = farm.database;
+  await worker.drop();
+  const plain = await farm.addProject(organization.id);
+  const secret = await farm.addProject(organization.id);
+  await kysely
+    .updateTable("projects")
+    .set({ repository: "ssh://git@example.org/secret" })
+    .where("id", "=", secret)
+    .execute();
+  const first = await farm.farm.evaluations.start({ projectId: plain, triggeredBy: null });
+  await clock.advance(10);
+  const refused = await farm.farm.evaluations.start({ projectId: secret, triggeredBy: null });
+  // The evaluation without credentials cannot even be failed.
+  await sql`
+    create trigger full before update on evaluations when new.id = ${sql.lit(refused)}
+    begin select raise(abort, 'database or disk is full'); end
+  `.execute(kysely);
+  await worker.connect();
+  await worker.settle();
+  expect(worker.pending("offer")).toBe(0);
+  await sql`drop trigger full`.execute(kysely);
+  await clock.advance(2000);
+  const { spec } = await worker.takeOffer();
+  expect(spec).toMatchObject({ kind: "fetch", evaluation: first });
+  await expect
+    .poll(() =>
+      kysely.selectFrom("evaluations").select("state").where("id", "=", refused).execute(),
+    )
+    .toEqual([{ state: "Failed" }]);
+});
