@@ -34,9 +34,11 @@ export {
 } from "./ids.ts";
 export {
   usageQualitySchema,
+  usagePhasesSchema,
   usageSampleSchema,
   usageRecordSchema,
   type UsageQuality,
+  type UsagePhases,
   type UsageSample,
   type UsageRecord,
 } from "./usage.ts";
@@ -203,7 +205,11 @@ export {
   outputPaths,
   isFixedOutput,
 } from "./nix/output-paths.ts";
-export { type DerivationFacts, readDerivationFacts } from "./nix/derivation-facts.ts";
+export {
+  type DerivationFacts,
+  buildLimitsOf,
+  readDerivationFacts,
+} from "./nix/derivation-facts.ts";
 export { NarError, type NarErrorCode } from "./nix/nar/nar-error.ts";
 export { NAR_CHUNK_BYTES, dumpPathSync, dumpPath, singleFileNar } from "./nix/nar/writer.ts";
 export {

@@ -2,6 +2,9 @@ import { z } from "zod";
 
 const bytes = z.int().nonnegative().nullable();
 const milliseconds = z.number().nonnegative().nullable();
+/** Figures that older workers do not tell. */
+const laterBytes = bytes.default(null);
+const laterMilliseconds = milliseconds.default(null);
 
 /**
  * How far the figures of a usage record can be trusted.
@@ -20,6 +23,24 @@ export const usageSampleSchema = z.object({
 });
 export type UsageSample = z.infer<typeof usageSampleSchema>;
 
+/**
+ * Where the time between accepting an assignment and its result went. null: it never got there, or there is no such phase.
+ * The wait before a worker accepted it is known to the coordinator.
+ */
+export const usagePhasesSchema = z.object({
+  /** Reading derivations, keeping paths from being collected, asking what is here. */
+  prepareMs: milliseconds,
+  /** Bringing inputs here. */
+  prefetchMs: milliseconds,
+  /** Waiting for a build slot of this worker. */
+  queueMs: milliseconds,
+  /** The work that is measured: the build, the evaluation, the fetch. */
+  runMs: milliseconds,
+  /** Signing, compressing and uploading, as far as the work had ended. */
+  storeMs: milliseconds,
+});
+export type UsagePhases = z.infer<typeof usagePhasesSchema>;
+
 /** What one attempt (or evaluation, or fetch) used. */
 export const usageRecordSchema = z.object({
   /** Quality of the CPU figures. */
@@ -35,12 +56,37 @@ export const usageRecordSchema = z.object({
   memoryPeakBytes: bytes,
   /** The kernel's own high-water mark; includes page cache. */
   memoryRawPeakBytes: bytes,
+  /** Mean of the samples, each for the time until the next. */
+  memoryAverageBytes: laterBytes,
   memoryLimitBytes: bytes,
+  /** Cores that the build could use at most; null: no limit was enforced. */
+  coresLimit: z.number().positive().nullable().default(null),
   oomKills: z.int().nonnegative().nullable(),
   cpuThrottledMs: milliseconds,
   ioReadBytes: bytes,
   ioWriteBytes: bytes,
   processesPeak: z.int().nonnegative().nullable(),
+  /** Time in which at least one process waited for CPU, for memory, for I/O (the kernel's pressure stall information). */
+  cpuPressureMs: laterMilliseconds,
+  memoryPressureMs: laterMilliseconds,
+  ioPressureMs: laterMilliseconds,
+  /** Quality of the three peaks of storage. */
+  storageQuality: usageQualitySchema.default("none"),
+  /** Most that the build directory held. */
+  buildDirectoryPeakBytes: laterBytes,
+  /** Most that the outputs held while they were made; at least their NARs' sizes. */
+  outputPeakBytes: laterBytes,
+  /** Most that both held at the same time. */
+  storagePeakBytes: laterBytes,
+  /** Received from the caches for inputs, compressed; all of it before the measured part. */
+  receivedBytes: laterBytes,
+  /** Sum of the NAR sizes of what was made. */
+  outputNarBytes: laterBytes,
+  /** Sent for what was made, compressed; less than the whole where the caches had something already. */
+  sentBytes: laterBytes,
+  phases: usagePhasesSchema.nullable().default(null),
+  /** Speed of one core of the worker, in millions of rounds of a fixed small computation per second of CPU time. */
+  coreScore: z.number().positive().nullable().default(null),
   /** Where the figures were read: for instance `cgroup2`, `cgroup1`, `cgroup1+cgroup2`, `proc`. */
   source: z.string(),
   /** At most 300 points, oldest first. */

@@ -1,4 +1,4 @@
-import { SecretKey, type Offer } from "@gradient/protocol";
+import { SecretKey, usageRecordSchema, type Offer } from "@gradient/protocol";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -141,9 +141,9 @@ describe("a result is handled once", () => {
     await worker.settle();
     await worker.drop();
     await worker.connect();
-    const usage = {
-      cpuQuality: "exact" as const,
-      memoryQuality: "none" as const,
+    const usage = usageRecordSchema.parse({
+      cpuQuality: "exact",
+      memoryQuality: "none",
       wallMs: 5,
       cpuUserMs: 4,
       cpuSystemMs: 0,
@@ -158,7 +158,7 @@ describe("a result is handled once", () => {
       processesPeak: null,
       source: "cgroup2",
       series: [],
-    };
+    });
     worker.sendResult(offer, { outcome: "build_failed", usage });
     await worker.next("ack");
     const [lost] = await attempts();

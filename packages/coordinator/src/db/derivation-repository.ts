@@ -1,4 +1,9 @@
-import type { BuildLimits, DerivationFacts, OrganizationId } from "@gradient/protocol";
+import {
+  buildLimitsOf,
+  type BuildLimits,
+  type DerivationFacts,
+  type OrganizationId,
+} from "@gradient/protocol";
 import { z } from "zod";
 import { batchesOf } from "./batches.ts";
 import type { Database, PreparedQuery, Queries } from "./client.ts";
@@ -8,19 +13,15 @@ import { readJsonColumn, stringListSchema } from "./json-column.ts";
 const limitFactsSchema = z.object({
   timeoutSeconds: z.number().nullable(),
   maxSilentSeconds: z.number().nullable(),
+  minCpu: z.number().nullable(),
   maxCpu: z.number().nullable(),
+  minMemoryMegabytes: z.number().nullable(),
   maxMemoryMegabytes: z.number().nullable(),
 });
 
 /** Limits that a derivation states for its own build. */
 export function limitsOf(factsJson: string): BuildLimits {
-  const facts = readJsonColumn(limitFactsSchema, factsJson);
-  return {
-    timeoutSeconds: facts.timeoutSeconds,
-    maxSilentSeconds: facts.maxSilentSeconds,
-    cores: facts.maxCpu,
-    memoryBytes: facts.maxMemoryMegabytes === null ? null : facts.maxMemoryMegabytes * 2 ** 20,
-  };
+  return buildLimitsOf(readJsonColumn(limitFactsSchema, factsJson));
 }
 
 export interface NewDerivation {

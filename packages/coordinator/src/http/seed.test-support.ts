@@ -1,11 +1,11 @@
-import type { UsageRecord } from "@gradient/protocol";
+import { usageRecordSchema, type UsageRecord } from "@gradient/protocol";
 import { v7 as uuidv7 } from "uuid";
 import type { Queries } from "../db/client.ts";
 
 /** Milliseconds of the seeded rows: 2025-11-22T00:00:00Z. */
 const SEED_TIME = 1_763_769_600_000;
 
-export const usage: UsageRecord = {
+export const usage = usageRecordSchema.parse({
   cpuQuality: "exact",
   memoryQuality: "sampled",
   wallMs: 2000,
@@ -22,7 +22,7 @@ export const usage: UsageRecord = {
   processesPeak: 3,
   source: "cgroup2",
   series: [{ atMs: 0, cpuMs: 0, memoryBytes: 1 }],
-};
+});
 
 export interface SeededBuild {
   /** Of the evaluation build. */

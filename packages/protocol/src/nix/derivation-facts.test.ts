@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { readDerivationFacts } from "./derivation-facts.ts";
+import { buildLimitsOf, readDerivationFacts } from "./derivation-facts.ts";
 import { DerivationError, type Derivation, type DerivationOutput } from "./derivation.ts";
 
 function derivation(
@@ -121,5 +121,51 @@ describe("facts of a derivation", () => {
   test("names that mean something to JavaScript are only names", () => {
     const { tags } = readDerivationFacts(derivation({ ["NIXBUILDNET_TAG___proto__"]: "x" }));
     expect(Object.entries(tags)).toEqual([["__proto__", "x"]]);
+  });
+});
+
+describe("limits of a build, as its derivation sets them", () => {
+  const limits = (env: Record<string, string>) =>
+    buildLimitsOf(readDerivationFacts(derivation(env)));
+
+  test("there are none when it says nothing, or 0, or what no machine can have", () => {
+    const none = { timeoutSeconds: null, maxSilentSeconds: null, cores: null, memoryBytes: null };
+    expect(limits({})).toEqual(none);
+    expect(
+      limits({
+        timeout: "0",
+        maxSilent: "0",
+        NIXBUILDNET_MAX_CPU: "0",
+        NIXBUILDNET_MAX_MEM: "9007199254740991",
+      }),
+    ).toEqual(none);
+  });
+
+  test("memory is in megabytes, and nixbuild.net's names of the times win over Nixpkgs'", () => {
+    expect(
+      limits({
+        timeout: "60",
+        NIXBUILDNET_TIMEOUT: "30",
+        maxSilent: "6",
+        NIXBUILDNET_MAX_SILENT_TIME: "3",
+        NIXBUILDNET_MAX_CPU: "2",
+        NIXBUILDNET_MAX_MEM: "512",
+      }),
+    ).toEqual({ timeoutSeconds: 30, maxSilentSeconds: 3, cores: 2, memoryBytes: 512 * 2 ** 20 });
+  });
+
+  test("the smallest amount alone is no limit, and is not undercut by the largest", () => {
+    expect(limits({ NIXBUILDNET_MIN_CPU: "4", NIXBUILDNET_MIN_MEM: "64" })).toMatchObject({
+      cores: null,
+      memoryBytes: null,
+    });
+    expect(
+      limits({ NIXBUILDNET_MIN_CPU: "4", NIXBUILDNET_MAX_CPU: "2", NIXBUILDNET_MAX_MEM: "8" }),
+    ).toMatchObject({ cores: 4, memoryBytes: 8 * 2 ** 20 });
+  });
+
+  test("structured attributes set them too", () => {
+    const json = JSON.stringify({ NIXBUILDNET_MAX_CPU: 3, timeout: 9 });
+    expect(limits({ __json: json })).toMatchObject({ cores: 3, timeoutSeconds: 9 });
   });
 });

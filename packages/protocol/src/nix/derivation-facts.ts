@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { BuildLimits } from "../messages/shared.ts";
 import { DerivationError, decodeText, type Derivation } from "./derivation.ts";
 import { isFixedOutput } from "./output-paths.ts";
 
@@ -40,14 +41,45 @@ export function readDerivationFacts(derivation: Derivation): DerivationFacts {
     allowSubstitutes: asBoolean(attributes.get("allowSubstitutes")) ?? true,
     isFixedOutput: isFixedOutput(derivation),
     pname: asText(attributes.get("pname")) || null,
-    timeoutSeconds: wholeNumber("timeout"),
-    maxSilentSeconds: wholeNumber("maxSilent"),
+    timeoutSeconds: wholeNumber("NIXBUILDNET_TIMEOUT") ?? wholeNumber("timeout"),
+    maxSilentSeconds: wholeNumber("NIXBUILDNET_MAX_SILENT_TIME") ?? wholeNumber("maxSilent"),
     minCpu: wholeNumber("NIXBUILDNET_MIN_CPU"),
     maxCpu: wholeNumber("NIXBUILDNET_MAX_CPU"),
     minMemoryMegabytes: wholeNumber("NIXBUILDNET_MIN_MEM"),
     maxMemoryMegabytes: wholeNumber("NIXBUILDNET_MAX_MEM"),
     tags: Object.fromEntries(tags),
   };
+}
+
+const MEBIBYTE = 2 ** 20;
+
+/**
+ * The limits that a derivation sets for its own build. 0 stands for none. A largest amount below the smallest is a
+ * contradiction, and the build gets the smallest that it asked for.
+ */
+export function buildLimitsOf(
+  facts: Pick<
+    DerivationFacts,
+    | "timeoutSeconds"
+    | "maxSilentSeconds"
+    | "minCpu"
+    | "maxCpu"
+    | "minMemoryMegabytes"
+    | "maxMemoryMegabytes"
+  >,
+): BuildLimits {
+  const memoryMegabytes = largest(facts.minMemoryMegabytes, facts.maxMemoryMegabytes);
+  const memoryBytes = memoryMegabytes === null ? null : memoryMegabytes * MEBIBYTE;
+  return {
+    timeoutSeconds: facts.timeoutSeconds || null,
+    maxSilentSeconds: facts.maxSilentSeconds || null,
+    cores: largest(facts.minCpu, facts.maxCpu),
+    memoryBytes: Number.isSafeInteger(memoryBytes) ? memoryBytes : null,
+  };
+}
+
+function largest(min: number | null, max: number | null): number | null {
+  return max === null || max === 0 ? null : Math.max(min ?? 0, max);
 }
 
 /** Values are strings, or anything that JSON has when attributes are structured. */

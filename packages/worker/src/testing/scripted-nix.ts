@@ -6,8 +6,8 @@ import {
   formatDerivation,
   narHashOf,
   parseStorePath,
+  usageRecordSchema,
   type PathFacts,
-  type UsageRecord,
 } from "@gradient/protocol";
 import type {
   BuildEnd,
@@ -21,7 +21,7 @@ import type {
 } from "../ports.ts";
 import { storePath } from "./offers.ts";
 
-export const USAGE: UsageRecord = {
+export const USAGE = usageRecordSchema.parse({
   cpuQuality: "exact",
   memoryQuality: "exact",
   wallMs: 12,
@@ -38,7 +38,7 @@ export const USAGE: UsageRecord = {
   processesPeak: 1,
   source: "test",
   series: [],
-};
+});
 
 /** A store of plain files in a directory: enough for everything that is not about Nix itself. */
 export class ScriptedStore implements NixStore {

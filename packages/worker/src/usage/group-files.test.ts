@@ -43,6 +43,9 @@ const V2_FILES = {
   "io.stat": "8:0 rbytes=5 wbytes=6 rios=1 wios=1 dbytes=0 dios=0\n",
   "pids.peak": "7\n",
   "pids.max": "max\n",
+  "cpu.pressure": "some avg10=0.00 avg60=0.00 avg300=0.00 total=1500\n",
+  "memory.pressure":
+    "some avg10=0.00 avg60=0.00 avg300=0.00 total=0\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=0\n",
 };
 
 /** This machine may have no version 2 controllers: files in the kernel's format stand for them. */
@@ -58,6 +61,8 @@ describe("version 2 groups, by files in the kernel's format", () => {
       cpuThrottledMs: 0.5,
       io: { readBytes: 5, writeBytes: 6 },
       processesPeak: 7,
+      // The kernel was built or started without I/O pressure.
+      pressure: { cpuMs: 1.5, memoryMs: 0, ioMs: null },
     });
   });
 
@@ -99,6 +104,7 @@ test("a machine with both: each figure from the best file that there is", async 
     cpuThrottledMs: null,
     io: null,
     processesPeak: 3,
+    pressure: { cpuMs: null, memoryMs: null, ioMs: null },
   });
 });
 

@@ -12,6 +12,7 @@ import {
   memoryUseOfV2,
   oomKills,
   parseSingle,
+  pressureMs,
   throttledMs,
 } from "./kernel-files.ts";
 import { readControl, writeControl } from "./control-file.ts";
@@ -32,6 +33,8 @@ export interface FinalFigures {
   cpuThrottledMs: number | null;
   io: IoBytes | null;
   processesPeak: number | null;
+  /** Times in which at least one process waited; only version 2 counts them. */
+  pressure: { cpuMs: number | null; memoryMs: number | null; ioMs: number | null };
 }
 
 /**
@@ -87,6 +90,11 @@ export class GroupFiles implements Disposable {
         throttledMs(readControl(v1.cpu, "cpu.stat") ?? ""),
       io: this.#io(),
       processesPeak: parseSingle(processes ?? ""),
+      pressure: {
+        cpuMs: pressureMs(readControl(v2, "cpu.pressure") ?? ""),
+        memoryMs: pressureMs(readControl(v2, "memory.pressure") ?? ""),
+        ioMs: pressureMs(readControl(v2, "io.pressure") ?? ""),
+      },
     };
   }
 

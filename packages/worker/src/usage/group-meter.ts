@@ -5,6 +5,7 @@ import type { UsageMeter } from "../ports.ts";
 import { type FinalFigures, GroupFiles } from "./group-files.ts";
 import type { Group } from "./group-tree.ts";
 import type { MemoryUse } from "./kernel-files.ts";
+import { MemoryAverage } from "./memory-average.ts";
 import { MemoryPeak } from "./memory-peak.ts";
 import { readMemoryBytes } from "./process-tree.ts";
 import type { Sampler } from "./sampler.ts";
@@ -20,9 +21,10 @@ export class GroupMeter implements UsageMeter {
   readonly #group: Group;
   readonly #files: GroupFiles;
   readonly #procDirectory: string;
-  readonly #memoryLimitBytes: number | null;
+  readonly #held: { memoryBytes: number | null; cores: number | null };
   readonly #stopSampling: () => void;
   readonly #peak = new MemoryPeak();
+  readonly #average = new MemoryAverage();
   readonly #series: UsageSeries;
   #startedAt = performance.now();
   readonly #leaving: Promise<void>[] = [];
@@ -33,13 +35,14 @@ export class GroupMeter implements UsageMeter {
   constructor(options: {
     group: Group;
     procDirectory: string;
-    memoryLimitBytes: number | null;
+    /** Limits that the kernel holds. */
+    held: { memoryBytes: number | null; cores: number | null };
     sampler: Sampler;
     intervalMs: number;
   }) {
     this.#group = options.group;
     this.#procDirectory = options.procDirectory;
-    this.#memoryLimitBytes = options.memoryLimitBytes;
+    this.#held = options.held;
     this.#files = new GroupFiles(options.group.directories);
     this.#series = new UsageSeries(options.intervalMs);
     this.#stopSampling = options.sampler.add(() => this.#sample());
@@ -105,9 +108,13 @@ export class GroupMeter implements UsageMeter {
     if (!this.#hasMembers) return;
     const memory = this.#files.hasMemory ? this.#files.memory() : this.#memoryOfProcesses();
     const cpu = this.#files.cpu();
-    if (memory !== null) this.#peak.push(memory);
+    const atMs = Math.round(performance.now() - this.#startedAt);
+    if (memory !== null) {
+      this.#peak.push(memory);
+      this.#average.push(atMs, memory.neededBytes);
+    }
     this.#series.push({
-      atMs: Math.round(performance.now() - this.#startedAt),
+      atMs,
       cpuMs: cpu === null ? null : Math.round(cpu.userMs + cpu.systemMs),
       memoryBytes: memory?.neededBytes ?? null,
     });
@@ -131,7 +138,9 @@ export class GroupMeter implements UsageMeter {
       cpuQuality: cpu === null ? "none" : "exact",
       memoryPeakBytes: peak.bytes,
       memoryQuality: peak.quality,
-      memoryLimitBytes: this.#memoryLimitBytes,
+      memoryAverageBytes: this.#average.bytes(),
+      memoryLimitBytes: this.#held.memoryBytes,
+      coresLimit: this.#held.cores,
       final,
       source: this.#source(),
       series: this.#series.points(),

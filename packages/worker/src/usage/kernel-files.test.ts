@@ -9,6 +9,7 @@ import {
   oomKills,
   parseProcessStat,
   parseSingle,
+  pressureMs,
   throttledMs,
 } from "./kernel-files.ts";
 
@@ -71,6 +72,14 @@ slab 2097152
     expect(ioBytesOfV2(text)).toEqual({ readBytes: 1459300, writeBytes: 314773704 });
     expect(ioBytesOfV2("")).toEqual({ readBytes: 0, writeBytes: 0 });
   });
+});
+
+test("pressure is the time in which something waited, and nothing where the kernel does not count it", () => {
+  const text = `some avg10=1.53 avg60=0.87 avg300=0.49 total=2364641990
+full avg10=0.00 avg60=0.00 avg300=0.00 total=77
+`;
+  expect(pressureMs(text)).toBe(2364641.99);
+  expect(pressureMs("")).toBeNull();
 });
 
 describe("files of version 1, by their format", () => {

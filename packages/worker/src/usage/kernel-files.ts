@@ -3,16 +3,18 @@
  * Sources: Documentation/admin-guide/cgroup-v2.rst and Documentation/admin-guide/cgroup-v1/.
  */
 
-/** `key value` lines: cpu.stat, memory.stat, memory.events, memory.oom_control, cpuacct.stat. */
-function parseKeyed(text: string): ReadonlyMap<string, number> {
-  const values = new Map<string, number>();
-  for (const line of text.split("\n")) {
-    const space = line.indexOf(" ");
-    if (space === -1) continue;
-    const value = Number(line.slice(space + 1));
-    if (Number.isFinite(value)) values.set(line.slice(0, space), value);
-  }
-  return values;
+/**
+ * A number out of `key value` lines: cpu.stat, memory.stat, memory.events, memory.oom_control, cpuacct.stat. These files
+ * have up to 80 lines and are read ten times in a second, so only the line that is wanted is looked at.
+ */
+function valueOf(text: string, key: string): number | undefined {
+  const first = `${key} `;
+  const found = text.indexOf(`\n${first}`);
+  if (found === -1 && !text.startsWith(first)) return undefined;
+  const start = (found === -1 ? 0 : found + 1) + first.length;
+  const end = text.indexOf("\n", start);
+  const value = Number(text.slice(start, end === -1 ? undefined : end));
+  return Number.isFinite(value) ? value : undefined;
 }
 
 /** A file of one number. `max` is null: no limit, or nothing known. */
@@ -28,9 +30,8 @@ export interface CpuTime {
 
 /** cpu.stat of version 2: microseconds. */
 export function cpuTimeOfV2(cpuStat: string): CpuTime | null {
-  const values = parseKeyed(cpuStat);
-  const user = values.get("user_usec");
-  const system = values.get("system_usec");
+  const user = valueOf(cpuStat, "user_usec");
+  const system = valueOf(cpuStat, "system_usec");
   if (user === undefined || system === undefined) return null;
   return { userMs: user / 1000, systemMs: system / 1000 };
 }
@@ -42,9 +43,8 @@ export function cpuTimeOfV2(cpuStat: string): CpuTime | null {
 export function cpuTimeOfV1(cpuacctUsage: string, cpuacctStat: string): CpuTime | null {
   const nanoseconds = parseSingle(cpuacctUsage);
   if (nanoseconds === null) return null;
-  const ticks = parseKeyed(cpuacctStat);
-  const user = ticks.get("user") ?? 0;
-  const all = user + (ticks.get("system") ?? 0);
+  const user = valueOf(cpuacctStat, "user") ?? 0;
+  const all = user + (valueOf(cpuacctStat, "system") ?? 0);
   const totalMs = nanoseconds / 1e6;
   const userMs = all === 0 ? 0 : (totalMs * user) / all;
   return { userMs, systemMs: totalMs - userMs };
@@ -58,24 +58,23 @@ export interface MemoryUse {
 
 /** memory.stat of version 2. `kernel` is there since Linux 5.18; before, its parts are summed. */
 export function memoryUseOfV2(memoryStat: string): MemoryUse | null {
-  const values = parseKeyed(memoryStat);
-  const anonymous = values.get("anon");
+  const anonymous = valueOf(memoryStat, "anon");
   if (anonymous === undefined) return null;
-  const shared = values.get("shmem") ?? 0;
+  const shared = valueOf(memoryStat, "shmem") ?? 0;
   const parts = ["kernel_stack", "pagetables", "sec_pagetables", "percpu", "slab", "vmalloc"];
   const kernel =
-    values.get("kernel") ?? parts.reduce((sum, part) => sum + (values.get(part) ?? 0), 0);
-  const cache = Math.max(0, (values.get("file") ?? 0) - shared);
+    valueOf(memoryStat, "kernel") ??
+    parts.reduce((sum, part) => sum + (valueOf(memoryStat, part) ?? 0), 0);
+  const cache = Math.max(0, (valueOf(memoryStat, "file") ?? 0) - shared);
   return { neededBytes: anonymous + shared + kernel, cacheBytes: cache };
 }
 
 /** memory.stat (its hierarchical figures) and memory.kmem.usage_in_bytes of version 1. `cache` holds shared memory too. */
 export function memoryUseOfV1(memoryStat: string, kernelUsage: string): MemoryUse | null {
-  const values = parseKeyed(memoryStat);
-  const anonymous = values.get("total_rss");
+  const anonymous = valueOf(memoryStat, "total_rss");
   if (anonymous === undefined) return null;
-  const shared = values.get("total_shmem") ?? 0;
-  const cache = Math.max(0, (values.get("total_cache") ?? 0) - shared);
+  const shared = valueOf(memoryStat, "total_shmem") ?? 0;
+  const cache = Math.max(0, (valueOf(memoryStat, "total_cache") ?? 0) - shared);
   return { neededBytes: anonymous + shared + (parseSingle(kernelUsage) ?? 0), cacheBytes: cache };
 }
 
@@ -106,16 +105,21 @@ export function ioBytesOfV1(serviceBytes: string): IoBytes {
 
 /** Processes that the kernel killed for want of memory: memory.events of version 2, memory.oom_control of version 1. */
 export function oomKills(text: string): number | null {
-  return parseKeyed(text).get("oom_kill") ?? null;
+  return valueOf(text, "oom_kill") ?? null;
 }
 
 /** cpu.stat: microseconds in version 2, nanoseconds in version 1; null where the cpu controller is not there. */
 export function throttledMs(cpuStat: string): number | null {
-  const values = parseKeyed(cpuStat);
-  const microseconds = values.get("throttled_usec");
+  const microseconds = valueOf(cpuStat, "throttled_usec");
   if (microseconds !== undefined) return microseconds / 1000;
-  const nanoseconds = values.get("throttled_time");
+  const nanoseconds = valueOf(cpuStat, "throttled_time");
   return nanoseconds === undefined ? null : nanoseconds / 1e6;
+}
+
+/** cpu.pressure, memory.pressure, io.pressure: microseconds in which at least one process waited (Documentation/accounting/psi.rst). */
+export function pressureMs(text: string): number | null {
+  const microseconds = /^some .*\btotal=(\d+)$/m.exec(text)?.[1];
+  return microseconds === undefined ? null : Number(microseconds) / 1000;
 }
 
 export interface ProcessTimes {

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { UsageRecord } from "@gradient/protocol";
 import type { UsageMeter } from "../ports.ts";
 import { TICK_MS, readMemoryBytes, readProcessTree, readTimes } from "./process-tree.ts";
+import { MemoryAverage } from "./memory-average.ts";
 import type { Sampler } from "./sampler.ts";
 import { UsageSeries } from "./series.ts";
 import { NO_FINAL_FIGURES, unmeasured, usageRecordOf } from "./usage-figures.ts";
@@ -39,6 +40,7 @@ export class ProcessMeter implements UsageMeter {
   /** Of processes that were released again. */
   #released: Ticks = { user: 0, system: 0 };
   #memoryPeakBytes: number | null = null;
+  readonly #average = new MemoryAverage();
   #processesPeak = 0;
 
   constructor(options: { procDirectory: string; sampler: Sampler; intervalMs: number }) {
@@ -117,6 +119,7 @@ export class ProcessMeter implements UsageMeter {
     this.#processesPeak = Math.max(this.#processesPeak, processes);
     const { user, system } = this.#used();
     const atMs = Math.round(performance.now() - this.#startedAt);
+    this.#average.push(atMs, memoryBytes);
     this.#series.push({ atMs, cpuMs: (user + system) * TICK_MS, memoryBytes });
   }
 
@@ -134,7 +137,9 @@ export class ProcessMeter implements UsageMeter {
       cpuQuality: "sampled",
       memoryPeakBytes: this.#memoryPeakBytes,
       memoryQuality: "sampled",
+      memoryAverageBytes: this.#average.bytes(),
       memoryLimitBytes: null,
+      coresLimit: null,
       final: { ...NO_FINAL_FIGURES, processesPeak: this.#processesPeak },
       source: "proc",
       series: this.#series.points(),

@@ -9,7 +9,9 @@ export interface UsageFigures {
   cpuQuality: UsageQuality;
   memoryPeakBytes: number | null;
   memoryQuality: UsageQuality;
+  memoryAverageBytes: number | null;
   memoryLimitBytes: number | null;
+  coresLimit: number | null;
   final: FinalFigures;
   source: string;
   series: UsageSample[];
@@ -21,7 +23,20 @@ export const NO_FINAL_FIGURES: FinalFigures = {
   cpuThrottledMs: null,
   io: null,
   processesPeak: null,
+  pressure: { cpuMs: null, memoryMs: null, ioMs: null },
 };
+
+/** What the jobs add to the figures of a meter: storage, transfers, and where the time went. */
+const NOT_METERED = {
+  storageQuality: "none",
+  buildDirectoryPeakBytes: null,
+  outputPeakBytes: null,
+  storagePeakBytes: null,
+  receivedBytes: null,
+  outputNarBytes: null,
+  sentBytes: null,
+  phases: null,
+} as const;
 
 export function usageRecordOf(figures: UsageFigures): UsageRecord {
   const { cpu, final, wallMs } = figures;
@@ -35,12 +50,19 @@ export function usageRecordOf(figures: UsageFigures): UsageRecord {
     coresAverage: total === null || wallMs <= 0 ? null : round(total / wallMs),
     memoryPeakBytes: figures.memoryPeakBytes,
     memoryRawPeakBytes: final.memoryRawPeakBytes,
+    memoryAverageBytes: figures.memoryAverageBytes,
     memoryLimitBytes: figures.memoryLimitBytes,
+    coresLimit: figures.coresLimit,
     oomKills: final.oomKills,
     cpuThrottledMs: final.cpuThrottledMs,
     ioReadBytes: final.io?.readBytes ?? null,
     ioWriteBytes: final.io?.writeBytes ?? null,
     processesPeak: final.processesPeak,
+    cpuPressureMs: final.pressure.cpuMs,
+    memoryPressureMs: final.pressure.memoryMs,
+    ioPressureMs: final.pressure.ioMs,
+    ...NOT_METERED,
+    coreScore: null,
     source: figures.source,
     series: figures.series,
   };
@@ -54,7 +76,9 @@ export function unmeasured(wallMs: number): UsageRecord {
     cpuQuality: "none",
     memoryPeakBytes: null,
     memoryQuality: "none",
+    memoryAverageBytes: null,
     memoryLimitBytes: null,
+    coresLimit: null,
     final: NO_FINAL_FIGURES,
     source: "none",
     series: [],

@@ -50,7 +50,7 @@ function groupMeters(
       return new GroupMeter({
         group,
         procDirectory,
-        memoryLimitBytes: held.memoryBytes,
+        held,
         sampler,
         intervalMs: GROUP_INTERVAL_MS,
       });
