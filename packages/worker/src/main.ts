@@ -83,7 +83,7 @@ async function runWithPeers(
   const rootsName = `gradient-worker-${facts.worker}`;
   const store = openNixStore({ nix, rootsName, stateDirectory: stateDir });
   try {
-    const meters = await openUsageMeters();
+    const meters = await openUsageMeters({ daemonSocket: nix.daemonSocket });
     try {
       logger.info({ ...facts, usage: meters.description }, "worker started");
       await serve({

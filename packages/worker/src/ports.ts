@@ -3,6 +3,7 @@ import type {
   EvaluatedJob,
   EvaluationMessage,
   PathFacts,
+  UsageQuality,
   UsageRecord,
 } from "@gradient/protocol";
 
@@ -81,7 +82,10 @@ export interface Builder extends AsyncDisposable {
 
 /** Measures one attempt. Made before the work starts, closed after it ended. */
 export interface UsageMeter {
-  /** Moves a process, and so everything it starts from now on, into the group. */
+  /**
+   * Moves a process, and so everything it starts from now on, into the group. One that only its owner or root may move (the
+   * Nix daemon's) is looked at from outside instead.
+   */
   add(pid: number): Promise<void>;
   /** Moves a process back out: what it and its later children use is not this attempt's. */
   remove(pid: number): Promise<void>;
@@ -95,8 +99,22 @@ export interface UsageMeter {
   finish(moveOut: readonly number[]): Promise<UsageRecord>;
 }
 
+/** What this machine lets us measure and enforce; found out by trying. */
+export interface UsageMode {
+  /** Where figures are read: `cgroup2`, `cgroup1`, `cgroup1+cgroup2` or `proc`. */
+  readonly source: string;
+  readonly cpu: UsageQuality;
+  readonly memory: UsageQuality;
+  readonly pressure: UsageQuality;
+  /** Whether a limit of each kind holds a build. */
+  readonly limits: Readonly<Record<"memory" | "cores" | "processes", boolean>>;
+  /** What an operator can change to have more, a sentence each; empty when nothing is missing. */
+  readonly advice: readonly string[];
+}
+
 export interface UsageMeters {
-  /** One line for people: what is measured how, and what to change to measure more. */
+  readonly mode: UsageMode;
+  /** The mode in one line for people. */
   readonly description: string;
   start(
     name: string,

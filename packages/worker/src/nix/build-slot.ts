@@ -207,6 +207,7 @@ function optionsOf(limits: BuildLimits): DaemonOptions {
     timeoutSeconds: limits.timeoutSeconds ?? 0,
     maxSilentSeconds: limits.maxSilentSeconds ?? 0,
     cores: limits.cores ?? 0,
-    overrides: { ...STORE_OPTIONS, builders: "" },
+    // Nix's own control groups would take the builder out of ours.
+    overrides: { ...STORE_OPTIONS, builders: "", "use-cgroups": "false" },
   };
 }

@@ -1,8 +1,11 @@
 import { lstat } from "node:fs/promises";
 import path from "node:path";
+import type { BuildLimits, UsageRecord } from "@gradient/protocol";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { type RunningProcess, startProcess } from "../process/start.ts";
-import type { BuildSlot, NixStore, UsageMeters } from "../ports.ts";
+import type { BuildSlot, NixStore, UsageMeter, UsageMeters } from "../ports.ts";
+import { ProcessMeter } from "../usage/process-meter.ts";
+import { Sampler } from "../usage/sampler.ts";
 import { openUsageMeters } from "../usage/usage-meters.ts";
 import { openBuildSlot } from "./build-slot.ts";
 import { type NixInstallation, findNix } from "./installation.ts";
@@ -10,7 +13,30 @@ import { DaemonLostError } from "./nix-error.ts";
 import { openNixStore } from "./store.ts";
 import { NixFixture } from "./testing/nix-fixture.ts";
 
-const NO_LIMITS = { timeoutSeconds: null, maxSilentSeconds: null, cores: null, memoryBytes: null };
+const NO_LIMITS: BuildLimits = {
+  timeoutSeconds: null,
+  maxSilentSeconds: null,
+  cores: null,
+  memoryBytes: null,
+};
+
+const isRoot = process.getuid?.() === 0;
+
+/** Burns this many clock ticks of 10 ms by the kernel's own count. */
+function burning(name: string, ticks: number): string {
+  return `mk "${name}" ''
+    t=0
+    while [ $t -lt ${ticks} ]; do
+      n=0; while [ $n -lt 2000 ]; do n=$((n+1)); done
+      read -r s < /proc/self/stat; set -- ''\${s##*) }; t=$((''\${12} + ''\${13}))
+    done
+    echo > $out
+  '' { }`;
+}
+
+function cpuMs(usage: UsageRecord): number {
+  return (usage.cpuUserMs ?? 0) + (usage.cpuSystemMs ?? 0);
+}
 
 /** Where the worker may not touch the store itself, the system's daemon does everything. */
 describe("a store behind the system's daemon", () => {
@@ -25,7 +51,7 @@ describe("a store behind the system's daemon", () => {
     fixture = await NixFixture.make(process.env);
     const socket = path.join(fixture.directory, "socket");
     const environment = { ...fixture.nix.environment, NIX_DAEMON_SOCKET_PATH: socket };
-    daemon = await startProcess({ command: "nix-daemon", args: [], env: environment });
+    daemon = await startProcess({ command: "nix-daemon", args: ["--daemon"], env: environment });
     daemon.stdout.resume();
     daemon.stderr.resume();
     nix = await findNix({ store: "daemon", environment });
@@ -44,34 +70,68 @@ describe("a store behind the system's daemon", () => {
     await fixture[Symbol.asyncDispose]();
   });
 
-  async function build(body: string, signal: AbortSignal, onLog: (text: string) => void) {
+  interface Asked {
+    limits?: Partial<BuildLimits>;
+    meter?: UsageMeter;
+    signal?: AbortSignal;
+    onLog?: (text: string) => void;
+  }
+
+  async function build(body: string, asked: Asked = {}) {
     const drvPath = await fixture.instantiate(body);
-    const meter = await meters.start("daemon", NO_LIMITS);
-    const end = await slot.build({ drvPath, limits: NO_LIMITS, meter, onLog, signal });
+    const limits = { ...NO_LIMITS, ...asked.limits };
+    const meter = asked.meter ?? (await meters.start("daemon", limits));
+    const { signal = new AbortController().signal, onLog = () => {} } = asked;
+    const end = await slot.build({ drvPath, limits, meter, onLog, signal });
     return { end, usage: await meter.finish([]) };
   }
 
-  test("builds, and says that nothing could be measured", async () => {
+  test("builds", async () => {
     let log = "";
-    const { end, usage } = await build(
-      `mk "far" "echo hello; echo > $out" { }`,
-      new AbortController().signal,
-      (text) => {
-        log += text;
-      },
-    );
+    const onLog = (text: string): void => {
+      log += text;
+    };
+    const { end } = await build(`mk "far" "echo hello; echo > $out" { }`, { onLog });
     expect(end.status).toBe(0);
     expect(log).toBe("hello\n");
-    expect(usage).toMatchObject({ cpuQuality: "none", cpuUserMs: null, memoryPeakBytes: null });
+  });
+
+  test.runIf(isRoot)("what the daemon's process for us starts is measured exactly", async () => {
+    const { usage } = await build(burning("far-burn", 50));
+    expect(usage.cpuQuality).toBe("exact");
+    expect(cpuMs(usage)).toBeGreaterThan(490);
+    expect(cpuMs(usage)).toBeLessThan(800);
+    expect(usage.memoryPeakBytes).toBeGreaterThan(0);
+  });
+
+  test.runIf(isRoot)(
+    "limits hold for it, and its connection outlives a build that was killed for them",
+    async () => {
+      const limits = { memoryBytes: 64 * 2 ** 20 };
+      const body = `mk "far-big" "dd if=/dev/zero of=/dev/null bs=200M count=1; echo > $out" { }`;
+      const { end, usage } = await build(body, { limits });
+      expect(end.status).not.toBe(0);
+      expect(usage.oomKills).toBeGreaterThan(0);
+      expect((await build(`mk "far-after" "echo > $out" { }`)).end.status).toBe(0);
+    },
+  );
+
+  test("who may not move the daemon's process reads its times from outside", async () => {
+    const sampler = new Sampler(50);
+    const meter = new ProcessMeter({ procDirectory: "/proc", sampler, intervalMs: 50 });
+    const { end, usage } = await build(burning("far-sampled", 50), { meter });
+    expect(end.status).toBe(0);
+    expect(usage).toMatchObject({ cpuQuality: "sampled", source: "proc" });
+    expect(cpuMs(usage)).toBeGreaterThan(490);
+    expect(cpuMs(usage)).toBeLessThan(800);
   });
 
   test("a build can be cancelled", async () => {
     const controller = new AbortController();
-    const { end } = await build(
-      `mk "far-endless" "echo started; sleep 600" { }`,
-      controller.signal,
-      () => controller.abort(),
-    );
+    const { end } = await build(`mk "far-endless" "echo started; sleep 600" { }`, {
+      signal: controller.signal,
+      onLog: () => controller.abort(),
+    });
     expect(end.endedBy).toBe("cancel");
   });
 

@@ -206,6 +206,14 @@ export const scriptedSigner: Signer = {
 };
 
 export const scriptedMeters: UsageMeters = {
+  mode: {
+    source: "test",
+    cpu: "exact",
+    memory: "exact",
+    pressure: "none",
+    limits: { memory: true, cores: true, processes: true },
+    advice: [],
+  },
   description: "the same figures for everything",
   start: async (): Promise<UsageMeter> => ({
     add: async () => {},

@@ -76,7 +76,7 @@ describe("version 2 groups, by files in the kernel's format", () => {
   test("limits are written where version 2 has them", async () => {
     const v2 = await group("v2", V2_FILES);
     const limits = { memoryBytes: 4096, cores: 1.5, processes: 100 };
-    expect(writeLimits({ v2, v1: NO_V1 }, limits)).toEqual({ memoryBytes: 4096, cores: 1.5 });
+    expect(writeLimits({ v2, v1: NO_V1 }, limits)).toEqual({ ...limits });
     const text = async (name: string): Promise<string> => readFile(path.join(v2, name), "utf8");
     expect(await text("memory.max")).toMatch(/^4096/);
     expect(await text("memory.swap.max")).toMatch(/^0/);
@@ -113,6 +113,7 @@ test("limits that have no place are not claimed", () => {
   expect(writeLimits({ v2: directory, v1: NO_V1 }, limits)).toEqual({
     memoryBytes: null,
     cores: null,
+    processes: null,
   });
 });
 

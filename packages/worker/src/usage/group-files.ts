@@ -160,12 +160,14 @@ export class GroupFiles implements Disposable {
 export function writeLimits(
   directories: GroupDirectories,
   limits: { memoryBytes: number | null; cores: number | null; processes: number },
-): { memoryBytes: number | null; cores: number | null } {
+): { memoryBytes: number | null; cores: number | null; processes: number | null } {
   const { v2, v1 } = directories;
-  const processes = String(limits.processes);
-  if (!writeControl(v2, "pids.max", processes)) writeControl(v1.pids, "pids.max", processes);
-  const { memoryBytes, cores } = limits;
+  const { memoryBytes, cores, processes } = limits;
+  const isBounded =
+    writeControl(v2, "pids.max", String(processes)) ||
+    writeControl(v1.pids, "pids.max", String(processes));
   return {
+    processes: isBounded ? processes : null,
     memoryBytes: memoryBytes !== null && limitMemory(directories, memoryBytes) ? memoryBytes : null,
     cores: cores !== null && limitCores(directories, cores) ? cores : null,
   };

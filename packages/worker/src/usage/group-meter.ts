@@ -7,6 +7,7 @@ import type { Group } from "./group-tree.ts";
 import type { MemoryUse } from "./kernel-files.ts";
 import { MemoryAverage } from "./memory-average.ts";
 import { MemoryPeak } from "./memory-peak.ts";
+import type { ProcessMeter } from "./process-meter.ts";
 import { readMemoryBytes } from "./process-tree.ts";
 import type { Sampler } from "./sampler.ts";
 import { UsageSeries } from "./series.ts";
@@ -28,6 +29,9 @@ export class GroupMeter implements UsageMeter {
   readonly #series: UsageSeries;
   #startedAt = performance.now();
   readonly #leaving: Promise<void>[] = [];
+  readonly #openProcessMeter: () => ProcessMeter;
+  /** Of a process that may not be moved. */
+  #foreign: ProcessMeter | null = null;
   #hasMembers = false;
   #finishing: Promise<UsageRecord> | null = null;
   #last: UsageRecord | null = null;
@@ -39,7 +43,10 @@ export class GroupMeter implements UsageMeter {
     held: { memoryBytes: number | null; cores: number | null };
     sampler: Sampler;
     intervalMs: number;
+    /** For processes of other users, which only root may move: the Nix daemon's. */
+    openProcessMeter: () => ProcessMeter;
   }) {
+    this.#openProcessMeter = options.openProcessMeter;
     this.#group = options.group;
     this.#procDirectory = options.procDirectory;
     this.#held = options.held;
@@ -56,11 +63,18 @@ export class GroupMeter implements UsageMeter {
   }
 
   async add(pid: number): Promise<void> {
-    this.#begin();
-    await this.#group.add(pid);
+    try {
+      await this.#group.add(pid);
+      this.#begin();
+    } catch (error) {
+      if (!isForbidden(error)) throw error;
+      this.#foreign ??= this.#openProcessMeter();
+      await this.#foreign.add(pid);
+    }
   }
 
   async remove(pid: number): Promise<void> {
+    if (this.#foreign !== null) return this.#foreign.remove(pid);
     this.#sample();
     const leaving = this.#group.moveOut(pid);
     this.#leaving.push(leaving);
@@ -69,11 +83,13 @@ export class GroupMeter implements UsageMeter {
 
   current(): UsageRecord {
     if (this.#last !== null) return this.#last;
+    if (this.#foreign !== null) return this.#foreign.current();
     this.#sample();
     return this.#record(NO_FINAL_FIGURES, performance.now() - this.#startedAt);
   }
 
   async kill(): Promise<void> {
+    await this.#foreign?.kill();
     await this.#group.kill();
   }
 
@@ -87,11 +103,13 @@ export class GroupMeter implements UsageMeter {
     this.#stopSampling();
     this.#sample();
     await Promise.all(this.#leaving);
-    for (const pid of moveOut) await this.#group.moveOut(pid);
+    const foreign = await this.#foreign?.finish(moveOut);
+    if (foreign === undefined) for (const pid of moveOut) await this.#group.moveOut(pid);
     // Strays are part of the attempt: their CPU time is counted when they are gone.
     if (this.#group.processes().length > 0) await this.#group.kill();
     const final = this.#files.final();
-    const record = this.#hasMembers ? this.#record(final, wallMs) : unmeasured(wallMs);
+    const own = this.#hasMembers ? this.#record(final, wallMs) : unmeasured(wallMs);
+    const record = foreign ?? own;
     this.#last = record;
     this.#files[Symbol.dispose]();
     await this.#group.remove();
@@ -151,4 +169,10 @@ export class GroupMeter implements UsageMeter {
     const groups = this.#files.versions.map((version) => `cgroup${version}`);
     return [...groups, ...(this.#files.hasMemory ? [] : ["proc"])].join("+");
   }
+}
+
+function isForbidden(error: unknown): boolean {
+  return (
+    error instanceof Error && "code" in error && (error.code === "EACCES" || error.code === "EPERM")
+  );
 }

@@ -1,4 +1,4 @@
-import type { UsageMeter, UsageMeters } from "../ports.ts";
+import type { UsageMeter, UsageMeters, UsageMode } from "../ports.ts";
 import { type Group, GroupTree } from "./group-tree.ts";
 import { GroupFiles, writeLimits } from "./group-files.ts";
 import { GroupMeter } from "./group-meter.ts";
@@ -15,8 +15,15 @@ const MAX_PROCESSES = 16_384;
 interface Offer {
   hasCpu: boolean;
   hasMemory: boolean;
-  hasMemoryLimit: boolean;
-  versions: string;
+  hasPressure: boolean;
+  limits: UsageMode["limits"];
+  versions: readonly (1 | 2)[];
+}
+
+export interface UsageOptions {
+  procDirectory?: string;
+  /** Set when builds are made by the system's Nix daemon, and not by children of ours. */
+  daemonSocket?: string | null;
 }
 
 /**
@@ -24,26 +31,29 @@ interface Offer {
  * written and count CPU time, else the processes are looked at.
  */
 export async function openUsageMeters(
-  options: { procDirectory?: string } = {},
+  options: UsageOptions = {},
 ): Promise<UsageMeters & AsyncDisposable> {
   const procDirectory = options.procDirectory ?? "/proc";
+  const hasDaemon = (options.daemonSocket ?? null) !== null;
   const tree = await GroupTree.open(procDirectory);
   const offer = tree === null ? null : await probe(tree);
   if (tree === null || offer === null || !offer.hasCpu) {
     await tree?.[Symbol.asyncDispose]();
-    return processMeters(procDirectory);
+    return processMeters(procDirectory, hasDaemon);
   }
-  return groupMeters(tree, offer, procDirectory);
+  return groupMeters(tree, offer, { procDirectory, hasDaemon });
 }
 
 function groupMeters(
   tree: GroupTree,
   offer: Offer,
-  procDirectory: string,
+  { procDirectory, hasDaemon }: { procDirectory: string; hasDaemon: boolean },
 ): UsageMeters & AsyncDisposable {
   const sampler = new Sampler(GROUP_INTERVAL_MS);
+  const mode = modeOfGroups(offer, hasDaemon && process.getuid?.() !== 0);
   return {
-    description: describe(offer),
+    mode,
+    description: describeMode(mode),
     async start(name, limits) {
       const group = tree.makeLeaf(name, { hasCpuLimit: limits.cores !== null });
       const held = writeLimits(group.directories, { ...limits, processes: MAX_PROCESSES });
@@ -53,18 +63,20 @@ function groupMeters(
         held,
         sampler,
         intervalMs: GROUP_INTERVAL_MS,
+        openProcessMeter: () =>
+          new ProcessMeter({ procDirectory, sampler, intervalMs: GROUP_INTERVAL_MS }),
       });
     },
     [Symbol.asyncDispose]: () => tree[Symbol.asyncDispose](),
   };
 }
 
-function processMeters(procDirectory: string): UsageMeters & AsyncDisposable {
+function processMeters(procDirectory: string, hasDaemon: boolean): UsageMeters & AsyncDisposable {
   const sampler = new Sampler(PROCESS_INTERVAL_MS);
+  const mode = modeOfProcesses(hasDaemon);
   return {
-    description:
-      "CPU and memory are sampled from /proc and no limit is enforced: run as root, or in a service with Delegate=yes, " +
-      "to measure by control groups",
+    mode,
+    description: describeMode(mode),
     async start(): Promise<UsageMeter> {
       return new ProcessMeter({ procDirectory, sampler, intervalMs: PROCESS_INTERVAL_MS });
     },
@@ -81,26 +93,73 @@ async function probe(tree: GroupTree): Promise<Offer | null> {
   }
   const held = writeLimits(group.directories, {
     memoryBytes: 1 << 30,
-    cores: null,
+    cores: 1,
     processes: MAX_PROCESSES,
   });
   using files = new GroupFiles(group.directories);
   const offer = {
     hasCpu: files.hasCpu,
     hasMemory: files.hasMemory,
-    hasMemoryLimit: held.memoryBytes !== null,
-    versions: files.versions.join(" and "),
+    hasPressure: files.final().pressure.cpuMs !== null,
+    limits: {
+      memory: held.memoryBytes !== null,
+      cores: held.cores !== null,
+      processes: held.processes !== null,
+    },
+    versions: files.versions,
   };
   await group.remove();
   return offer;
 }
 
-function describe(offer: Offer): string {
-  const cpu = `CPU is counted by control groups (version ${offer.versions})`;
-  if (!offer.hasMemory) {
-    return `${cpu}; memory is sampled from /proc and not limited: the memory controller is not handed to this group (Delegate=memory)`;
-  }
-  return offer.hasMemoryLimit
-    ? `${cpu}, memory is measured and limited`
-    : `${cpu}, memory is measured; limits can not be set`;
+function modeOfGroups(offer: Offer, isForeign: boolean): UsageMode {
+  if (isForeign) return modeOfProcesses(true);
+  const { hasMemory, hasPressure, limits, versions } = offer;
+  const missing = (["memory", "cpu", "pids"] as const).filter(
+    (controller) => !limits[LIMIT_OF[controller]],
+  );
+  return {
+    source: versions.map((version) => `cgroup${version}`).join("+"),
+    cpu: "exact",
+    // The kernel's own peak says how much a sample can have missed.
+    memory: hasMemory ? "exact" : "sampled",
+    pressure: hasPressure ? "exact" : "none",
+    limits,
+    advice:
+      missing.length === 0
+        ? []
+        : [
+            `hand these controllers to the worker's group to have more: Delegate=${missing.join(" ")}`,
+          ],
+  };
+}
+
+const LIMIT_OF = { memory: "memory", cpu: "cores", pids: "processes" } as const;
+
+function modeOfProcesses(hasDaemon: boolean): UsageMode {
+  return {
+    source: "proc",
+    cpu: "sampled",
+    memory: "sampled",
+    pressure: "none",
+    limits: { memory: false, cores: false, processes: false },
+    advice: [
+      hasDaemon
+        ? "run the worker as root: only root can put the Nix daemon's builds into control groups"
+        : "run as root, or in a service with Delegate=yes, so that builds get control groups of their own",
+    ],
+  };
+}
+
+function describeMode({ source, cpu, memory, pressure, limits, advice }: UsageMode): string {
+  const enforced = Object.entries(limits).flatMap(([name, isHeld]) => (isHeld ? [name] : []));
+  const facts = [
+    `CPU is ${cpu === "exact" ? "counted" : "sampled"} and memory ${memory === "exact" ? "measured" : "sampled"} from ${source}`,
+    pressure === "none" ? "pressure is not known" : "pressure is counted",
+    enforced.length === 0
+      ? "no limit is enforced"
+      : `limits of ${enforced.join(", ")} are enforced`,
+    ...advice,
+  ];
+  return facts.join("; ");
 }

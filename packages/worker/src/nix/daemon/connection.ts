@@ -4,6 +4,7 @@ import { DaemonLostError, DaemonProtocolError, NixError } from "../nix-error.ts"
 import { ByteReader, StreamEndedError } from "./byte-reader.ts";
 import { type FrameListener, readFrames } from "./frames.ts";
 import { Request } from "./request.ts";
+import { newServingProcess, servingProcesses } from "./serving-process.ts";
 import { type Transport, openChild, openSocket } from "./transport.ts";
 
 const CLIENT_MAGIC = 0x6e697863;
@@ -13,6 +14,12 @@ const OLDEST_MINOR = 34;
 const NEWEST_MINOR = 37;
 const HANDSHAKE_TIMEOUT_MS = 30_000;
 const FRAME_BYTES = 64 * 1024;
+
+/**
+ * Connections to the system's daemon are opened one after the other: the daemon's process for a connection is the one that
+ * is new.
+ */
+let lastOpening: Promise<unknown> = Promise.resolve();
 
 export interface Call<Answer> {
   request: Request;
@@ -32,6 +39,7 @@ export class DaemonConnection implements AsyncDisposable {
   #minor = NEWEST_MINOR;
   #version = "";
   #isBroken = false;
+  #servingPid: number | null = null;
 
   private constructor(transport: Transport) {
     this.#transport = transport;
@@ -43,10 +51,16 @@ export class DaemonConnection implements AsyncDisposable {
     nix: NixInstallation,
     config: readonly string[] = [],
   ): Promise<DaemonConnection> {
-    const transport =
-      nix.daemonSocket === null
-        ? await openChild(withNixConfig(nix.environment, config))
-        : await openSocket(nix.daemonSocket);
+    const { daemonSocket } = nix;
+    if (daemonSocket === null) {
+      return DaemonConnection.#over(await openChild(withNixConfig(nix.environment, config)));
+    }
+    const opening = lastOpening.then(() => DaemonConnection.#toDaemon(daemonSocket));
+    lastOpening = opening.catch(() => {});
+    return opening;
+  }
+
+  static async #over(transport: Transport): Promise<DaemonConnection> {
     const connection = new DaemonConnection(transport);
     const timer = setTimeout(() => transport.kill(), HANDSHAKE_TIMEOUT_MS);
     try {
@@ -60,9 +74,16 @@ export class DaemonConnection implements AsyncDisposable {
     }
   }
 
-  /** The child that works for this connection; null when it is the system's daemon. */
+  static async #toDaemon(socket: string): Promise<DaemonConnection> {
+    const before = servingProcesses();
+    const connection = await DaemonConnection.#over(await openSocket(socket));
+    connection.#servingPid = newServingProcess(before);
+    return connection;
+  }
+
+  /** The process that works for this connection: our child, or one of the system's daemon. null when it can not be found. */
   get pid(): number | null {
-    return this.#transport.pid;
+    return this.#transport.pid ?? this.#servingPid;
   }
 
   /** Version of the Nix at the other end. */
