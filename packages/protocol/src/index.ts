@@ -129,11 +129,22 @@ export {
   drvPathListSchema,
   unknownDerivationsSchema,
   acceptedDerivationsSchema,
+  narHashListSchema,
+  heldNarsSchema,
   transferErrorSchema,
+  STAGED_BYTES_HEADER,
   type NarReceipt,
   type Closure,
 } from "./messages/transfer.ts";
 export { FrameError, decodeToCoordinator, decodeToWorker, encode } from "./messages/codec.ts";
+export {
+  RepositoryError,
+  type RepositoryAddress,
+  parseRepository,
+  resolveSubmodule,
+  usesSsh,
+  withoutPassword,
+} from "./git/repository.ts";
 export { EncodingError } from "./nix/encoding-error.ts";
 export { NIX32_ALPHABET, encodeNix32, decodeNix32 } from "./nix/base32.ts";
 export {

@@ -6,6 +6,7 @@ import { Assignments } from "./jobs/assignments.ts";
 import { runBuild, type BuildTools } from "./jobs/build/run.ts";
 import { OutputIndex } from "./jobs/derivations.ts";
 import { runEval, type EvalTools } from "./jobs/eval/run.ts";
+import type { FetchRules } from "./jobs/fetch/access.ts";
 import { Repositories } from "./jobs/fetch/repositories.ts";
 import { runFetch, type FetchTools } from "./jobs/fetch/run.ts";
 import { laneOf } from "./jobs/admission.ts";
@@ -39,6 +40,7 @@ export interface DaemonParts {
   readonly builder: Builder;
   /** Bare clones, kept. */
   readonly repositoriesDirectory: string;
+  readonly fetchRules: FetchRules;
   /** Emptied at every start. */
   readonly scratchDirectory: string;
   /** For git; only what it needs is passed on. */
@@ -165,7 +167,11 @@ function toolsOf(parts: DaemonParts, own: { client: TransferClient; pool: NarPoo
     imports: new Imports(store, transfers),
     outputIndex: new OutputIndex(store),
     builder,
-    repositories: new Repositories(parts.repositoriesDirectory, parts.environment),
+    repositories: new Repositories({
+      directory: parts.repositoriesDirectory,
+      rules: parts.fetchRules,
+      environment: parts.environment,
+    }),
   };
 }
 

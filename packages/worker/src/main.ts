@@ -101,6 +101,10 @@ async function runWithPeers(
           meters,
         }),
         repositoriesDirectory: join(stateDir, "repositories"),
+        fetchRules: {
+          localDirectories: config.localRepositories,
+          credentialsFile: config.gitCredentials,
+        },
         scratchDirectory: join(stateDir, "scratch"),
         environment,
         compressionThreads: compressionThreads(machine.cores),

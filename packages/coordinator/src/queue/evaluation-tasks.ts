@@ -1,4 +1,4 @@
-import type { EvaluationId, OrganizationId, WorkerId } from "@gradient/protocol";
+import { usesSsh, type EvaluationId, type OrganizationId, type WorkerId } from "@gradient/protocol";
 import type { Queries } from "../db/client.ts";
 import { findLeasesOfEvaluation } from "../db/assignment-repository.ts";
 import {
@@ -6,7 +6,6 @@ import {
   findEvaluation,
   type Evaluation,
 } from "../db/evaluation-repository.ts";
-import { usesSsh } from "../rules/repository.ts";
 
 /** A fetch or an evaluation that waits for a worker. */
 export interface EvaluationTask {

@@ -1,27 +1,24 @@
-import { describe, expect, test } from "vitest";
-import { checkRepository, usesSsh } from "./repository.ts";
+import { expect, test } from "vitest";
+import { BadRequestError } from "../errors.ts";
+import { checkRepository } from "./repository.ts";
 
-describe("a repository's address", () => {
-  test.each(["git@example.org:acme/site.git", "ssh://git@example.org/site", "git+ssh://h/site"])(
-    "%s needs the organization's key",
-    (repository) => {
-      checkRepository(repository);
-      expect(usesSsh(repository)).toBe(true);
-    },
-  );
+test.each(["git@example.org:acme/site.git", "https://example.org/site.git", "git+ssh://h/site"])(
+  "%s may be a project's repository",
+  (repository) => {
+    expect(() => checkRepository(repository)).not.toThrow();
+  },
+);
 
-  test.each(["https://example.org/site.git", "git://example.org/site", "http://example.org/site"])(
-    "%s is fetched without it",
-    (repository) => {
-      checkRepository(repository);
-      expect(usesSsh(repository)).toBe(false);
-    },
-  );
-
-  test.each(["", "file:///srv/site", "file:/srv/site", "/srv/site", "--upload-pack=x:y", "a b:c"])(
-    "%j is refused with a reason",
-    (repository) => {
-      expect(() => checkRepository(repository)).toThrow(/repository/);
-    },
-  );
+test.each([
+  "",
+  "/srv/site",
+  "file:///srv/site",
+  "--upload-pack=x:y",
+  "git@-oProxyCommand=x:y",
+  "ext::sh",
+  "git://[::1/x",
+  "a b:c",
+])("%j is refused with a reason", (repository) => {
+  expect(() => checkRepository(repository)).toThrow(BadRequestError);
+  expect(() => checkRepository(repository)).toThrow(/repository .* cannot be fetched: /);
 });

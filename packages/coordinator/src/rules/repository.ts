@@ -1,24 +1,19 @@
+import { parseRepository, RepositoryError, type RepositoryAddress } from "@gradient/protocol";
 import { BadRequestError } from "../errors.ts";
 
-/** Checks the URL or scp-style address of a Git repository. Throws BadRequestError. Local files are refused: they would be the worker's. */
+/** Checks the address of a Git repository by the rules of those who will fetch it. Local files are refused: they would be the worker's. Throws BadRequestError. */
 export function checkRepository(repository: string): void {
-  const fault = repositoryFault(repository);
-  if (fault === null) return;
-  throw new BadRequestError(`repository ${JSON.stringify(repository)} cannot be used: ${fault}`);
+  if (readRepository(repository).transport !== "file") return;
+  throw new BadRequestError(
+    `repository ${JSON.stringify(repository)} cannot be fetched: files of a worker are not offered to users`,
+  );
 }
 
-function repositoryFault(repository: string): string | null {
-  if (repository.trim() === "") return "it is empty";
-  if (/[\s\p{Cc}]/u.test(repository)) return "it contains white space";
-  if (repository.startsWith("-")) return "it starts with a dash";
-  if (repository.startsWith("file") || repository.includes("file://")) {
-    return "files on the worker cannot be fetched";
+function readRepository(repository: string): RepositoryAddress {
+  try {
+    return parseRepository(repository);
+  } catch (error) {
+    if (!(error instanceof RepositoryError)) throw error;
+    throw new BadRequestError(error.message, { cause: error });
   }
-  if (!/:\/\/|@|:/.test(repository)) return "it is neither a URL nor user@host:path";
-  return null;
-}
-
-/** Whether Git reaches the repository through ssh: only then does the organization's key have to travel. */
-export function usesSsh(repository: string): boolean {
-  return /^(git\+)?ssh:\/\//.test(repository) || !repository.includes("://");
 }

@@ -61,8 +61,10 @@ export type BuildLimits = z.infer<typeof buildLimitsSchema>;
 export const gitCredentialsSchema = z.object({
   /** OpenSSH private key, as text. */
   sshPrivateKey: z.string().nullable(),
-  /** Lines in known_hosts format; a host that is not listed is refused. */
+  /** Lines in known_hosts format, the only truth about the hosts that they name. null: the worker's own files are. */
   knownHosts: z.string().nullable(),
+  /** A host that `knownHosts` does not name is believed, and its key reported; otherwise it is refused. */
+  acceptsNewHosts: z.boolean().optional(),
 });
 export type GitCredentials = z.infer<typeof gitCredentialsSchema>;
 
@@ -157,6 +159,8 @@ export const fetchResultSchema = z.object({
     .nullable(),
   /** Uploaded and made visible before the result is sent. */
   source: storePathText.nullable(),
+  /** Keys of hosts that `knownHosts` did not name, as lines of known_hosts. */
+  hostKeys: z.array(z.string().max(20_000)).max(100).optional(),
   usage: usageRecordSchema.nullable(),
 });
 export type FetchResult = z.infer<typeof fetchResultSchema>;

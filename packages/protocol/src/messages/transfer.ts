@@ -22,6 +22,18 @@ export const closureSchema = z.object({
 });
 export type Closure = z.infer<typeof closureSchema>;
 
+/** NAR hashes, `sha256:` and 52 characters of Nix base 32. */
+export const narHashListSchema = z.object({ narHashes: z.array(z.string()).max(10_000) });
+
+/** Those of the asked NARs that need not be uploaded for the assignment's organization. */
+export const heldNarsSchema = z.object({ held: z.array(z.string()) });
+
+/**
+ * In the answer to `HEAD` of a NAR that is not there: so many compressed bytes of an upload that broke off are kept.
+ * A `PUT` with `offset` goes on behind them.
+ */
+export const STAGED_BYTES_HEADER = "x-gradient-staged-bytes";
+
 export const drvPathListSchema = z.object({ drvPaths: z.array(z.string()).max(10_000) });
 export const unknownDerivationsSchema = z.object({ unknown: z.array(z.string()) });
 export const acceptedDerivationsSchema = z.object({ accepted: z.int().nonnegative() });

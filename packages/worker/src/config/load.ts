@@ -40,6 +40,8 @@ const configSchema = z.object({
   systems: list.nullable().default(null),
   systemFeatures: list.nullable().default(null),
   store: z.string().min(1).nullable().default(null),
+  localRepositories: list.default([]),
+  gitCredentials: file.nullable().default(null),
   evalTimeoutSeconds: seconds.min(1).default(3600),
   shutdownGraceSeconds: seconds.default(60),
   logLevel: z.enum(LOG_LEVELS).default("info"),

@@ -113,6 +113,22 @@ export const SETTINGS = [
     fallback: "NIX_REMOTE, or the machine's own",
   },
   {
+    key: "localRepositories",
+    flag: "--local-repositories",
+    value: "LIST",
+    env: "GRADIENT_WORKER_LOCAL_REPOSITORIES",
+    doc: "directories, separated by commas, below which repositories may be fetched by file:///path",
+    fallback: "none",
+  },
+  {
+    key: "gitCredentials",
+    flag: "--git-credentials",
+    value: "FILE",
+    env: "GRADIENT_WORKER_GIT_CREDENTIALS",
+    doc: "users and passwords for https fetches, one 'https://user:password@host' a line, as git's credential store has them; every organization's fetches use them",
+    fallback: "none",
+  },
+  {
     key: "evalTimeoutSeconds",
     flag: "--eval-timeout",
     value: "SECONDS",

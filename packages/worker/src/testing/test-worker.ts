@@ -96,6 +96,7 @@ export class TestWorker<S extends NixStore = ScriptedStore> implements AsyncDisp
           meters: scriptedMeters,
         }),
         repositoriesDirectory: join(directory, "repositories"),
+        fetchRules: { localDirectories: [], credentialsFile: null },
         scratchDirectory: join(directory, "scratch"),
         environment: { PATH: "/usr/local/bin:/usr/bin:/bin" },
         compressionThreads: 1,

@@ -1,8 +1,6 @@
-import { WorkerError } from "../../errors.ts";
 import type { UsageMeter } from "../../ports.ts";
 import { ProcessError } from "../../process/process-error.ts";
 import { runProcess } from "../../process/run.ts";
-import { withoutPassword } from "./address.ts";
 
 /** What git and ssh may see of our environment. */
 const PASSED_VARIABLES =
@@ -25,6 +23,10 @@ export interface GitCall {
   readonly timeoutMs: number;
   /** Beside the common environment. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Settings beside the common ones, `key=value` each. */
+  readonly config?: readonly string[];
+  /** Beside the one of the whole fetch. */
+  readonly signal?: AbortSignal;
 }
 
 /** The git command line in one bare repository. */
@@ -48,7 +50,8 @@ export class Git {
 
   /** What git printed. Throws a ProcessError with git's own words in `stderr`. */
   async run(call: GitCall): Promise<string> {
-    const options = CONFIG.flatMap((setting) => ["-c", setting]);
+    const settings = [...CONFIG, ...(call.config ?? [])];
+    const options = settings.flatMap((setting) => ["-c", setting]);
     const [command = "git", ...args] = [
       ...this.#meter.enter,
       "git",
@@ -62,7 +65,7 @@ export class Git {
       env: { ...this.#environment, ...call.env },
       title: call.title,
       timeoutMs: call.timeoutMs,
-      signal: this.#signal,
+      signal: call.signal ? AbortSignal.any([this.#signal, call.signal]) : this.#signal,
     });
     return stdout.toString("utf8");
   }
@@ -96,60 +99,4 @@ function gitEnvironment(
     GIT_ALLOW_PROTOCOL: "git:http:https:ssh",
     GIT_SSH_COMMAND: "ssh -o BatchMode=yes -o StrictHostKeyChecking=yes -o ConnectTimeout=20",
   };
-}
-
-/** Git tells what went wrong only by text. What is none of these may go away by itself: the network, the server. */
-const FINAL_FAULTS = [
-  { code: "no-such-commit", pattern: /not our ref|couldn't find remote ref|no such remote ref/i },
-  {
-    code: "git-authentication",
-    pattern:
-      /authentication failed|permission denied|could not read (username|password)|host key verification failed|terminal prompts disabled|access denied|\b40[13]\b/i,
-  },
-  {
-    code: "no-such-repository",
-    pattern:
-      /repository .*not found|not found$|does not appear to be a git repository|does not exist/im,
-  },
-] as const;
-
-/** A failed fetch in git's own words. */
-export function fetchError(repository: string, error: unknown): WorkerError {
-  if (!(error instanceof ProcessError)) {
-    throw error;
-  }
-  const shown = withoutPassword(repository);
-  if (error.code !== "process_failed") {
-    const { isTransient } = error;
-    return new WorkerError(error.code, withoutPassword(error.message), {
-      isTransient,
-      cause: error,
-    });
-  }
-  const said = withoutPassword(ownWords(error.stderr));
-  const fault = FINAL_FAULTS.find(({ pattern }) => pattern.test(error.stderr));
-  return new WorkerError(fault?.code ?? "unreachable", `cannot fetch ${shown}: ${said}`, {
-    isTransient: fault === undefined,
-    cause: error,
-  });
-}
-
-/** The lines of an error without progress, hints and the boilerplate after every refusal. */
-function ownWords(stderr: string): string {
-  const lines = stderr
-    .split(/[\r\n]+/)
-    .map((line) => line.trim())
-    .filter(
-      (line) =>
-        line !== "" && !/^(hint|remote: (Counting|Compressing|Enumerating|Total)|From )/.test(line),
-    );
-  const words = lines
-    .filter(
-      (line) =>
-        !/^(Please make sure you have the correct access rights|and the repository exists\.)/.test(
-          line,
-        ),
-    )
-    .map((line) => line.replace(/^(fatal|error|remote): /, ""));
-  return words.slice(-4).join("; ").slice(0, 1000) || "git said nothing";
 }

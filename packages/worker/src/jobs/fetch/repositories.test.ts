@@ -17,16 +17,22 @@ import { WorkerError } from "../../errors.ts";
 import { freePort, GitServer, TestRepository } from "../../testing/git-server.ts";
 import { scriptedMeters } from "../../testing/scripted-nix.ts";
 import { temporaryDirectory } from "../../testing/temporary-directory.ts";
-import { Repositories } from "./repositories.ts";
+import type { FetchRules } from "./access.ts";
+import { Repositories, type CloneLimits } from "./repositories.ts";
 
-async function setUp() {
+async function setUp(options: { rules?: Partial<FetchRules>; limits?: CloneLimits } = {}) {
   const directory = await temporaryDirectory();
   const repository = new TestRepository(join(directory, "served", "project"));
   await repository.init();
   const server = await GitServer.start(join(directory, "served"));
   onTestFinished(() => server[Symbol.asyncDispose]());
   const clones = join(directory, "clones");
-  const repositories = new Repositories(clones, process.env);
+  const repositories = new Repositories({
+    directory: clones,
+    rules: { localDirectories: [], credentialsFile: null, ...options.rules },
+    environment: process.env,
+    ...(options.limits ? { limits: options.limits } : {}),
+  });
   let count = 0;
   const checkOut = async (change: Record<string, unknown>) => {
     count += 1;
@@ -42,8 +48,13 @@ async function setUp() {
     });
     const meter = await scriptedMeters.start("fetch", { memoryBytes: null, cores: null });
     const signal = new AbortController().signal;
-    const commit = await repositories.checkOut({ spec, directory, meter, signal }, tree);
-    return { commit, tree };
+    const hostKeys: string[] = [];
+    const onHostKeys = (lines: string[]) => hostKeys.push(...lines);
+    const scratch = join(directory, `scratch-${count}`);
+    await mkdir(scratch);
+    const request = { spec, directory: scratch, meter, signal, onHostKeys };
+    const commit = await repositories.checkOut(request, tree);
+    return { commit, tree, hostKeys, scratch };
   };
   return { directory, repository, server, clones, checkOut };
 }
@@ -165,7 +176,7 @@ describe("what cannot be fetched is told in git's own words", () => {
   test("no such repository", async () => {
     const { server, checkOut } = await setUp();
     const error = await failureOf(checkOut({ repository: `${server.url}/absent` }));
-    expect(error.isTransient).toBe(false);
+    expect(error).toMatchObject({ code: "no-such-repository", isTransient: false });
     expect(error.message).toContain("/absent");
   });
 
@@ -173,7 +184,7 @@ describe("what cannot be fetched is told in git's own words", () => {
     const { repository, checkOut } = await setUp();
     await repository.commit({ file: "1" }, "First");
     const error = await failureOf(checkOut({ reference: "absent" }));
-    expect(error).toMatchObject({ code: "no-such-commit", isTransient: false });
+    expect(error).toMatchObject({ code: "no-such-reference", isTransient: false });
     expect(error.message).toContain("couldn't find remote ref absent");
   });
 
@@ -183,7 +194,7 @@ describe("what cannot be fetched is told in git's own words", () => {
     const commit = "0123456789abcdef0123456789abcdef01234567";
     const error = await failureOf(checkOut({ commit }));
     expect(error).toMatchObject({ code: "no-such-commit", isTransient: false });
-    expect(error.message).toBe(
+    expect(error.message).toContain(
       `${server.url}/project has no commit ${commit} in its branches and tags`,
     );
   });
@@ -194,6 +205,6 @@ describe("what cannot be fetched is told in git's own words", () => {
     const credentials = { sshPrivateKey: "no key", knownHosts: "" };
     const error = await failureOf(checkOut({ repository, credentials }));
     expect(error.message).toContain(`cannot fetch ${repository}`);
-    expect((await stat(join(directory, "ssh-key"))).mode & 0o777).toBe(0o600);
+    expect((await stat(join(directory, "scratch-1", "ssh-key"))).mode & 0o777).toBe(0o600);
   });
 });

@@ -1,193 +1,143 @@
-import { createHash } from "node:crypto";
-import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { FetchSpec } from "@gradient/protocol";
-import pLimit from "p-limit";
+import { withoutPassword, type FetchSpec } from "@gradient/protocol";
 import { WorkerError } from "../../errors.ts";
 import type { UsageMeter } from "../../ports.ts";
-import { checkCommit, checkReference, checkRepository, withoutPassword } from "./address.ts";
-import { fetchError, Git } from "./git.ts";
-import { sshEnvironment } from "./ssh.ts";
+import { FetchAccess, type FetchRules } from "./access.ts";
+import { checkCommit, checkReference } from "./address.ts";
+import { Clones } from "./clones.ts";
+import { Git } from "./git.ts";
+import { RepositoryFetch, type Target } from "./repository-fetch.ts";
+import { readSubmodules, type Submodule } from "./submodules.ts";
+import { describeCommit, writeTree, type Commit } from "./tree.ts";
 
-const FETCH_TIMEOUT_MS = 1_800_000;
-const LOCAL_TIMEOUT_MS = 120_000;
-/** Characters of a commit message that are told. */
-const MAX_MESSAGE = 20_000;
+/** Of a commit with all its submodules. */
+const TIMEOUT_MS = 3_600_000;
+const MAX_SUBMODULES = 500;
+const GIB = 2 ** 30;
 
-export interface Commit {
-  readonly hash: string;
-  readonly message: string;
-  readonly authorName: string;
-  readonly authorEmail: string;
+/** How much disk clones may take. */
+export interface CloneLimits {
+  /** All together, when none is in use. */
+  readonly allBytes: number;
+  /** One of them. */
+  readonly oneBytes: number;
 }
 
+const CLONE_LIMITS: CloneLimits = { allBytes: 30 * GIB, oneBytes: 20 * GIB };
+
 export interface FetchRequest {
-  readonly spec: FetchSpec;
+  readonly spec: Pick<FetchSpec, "repository" | "reference" | "commit" | "credentials">;
   /** A private directory for the time of the call. */
   readonly directory: string;
   readonly meter: UsageMeter;
   readonly signal: AbortSignal;
+  /** Is told the keys of hosts that were not known before, as lines of known_hosts, also when the fetch fails later. */
+  readonly onHostKeys: (lines: string[]) => void;
 }
 
-/** Bare clones below one directory, one for each address, kept for the next fetch. */
+/** Git repositories as sources: bare clones are kept, and the tree of exactly one commit is written out. */
 export class Repositories {
-  readonly #directory: string;
+  readonly #clones: Clones;
+  readonly #limits: CloneLimits;
+  readonly #rules: FetchRules;
   readonly #environment: Readonly<Record<string, string | undefined>>;
-  readonly #locks = new Map<string, ReturnType<typeof pLimit>>();
 
-  constructor(directory: string, environment: Readonly<Record<string, string | undefined>>) {
-    this.#directory = directory;
-    this.#environment = environment;
+  constructor(options: {
+    directory: string;
+    rules: FetchRules;
+    /** For git; only what it needs is passed on. */
+    environment: Readonly<Record<string, string | undefined>>;
+    limits?: CloneLimits;
+  }) {
+    this.#limits = options.limits ?? CLONE_LIMITS;
+    this.#clones = new Clones(options.directory, this.#limits.allBytes);
+    this.#rules = options.rules;
+    this.#environment = options.environment;
   }
 
-  /** Fetches what is asked for and writes exactly the commit's tree to `tree`, which must not exist yet. Rejects with a WorkerError. */
+  /**
+   * Fetches what is asked for and writes exactly the commit's tree to `tree`, which must not exist yet, with its submodules at exactly their
+   * commits. Rejects with a WorkerError.
+   */
   async checkOut(request: FetchRequest, tree: string): Promise<Commit> {
-    const { repository, reference, commit } = request.spec;
-    checkRepository(repository);
+    const { repository, reference, commit, credentials } = request.spec;
     if (commit !== null) checkCommit(commit);
     else if (reference !== null) checkReference(reference);
-    const name = createHash("sha256").update(repository).digest("hex").slice(0, 32);
-    const git = new Git({
-      directory: join(this.#directory, name),
-      environment: this.#environment,
-      meter: request.meter,
-      signal: request.signal,
-    });
-    return this.#lockOf(name)(async () => {
-      const hash = await fetchCommit(git, request);
-      await writeTree(git, hash, tree);
-      return describeCommit(git, hash);
-    });
-  }
-
-  #lockOf(name: string): ReturnType<typeof pLimit> {
-    const known = this.#locks.get(name);
-    if (known) return known;
-    const lock = pLimit(1);
-    this.#locks.set(name, lock);
-    return lock;
-  }
-}
-
-async function fetchCommit(git: Git, request: FetchRequest): Promise<string> {
-  const { repository, reference, commit } = request.spec;
-  await prepare(git);
-  if (commit !== null && (await hasCommit(git, commit))) return commit;
-  const env = await sshEnvironment(request.spec.credentials, request.directory);
-  const call = (refspecs: readonly string[], depth: readonly string[]) => ({
-    args: ["fetch", "--quiet", "--no-tags", "--force", ...depth, "--", repository, ...refspecs],
-    title: `git fetch of ${withoutPassword(repository)}`,
-    timeoutMs: FETCH_TIMEOUT_MS,
-    env,
-  });
-  try {
-    if (commit === null) {
-      const target = createHash("sha256")
-        .update(reference ?? "HEAD")
-        .digest("hex");
-      const kept = `refs/fetched/${target}`;
-      await git.run(call([`${reference ?? "HEAD"}:${kept}`], ["--depth=1"]));
-      return await resolveCommit(git, kept);
+    const { directory } = request;
+    const path = this.#environment["PATH"] ?? "";
+    const access = await FetchAccess.open({ rules: this.#rules, credentials, directory, path });
+    const deadline = AbortSignal.timeout(TIMEOUT_MS);
+    const work = { ...request, access, signal: AbortSignal.any([request.signal, deadline]) };
+    try {
+      return await this.#all({ repository, reference, commit }, tree, work);
+    } catch (error) {
+      request.signal.throwIfAborted();
+      if (!deadline.aborted) throw error;
+      const text = `${withoutPassword(repository)} with its submodules was not fetched within ${TIMEOUT_MS / 60_000} minutes`;
+      throw new WorkerError("timeout", text, { isTransient: true, cause: error });
+    } finally {
+      request.onHostKeys(await access.ssh.newHostKeys());
     }
-    // A server may refuse a commit that no branch or tag ends in. Then everything is fetched.
-    if (await git.succeeds(call([`${commit}:refs/fetched/commit`], ["--depth=1"]))) return commit;
-    const everything = ["refs/heads/*:refs/fetched/heads/*", "refs/tags/*:refs/fetched/tags/*"];
-    const depth = (await isShallow(git)) ? ["--unshallow"] : [];
-    await git.run(call(everything, depth));
-  } catch (error) {
-    request.signal.throwIfAborted();
-    throw fetchError(repository, error);
   }
-  if (await hasCommit(git, commit)) return commit;
-  throw new WorkerError(
-    "no-such-commit",
-    `${withoutPassword(repository)} has no commit ${commit} in its branches and tags`,
-  );
-}
 
-/** Makes the bare repository, or frees it of the locks of a process that was killed. */
-async function prepare(git: Git): Promise<void> {
-  await mkdir(git.directory, { recursive: true, mode: 0o700 });
-  const names = await readdir(git.directory, { recursive: true });
-  if (!names.includes("HEAD")) {
-    await git.run({
-      args: ["init", "--quiet", "--bare"],
-      title: "git init",
-      timeoutMs: LOCAL_TIMEOUT_MS,
+  /** Outer trees before the ones in them. No two clones are held at once, so that no two fetches wait for each other. */
+  async #all(target: Target, tree: string, work: Work): Promise<Commit> {
+    const outer = await this.#place(target, { tree, number: 0 }, work);
+    const open = outer.submodules.map((submodule) => ({ submodule, parent: tree }));
+    for (let at = 0; at < open.length; at += 1) {
+      const { submodule, parent } = open[at] ?? {};
+      if (submodule === undefined || parent === undefined) break;
+      if (at >= MAX_SUBMODULES) {
+        throw new WorkerError("too-big", `there are more than ${MAX_SUBMODULES} submodules`);
+      }
+      const inner = join(parent, submodule.path);
+      const { submodules } = await this.#submodule(
+        submodule,
+        { tree: inner, number: at + 1 },
+        work,
+      );
+      open.push(...submodules.map((each) => ({ submodule: each, parent: inner })));
+    }
+    return outer.commit;
+  }
+
+  async #submodule(submodule: Submodule, place: Place, work: Work): Promise<Placed> {
+    const { path, repository, commit } = submodule;
+    try {
+      return await this.#place({ repository, commit, reference: null }, place, work);
+    } catch (error) {
+      if (!(error instanceof WorkerError)) throw error;
+      const { code, isTransient } = error;
+      const text = `submodule '${path}': ${error.message}`;
+      throw new WorkerError(code, text, { isTransient, cause: error });
+    }
+  }
+
+  /** Writes one repository's tree and tells what has to be put into it. */
+  async #place(target: Target, { tree, number }: Place, work: Work): Promise<Placed> {
+    const { access, directory: scratch, meter, signal } = work;
+    const remote = await access.remote(target.repository);
+    return this.#clones.use(target.repository, signal, async (directory) => {
+      const git = new Git({ directory, environment: this.#environment, meter, signal });
+      const maxBytes = this.#limits.oneBytes;
+      const hash = await new RepositoryFetch(git, { target, remote, access, maxBytes }).run();
+      await writeTree(git, hash, { tree, index: join(scratch, `index-${number}`) });
+      const submodules = await readSubmodules(git, target.repository, hash);
+      return { commit: await describeCommit(git, hash), submodules };
     });
-    return;
   }
-  const locks = names.filter((name) => name.endsWith(".lock"));
-  await Promise.all(locks.map((name) => rm(join(git.directory, name), { force: true })));
 }
 
-function hasCommit(git: Git, commit: string): Promise<boolean> {
-  return git.succeeds({
-    args: ["cat-file", "-e", `${commit}^{commit}`],
-    title: "git cat-file",
-    timeoutMs: LOCAL_TIMEOUT_MS,
-  });
+interface Work extends FetchRequest {
+  readonly access: FetchAccess;
 }
 
-async function resolveCommit(git: Git, reference: string): Promise<string> {
-  const hash = await git.run({
-    args: ["rev-parse", "--verify", "--quiet", `${reference}^{commit}`],
-    title: "git rev-parse",
-    timeoutMs: LOCAL_TIMEOUT_MS,
-  });
-  return hash.trim();
+interface Place {
+  readonly tree: string;
+  readonly number: number;
 }
 
-async function isShallow(git: Git): Promise<boolean> {
-  const answer = await git.run({
-    args: ["rev-parse", "--is-shallow-repository"],
-    title: "git rev-parse",
-    timeoutMs: LOCAL_TIMEOUT_MS,
-  });
-  return answer.trim() === "true";
-}
-
-/**
- * Writes the files as the commit has them. Attributes of the repository could change them (line ends, filters): these win over the
- * ones in the tree. The index lies outside the tree, so nothing of git does.
- */
-async function writeTree(git: Git, hash: string, tree: string): Promise<void> {
-  await mkdir(tree, { recursive: true, mode: 0o700 });
-  const env = { GIT_INDEX_FILE: `${tree}.index`, GIT_ATTR_NOSYSTEM: "1" };
-  const attributes = join(git.directory, "info", "attributes");
-  await mkdir(join(git.directory, "info"), { recursive: true });
-  await writeFile(attributes, "* -text -eol -filter -ident -working-tree-encoding\n");
-  const common = { timeoutMs: LOCAL_TIMEOUT_MS, env };
-  await git.run({ ...common, args: ["read-tree", hash], title: "git read-tree" });
-  await git.run({
-    ...common,
-    args: [
-      "-c",
-      "core.autocrlf=false",
-      "-c",
-      "core.symlinks=true",
-      `--work-tree=${tree}`,
-      "checkout-index",
-      "--all",
-      "--force",
-    ],
-    title: "git checkout-index",
-  });
-}
-
-async function describeCommit(git: Git, hash: string): Promise<Commit> {
-  const text = await git.run({
-    args: [
-      "log",
-      "-1",
-      "--no-show-signature",
-      "--encoding=UTF-8",
-      "--format=%an%x00%ae%x00%B",
-      hash,
-    ],
-    title: "git log",
-    timeoutMs: LOCAL_TIMEOUT_MS,
-  });
-  const [authorName = "", authorEmail = "", message = ""] = text.split("\0");
-  return { hash, authorName, authorEmail, message: message.trim().slice(0, MAX_MESSAGE) };
+interface Placed {
+  readonly commit: Commit;
+  readonly submodules: readonly Submodule[];
 }

@@ -2,9 +2,9 @@ import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { FetchResult, FetchSpec, UsageRecord } from "@gradient/protocol";
 import { WorkerError } from "../../errors.ts";
-import type { UsageMeter } from "../../ports.ts";
 import { failureOf, type Job, type JobTools } from "../job.ts";
-import type { Commit, Repositories } from "./repositories.ts";
+import type { Repositories } from "./repositories.ts";
+import type { Commit } from "./tree.ts";
 
 export interface FetchTools extends JobTools {
   readonly repositories: Repositories;
@@ -18,13 +18,16 @@ export async function runFetch(spec: FetchSpec, job: Job, tools: FetchTools): Pr
   const directory = join(tools.scratchDirectory, job.assignment);
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const meter = await tools.meters.start(`fetch-${job.assignment}`, NO_LIMITS);
-  const found: { commit: Commit | null; source: string | null } = { commit: null, source: null };
+  const found: Found = { commit: null, source: null, hostKeys: [] };
   let failure: FetchResult["failure"] = null;
   let usage: UsageRecord | null = null;
   try {
-    found.commit = await checkOut(spec, { job, tools, directory, meter });
+    const request = { spec, directory, meter, signal: job.signal };
+    const onHostKeys = (lines: string[]) => found.hostKeys.push(...lines);
+    const tree = join(directory, "tree");
+    found.commit = await tools.repositories.checkOut({ ...request, onHostKeys }, tree);
     usage = await meter.finish([]);
-    const source = await tools.store.addTree(join(directory, "tree"), "source");
+    const source = await tools.store.addTree(tree, "source");
     await publishSource(source, job, tools);
     found.source = source;
   } catch (error) {
@@ -37,16 +40,14 @@ export async function runFetch(spec: FetchSpec, job: Job, tools: FetchTools): Pr
   return { kind: "fetch", failure, ...found, usage };
 }
 
-const NO_LIMITS = { memoryBytes: null, cores: null };
-
-function checkOut(
-  spec: FetchSpec,
-  work: { job: Job; tools: FetchTools; directory: string; meter: UsageMeter },
-): Promise<Commit> {
-  const { job, tools, directory, meter } = work;
-  const request = { spec, directory, meter, signal: job.signal };
-  return tools.repositories.checkOut(request, join(directory, "tree"));
+/** What is known by the time that the fetch ends, however it does. */
+interface Found {
+  commit: Commit | null;
+  source: string | null;
+  readonly hostKeys: string[];
 }
+
+const NO_LIMITS = { memoryBytes: null, cores: null };
 
 async function publishSource(source: string, job: Job, tools: FetchTools): Promise<void> {
   job.setPhase("uploading");

@@ -1,0 +1,125 @@
+import { withoutPassword } from "@gradient/protocol";
+import { WorkerError } from "../../errors.ts";
+import { ProcessError } from "../../process/process-error.ts";
+
+interface Fault {
+  readonly code: string;
+  readonly pattern: RegExp;
+  /** Worth another try: the network, the server or a full disk may be better later or elsewhere. */
+  readonly isTransient: boolean;
+  /** What to do about it; null where git's words say it. */
+  readonly advice: string | null;
+}
+
+/** Git and ssh tell what went wrong only by text. The first that fits counts; what is none of these is worth another try. */
+const FAULTS: readonly Fault[] = [
+  {
+    code: "disk-full",
+    pattern: /no space left on device|disk quota exceeded/i,
+    isTransient: true,
+    advice: "make room in the worker's state directory",
+  },
+  {
+    code: "no-shallow",
+    pattern: /dumb http transport does not support shallow|does not support shallow/i,
+    isTransient: false,
+    advice: null,
+  },
+  {
+    code: "unknown-host",
+    pattern: /could not resolve (host|hostname|proxy)|unable to look up|name or service not known/i,
+    isTransient: true,
+    advice: "is the name right, and does the worker's DNS know it?",
+  },
+  {
+    code: "host-key-unknown",
+    pattern: /host key verification failed|host key is known for .* strict checking/i,
+    isTransient: false,
+    advice: "the worker does not know the host's key and was not told to believe it",
+  },
+  {
+    code: "no-such-repository",
+    pattern:
+      /access denied or repository not exported|repository .*not found|not found$|does not exist|no such file or directory$/im,
+    isTransient: false,
+    advice: "is the address right, and may this key or user read it?",
+  },
+  {
+    code: "git-authentication",
+    pattern:
+      /authentication failed|permission denied|could not read (username|password)|terminal prompts disabled|access denied|too many authentication failures|returned error: 40[13]\b|\b40[13]\b/i,
+    isTransient: false,
+    advice:
+      "over ssh, the organization's public key has to be allowed to read the repository; over https, the worker's credentials file has to name user and password for the host",
+  },
+  {
+    code: "no-such-commit",
+    pattern: /not our ref|unadvertised object/i,
+    isTransient: false,
+    advice: "was the branch that held it rewritten or removed?",
+  },
+  {
+    code: "no-such-reference",
+    pattern: /couldn't find remote ref|no such remote ref/i,
+    isTransient: false,
+    advice: "was the branch or tag removed or renamed?",
+  },
+  {
+    code: "repository-ownership",
+    pattern: /dubious ownership/i,
+    isTransient: false,
+    advice: "the repository has to belong to the worker's user",
+  },
+  {
+    code: "not-a-repository",
+    pattern:
+      /does not appear to be a git repository|not a git repository|is this a git repository/i,
+    isTransient: false,
+    advice: "there is something, and it is no git repository",
+  },
+  {
+    code: "tls",
+    pattern: /certificate (problem|verification failed)|issuer certificate/i,
+    isTransient: false,
+    advice: "the server's certificate is not trusted by the worker: set SSL_CERT_FILE or mend it",
+  },
+  {
+    code: "timeout",
+    pattern: /operation too slow|timed out|timeout/i,
+    isTransient: true,
+    advice: null,
+  },
+];
+
+/** A failed fetch in git's own words, with what to do. Throws what is no failure of a process. */
+export function fetchError(repository: string, error: unknown): WorkerError {
+  if (!(error instanceof ProcessError)) throw error;
+  if (error.code !== "process_failed") {
+    const code = error.code === "process_timeout" ? "timeout" : error.code;
+    const { isTransient } = error;
+    return new WorkerError(code, withoutPassword(error.message), { isTransient, cause: error });
+  }
+  const fault = FAULTS.find(({ pattern }) => pattern.test(error.stderr));
+  const said = `cannot fetch ${withoutPassword(repository)}: ${withoutPassword(ownWords(error.stderr))}`;
+  const advice = fault?.advice ?? null;
+  return new WorkerError(
+    fault?.code ?? "unreachable",
+    advice === null ? said : `${said} (${advice})`,
+    { isTransient: fault?.isTransient ?? true, cause: error },
+  );
+}
+
+const PROGRESS =
+  /^(hint|remote: (Counting|Compressing|Enumerating|Total)|From |Warning: Permanently)/;
+const BOILERPLATE =
+  /^(Please make sure you have the correct access rights|and the repository exists\.|@@@)/;
+
+/** The lines of an error without progress, hints and the boilerplate after every refusal. */
+function ownWords(stderr: string): string {
+  const words = stderr
+    .split(/[\r\n]+/)
+    .map((line) => line.trim())
+    .filter((line) => line !== "" && !PROGRESS.test(line) && !BOILERPLATE.test(line))
+    .map((line) => line.replace(/^(fatal|error|remote): /, ""));
+  return words.slice(-4).join("; ").slice(0, 1000) || "git said nothing";
+}
