@@ -100,7 +100,8 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
-async function listening(port: number): Promise<void> {
+/** Resolves when something takes connections at the port. */
+export async function listening(port: number): Promise<void> {
   for (let tries = 0; tries < 200; tries += 1) {
     const isOpen = await new Promise<boolean>((resolve) => {
       const socket = createConnection({ host: "127.0.0.1", port });

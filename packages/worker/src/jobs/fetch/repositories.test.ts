@@ -10,54 +10,25 @@ import {
   writeFile,
 } from "node:fs/promises";
 import { join } from "node:path";
-import { fetchSpecSchema } from "@gradient/protocol";
-import { v7 } from "uuid";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { WorkerError } from "../../errors.ts";
+import { TestCheckout } from "../../testing/git-checkout.ts";
 import { freePort, GitServer, TestRepository } from "../../testing/git-server.ts";
-import { scriptedMeters } from "../../testing/scripted-nix.ts";
 import { temporaryDirectory } from "../../testing/temporary-directory.ts";
-import type { FetchRules } from "./access.ts";
-import { Repositories, type CloneLimits } from "./repositories.ts";
 
-async function setUp(options: { rules?: Partial<FetchRules>; limits?: CloneLimits } = {}) {
+async function setUp() {
   const directory = await temporaryDirectory();
   const repository = new TestRepository(join(directory, "served", "project"));
   await repository.init();
   const server = await GitServer.start(join(directory, "served"));
   onTestFinished(() => server[Symbol.asyncDispose]());
-  const clones = join(directory, "clones");
-  const repositories = new Repositories({
-    directory: clones,
-    rules: { localDirectories: [], credentialsFile: null, ...options.rules },
-    environment: process.env,
-    ...(options.limits ? { limits: options.limits } : {}),
-  });
-  let count = 0;
-  const checkOut = async (change: Record<string, unknown>) => {
-    count += 1;
-    const tree = join(directory, `tree-${count}`);
-    const spec = fetchSpecSchema.parse({
-      kind: "fetch",
-      evaluation: v7(),
-      repository: `${server.url}/project`,
-      reference: null,
-      commit: null,
-      credentials: null,
-      ...change,
-    });
-    const meter = await scriptedMeters.start("fetch", { memoryBytes: null, cores: null });
-    const signal = new AbortController().signal;
-    const hostKeys: string[] = [];
-    const onHostKeys = (lines: string[]) => hostKeys.push(...lines);
-    const scratch = join(directory, `scratch-${count}`);
-    await mkdir(scratch);
-    const request = { spec, directory: scratch, meter, signal, onHostKeys };
-    const commit = await repositories.checkOut(request, tree);
-    return { commit, tree, hostKeys, scratch };
-  };
-  return { directory, repository, server, clones, checkOut };
+  const checkout = new TestCheckout(directory);
+  const checkOut = ({ repository: address, ...change }: Change) =>
+    checkout.of(address ?? `${server.url}/project`, change);
+  return { directory, repository, server, clones: checkout.clones, checkout, checkOut };
 }
+
+type Change = { repository?: string } & Parameters<TestCheckout["of"]>[1];
 
 async function failureOf(work: Promise<unknown>): Promise<WorkerError> {
   const error = await work.then(
@@ -200,11 +171,11 @@ describe("what cannot be fetched is told in git's own words", () => {
   });
 
   test("a host that cannot be reached with the given credentials, which are private", async () => {
-    const { directory, checkOut } = await setUp();
+    const { checkout, checkOut } = await setUp();
     const repository = `ssh://git@127.0.0.1:${await freePort()}/project`;
     const credentials = { sshPrivateKey: "no key", knownHosts: "" };
     const error = await failureOf(checkOut({ repository, credentials }));
     expect(error.message).toContain(`cannot fetch ${repository}`);
-    expect((await stat(join(directory, "scratch-1", "ssh-key"))).mode & 0o777).toBe(0o600);
+    expect((await stat(join(checkout.scratch, "ssh-key"))).mode & 0o777).toBe(0o600);
   });
 });

@@ -1,0 +1,82 @@
+import { join } from "node:path";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { TestCheckout } from "../../testing/git-checkout.ts";
+import { SshGitServer, sshServerFault } from "../../testing/git-over-ssh.ts";
+import { TestRepository } from "../../testing/git-server.ts";
+import { temporaryDirectory } from "../../testing/temporary-directory.ts";
+
+async function setUp() {
+  const directory = await temporaryDirectory();
+  const repository = new TestRepository(join(directory, "project"));
+  await repository.init();
+  const commit = await repository.commit({ file: "1" }, "First");
+  const server = await SshGitServer.start(join(directory, "sshd"));
+  onTestFinished(() => server[Symbol.asyncDispose]());
+  const checkout = new TestCheckout(directory);
+  const credentials = (knownHosts: string | null) => ({
+    sshPrivateKey: server.key,
+    knownHosts,
+    acceptsNewHosts: true,
+  });
+  return { server, checkout, commit, credentials, url: server.url(repository.directory) };
+}
+
+const suite = sshServerFault === null ? describe : describe.skip;
+
+suite(`over ssh${sshServerFault === null ? "" : ` (skipped: ${sshServerFault})`}`, () => {
+  test("a host is believed the first time, its key is told, and is the only one from then on", async () => {
+    const { server, checkout, commit, credentials, url } = await setUp();
+    const first = await checkout.of(url, { credentials: credentials(null) });
+    expect(first.commit.hash).toBe(commit);
+    expect(checkout.hostKeys).toEqual([
+      expect.stringMatching(`^\\[127\\.0\\.0\\.1\\]:${server.port} ssh-ed25519 [A-Za-z0-9+/=]+$`),
+    ]);
+    const known = checkout.hostKeys.splice(0).join("\n");
+    await checkout.of(url, { credentials: credentials(known) });
+    expect(checkout.hostKeys).toEqual([]);
+  });
+
+  test.each(["ed25519", "ecdsa"] as const)(
+    "a changed host key is a final failure that names host and fingerprints (new one: %s)",
+    async (type) => {
+      const { server, checkout, credentials, url } = await setUp();
+      await checkout.of(url, { credentials: credentials(null) });
+      const known = checkout.hostKeys.splice(0).join("\n");
+      const before = await server.fingerprint();
+      await server.changeHostKey(type);
+      const error = await checkout.failure(url, { credentials: credentials(known) });
+      expect(error).toMatchObject({ code: "host-key-changed", isTransient: false });
+      expect(error.message).toContain(`[127.0.0.1]:${server.port}`);
+      expect(error.message).toContain(before);
+      expect(error.message).toContain(await server.fingerprint());
+      expect(error.message).toContain("remove the known one");
+      expect(checkout.hostKeys).toEqual([]);
+    },
+  );
+
+  test("a host that is not known is refused where new ones are not believed", async () => {
+    const { checkout, credentials, url } = await setUp();
+    const strict = { ...credentials(""), acceptsNewHosts: false };
+    const error = await checkout.failure(url, { credentials: strict });
+    expect(error).toMatchObject({ code: "host-key-unknown", isTransient: false });
+  });
+
+  test("a key that may not log in is told as such", async () => {
+    const { checkout, credentials, url } = await setUp();
+    const stranger = { ...credentials(null), sshPrivateKey: null };
+    const error = await checkout.failure(url, { credentials: stranger });
+    expect(error).toMatchObject({ code: "git-authentication", isTransient: false });
+    expect(error.message).toContain("organization's public key");
+  });
+
+  test("a directory that is none, or holds no repository, is told as such", async () => {
+    const { server, checkout, credentials } = await setUp();
+    const known = { credentials: credentials(null) };
+    for (const path of ["/nonexistent", "/usr"]) {
+      const error = await checkout.failure(server.url(path), known);
+      expect(error).toMatchObject({ isTransient: false });
+      expect(["not-a-repository", "no-such-repository"]).toContain(error.code);
+      expect(error.message).toContain(path);
+    }
+  });
+});
