@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import { nixTestEnvironments } from "./scripts/lib/nix-releases.mjs";
 
 /**
  * Tests run from the TypeScript source of every package: the condition `source` of their exports goes before Vite's own
@@ -7,6 +8,44 @@ import { defineConfig } from "vitest/config";
 const source = {
   ssr: { resolve: { conditions: ["source", "module", "node", "development|production"] } },
 };
+
+/**
+ * What meets Nix runs once more with each further version that this machine has (`npm test` installs them): the worker's own
+ * tests of it, and one evaluation through the whole farm.
+ */
+const furtherNix = Object.entries(nixTestEnvironments()).flatMap(([release, env]) => {
+  return [
+    {
+      ...source,
+      test: {
+        name: `nix-${release}`,
+        include: ["packages/worker/src/**/*.nix.test.ts"],
+        // What it holds against the kernel's counters is the same with every Nix, and takes long.
+        exclude: ["packages/worker/src/nix/usage.nix.test.ts"],
+        env,
+        pool: "threads" as const,
+        isolate: false,
+        maxWorkers: "100%",
+        testTimeout: 20_000,
+        hookTimeout: 30_000,
+        sequence: { groupOrder: 1 },
+      },
+    },
+    {
+      ...source,
+      test: {
+        name: `e2e-nix-${release}`,
+        include: ["test/e2e/first-light.test.ts"],
+        env,
+        pool: "forks" as const,
+        fileParallelism: false,
+        testTimeout: 120_000,
+        hookTimeout: 120_000,
+        sequence: { groupOrder: 2 },
+      },
+    },
+  ];
+});
 
 export default defineConfig({
   test: {
@@ -33,9 +72,10 @@ export default defineConfig({
           fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 120_000,
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 2 },
         },
       },
+      ...furtherNix,
     ],
   },
 });

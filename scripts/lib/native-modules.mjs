@@ -2,8 +2,8 @@ import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, readFile, rename } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { homedir } from "node:os";
 import { dirname, join } from "node:path";
+import { cacheDirectory } from "./cache-directory.mjs";
 import { runCommand } from "./command.mjs";
 
 /**
@@ -18,7 +18,7 @@ const nativeModules = [
 
 /** Where this machine keeps what it has compiled. */
 export function prebuildsDirectory(env = process.env) {
-  return join(env.XDG_CACHE_HOME || join(homedir(), ".cache"), "gradient-farm", "prebuilds");
+  return join(cacheDirectory(env), "prebuilds");
 }
 
 /** The name under which prebuild-install looks for a module: version, ABI, system and processor are in it. */

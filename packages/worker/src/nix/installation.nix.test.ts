@@ -1,5 +1,7 @@
+import path from "node:path";
 import { expect, test } from "vitest";
 import { ProcessError } from "../process/process-error.ts";
+import { runProcess } from "../process/run.ts";
 import { findNix, withNixConfig } from "./installation.ts";
 
 const PATH = process.env["PATH"];
@@ -26,6 +28,18 @@ test("programs of Nix see what they need of our environment, and nothing that co
   expect(nix.physicalStoreDirectory).toBe("/var/empty/store/nix/store");
   expect(nix.rootsDirectory).toBe("/var/empty/store/nix/var/nix/gcroots");
   expect(nix.daemonSocket).toBeNull();
+});
+
+test("the Nix that is tested is the one that this run is for", async () => {
+  const { version } = await findNix({ store: "", environment: { PATH } });
+  const directory = process.env["GRADIENT_TEST_NIX"];
+  const { stdout } = await runProcess({
+    command: directory === undefined ? "nix" : path.join(directory, "nix"),
+    args: ["--version"],
+    env: { PATH: PATH ?? "" },
+    timeoutMs: 30_000,
+  });
+  expect(stdout.toString().trim()).toBe(`nix (Nix) ${version}`);
 });
 
 test("without a setting it is the machine's store", async () => {
