@@ -3,10 +3,10 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
-import { expression } from "../support/expressions.ts";
 import { TestFarm } from "../support/farm.ts";
 import { NixRoot } from "../support/nix-root.ts";
 import { makeSampleRepository } from "../support/programs.ts";
+import { chain, smallPackages } from "./package-set.ts";
 import type { Row } from "./report.ts";
 
 /** Builds at once, on both sides. */
@@ -14,36 +14,6 @@ const SLOTS = 2;
 
 /** As root Nix builds with build users unless it is told otherwise. Here nothing else builds at the same time. */
 const SETTINGS = process.getuid?.() === 0 ? ["build-users-group = nixbld"] : [];
-
-/**
- * A graph of small packages, as they come in a package set: each runs a shell script of a few hundred steps and writes some files of together up to 60 kB;
- * each depends on up to three of the twenty before it.
- */
-function smallPackages(count: number): string {
-  return expression(`
-    let
-      random = key: bound: let
-        digits = builtins.substring 0 6 (builtins.hashString "sha256" key);
-        value = (builtins.fromTOML "x = 0x\${digits}").x;
-      in value - (value / bound) * bound;
-      inputs = i: builtins.filter (j: j >= 0) (builtins.genList (n: i - 1 - random "\${toString i}-\${toString n}" 20) (random "count-\${toString i}" 4));
-      package = i: mk "package-\${toString i}" ''
-        i=0; while [ $i -lt \${toString (100 + random "loop-\${toString i}" 400)} ]; do i=$((i+1)); done
-        mkdir -p $out/bin $out/lib
-        for d in $inputs; do echo $d >> $out/inputs; done
-        yes package-\${toString i} | head -c \${toString (1000 * (1 + random "size-\${toString i}" 60))} > $out/lib/data
-        echo "$name" > $out/bin/run; chmod +x $out/bin/run; ln -s data $out/lib/link
-      '' { inputs = map (j: builtins.elemAt all j) (inputs i); };
-      all = builtins.genList package ${count};
-    in { top = mk "top" "echo $inputs > $out" { inputs = all; }; }`);
-}
-
-/** A chain of trivial builds: each can start only when the one before is stored. */
-function chain(links: number): string {
-  return expression(`
-    let link = n: mk "link-\${toString n}" "echo $before > $out" { before = if n == 0 then "" else link (n - 1); };
-    in { top = link ${links}; }`);
-}
 
 async function plainBuild(root: NixRoot, directory: string): Promise<number> {
   const startedAt = performance.now();

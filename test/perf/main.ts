@@ -1,9 +1,15 @@
 import { cacheRows } from "./cache.ts";
+import { criticalPathRows, criticalPathRowsWithoutUsers } from "./critical-path.ts";
 import { graphRows } from "./graph.ts";
 import { report } from "./report.ts";
 
 /** Runs both sides of every comparison in one go. Arguments name the groups to run; all when there are none. */
-const groups = { graph: graphRows, cache: cacheRows } as const;
+const groups = {
+  graph: graphRows,
+  path: criticalPathRows,
+  "path-without-users": criticalPathRowsWithoutUsers,
+  cache: cacheRows,
+} as const;
 
 function isGroup(name: string): name is keyof typeof groups {
   return name in groups;
