@@ -5,6 +5,7 @@ import { sql } from "kysely";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { UserError } from "../errors.ts";
 import { openDatabase, type Database } from "./client.ts";
+import { DiskBarrier } from "./disk-barrier.ts";
 
 let directory: string;
 let database: Database;
@@ -110,4 +111,34 @@ describe("a file that this release cannot use is refused with one sentence", () 
       "it is not the database of a coordinator",
     );
   });
+});
+
+test("those who wait for the disk at the same time share one write, and nobody is let off by one that had begun before", async () => {
+  const begun: (() => void)[] = [];
+  const barrier = new DiskBarrier(() => new Promise((resolve) => begun.push(resolve)));
+  const passed: string[] = [];
+  const pass = (name: string): Promise<void> =>
+    barrier.passed().then(() => {
+      passed.push(name);
+    });
+  const first = pass("first");
+  await expect.poll(() => begun.length).toBe(1);
+  const others = [pass("second"), pass("third")];
+  begun[0]?.();
+  await first;
+  expect(passed).toEqual(["first"]);
+  await expect.poll(() => begun.length).toBe(2);
+  begun[1]?.();
+  await Promise.all(others);
+  expect(begun).toHaveLength(2);
+});
+
+test("a write to the disk that fails is told to those who waited for it, and to nobody else", async () => {
+  let writes = 0;
+  const barrier = new DiskBarrier(() => {
+    writes += 1;
+    return writes === 1 ? Promise.reject(new Error("disk full")) : Promise.resolve();
+  });
+  await expect(barrier.passed()).rejects.toThrow("disk full");
+  await barrier.passed();
 });

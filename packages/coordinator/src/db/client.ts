@@ -1,11 +1,12 @@
 import Sqlite from "better-sqlite3";
+import { open } from "node:fs/promises";
 import {
   Kysely,
-  sql,
   SqliteDialect,
   type SqliteDatabase,
   type Transaction as KyselyTransaction,
 } from "kysely";
+import { DiskBarrier } from "./disk-barrier.ts";
 import { migrateToLatest, readSchema, requireSchema, type Schema } from "./migrator.ts";
 import type { Tables } from "./tables.ts";
 
@@ -33,13 +34,18 @@ export interface Database extends AsyncDisposable {
   readonly kysely: Queries;
   /** Prepares a reading statement on a second connection: it sees what is committed and never waits for a transaction. Prepare once, not for each call. */
   prepare<Params extends readonly SqlValue[], Row>(sql: string): PreparedQuery<Params, Row>;
-  /** Runs `run` in one immediate transaction. It must wait for nothing but its own statements: everybody else's writes wait for it. */
+  /**
+   * Runs `run` in one immediate transaction. It must wait for nothing but its own statements: everybody else's writes wait for it.
+   * Others see it as soon as it is committed; when this resolves it is durable.
+   */
   transaction<T>(run: (tx: Transaction) => Promise<T>): Promise<T>;
   /**
-   * As `transaction`, but without waiting for the disk: after a power failure it may not have happened, if no `transaction` came after it.
-   * For what nobody was promised and what comes about again by itself.
+   * As `transaction`, but without waiting for the disk: after a power failure it may not have happened, if nothing durable came after it.
+   * For what nobody was promised and what comes about again by itself, or for what is promised after `flushed`.
    */
   relaxedTransaction<T>(run: (tx: Transaction) => Promise<T>): Promise<T>;
+  /** Resolves when everything that is committed now is durable. Those who wait at the same time share one write to the disk. */
+  flushed(): Promise<void>;
 }
 
 const BUSY_TIMEOUT_MS = 5000;
@@ -122,6 +128,20 @@ export async function openDatabase(file: string): Promise<Database> {
     throw error;
   }
   const reader = openConnection(file, { readonly: true });
+  // The log stays as long as a connection is open. Its locks lie in another file, so closing this handle takes none away.
+  const log = await open(`${file}-wal`, "r+");
+  const barrier = new DiskBarrier(() => log.datasync());
+  // The commit does not wait for the disk; the barrier does, once for all that were committed meanwhile, and outside of this thread.
+  // The setting belongs to the connection, which nobody else uses until it is set back.
+  const relaxed: Database["relaxedTransaction"] = (run) =>
+    kysely.connection().execute(async (connection) => {
+      writer.pragma("synchronous = NORMAL");
+      try {
+        return await transact(connection, run);
+      } finally {
+        writer.pragma("synchronous = FULL");
+      }
+    });
   return {
     kysely,
     prepare: <Params extends readonly SqlValue[], Row>(sql: string) => {
@@ -131,18 +151,16 @@ export async function openDatabase(file: string): Promise<Database> {
         all: (...params: Params) => statement.all(...params),
       };
     },
-    transaction: (run) => transact(kysely, run),
-    // The setting belongs to the connection, which nobody else uses until it is set back.
-    relaxedTransaction: (run) =>
-      kysely.connection().execute(async (connection) => {
-        await sql`pragma synchronous = normal`.execute(connection);
-        try {
-          return await transact(connection, run);
-        } finally {
-          await sql`pragma synchronous = full`.execute(connection);
-        }
-      }),
+    transaction: async (run) => {
+      const result = await relaxed(run);
+      await barrier.passed();
+      return result;
+    },
+    relaxedTransaction: relaxed,
+    flushed: () => barrier.passed(),
     [Symbol.asyncDispose]: async () => {
+      await barrier.passed();
+      await log.close();
       reader.close();
       await kysely.destroy();
     },
