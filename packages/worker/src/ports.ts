@@ -91,6 +91,8 @@ export interface UsageMeter {
   remove(pid: number): Promise<void>;
   /** Command line prefix that makes a new process enter the group before it runs; empty where there are no groups. */
   readonly enter: readonly string[];
+  /** From now on also looks at what the build among these processes holds on disk. */
+  watchStorage(): void;
   /** What was used until now. */
   current(): UsageRecord;
   /** Ends every process in the group. */

@@ -74,6 +74,7 @@ class DaemonBuildSlot implements BuildSlot {
   async #enter(connection: DaemonConnection, meter: UsageMeter): Promise<void> {
     await this.#released;
     if (connection.pid !== null) await meter.add(connection.pid);
+    meter.watchStorage();
   }
 
   /**

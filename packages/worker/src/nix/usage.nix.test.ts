@@ -127,6 +127,36 @@ describe.runIf(canMeasure)("page cache", () => {
   });
 });
 
+describe.runIf(canMeasure)("storage", () => {
+  const STORES = `dd if=/dev/zero of=scratch bs=1M count=60 2>/dev/null
+    mkdir $target
+    dd if=/dev/zero of=$target/data bs=1M count=20 2>/dev/null
+    ln $target/data $target/same
+    sleep 1
+    rm scratch`;
+
+  test.each([
+    ["in its environment", `target=$out; ${STORES}`, ""],
+    [
+      "in a file",
+      `target=$(sed 's/.*"out":"\\([^"]*\\)".*/\\1/' .attrs.json); ${STORES}`,
+      "__structuredAttrs = true;",
+    ],
+  ])("of a build whose outputs are named %s is seen", async (where, script, attributes) => {
+    const body = `(salted: mk "stores" ''${script}'' (salted // { ${attributes} }))`;
+    const { usage } = await build(slots[0] ?? failSlot(), body, where.replaceAll(" ", "-"));
+    expect(usage.storageQuality).toBe("sampled");
+    const peaks = [
+      [usage.buildDirectoryPeakBytes, 60],
+      [usage.outputPeakBytes, 20],
+      [usage.storagePeakBytes, 80],
+    ] as const;
+    for (const [bytes, mebibytes] of peaks) {
+      expect(distance((bytes ?? 0) / MEBIBYTE, mebibytes)).toBeLessThan(0.05);
+    }
+  });
+});
+
 test("the shortest build has figures, and none of them is zero by default", async () => {
   const { usage } = await build(slots[0] ?? failSlot(), `mk "short" "echo > $out"`, "short");
   expect(usage.memoryPeakBytes).toBeGreaterThan(0);

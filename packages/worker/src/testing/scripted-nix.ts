@@ -220,6 +220,7 @@ export const scriptedMeters: UsageMeters = {
     remove: async () => {},
     enter: [],
     current: () => USAGE,
+    watchStorage: () => {},
     kill: async () => {},
     finish: async () => USAGE,
   }),

@@ -11,7 +11,8 @@ import type { ProcessMeter } from "./process-meter.ts";
 import { readMemoryBytes } from "./process-tree.ts";
 import type { Sampler } from "./sampler.ts";
 import { UsageSeries } from "./series.ts";
-import { NO_FINAL_FIGURES, unmeasured, usageRecordOf } from "./usage-figures.ts";
+import { StorageWatch } from "./storage-watch.ts";
+import { NO_FINAL_FIGURES, NO_STORAGE, unmeasured, usageRecordOf } from "./usage-figures.ts";
 
 /** Joins the groups named before `--`, then becomes the program behind it. */
 const ENTER_SCRIPT =
@@ -32,6 +33,7 @@ export class GroupMeter implements UsageMeter {
   readonly #openProcessMeter: () => ProcessMeter;
   /** Of a process that may not be moved. */
   #foreign: ProcessMeter | null = null;
+  #storage: StorageWatch | null = null;
   #hasMembers = false;
   #finishing: Promise<UsageRecord> | null = null;
   #last: UsageRecord | null = null;
@@ -81,6 +83,12 @@ export class GroupMeter implements UsageMeter {
     await leaving;
   }
 
+  watchStorage(): void {
+    if (this.#foreign !== null) return this.#foreign.watchStorage();
+    const pids = (): number[] => this.#group.processes();
+    this.#storage ??= new StorageWatch({ procDirectory: this.#procDirectory, pids });
+  }
+
   current(): UsageRecord {
     if (this.#last !== null) return this.#last;
     if (this.#foreign !== null) return this.#foreign.current();
@@ -101,6 +109,7 @@ export class GroupMeter implements UsageMeter {
   async #finish(moveOut: readonly number[]): Promise<UsageRecord> {
     const wallMs = performance.now() - this.#startedAt;
     this.#stopSampling();
+    this.#storage?.[Symbol.dispose]();
     this.#sample();
     await Promise.all(this.#leaving);
     const foreign = await this.#foreign?.finish(moveOut);
@@ -162,6 +171,7 @@ export class GroupMeter implements UsageMeter {
       final,
       source: this.#source(),
       series: this.#series.points(),
+      storage: this.#storage?.peaks() ?? NO_STORAGE,
     });
   }
 

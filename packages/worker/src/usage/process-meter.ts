@@ -6,7 +6,8 @@ import { TICK_MS, readMemoryBytes, readProcessTree, readTimes } from "./process-
 import { MemoryAverage } from "./memory-average.ts";
 import type { Sampler } from "./sampler.ts";
 import { UsageSeries } from "./series.ts";
-import { NO_FINAL_FIGURES, unmeasured, usageRecordOf } from "./usage-figures.ts";
+import { StorageWatch } from "./storage-watch.ts";
+import { NO_FINAL_FIGURES, NO_STORAGE, unmeasured, usageRecordOf } from "./usage-figures.ts";
 
 const KILL_TIMEOUT_MS = 5000;
 const KILL_POLL_MS = 5;
@@ -42,6 +43,7 @@ export class ProcessMeter implements UsageMeter {
   #memoryPeakBytes: number | null = null;
   readonly #average = new MemoryAverage();
   #processesPeak = 0;
+  #storage: StorageWatch | null = null;
 
   constructor(options: { procDirectory: string; sampler: Sampler; intervalMs: number }) {
     this.#procDirectory = options.procDirectory;
@@ -68,6 +70,11 @@ export class ProcessMeter implements UsageMeter {
     this.#released = sum([this.#released, root.used]);
   }
 
+  watchStorage(): void {
+    const pids = (): number[] => [...this.#seen.keys()];
+    this.#storage ??= new StorageWatch({ procDirectory: this.#procDirectory, pids });
+  }
+
   current(): UsageRecord {
     this.#sample();
     return this.#record();
@@ -89,6 +96,7 @@ export class ProcessMeter implements UsageMeter {
 
   async finish(moveOut: readonly number[]): Promise<UsageRecord> {
     this.#stopSampling();
+    this.#storage?.[Symbol.dispose]();
     for (const pid of moveOut) await this.remove(pid);
     this.#sample();
     const record = this.#record();
@@ -143,6 +151,7 @@ export class ProcessMeter implements UsageMeter {
       final: { ...NO_FINAL_FIGURES, processesPeak: this.#processesPeak },
       source: "proc",
       series: this.#series.points(),
+      storage: this.#storage?.peaks() ?? NO_STORAGE,
     });
   }
 

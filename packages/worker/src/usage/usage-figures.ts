@@ -1,6 +1,7 @@
 import type { UsageQuality, UsageRecord, UsageSample } from "@gradient/protocol";
 import type { FinalFigures } from "./group-files.ts";
 import type { CpuTime } from "./kernel-files.ts";
+import type { StoragePeaks } from "./storage-watch.ts";
 
 /** What a meter knows, before it is put into the protocol's shape. */
 export interface UsageFigures {
@@ -15,6 +16,7 @@ export interface UsageFigures {
   final: FinalFigures;
   source: string;
   series: UsageSample[];
+  storage: StoragePeaks;
 }
 
 export const NO_FINAL_FIGURES: FinalFigures = {
@@ -26,12 +28,15 @@ export const NO_FINAL_FIGURES: FinalFigures = {
   pressure: { cpuMs: null, memoryMs: null, ioMs: null },
 };
 
-/** What the jobs add to the figures of a meter: storage, transfers, and where the time went. */
-const NOT_METERED = {
+export const NO_STORAGE: StoragePeaks = {
   storageQuality: "none",
   buildDirectoryPeakBytes: null,
   outputPeakBytes: null,
   storagePeakBytes: null,
+};
+
+/** What the jobs add to the figures of a meter: transfers, and where the time went. */
+const NOT_METERED = {
   receivedBytes: null,
   outputNarBytes: null,
   sentBytes: null,
@@ -61,6 +66,7 @@ export function usageRecordOf(figures: UsageFigures): UsageRecord {
     cpuPressureMs: final.pressure.cpuMs,
     memoryPressureMs: final.pressure.memoryMs,
     ioPressureMs: final.pressure.ioMs,
+    ...figures.storage,
     ...NOT_METERED,
     coreScore: null,
     source: figures.source,
@@ -82,6 +88,7 @@ export function unmeasured(wallMs: number): UsageRecord {
     final: NO_FINAL_FIGURES,
     source: "none",
     series: [],
+    storage: NO_STORAGE,
   });
 }
 

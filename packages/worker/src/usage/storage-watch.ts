@@ -1,0 +1,79 @@
+import type { UsageQuality } from "@gradient/protocol";
+import { performance } from "node:perf_hooks";
+import { BuildScratch } from "./build-scratch.ts";
+
+/** Most that a build held on disk. */
+export interface StoragePeaks {
+  storageQuality: UsageQuality;
+  buildDirectoryPeakBytes: number | null;
+  outputPeakBytes: number | null;
+  storagePeakBytes: number | null;
+}
+
+/** Shorter builds are not looked at: their outputs' size says enough. */
+const FIRST_LOOK_MS = 250;
+const MIN_INTERVAL_MS = 250;
+const MAX_INTERVAL_MS = 30_000;
+/** A look may cost this share of one core, so a large tree is looked at less often. */
+const COST_SHARE = 0.005;
+
+/**
+ * Looks from time to time at what a build holds on disk: its build directory, and its outputs while they are made. Found
+ * by the environment that Nix gives to builders, through /proc: so it works with every version of Nix, in and out of a
+ * sandbox, with our own children and the daemon's, and with whatever build directory the operator has set.
+ */
+export class StorageWatch implements Disposable {
+  readonly #procDirectory: string;
+  readonly #pids: () => readonly number[];
+  readonly #stop = new AbortController();
+  #timer: NodeJS.Timeout;
+  #scratch: BuildScratch | null = null;
+  #peaks: StoragePeaks = {
+    storageQuality: "none",
+    buildDirectoryPeakBytes: null,
+    outputPeakBytes: null,
+    storagePeakBytes: null,
+  };
+
+  /** `pids` are processes of which one may be the build's. */
+  constructor(options: { procDirectory: string; pids: () => readonly number[] }) {
+    this.#procDirectory = options.procDirectory;
+    this.#pids = options.pids;
+    this.#timer = setTimeout(() => void this.#look(), FIRST_LOOK_MS).unref();
+  }
+
+  peaks(): StoragePeaks {
+    return this.#peaks;
+  }
+
+  [Symbol.dispose](): void {
+    this.#stop.abort();
+    clearTimeout(this.#timer);
+    this.#scratch?.[Symbol.dispose]();
+  }
+
+  /** Never rejects. */
+  async #look(): Promise<void> {
+    const startedAt = performance.now();
+    this.#scratch ??= BuildScratch.find(this.#procDirectory, this.#pids());
+    let costMs = performance.now() - startedAt;
+    if (this.#scratch !== null) {
+      const size = await this.#scratch.measure(this.#stop.signal);
+      if (this.#stop.signal.aborted) return;
+      costMs = size.costMs;
+      this.#take(size);
+    }
+    const waitMs = Math.min(MAX_INTERVAL_MS, Math.max(MIN_INTERVAL_MS, costMs / COST_SHARE));
+    this.#timer = setTimeout(() => void this.#look(), waitMs).unref();
+  }
+
+  #take({ directoryBytes, outputBytes }: { directoryBytes: number; outputBytes: number }): void {
+    const peaks = this.#peaks;
+    this.#peaks = {
+      storageQuality: "sampled",
+      buildDirectoryPeakBytes: Math.max(peaks.buildDirectoryPeakBytes ?? 0, directoryBytes),
+      outputPeakBytes: Math.max(peaks.outputPeakBytes ?? 0, outputBytes),
+      storagePeakBytes: Math.max(peaks.storagePeakBytes ?? 0, directoryBytes + outputBytes),
+    };
+  }
+}
