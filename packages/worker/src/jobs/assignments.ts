@@ -16,6 +16,7 @@ import type { JournalEntry } from "../journal/entry.ts";
 import type { Journal } from "../journal/journal.ts";
 import { failedResult, subjectOf } from "../journal/record.ts";
 import type { Logger } from "../logger.ts";
+import { JobAccount } from "./account.ts";
 import { reasonToDecline, type AdmissionState } from "./admission.ts";
 import { failureOf, JobEndedError, type Job } from "./job.ts";
 
@@ -238,11 +239,14 @@ export class Assignments {
 
   async #result(running: Running, entry: JournalEntry, logger: Logger): Promise<AssignmentResult> {
     const { offer, controller } = running;
+    const account = new JobAccount();
     const job: Job = {
       assignment: offer.assignment,
       entry,
       signal: controller.signal,
       logger,
+      account,
+      traffic: account.traffic,
       setPhase: (phase) => this.#setPhase(running, entry, phase),
     };
     try {

@@ -5,6 +5,8 @@ import type { JournalEntry } from "../journal/entry.ts";
 import type { Logger } from "../logger.ts";
 import type { UsageMeters, NixStore, Signer } from "../ports.ts";
 import type { Transfers } from "../transfer/transfers.ts";
+import type { Traffic } from "../transfer/client.ts";
+import type { JobAccount } from "./account.ts";
 import type { Imports } from "./imports.ts";
 
 /** What every kind of job works with. */
@@ -25,6 +27,9 @@ export interface Job {
   /** Fires with a JobEndedError. */
   readonly signal: AbortSignal;
   readonly logger: Logger;
+  readonly account: JobAccount;
+  /** The account's, which transfers count in. */
+  readonly traffic: Traffic;
   /** Writes the phase down and tells the coordinator. */
   setPhase(phase: Phase): void;
 }

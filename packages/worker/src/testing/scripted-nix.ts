@@ -21,7 +21,7 @@ import type {
 } from "../ports.ts";
 import { storePath } from "./offers.ts";
 
-export const USAGE = usageRecordSchema.parse({
+const USAGE = usageRecordSchema.parse({
   cpuQuality: "exact",
   memoryQuality: "exact",
   wallMs: 12,
@@ -39,6 +39,17 @@ export const USAGE = usageRecordSchema.parse({
   source: "test",
   series: [],
 });
+
+/** The part of `USAGE` that a meter tells; the rest is the job's. */
+export const MEASURED = {
+  cpuQuality: USAGE.cpuQuality,
+  memoryQuality: USAGE.memoryQuality,
+  wallMs: USAGE.wallMs,
+  cpuUserMs: USAGE.cpuUserMs,
+  cpuSystemMs: USAGE.cpuSystemMs,
+  memoryPeakBytes: USAGE.memoryPeakBytes,
+  source: USAGE.source,
+} as const;
 
 /** A store of plain files in a directory: enough for everything that is not about Nix itself. */
 export class ScriptedStore implements NixStore {

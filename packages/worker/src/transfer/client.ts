@@ -8,10 +8,18 @@ import type { Logger } from "../logger.ts";
 import type { TransferAccess } from "./access.ts";
 import { TransferError } from "./transfer-error.ts";
 
+/** Bytes of NARs and derivations that went over the network, compressed. What is sent again counts again. */
+export interface Traffic {
+  receivedBytes: number;
+  sentBytes: number;
+}
+
 /** For whom a transfer is made, and until when. */
 export interface TransferScope {
   readonly assignment: AssignmentId;
   readonly signal: AbortSignal;
+  /** Counts what is transferred. */
+  readonly traffic?: Traffic;
 }
 
 type Body = Uint8Array | string | AsyncIterable<Uint8Array>;
@@ -141,7 +149,7 @@ export class TransferClient implements AsyncDisposable {
       "x-gradient-assignment": scope.assignment,
     };
     if (ask.contentType !== undefined) headers["content-type"] = ask.contentType;
-    const source = ask.body ? new RequestBody(ask.body()) : null;
+    const source = ask.body ? new RequestBody(ask.body(), scope.traffic) : null;
     try {
       const response = await request(`${this.#base}${ask.path}`, {
         method: ask.method,
@@ -189,22 +197,29 @@ class RequestBody {
   readonly body: Uint8Array | string | Readable;
   failure: { error: unknown } | null = null;
 
-  constructor(body: Body) {
+  constructor(body: Body, traffic: Traffic = { receivedBytes: 0, sentBytes: 0 }) {
     if (typeof body === "string" || body instanceof Uint8Array) {
       this.body = body;
+      if (typeof body !== "string") traffic.sentBytes += body.length;
       return;
     }
     // Not the stream's own error: a broken connection destroys the stream with the connection's.
-    this.body = Readable.from(this.#watch(body));
+    this.body = Readable.from(this.#watch(body, traffic));
   }
 
   end(): void {
     if (this.body instanceof Readable) this.body.destroy();
   }
 
-  async *#watch(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+  async *#watch(
+    source: AsyncIterable<Uint8Array>,
+    traffic: Traffic,
+  ): AsyncGenerator<Uint8Array, void, undefined> {
     try {
-      yield* source;
+      for await (const chunk of source) {
+        yield chunk;
+        traffic.sentBytes += chunk.length;
+      }
     } catch (error) {
       this.failure = { error };
       throw error;

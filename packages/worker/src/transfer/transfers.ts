@@ -11,7 +11,7 @@ import type { NarPool } from "../compress/nar-pool.ts";
 import { compressSmallNar, SMALL_NAR_BYTES } from "../compress/small-nar.ts";
 import { decompressed } from "../compress/zstd.ts";
 import type { NixStore } from "../ports.ts";
-import type { TransferClient, TransferScope } from "./client.ts";
+import type { Traffic, TransferClient, TransferScope } from "./client.ts";
 
 /** A NAR larger than this takes a while: it is asked for first, and does not stand in the way of others. */
 const LARGE_NAR_BYTES = 1024 * 1024;
@@ -52,7 +52,8 @@ export class Transfers {
       this.#client.exchange(
         { method: "GET", path: narRoute(facts), what: `download of ${facts.path}` },
         scope,
-        (response) => this.#store.addPath(facts, decompressed(response.body)),
+        (response) =>
+          this.#store.addPath(facts, decompressed(counted(response.body, scope.traffic))),
       ),
     );
   }
@@ -141,6 +142,16 @@ export class Transfers {
         return response.statusCode !== 404;
       },
     );
+  }
+}
+
+async function* counted(
+  source: AsyncIterable<Uint8Array>,
+  traffic: Traffic | undefined,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const chunk of source) {
+    if (traffic !== undefined) traffic.receivedBytes += chunk.length;
+    yield chunk;
   }
 }
 

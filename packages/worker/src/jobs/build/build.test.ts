@@ -4,7 +4,7 @@ import { compress, decompress } from "zstd-napi";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { Journal } from "../../journal/journal.ts";
 import { Offers, storePath } from "../../testing/offers.ts";
-import { ScriptedStore, USAGE } from "../../testing/scripted-nix.ts";
+import { MEASURED, ScriptedStore } from "../../testing/scripted-nix.ts";
 import { temporaryDirectory } from "../../testing/temporary-directory.ts";
 import { TestCoordinator } from "../../testing/test-coordinator.ts";
 import { TestWorker } from "../../testing/test-worker.ts";
@@ -60,11 +60,21 @@ describe("a build", () => {
         },
       ],
       times: { startedAt: 10, stoppedAt: 20 },
-      usage: USAGE,
+      usage: MEASURED,
       logBytes: 9,
     });
     expect(coordinator.log(offer.assignment)).toBe("building\n");
     const [nar = Buffer.alloc(0)] = coordinator.transfers.nars.values();
+    const made = singleFileNar(Buffer.from("Hello, world\n")).length;
+    expect(result).toMatchObject({
+      usage: {
+        receivedBytes: 0,
+        sentBytes: nar.length,
+        outputNarBytes: made,
+        outputPeakBytes: made,
+        storagePeakBytes: made,
+      },
+    });
     expect(decompress(nar)).toEqual(singleFileNar(Buffer.from("Hello, world\n")));
     const about = coordinator.received
       .filter((message) => "assignment" in message)
@@ -89,7 +99,7 @@ describe("a build", () => {
     expect(result).toMatchObject({
       outcome: "build_failed",
       outputs: [],
-      usage: USAGE,
+      usage: MEASURED,
       logBytes: 13,
     });
     expect(farm.coordinator.transfers.requests).toEqual([]);
@@ -160,7 +170,7 @@ describe("a build", () => {
     expect(result).toMatchObject({
       outcome: "cancelled",
       message: "cancelled: aborted by alice",
-      usage: USAGE,
+      usage: MEASURED,
     });
   });
 
@@ -212,7 +222,7 @@ describe("a refused upload", () => {
       outcome: "internal_error",
       message: `upload of ${storePath("bad")}: hash differs: send the NAR again`,
       outputs: [],
-      usage: USAGE,
+      usage: MEASURED,
     });
     expect(farm.coordinator.transfers.requests).toHaveLength(1);
   });

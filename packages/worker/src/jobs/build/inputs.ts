@@ -27,7 +27,9 @@ export async function prepareInputs(
 ): Promise<BuildPlan> {
   const { store, imports, outputIndex } = tools;
   await store.addRoots(job.assignment, [drvPath]);
+  job.account.enter("prefetch");
   const missingDrvs = await imports.ensure([drvPath], job);
+  job.account.enter("prepare");
   if (missingDrvs.length > 0) return { outputs: new Map(), missing: missingDrvs };
   const derivation = readDerivation(store, drvPath);
   const own = outputPathsOf(derivation);
@@ -38,6 +40,7 @@ export async function prepareInputs(
     for (const path of paths.values()) inputs.add(path);
   }
   await store.addRoots(job.assignment, [...inputs, ...outputs.values()]);
+  job.account.enter("prefetch");
   return { outputs, missing: await imports.ensure([...inputs], job) };
 }
 

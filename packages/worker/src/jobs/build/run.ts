@@ -53,7 +53,7 @@ export async function runBuild(spec: BuildSpec, job: Job, tools: BuildTools): Pr
     outputs: attempt.outputs,
     missingInputs: attempt.missingInputs,
     times: attempt.times,
-    usage: attempt.usage,
+    usage: job.account.complete(attempt.usage),
     logBytes: log.size,
   };
 }
@@ -85,12 +85,16 @@ async function build(
   attempt: Attempt,
   { job, tools }: { job: Job; tools: BuildTools },
 ): Promise<BuildEnd> {
+  job.account.enter("queue");
   try {
     const { end, usage } = await tools.builder.build({
       name: `build-${job.assignment}`,
       drvPath: spec.drvPath,
       limits: spec.limits,
-      onStart: () => job.setPhase("building"),
+      onStart: () => {
+        job.account.enter("run");
+        job.setPhase("building");
+      },
       onLog: (text) => job.entry.log.append(text),
       signal: job.signal,
     });
@@ -99,6 +103,7 @@ async function build(
     attempt.usage = usage;
     return end;
   } finally {
+    job.account.enter("store");
     job.setPhase("uploading");
   }
 }
@@ -130,6 +135,7 @@ async function uploadOutput(path: string, job: Job, tools: BuildTools): Promise<
       isTransient: true,
     });
   }
+  job.account.addOutput(facts.narSize);
   await tools.transfers.uploadNar(facts, job);
   return facts;
 }

@@ -17,7 +17,9 @@ export async function runEval(spec: EvalSpec, job: Job, tools: EvalTools): Promi
   let usage: UsageRecord | null = null;
   let meter: UsageMeter | null = null;
   try {
+    job.account.enter("prefetch");
     await importSource(spec, job, tools);
+    job.account.enter("run");
     job.setPhase("evaluating");
     meter = await tools.meters.start(`eval-${job.assignment}`, { memoryBytes: null, cores: null });
     await evaluate(spec, { job, tools, meter });
@@ -27,7 +29,12 @@ export async function runEval(spec: EvalSpec, job: Job, tools: EvalTools): Promi
   } finally {
     if (meter) usage = await meter.finish([]);
   }
-  return { kind: "eval", failure, batches: job.entry.progress.batches, usage };
+  return {
+    kind: "eval",
+    failure,
+    batches: job.entry.progress.batches,
+    usage: job.account.complete(usage),
+  };
 }
 
 async function importSource(spec: EvalSpec, job: Job, tools: EvalTools): Promise<void> {
@@ -61,6 +68,7 @@ async function evaluate(
     signal: AbortSignal.any([job.signal, stop.signal]),
   });
   const outcome = await drain(events, delivery);
+  job.account.enter("store");
   if (!job.signal.aborted) job.setPhase("uploading");
   // What was found before a failure is delivered too. A failed delivery is the cause of a stopped evaluation, not its effect.
   await delivery.end();

@@ -14,6 +14,7 @@ export interface FetchTools extends JobTools {
 
 /** Fetches a commit, adds its tree to the store as `source`, uploads it and makes it visible. */
 export async function runFetch(spec: FetchSpec, job: Job, tools: FetchTools): Promise<FetchResult> {
+  job.account.enter("run");
   job.setPhase("fetching");
   const directory = join(tools.scratchDirectory, job.assignment);
   await mkdir(directory, { recursive: true, mode: 0o700 });
@@ -37,7 +38,7 @@ export async function runFetch(spec: FetchSpec, job: Job, tools: FetchTools): Pr
     usage ??= await meter.finish([]);
     await rm(directory, { recursive: true, force: true });
   }
-  return { kind: "fetch", failure, ...found, usage };
+  return { kind: "fetch", failure, ...found, usage: fetchUsage(job, usage) };
 }
 
 /** What is known by the time that the fetch ends, however it does. */
@@ -49,7 +50,13 @@ interface Found {
 
 const NO_LIMITS = { memoryBytes: null, cores: null };
 
+/** What git received is not known. */
+function fetchUsage(job: Job, measured: UsageRecord): UsageRecord {
+  return { ...job.account.complete(measured), receivedBytes: null };
+}
+
 async function publishSource(source: string, job: Job, tools: FetchTools): Promise<void> {
+  job.account.enter("store");
   job.setPhase("uploading");
   await tools.store.addRoots(job.assignment, [source]);
   const facts = await tools.store.pathFacts(source);
@@ -58,6 +65,7 @@ async function publishSource(source: string, job: Job, tools: FetchTools): Promi
       isTransient: true,
     });
   }
+  job.account.addOutput(facts.narSize);
   await tools.transfers.uploadNar(facts, job);
   await tools.transfers.publish([facts], job);
 }
