@@ -5,6 +5,7 @@ import { prepareBuildReads } from "./db/build-repository.ts";
 import { prepareCachedPathReads } from "./db/cache-path-repository.ts";
 import { prepareDerivationReads } from "./db/derivation-repository.ts";
 import { prepareFindNarObject } from "./db/nar-object-repository.ts";
+import { prepareHasUploaded } from "./db/nar-possession-repository.ts";
 import { ActiveEvaluations } from "./evaluations/active-evaluations.ts";
 import { availabilityInCaches } from "./evaluations/availability.ts";
 import { failEvaluation, settleEvaluations } from "./evaluations/end-evaluation.ts";
@@ -15,6 +16,7 @@ import { transferRoutes } from "./http/routes/proto/transfer-routes.ts";
 import { NarIntake } from "./intake/nar-intake.ts";
 import { publicationPlanner } from "./intake/publication.ts";
 import { grantTransfer } from "./intake/transfer-access.ts";
+import type { Possesses } from "./intake/verify-path.ts";
 import type { LogFiles } from "./logs/log-files.ts";
 import { Background } from "./queue/background.ts";
 import { changesOf, type Changes } from "./queue/change.ts";
@@ -69,6 +71,7 @@ function prepareReads({ options: { database } }: Ground) {
     builds: prepareBuildReads(database),
     cachedPaths: prepareCachedPathReads(database),
     findNarObject: prepareFindNarObject(database),
+    hasUploaded: prepareHasUploaded(database),
     decideAvailability: availabilityInCaches(derivations),
   };
 }
@@ -136,12 +139,15 @@ function connectIntake(ground: Ground, reads: Reads, changes: Changes) {
   const { database } = options;
   const { kysely } = database;
   const { cachedPaths, findNarObject } = reads;
-  const evidence = { files, findNarObject };
+  const { hasUploaded } = reads;
+  const possesses: Possesses = (organization, narHash) =>
+    hasUploaded(organization, narHash) || cachedPaths.isNarVisible(organization, narHash);
+  const evidence = { files, findNarObject, possesses };
   const publications = publicationPlanner({ kysely, cachedPaths, signer: options.signer });
   const routes = transferRoutes({
     kysely,
     files,
-    nars: new NarIntake({ database, files, findNarObject, clock }),
+    nars: new NarIntake({ database, files, findNarObject, possesses, clock }),
     findNarObject,
     cachedPaths,
     evidence,
@@ -246,6 +252,7 @@ function connectSweep(
     leaseMs: options.leaseMs,
     offerMs: times.offerMs,
     intervalMs: times.sweepMs,
+    removeStaged: (before) => ground.files.removeStaged(before),
     onUnanswered: (lease) => handler.unanswered(memory.roster.find(lease.worker), lease),
     wake: () => dispatcher.wake(),
   });

@@ -6,6 +6,7 @@ import { loadSecrets } from "./config/secrets.ts";
 import type { Config } from "./config/settings.ts";
 import { ensureDataDir, lockDataDir, openFarmDatabase } from "./data-dir.ts";
 import { CacheSurfaceView } from "./db/cache-surface-view.ts";
+import { listKnownHosts } from "./db/known-host-repository.ts";
 import { LastUse } from "./db/last-use.ts";
 import { openFarm } from "./farm.ts";
 import type { Services } from "./http/api.ts";
@@ -19,6 +20,7 @@ import { MasterKey } from "./keys/master-key.ts";
 import { openSshKey } from "./keys/organization-ssh-key.ts";
 import type { Logger } from "./logger.ts";
 import { Resources } from "./resources.ts";
+import { formatHostKeys } from "./rules/known-hosts.ts";
 import { readVersion } from "./version.ts";
 
 /** A coordinator that listens. Disposing stops it: no new requests, sessions closed, database closed. */
@@ -64,7 +66,8 @@ async function open(config: Config, logger: Logger, resources: Resources): Promi
     logger,
     findCredentials: async (organization) => ({
       sshPrivateKey: await openSshKey(db, masterKey, organization),
-      knownHosts: null,
+      knownHosts: formatHostKeys(await listKnownHosts(db, organization)),
+      acceptsNewHosts: true,
     }),
     clock,
   });

@@ -236,6 +236,11 @@ export class TestWorker {
     return fetch(`${this.#url}/proto${path}`, { method, headers, body: payload });
   }
 
+  /** Of the newest session. */
+  get transferToken(): string {
+    return this.#welcome?.transferToken ?? "";
+  }
+
   async uploadNar(assignment: string, object: TestObject): Promise<Response> {
     const { narHash, narSize } = object.facts;
     const path = `/nar/${narHash.slice("sha256:".length)}?size=${narSize}`;

@@ -135,6 +135,7 @@ export {
   STAGED_BYTES_HEADER,
   type NarReceipt,
   type Closure,
+  type HeldNars,
 } from "./messages/transfer.ts";
 export { FrameError, decodeToCoordinator, decodeToWorker, encode } from "./messages/codec.ts";
 export {

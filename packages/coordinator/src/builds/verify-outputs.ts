@@ -41,12 +41,13 @@ export async function verifyOutputs(
   result: BuildResult,
   workerKey: PublicKey,
 ): Promise<OutputVerdict> {
+  const { organization } = derivation;
   const expected = evidence.derivations.outputs(derivation.id);
   const mismatch = compareOutputs(expected, result, derivation.drvPath);
   if (mismatch !== null) return { isVerified: false, reason: mismatch };
   const outputs: VerifiedOutput[] = [];
   for (const { name, facts } of result.outputs) {
-    const verdict = await verifyPath(evidence, facts, workerKey);
+    const verdict = await verifyPath(evidence, facts, { organization, workerKey });
     if (!verdict.isVerified) return verdict;
     const { object, isContentAddressed } = verdict;
     const isFixed = expected.some((output) => output.name === name && output.path !== null);

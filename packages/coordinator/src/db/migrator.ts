@@ -1,10 +1,12 @@
 import { Migrator, sql, type Kysely, type Migration, type MigrationProvider } from "kysely";
 import { UserError } from "../errors.ts";
 import * as first from "./migrations/0001-first.ts";
+import * as transfers from "./migrations/0002-transfers.ts";
 
 /** Append only: a migration that was ever released is never changed. */
 const migrations: Record<string, Migration> = {
   "0001-first": first,
+  "0002-transfers": transfers,
 };
 
 const provider: MigrationProvider = { getMigrations: () => Promise.resolve(migrations) };

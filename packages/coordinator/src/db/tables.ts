@@ -363,6 +363,24 @@ export interface CachePathsTable {
   fetch_count: number;
 }
 
+/** Who has uploaded a NAR's whole bytes, whether they were stored already or not. */
+export interface NarPossessionsTable {
+  organization_id: string;
+  nar_hash: string;
+  created_at: number;
+}
+
+/** Keys of ssh hosts as they were first seen. */
+export interface KnownHostKeysTable {
+  organization_id: string;
+  /** As known_hosts names it. */
+  host: string;
+  /** Type and base64. */
+  key: string;
+  worker_id: string;
+  seen_at: number;
+}
+
 export interface Tables {
   users: UsersTable;
   sessions: SessionsTable;
@@ -393,4 +411,6 @@ export interface Tables {
   unsigned_paths: UnsignedPathsTable;
   nar_objects: NarObjectsTable;
   cache_paths: CachePathsTable;
+  nar_possessions: NarPossessionsTable;
+  known_host_keys: KnownHostKeysTable;
 }

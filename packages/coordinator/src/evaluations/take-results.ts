@@ -10,10 +10,12 @@ import {
   usageJson,
   type Evaluation,
 } from "../db/evaluation-repository.ts";
+import { insertKnownHosts } from "../db/known-host-repository.ts";
 import { retryDelay, type RetryPolicy } from "../builds/verdict.ts";
 import { ACCEPTED } from "../queue/answer.ts";
 import type { Change } from "../queue/change.ts";
 import { isActiveEvaluation } from "../scheduler/evaluation-state.ts";
+import { readHostKeys } from "../rules/known-hosts.ts";
 import { cutEvaluation } from "./end-evaluation.ts";
 
 /** What a fetch brought. Call it under its lease. */
@@ -24,6 +26,10 @@ export async function takeFetchResult(
   options: { paths: CachedPathReads; retries: RetryPolicy },
 ): Promise<Answer> {
   const { kysely, now, news } = change;
+  const { organization, worker } = lease;
+  // Also of a fetch that failed behind the handshake.
+  const hostKeys = readHostKeys(result.hostKeys ?? []);
+  await insertKnownHosts(kysely, organization, hostKeys, { worker, now });
   const evaluation = await findActive(change, lease);
   if (evaluation === null) return ACCEPTED;
   await setEvaluationFacts(kysely, evaluation.id, now, {
@@ -36,7 +42,7 @@ export async function takeFetchResult(
   const { commit, source } = result;
   const base = source?.slice("/nix/store/".length) ?? null;
   const isVisible =
-    base !== null && options.paths.ofOrganization(lease.organization, hashPartOf(base)) !== null;
+    base !== null && options.paths.ofOrganization(organization, hashPartOf(base)) !== null;
   if (commit === null || base === null || !isVisible) {
     const message =
       commit === null || source === null

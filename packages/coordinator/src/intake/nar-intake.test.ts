@@ -1,31 +1,39 @@
-import { createHash } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { encodeNix32 } from "@gradient/protocol";
+import {
+  encodeNix32,
+  organizationIdSchema,
+  singleFileNar,
+  type OrganizationId,
+} from "@gradient/protocol";
 import fc from "fast-check";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { v7 } from "uuid";
 import { compress } from "zstd-napi";
 import { systemClock } from "../clock.ts";
 import { openDatabase, type Database } from "../db/client.ts";
 import { prepareFindNarObject } from "../db/nar-object-repository.ts";
+import { prepareHasUploaded } from "../db/nar-possession-repository.ts";
 import { NarFiles } from "../storage/nar-files.ts";
 import { narOfText } from "../test-objects.test-support.ts";
-import { NarIntake, readNar } from "./nar-intake.ts";
+import { NarIntake, readNar, type NarUpload } from "./nar-intake.ts";
 
 let dataDir: string;
 let database: Database;
 let files: NarFiles;
 let intake: NarIntake;
 let nar: Buffer;
+let organization: OrganizationId;
 let claim: { narHash: string; narSize: number };
 
 beforeEach(async () => {
   dataDir = await mkdtemp(join(tmpdir(), "farm-nar-"));
   database = await openDatabase(join(dataDir, "farm.sqlite"));
   files = await NarFiles.open(dataDir);
-  const findNarObject = prepareFindNarObject(database);
-  intake = new NarIntake({ database, files, findNarObject, clock: systemClock });
+  intake = new NarIntake(intakeOptions());
+  organization = await addOrganization();
   nar = await narOfText("text ".repeat(100_000));
   claim = claimOf(nar);
 });
@@ -35,6 +43,40 @@ afterEach(async () => {
   await database[Symbol.asyncDispose]();
   await rm(dataDir, { recursive: true });
 });
+
+function intakeOptions() {
+  const findNarObject = prepareFindNarObject(database);
+  return {
+    database,
+    files,
+    findNarObject,
+    possesses: prepareHasUploaded(database),
+    clock: systemClock,
+  };
+}
+
+async function addOrganization(): Promise<OrganizationId> {
+  const id = organizationIdSchema.parse(v7());
+  const row = {
+    id,
+    name: id,
+    display_name: "",
+    description: "",
+    public: 0,
+    hide_build_requests: 0,
+    ssh_public_key: "",
+    ssh_private_key: "",
+    managed: 0,
+    created_by: "test",
+    created_at: 0,
+  } as const;
+  await database.kysely.insertInto("organizations").values(row).execute();
+  return id;
+}
+
+function upload(body: AsyncIterable<Uint8Array>, change: Partial<NarUpload> = {}): NarUpload {
+  return { organization, body, name: "upload", offset: 0, ...change };
+}
 
 function claimOf(bytes: Buffer) {
   return {
@@ -49,12 +91,12 @@ async function* chunked(bytes: Buffer, size = 1000): AsyncGenerator<Buffer> {
 
 async function kept(): Promise<string[]> {
   const names = await readdir(join(dataDir, "nar"), { recursive: true });
-  return names.filter((name) => name !== "drafts" && name.length > 2);
+  return names.filter((name) => !["drafts", "staged"].includes(name) && name.length > 2);
 }
 
 test("a NAR that is as claimed is kept as it came, with the facts of its compressed form", async () => {
   const body = compress(nar);
-  const object = await intake.take(claim, chunked(body));
+  const object = await intake.take(claim, upload(chunked(body)));
   expect(object).toMatchObject({ ...claim, fileSize: body.length, foundHashes: [] });
   expect(object.fileHash).toBe(encodeNix32(createHash("sha256").update(body).digest()));
   expect(await readFile(files.file(claim.narHash))).toEqual(body);
@@ -73,7 +115,7 @@ test("whatever byte is changed, nothing is kept", async () => {
         const damaged = Buffer.from(body);
         damaged.writeUInt8(damaged.readUInt8(at) ^ change, at);
         // Some bits of a frame's header mean nothing to its contents.
-        const outcome = await intake.take(claim, chunked(damaged)).then(
+        const outcome = await intake.take(claim, upload(chunked(damaged))).then(
           () => "taken",
           (error: unknown) => error,
         );
@@ -92,7 +134,7 @@ test.each([
   ["empty", () => Buffer.alloc(0)],
   ["no archive", () => compress(Buffer.from("hello"))],
 ])("a body that is %s is refused and nothing is kept", async (_what, change) => {
-  await expect(intake.take(claim, chunked(change(compress(nar))))).rejects.toMatchObject({
+  await expect(intake.take(claim, upload(chunked(change(compress(nar)))))).rejects.toMatchObject({
     status: 422,
   });
   expect(await kept()).toEqual([]);
@@ -101,7 +143,7 @@ test.each([
 test("more than was announced is refused long before its end: a bomb does not go off", async () => {
   const bomb = compress(Buffer.concat([nar, Buffer.alloc(200 * 1024 * 1024)]));
   const before = process.memoryUsage().rss;
-  await expect(intake.take(claim, chunked(bomb))).rejects.toMatchObject({
+  await expect(intake.take(claim, upload(chunked(bomb)))).rejects.toMatchObject({
     code: expect.stringMatching(/nar/),
   });
   expect(process.memoryUsage().rss - before).toBeLessThan(64 * 1024 * 1024);
@@ -110,17 +152,19 @@ test("more than was announced is refused long before its end: a bomb does not go
 test("another hash or size than announced is refused with both", async () => {
   const other = await narOfText("other");
   await expect(
-    intake.take({ ...claimOf(other), narSize: nar.length }, chunked(compress(nar))),
+    intake.take({ ...claimOf(other), narSize: nar.length }, upload(chunked(compress(nar)))),
   ).rejects.toThrow(`sha256:${claim.narHash}, not sha256:${claimOf(other).narHash}`);
   await expect(
-    intake.take({ ...claim, narSize: nar.length + 1 }, chunked(compress(nar))),
+    intake.take({ ...claim, narSize: nar.length + 1 }, upload(chunked(compress(nar)))),
   ).rejects.toThrow(`${nar.length} bytes, not ${nar.length + 1}`);
   expect(await kept()).toEqual([]);
 });
 
 test("of several uploads of the same NAR at once, row and file are from the same one", async () => {
   const forms = [1, 2, 3, 4].map((level) => compress(nar, { compressionLevel: level * 4 }));
-  const objects = await Promise.all(forms.map((form) => intake.take(claim, chunked(form, 100))));
+  const objects = await Promise.all(
+    forms.map((form) => intake.take(claim, upload(chunked(form, 100)))),
+  );
   const stored = await readFile(files.file(claim.narHash));
   const row = prepareFindNarObject(database)(claim.narHash);
   expect(row?.fileHash).toBe(encodeNix32(createHash("sha256").update(stored).digest()));
@@ -133,8 +177,75 @@ test("a body that breaks off leaves nothing", async () => {
     yield compress(nar).subarray(0, 50);
     throw new Error("connection reset");
   };
-  await expect(intake.take(claim, broken())).rejects.toThrow("connection reset");
+  await expect(intake.take(claim, upload(broken()))).rejects.toThrow("connection reset");
   expect(await kept()).toEqual([]);
+});
+
+describe("an upload that broke off", () => {
+  let large: Buffer;
+  let body: Buffer;
+
+  beforeEach(() => {
+    large = singleFileNar(randomBytes(3_000_000));
+    body = compress(large);
+  });
+
+  async function* broken(end: number): AsyncGenerator<Buffer> {
+    yield* chunked(body.subarray(0, end), 65_536);
+    throw new Error("connection reset");
+  }
+
+  test("goes on behind what is kept, also after a restart, and is checked as a whole", async () => {
+    const claimed = claimOf(large);
+    await expect(intake.take(claimed, upload(broken(2_000_000)))).rejects.toThrow("reset");
+    await files[Symbol.asyncDispose]();
+    files = await NarFiles.open(dataDir);
+    const again = new NarIntake({ ...intakeOptions(), files });
+    expect(await files.stagedBytes("upload")).toBe(2_000_000);
+    const rest = upload(chunked(body.subarray(2_000_000), 65_536), { offset: 2_000_000 });
+    const object = await again.take(claimed, rest);
+    expect(object.fileHash).toBe(claimOf(body).narHash);
+    expect((await readFile(files.file(object.narHash))).equals(body)).toBe(true);
+    expect(await files.stagedBytes("upload")).toBe(0);
+  });
+
+  test("goes on only where it broke off, and nothing is kept when the whole is wrong", async () => {
+    const claimed = claimOf(large);
+    await expect(intake.take(claimed, upload(broken(2_000_000)))).rejects.toThrow("reset");
+    const gap = upload(chunked(body.subarray(2_500_000)), { offset: 2_500_000 });
+    await expect(intake.take(claimed, gap)).rejects.toMatchObject({ code: "wrong_offset" });
+    const other = randomBytes(body.length - 2_000_000);
+    const wrong = upload(chunked(other), { offset: 2_000_000 });
+    await expect(intake.take(claimed, wrong)).rejects.toMatchObject({ status: 422 });
+    expect(await files.stagedBytes("upload")).toBe(0);
+    expect(await kept()).toEqual([]);
+  });
+
+  test("is removed when nobody goes on with it", async () => {
+    await expect(intake.take(claimOf(large), upload(broken(2_000_000)))).rejects.toThrow("reset");
+    await files.removeStaged(Date.now() - 60_000);
+    expect(await files.stagedBytes("upload")).toBe(2_000_000);
+    await files.removeStaged(Date.now() + 60_000);
+    expect(await files.stagedBytes("upload")).toBe(0);
+  });
+
+  test("is not kept when it was short", async () => {
+    await expect(intake.take(claimOf(large), upload(broken(100_000)))).rejects.toThrow("reset");
+    expect(await files.stagedBytes("upload")).toBe(0);
+  });
+});
+
+test("a NAR that only others have uploaded is checked like a new one", async () => {
+  const body = compress(nar);
+  await intake.take(claim, upload(chunked(body)));
+  // Once it is known that the organization has the bytes, they are not looked at again.
+  await intake.take(claim, upload(chunked(Buffer.from("anything"))));
+  organization = await addOrganization();
+  await expect(intake.take(claim, upload(chunked(Buffer.from("anything"))))).rejects.toMatchObject({
+    status: 422,
+  });
+  await intake.take(claim, upload(chunked(body)));
+  await intake.take(claim, upload(chunked(Buffer.from("anything"))));
 });
 
 test("drafts of a process that was killed are removed at the next start", async () => {

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { encodeNix32 } from "@gradient/protocol";
+import { encodeNix32, type OrganizationId } from "@gradient/protocol";
 import type { Clock } from "../clock.ts";
 import type { Database } from "../db/client.ts";
 import {
@@ -7,12 +7,14 @@ import {
   type FindNarObject,
   type NarObject,
 } from "../db/nar-object-repository.ts";
-import { UnprocessableError } from "../errors.ts";
+import { insertPossession } from "../db/nar-possession-repository.ts";
+import { ConflictError, CoordinatorError, UnprocessableError } from "../errors.ts";
 import type { Draft, NarFiles } from "../storage/nar-files.ts";
 import { Gate } from "./gate.ts";
 import { KeyedLock } from "./keyed-lock.ts";
 import { NarInspection } from "./nar-inspection.ts";
 import { Turns } from "./turns.ts";
+import type { Possesses } from "./verify-path.ts";
 import { ZstdDecoder } from "./zstd-decoder.ts";
 
 /** What a worker says that it sends. */
@@ -20,6 +22,16 @@ export interface NarClaim {
   /** 52 characters of Nix base 32. */
   readonly narHash: string;
   readonly narSize: number;
+}
+
+/** Bytes on their way in. */
+export interface NarUpload {
+  readonly organization: OrganizationId;
+  readonly body: AsyncIterable<Uint8Array>;
+  /** Where it is kept when it breaks off: whoever sends the rest names it so. */
+  readonly name: string;
+  /** The body goes on behind so many bytes that are kept. */
+  readonly offset: number;
 }
 
 /** A NAR in the form in which it will be stored. */
@@ -31,11 +43,15 @@ export interface PackedNar {
 /** NARs that are decompressed at once. Each may need the window of its compression, 32 MiB for a large one; the bodies of others wait unread. */
 const MAX_INSPECTIONS = 16;
 
+/** Less than this is soon sent again. */
+const MIN_STAGED_BYTES = 1024 * 1024;
+
 /** Where NARs come in. Nothing is recorded that was not verified, and what is recorded is durable. */
 export class NarIntake {
   readonly #database: Database;
   readonly #files: NarFiles;
   readonly #find: FindNarObject;
+  readonly #possesses: Possesses;
   readonly #clock: Clock;
   /** By NAR hash: the row and the file of an object are always from the same upload. */
   readonly #lock = new KeyedLock();
@@ -45,37 +61,69 @@ export class NarIntake {
     database: Database;
     files: NarFiles;
     findNarObject: FindNarObject;
+    possesses: Possesses;
     clock: Clock;
   }) {
     this.#database = options.database;
     this.#files = options.files;
     this.#find = options.findNarObject;
+    this.#possesses = options.possesses;
     this.#clock = options.clock;
   }
 
   /**
    * Takes a zstd-compressed NAR as it streams: it is hashed, its structure checked and its references found on the way to the disk.
-   * Nothing is kept unless everything is as claimed. Bytes that are there already are read and dropped.
-   * Throws UnprocessableError that says what is wrong.
+   * Nothing is kept unless everything is as claimed. Bytes that the organization is known to have are read and dropped; those that only others
+   * have are checked as if they were new, so that nobody comes by a NAR by knowing its hash.
+   * Throws UnprocessableError that says what is wrong, ConflictError when there is nothing to go on behind.
    */
-  async take(claim: NarClaim, body: AsyncIterable<Uint8Array>): Promise<NarObject> {
+  async take(claim: NarClaim, upload: NarUpload): Promise<NarObject> {
+    const { organization, body } = upload;
     const known = this.#find(claim.narHash);
-    if (known !== null) {
+    if (known !== null && this.#possesses(organization, claim.narHash)) {
       await drain(body);
       if (known.narSize !== claim.narSize) throw sizeMismatch(claim, known.narSize);
       return known;
     }
     using _place = await this.#gate.enter();
-    await using draft = await this.#files.draft();
-    const object = await inspect(claim, body, draft);
+    await using draft = await this.#begin(upload);
+    const object = await this.#inspect(claim, upload, draft);
     // Awaited here: the draft is removed when this function is left.
     return await this.#lock.hold([object.narHash], async () => {
       const first = this.#find(object.narHash);
-      if (first !== null) return first;
-      await draft.keep(object.narHash);
-      await this.#record([object]);
-      return object;
+      if (first === null) await draft.keep(object.narHash);
+      await this.#record(first === null ? [object] : [], { organization, narHash: claim.narHash });
+      return first ?? object;
     });
+  }
+
+  async #begin({ name, offset }: NarUpload): Promise<Draft> {
+    if (offset === 0) return this.#files.draft();
+    const kept = await this.#files.stagedBytes(name);
+    const draft = kept === offset ? await this.#files.resume(name) : null;
+    if (draft !== null) return draft;
+    throw new ConflictError(`${kept} bytes of the upload are kept, not ${offset}`, {
+      code: "wrong_offset",
+    });
+  }
+
+  async #inspect(claim: NarClaim, upload: NarUpload, draft: Draft): Promise<NarObject> {
+    const inspection = new PackedInspection(claim);
+    if (upload.offset > 0) {
+      for await (const chunk of draft.read()) await inspection.write(chunk);
+    }
+    try {
+      for await (const chunk of upload.body) {
+        await Promise.all([draft.write(chunk), inspection.write(chunk)]);
+      }
+    } catch (error) {
+      // What was wrong stays wrong; what broke off can go on.
+      if (!(error instanceof CoordinatorError) && inspection.fileSize >= MIN_STAGED_BYTES) {
+        await draft.stage(upload.name);
+      }
+      throw error;
+    }
+    return inspection.finish();
   }
 
   /** Stores NARs that were made here. The ones that are there already stay. */
@@ -86,57 +134,63 @@ export class NarIntake {
       await this.#files.store(
         missing.map(({ object, bytes }) => ({ narHash: object.narHash, bytes })),
       );
-      await this.#record(missing.map(({ object }) => object));
+      await this.#record(
+        missing.map(({ object }) => object),
+        null,
+      );
     });
   }
 
   /** The result that uses an object makes its row durable, too. */
-  #record(objects: readonly NarObject[]): Promise<void> {
-    return this.#database.relaxedTransaction(({ kysely }) =>
-      insertNarObjects(kysely, objects, this.#clock.now()),
-    );
+  #record(
+    objects: readonly NarObject[],
+    possession: { organization: OrganizationId; narHash: string } | null,
+  ): Promise<void> {
+    const now = this.#clock.now();
+    return this.#database.relaxedTransaction(async ({ kysely }) => {
+      await insertNarObjects(kysely, objects, now);
+      if (possession === null) return;
+      await insertPossession(kysely, possession.organization, possession.narHash, now);
+    });
   }
 }
 
-async function inspect(
-  claim: NarClaim,
-  body: AsyncIterable<Uint8Array>,
-  draft: Draft,
-): Promise<NarObject> {
-  const fileHash = createHash("sha256");
-  const inspection = new NarInspection(claim.narSize);
-  const decoder = new ZstdDecoder();
-  const turns = new Turns();
-  let fileSize = 0;
-  for await (const chunk of body) {
-    fileSize += chunk.length;
-    fileHash.update(chunk);
-    await Promise.all([
-      draft.write(chunk),
-      decodeInTurns(decoder, chunk, turns, (piece) => inspection.write(piece)),
-    ]);
-  }
-  decoder.end();
-  const found = inspection.finish();
-  if (found.narSize !== claim.narSize) throw sizeMismatch(claim, found.narSize);
-  if (found.narHash !== claim.narHash) {
-    throw new UnprocessableError(
-      `the NAR has hash sha256:${found.narHash}, not sha256:${claim.narHash} as announced: it was damaged or changed on the way`,
-      { code: "nar_hash_mismatch" },
-    );
-  }
-  return { ...found, fileHash: encodeNix32(fileHash.digest()), fileSize };
-}
+/** Takes a compressed NAR piece by piece and tells what it is. */
+class PackedInspection {
+  fileSize = 0;
+  readonly #claim: NarClaim;
+  readonly #fileHash = createHash("sha256");
+  readonly #inspection: NarInspection;
+  readonly #decoder = new ZstdDecoder();
+  readonly #turns = new Turns();
 
-async function decodeInTurns(
-  decoder: ZstdDecoder,
-  chunk: Uint8Array,
-  turns: Turns,
-  take: (piece: Buffer) => void,
-): Promise<void> {
-  for (const piece of decoder.decode(chunk)) {
-    take(piece);
-    await turns.giveWay();
+  constructor(claim: NarClaim) {
+    this.#claim = claim;
+    this.#inspection = new NarInspection(claim.narSize);
+  }
+
+  /** Gives way to others between the pieces. */
+  async write(chunk: Uint8Array): Promise<void> {
+    this.fileSize += chunk.length;
+    this.#fileHash.update(chunk);
+    for (const piece of this.#decoder.decode(chunk)) {
+      this.#inspection.write(piece);
+      await this.#turns.giveWay();
+    }
+  }
+
+  finish(): NarObject {
+    const claim = this.#claim;
+    this.#decoder.end();
+    const found = this.#inspection.finish();
+    if (found.narSize !== claim.narSize) throw sizeMismatch(claim, found.narSize);
+    if (found.narHash !== claim.narHash) {
+      throw new UnprocessableError(
+        `the NAR has hash sha256:${found.narHash}, not sha256:${claim.narHash} as announced: it was damaged or changed on the way`,
+        { code: "nar_hash_mismatch" },
+      );
+    }
+    return { ...found, fileHash: encodeNix32(this.#fileHash.digest()), fileSize: this.fileSize };
   }
 }
 

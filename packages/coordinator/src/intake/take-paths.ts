@@ -16,13 +16,14 @@ const MAX_PLANS = 5;
  */
 export async function takePaths(
   options: { evidence: PathEvidence; publications: PublicationPlanner; changes: ChangeFacts },
-  { organization, worker, workerKey }: TransferGrant,
+  granted: TransferGrant,
   claims: readonly PathFacts[],
 ): Promise<void> {
   const { evidence, publications, changes } = options;
+  const { organization, worker } = granted;
   const paths: CachedPath[] = [];
   for (const facts of claims) {
-    const verdict = await verifyPath(evidence, facts, workerKey);
+    const verdict = await verifyPath(evidence, facts, granted);
     if (!verdict.isVerified) throw new UnprocessableError(verdict.reason, { code: "path_refused" });
     const { path, object, isContentAddressed } = verdict;
     // What a text refers to is part of its address, whether it occurs in it or not.

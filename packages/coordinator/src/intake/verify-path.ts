@@ -4,6 +4,7 @@ import {
   PublicKey,
   SignatureError,
   StorePathError,
+  type OrganizationId,
   type PathFacts,
 } from "@gradient/protocol";
 import { hashPartOf, type CachedPath } from "../db/cache-path-repository.ts";
@@ -16,6 +17,16 @@ import { verifyContent } from "./verify-content.ts";
 export interface PathEvidence {
   readonly files: NarFiles;
   readonly findNarObject: FindNarObject;
+  readonly possesses: Possesses;
+}
+
+/** Whether the organization has the NAR's bytes: it uploaded them, or may read a cache that shows them. Knowing their hash is not enough. */
+export type Possesses = (organization: OrganizationId, narHash: string) => boolean;
+
+/** Who makes a claim. */
+export interface Claimant {
+  readonly organization: OrganizationId;
+  readonly workerKey: PublicKey;
 }
 
 export type PathVerdict =
@@ -25,18 +36,21 @@ export type PathVerdict =
 const wrong = (reason: string): PathVerdict => ({ isVerified: false, reason });
 
 /**
- * Checks a worker's claim: the NAR was uploaded and is the one, every claimed reference occurs in it, a content address is right,
+ * Checks a worker's claim: the NAR was uploaded for its organization and is the one, every claimed reference occurs in it, a content address is right,
  * and the worker's signature is valid. Without a valid signature the path passes only if its contents prove its name.
  * What passes carries the worker's signature and no other.
  */
 export async function verifyPath(
   evidence: PathEvidence,
   facts: PathFacts,
-  workerKey: PublicKey,
+  { organization, workerKey }: Claimant,
 ): Promise<PathVerdict> {
   const claim = fromPathFacts(facts);
   const object = evidence.findNarObject(claim.narHash);
-  if (object === null) return wrong(`the NAR of ${facts.path} (${facts.narHash}) was not uploaded`);
+  // What others have uploaded looks like what nobody has.
+  if (object === null || !evidence.possesses(organization, claim.narHash)) {
+    return wrong(`the NAR of ${facts.path} (${facts.narHash}) was not uploaded`);
+  }
   if (object.narSize !== claim.narSize) {
     return wrong(`the NAR of ${facts.path} has ${object.narSize} bytes, not ${claim.narSize}`);
   }

@@ -7,6 +7,7 @@ import {
 } from "../db/assignment-repository.ts";
 import { findDueRetries } from "../db/build-repository.ts";
 import type { Queries } from "../db/client.ts";
+import { deletePossessionsBefore } from "../db/nar-possession-repository.ts";
 import { restartBuilds, type RetryPolicy } from "../builds/verdict.ts";
 import type { Logger } from "../logger.ts";
 import type { ChangeFacts } from "./change.ts";
@@ -17,6 +18,8 @@ const MAX_LATE_SWEEPS = 5;
 const HOUR_MS = 3600 * 1000;
 /** Recorded answers are kept longer than any worker holds a result back. */
 const ANSWERS_KEPT_MS = 7 * 24 * HOUR_MS;
+/** A worker that is away for longer begins its upload anew. */
+const STAGED_KEPT_MS = 24 * HOUR_MS;
 
 export interface SweepOptions {
   readonly kysely: Queries;
@@ -29,6 +32,8 @@ export interface SweepOptions {
   readonly intervalMs: number;
   /** A worker did not answer an offer in time. */
   readonly onUnanswered: (lease: Lease) => void;
+  /** Removes uploads that broke off before that time. */
+  readonly removeStaged: (before: number) => Promise<void>;
   /** Called after each sweep: something that had to wait for a time may be due. */
   readonly wake: () => void;
 }
@@ -60,6 +65,7 @@ export class Sweep implements AsyncDisposable {
       logger,
       wake,
       onUnanswered,
+      removeStaged,
     } = this.#options;
     const now = clock.now();
     const sinceLastMs = now - this.#lastAt;
@@ -80,6 +86,8 @@ export class Sweep implements AsyncDisposable {
     if (now - this.#cleanedAt > HOUR_MS) {
       this.#cleanedAt = now;
       await deleteAnswersBefore(kysely, now - ANSWERS_KEPT_MS);
+      await deletePossessionsBefore(kysely, now - ANSWERS_KEPT_MS);
+      await removeStaged(now - STAGED_KEPT_MS);
     }
     wake();
   }

@@ -27,6 +27,7 @@ export const narHashListSchema = z.object({ narHashes: z.array(z.string()).max(1
 
 /** Those of the asked NARs that need not be uploaded for the assignment's organization. */
 export const heldNarsSchema = z.object({ held: z.array(z.string()) });
+export type HeldNars = z.infer<typeof heldNarsSchema>;
 
 /**
  * In the answer to `HEAD` of a NAR that is not there: so many compressed bytes of an upload that broke off are kept.

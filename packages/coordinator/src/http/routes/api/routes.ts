@@ -14,8 +14,10 @@ import { addMemberRoute } from "./orgs/add-member.ts";
 import { changeMemberRoute } from "./orgs/change-member.ts";
 import { createOrganizationRoute } from "./orgs/create-organization.ts";
 import { deleteOrganizationRoute } from "./orgs/delete-organization.ts";
+import { forgetKnownHostRoute } from "./orgs/forget-known-host.ts";
 import { getOrganizationRoute } from "./orgs/get-organization.ts";
 import { getSshKeyRoute } from "./orgs/get-ssh-key.ts";
+import { listKnownHostsRoute } from "./orgs/list-known-hosts.ts";
 import { listMembersRoute } from "./orgs/list-members.ts";
 import { listOrganizationsRoute } from "./orgs/list-organizations.ts";
 import { listSubscriptionsRoute } from "./orgs/list-subscriptions.ts";
@@ -75,8 +77,10 @@ export const apiRoutes: readonly Route[] = [
   changeMemberRoute,
   createOrganizationRoute,
   deleteOrganizationRoute,
+  forgetKnownHostRoute,
   getOrganizationRoute,
   getSshKeyRoute,
+  listKnownHostsRoute,
   listMembersRoute,
   listOrganizationsRoute,
   listSubscriptionsRoute,

@@ -1,6 +1,6 @@
 import { createReadStream } from "node:fs";
 import { Readable } from "node:stream";
-import type { NarReceipt } from "@gradient/protocol";
+import { STAGED_BYTES_HEADER, type NarReceipt, type WorkerId } from "@gradient/protocol";
 import type { FastifyPluginAsync } from "fastify";
 import { z } from "zod";
 import type { NarObject } from "../../../db/nar-object-repository.ts";
@@ -15,7 +15,10 @@ const paramsSchema = z.object({
     .string()
     .regex(/^[01][0-9a-df-np-sv-z]{51}$/, "the NAR's sha256 in Nix base 32, 52 characters"),
 });
-const querySchema = z.object({ size: z.coerce.number().int().positive() });
+const querySchema = z.object({
+  size: z.coerce.number().int().positive(),
+  offset: z.coerce.number().int().nonnegative().default(0),
+});
 
 /** Larger archives are refused before they are read. */
 const MAX_NAR_BYTES = 2 ** 40;
@@ -29,14 +32,19 @@ function receiptOf(object: NarObject): NarReceipt {
   };
 }
 
+/** A worker's upload goes on only with that worker's bytes. */
+function uploadName(worker: WorkerId, narHash: string): string {
+  return `${worker}-${narHash}`;
+}
+
 export function narRoutes(options: TransferRouteOptions): FastifyPluginAsync {
-  const { nars, files, findNarObject, cachedPaths, grant } = options;
+  const { nars, files, findNarObject, cachedPaths, evidence, grant } = options;
   return async (app) => {
     streamBodies(app);
     // The body is streamed and bounded by the announced size, not by the framework.
     app.put("/nar/:narHash", { bodyLimit: Number.MAX_SAFE_INTEGER }, async (request) => {
       const { narHash } = readRequest(paramsSchema, request.params);
-      const { size } = readRequest(querySchema, request.query);
+      const { size, offset } = readRequest(querySchema, request.query);
       if (size > MAX_NAR_BYTES)
         throw new UnprocessableError(`a NAR of ${size} bytes is larger than ${MAX_NAR_BYTES}`);
       const { body } = request;
@@ -45,13 +53,21 @@ export function narRoutes(options: TransferRouteOptions): FastifyPluginAsync {
           "send the zstd-compressed NAR as the body, with Content-Type: application/zstd",
         );
       }
-      return receiptOf(await nars.take({ narHash, narSize: size }, body));
+      const { organization, worker } = grant(request.headers);
+      const name = uploadName(worker, narHash);
+      return receiptOf(
+        await nars.take({ narHash, narSize: size }, { organization, body, name, offset }),
+      );
     });
 
     app.head("/nar/:narHash", async (request, reply) => {
       const { narHash } = readRequest(paramsSchema, request.params);
+      const { organization, worker } = grant(request.headers);
       const object = findNarObject(narHash);
-      if (object === null) return reply.code(404).send();
+      if (object === null || !evidence.possesses(organization, narHash)) {
+        const staged = await files.stagedBytes(uploadName(worker, narHash));
+        return reply.code(404).header(STAGED_BYTES_HEADER, staged).send();
+      }
       return reply
         .header("content-length", object.fileSize)
         .header("accept-ranges", "bytes")

@@ -1,6 +1,9 @@
+import { randomBytes } from "node:crypto";
+import { connect } from "node:net";
 import {
   closureSchema,
   narReceiptSchema,
+  STAGED_BYTES_HEADER,
   transferErrorSchema,
   type Offer,
   type PathFacts,
@@ -105,7 +108,84 @@ describe("who may transfer", () => {
   });
 });
 
+describe("another organization's NAR", () => {
+  test("cannot be had by its hash and size: not by asking, not by publishing", async () => {
+    const { farm, worker } = scene;
+    const secret = await makeSource("secret", "text");
+    await worker.uploadSources(offer.assignment, secret);
+    const other = await farm.addOrganization();
+    const spy = await farm.addWorker(other.id);
+    await spy.connect();
+    await farm.farm.evaluations.start({ projectId: other.project, triggeredBy: null });
+    const { assignment } = await spy.takeOffer();
+    expect((await spy.transfer("HEAD", narPath(secret), assignment)).status).toBe(404);
+    const ask = { narHashes: [secret.facts.narHash] };
+    const held = () => spy.transfer("POST", "/nars/held", assignment, ask);
+    expect(await (await held()).json()).toEqual({ held: [] });
+    const claim = { paths: [spy.sign(secret.facts)] };
+    const publication = await spy.transfer("POST", "/paths", assignment, claim);
+    expect((await refusal(publication)).error).toContain("was not uploaded");
+    // An upload of something else under its name does not help.
+    const { path } = secret.facts;
+    const fake = { ...(await makeOutput(path, { text: "x".repeat(60) })), facts: secret.facts };
+    expect(await refusal(await spy.uploadNar(assignment, fake))).toMatchObject({ status: 422 });
+    expect(await refusal(await spy.transfer("POST", "/paths", assignment, claim))).toMatchObject({
+      status: 422,
+    });
+    // Who has the bytes may.
+    await expectOk(await spy.uploadNar(assignment, secret));
+    expect(await (await held()).json()).toEqual({ held: [secret.facts.narHash] });
+    await expectOk(await spy.transfer("POST", "/paths", assignment, claim));
+  });
+});
+
 describe("NARs", () => {
+  test("that the organization has are told in one answer", async () => {
+    const { worker } = scene;
+    const sources = await Promise.all(["a", "b", "c"].map((text) => makeSource("source", text)));
+    for (const source of sources.slice(0, 2)) {
+      await expectOk(await worker.uploadNar(offer.assignment, source));
+    }
+    const narHashes = sources.map(({ facts }) => facts.narHash);
+    const answer = await worker.transfer("POST", "/nars/held", offer.assignment, { narHashes });
+    expect(await answer.json()).toEqual({ held: narHashes.slice(0, 2) });
+  });
+
+  test("whose upload broke off go on where it did", async () => {
+    const { farm, worker } = scene;
+    const text = randomBytes(2_000_000).toString("hex");
+    const large = await makeSource("large", text);
+    const half = 1_500_000;
+    const { hostname, port } = new URL(farm.url);
+    const broken = connect({ host: hostname, port: Number(port) });
+    broken.on("error", () => undefined);
+    broken.write(
+      [
+        `PUT /proto${narPath(large)}?size=${large.facts.narSize} HTTP/1.1`,
+        "Host: farm",
+        `Authorization: Bearer ${worker.transferToken}`,
+        `X-Gradient-Assignment: ${offer.assignment}`,
+        `Content-Length: ${large.body.length}`,
+        "\r\n",
+      ].join("\r\n"),
+    );
+    broken.write(large.body.subarray(0, half), () => broken.destroySoon());
+    const staged = async () => {
+      const head = await worker.transfer("HEAD", narPath(large), offer.assignment);
+      return Number(head.headers.get(STAGED_BYTES_HEADER));
+    };
+    await expect.poll(staged).toBeGreaterThan(1_000_000);
+    const offset = await staged();
+    const put = (from: number) => {
+      const path = `${narPath(large)}?size=${large.facts.narSize}&offset=${from}`;
+      return worker.transfer("PUT", path, offer.assignment, large.body.subarray(from));
+    };
+    expect(await refusal(await put(offset - 1))).toMatchObject({ code: "wrong_offset" });
+    const receipt = narReceiptSchema.parse(await (await put(offset)).json());
+    expect(receipt).toMatchObject({ fileSize: large.body.length });
+    await expectOk(await publish(large.facts));
+  });
+
   test("go in with a receipt and come out whole or in part, once a path of the organization has them", async () => {
     const { worker } = scene;
     const source = await makeSource("source", "text");

@@ -11,6 +11,7 @@ import type { ChangeFacts } from "../../../queue/change.ts";
 import type { NarFiles } from "../../../storage/nar-files.ts";
 import { closureRoute } from "./closure.ts";
 import { derivationRoutes } from "./derivations.ts";
+import { heldNarsRoute } from "./held-nars.ts";
 import { narRoutes } from "./nar.ts";
 import { pathsRoute } from "./paths.ts";
 
@@ -51,6 +52,7 @@ export function transferRoutes(options: TransferRouteOptions): FastifyPluginAsyn
         .send({ code: "internal", error: "internal error; the coordinator's log has the cause" });
     });
     await app.register(narRoutes(options));
+    await app.register(heldNarsRoute(options));
     await app.register(closureRoute(options));
     await app.register(pathsRoute(options));
     await app.register(derivationRoutes(options));

@@ -210,6 +210,28 @@ describe("SSH key", () => {
   });
 });
 
+describe("known hosts", () => {
+  test("are shown to members, and forgotten by who may manage the key", async () => {
+    const { id } = (await server.get("orgs/acme", alice)).message;
+    const key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl";
+    const host = "[git.example.org]:2222";
+    const seen = { worker_id: "w", seen_at: 0 };
+    await server.services.database.kysely
+      .insertInto("known_host_keys")
+      .values({ organization_id: id, host, key, ...seen })
+      .execute();
+    const listed = await server.get("orgs/acme/known-hosts", carol);
+    expect(listed.message).toMatchObject([
+      { host, key, fingerprint: "SHA256:+DiY3wvvV6TuJJhbpZisF/zLDA0zPMSvHdkr4UvCOqU" },
+    ]);
+    expect((await server.get("orgs/acme/known-hosts")).status).toBe(401);
+    const path = `orgs/acme/known-hosts/${encodeURIComponent(host)}`;
+    expect((await server.delete(path, bob)).status).not.toBe(200);
+    expect((await server.delete(path, alice)).status).toBe(200);
+    expect((await server.delete(path, alice)).status).toBe(404);
+  });
+});
+
 describe("subscriptions", () => {
   beforeAll(async () => {
     await server.put("caches", alice, { name: "main", display_name: "Main" });

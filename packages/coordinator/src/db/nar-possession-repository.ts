@@ -1,0 +1,33 @@
+import type { OrganizationId } from "@gradient/protocol";
+import type { Database, PreparedQuery, Queries } from "./client.ts";
+
+/** Notes that the organization has uploaded the NAR's whole bytes. */
+export async function insertPossession(
+  db: Queries,
+  organization: OrganizationId,
+  narHash: string,
+  now: number,
+): Promise<void> {
+  await db
+    .insertInto("nar_possessions")
+    .values({ organization_id: organization, nar_hash: narHash, created_at: now })
+    .onConflict((conflict) =>
+      conflict.columns(["organization_id", "nar_hash"]).doUpdateSet({ created_at: now }),
+    )
+    .execute();
+}
+
+/** What was published by now is possessed because a cache shows it; the rest is uploaded again when it is wanted. */
+export async function deletePossessionsBefore(db: Queries, time: number): Promise<void> {
+  await db.deleteFrom("nar_possessions").where("created_at", "<", time).execute();
+}
+
+/** Whether the organization has uploaded the NAR, not long ago. */
+export type HasUploaded = (organization: OrganizationId, narHash: string) => boolean;
+
+export function prepareHasUploaded(database: Database): HasUploaded {
+  const query: PreparedQuery<[string, string], { one: number }> = database.prepare(
+    "select 1 as one from nar_possessions where organization_id = ? and nar_hash = ?",
+  );
+  return (organization, narHash) => query.get(organization, narHash) !== undefined;
+}

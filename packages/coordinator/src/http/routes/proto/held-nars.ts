@@ -1,0 +1,22 @@
+import { narHashListSchema, type HeldNars } from "@gradient/protocol";
+import type { FastifyPluginAsync } from "fastify";
+import { readRequest } from "./read-request.ts";
+import type { TransferRouteOptions } from "./transfer-routes.ts";
+
+const BODY_LIMIT = 4 * 1024 * 1024;
+
+/** Which of many NARs need not be uploaded. */
+export function heldNarsRoute(options: TransferRouteOptions): FastifyPluginAsync {
+  const { findNarObject, evidence, grant } = options;
+  return async (app) => {
+    app.post("/nars/held", { bodyLimit: BODY_LIMIT }, async (request): Promise<HeldNars> => {
+      const { organization } = grant(request.headers);
+      const { narHashes } = readRequest(narHashListSchema, request.body);
+      const isHeld = (narHash: string): boolean => {
+        const base = narHash.slice("sha256:".length);
+        return findNarObject(base) !== null && evidence.possesses(organization, base);
+      };
+      return { held: narHashes.filter(isHeld) };
+    });
+  };
+}
