@@ -13,11 +13,13 @@ import { measureHeights } from "./evaluations/measure-heights.ts";
 import { WaitingReview } from "./evaluations/waiting-review.ts";
 import type { FarmOptions, FarmTimes } from "./farm.ts";
 import { transferRoutes } from "./http/routes/proto/transfer-routes.ts";
+import { announcedClosureFinder } from "./intake/announced-closure.ts";
 import { NarIntake } from "./intake/nar-intake.ts";
 import { publicationPlanner } from "./intake/publication.ts";
 import { grantTransfer } from "./intake/transfer-access.ts";
 import type { Possesses } from "./intake/verify-path.ts";
 import type { LogFiles } from "./logs/log-files.ts";
+import { Bell } from "./queue/bell.ts";
 import { Background } from "./queue/background.ts";
 import { changesOf, type Changes } from "./queue/change.ts";
 import { Dispatcher } from "./queue/dispatcher.ts";
@@ -79,10 +81,11 @@ function prepareReads({ options: { database } }: Ground) {
 /** Makes all parts and connects them: every transaction tells its news to those whom it concerns. */
 export function connectParts(ground: Ground): FarmParts {
   const { options, clock, times, memory, logs } = ground;
-  const { database, logger, leaseMs } = options;
+  const { database, logger } = options;
   const { queue, tasks, signing, leases, roster } = memory;
   const reads = prepareReads(ground);
   const background = new Background(logger);
+  const builds = new Bell();
   const changes = changesOf({
     database,
     clock,
@@ -98,7 +101,35 @@ export function connectParts(ground: Ground): FarmParts {
     queue,
     graceMs: times.waitingGraceMs,
   });
-  const dispatcher = new Dispatcher({
+  const dispatcher = connectDispatcher(ground, reads, changes);
+  const intake = connectIntake(ground, reads, { changes, builds });
+  const handler = connectHandler(ground, reads, { changes, dispatcher, background, intake });
+  const sessions = connectSessions(ground, { changes, dispatcher, review, background, handler });
+  const listeners = {
+    wake: () => dispatcher.wake(),
+    review: () => review.soon(),
+    logEnded: (attempt: number) => logs.finish(attempt),
+    buildsMoved: () => {
+      builds.ring();
+      handler.takeHeldResults();
+    },
+  };
+  return {
+    evaluations: new ActiveEvaluations({ changes, review }),
+    sessions,
+    dispatcher,
+    sweep: connectSweep(ground, { changes, dispatcher, handler }),
+    review,
+    background,
+    routes: intake.routes,
+  };
+}
+
+function connectDispatcher(ground: Ground, reads: Reads, changes: Changes): Dispatcher {
+  const { options, clock, times, memory } = ground;
+  const { database, logger, leaseMs } = options;
+  const { queue, tasks, signing, leases, roster } = memory;
+  return new Dispatcher({
     kysely: database.kysely,
     changes: changes.relaxed,
     clock,
@@ -115,26 +146,13 @@ export function connectParts(ground: Ground): FarmParts {
     leaseMs,
     offerMs: times.offerMs,
   });
-  const intake = connectIntake(ground, reads, changes);
-  const handler = connectHandler(ground, reads, { changes, dispatcher, background, intake });
-  const sessions = connectSessions(ground, { changes, dispatcher, review, background, handler });
-  const listeners = {
-    wake: () => dispatcher.wake(),
-    review: () => review.soon(),
-    logEnded: (attempt: number) => logs.finish(attempt),
-  };
-  return {
-    evaluations: new ActiveEvaluations({ changes: changes.durable, review }),
-    sessions,
-    dispatcher,
-    sweep: connectSweep(ground, { changes, dispatcher, handler }),
-    review,
-    background,
-    routes: intake.routes,
-  };
 }
 
-function connectIntake(ground: Ground, reads: Reads, changes: Changes) {
+function connectIntake(
+  ground: Ground,
+  reads: Reads,
+  { changes, builds }: { changes: Changes; builds: Bell },
+) {
   const { options, clock, memory, files } = ground;
   const { database } = options;
   const { kysely } = database;
@@ -149,6 +167,7 @@ function connectIntake(ground: Ground, reads: Reads, changes: Changes) {
     files,
     nars: new NarIntake({ database, files, findNarObject, possesses, clock }),
     findNarObject,
+    findClosure: announcedClosureFinder({ cachedPaths, builds: reads.builds, moved: builds }),
     cachedPaths,
     evidence,
     publications,
@@ -185,13 +204,15 @@ function connectHandler(
     retries,
     builds: {
       kysely,
-      changes: changes.durable,
+      changes: changes.relaxed,
       retries,
       plans: reads,
       publications: intake.publications,
       evidence: { ...intake.evidence, derivations, cachedPaths },
     },
     leaseMs: options.leaseMs,
+    flushed: () => options.database.flushed(),
+    background,
     declinePauseMs: times.declinePauseMs,
     declineMemoryMs: times.declineMemoryMs,
     wake: () => dispatcher.wake(),

@@ -43,6 +43,7 @@ export {
   type UsageRecord,
 } from "./usage.ts";
 export {
+  LINK_FEATURES,
   LINK_VERSIONS,
   MAX_FRAME_BYTES,
   pathFactsSchema,
@@ -76,6 +77,7 @@ export {
   type SignSpec,
   type AssignmentSpec,
   type AssignmentKind,
+  type LinkFeature,
   type Phase,
   type EvaluatedJob,
   type EvaluationMessage,

@@ -1,4 +1,10 @@
-import { LINK_VERSIONS, type Hello, type ToCoordinator, type Welcome } from "@gradient/protocol";
+import {
+  LINK_FEATURES,
+  LINK_VERSIONS,
+  type Hello,
+  type ToCoordinator,
+  type Welcome,
+} from "@gradient/protocol";
 import { reasonOf } from "./error-facts.ts";
 import type { Assignments } from "./jobs/assignments.ts";
 import type { Logger } from "./logger.ts";
@@ -41,7 +47,7 @@ export class Link implements SessionHandler {
       type: "hello",
       ...this.#facts,
       versions: LINK_VERSIONS,
-      features: [],
+      features: [...LINK_FEATURES],
       isDraining: this.#assignments.isDraining,
       assignments: this.#assignments.list(),
     };
@@ -52,7 +58,7 @@ export class Link implements SessionHandler {
     // A welcome also ends every later challenge, in the middle of a session.
     if (!this.#isOpen) this.#feed.begin();
     this.#isOpen = true;
-    this.#assignments.reconcile(welcome.reconcile);
+    this.#assignments.welcomed(welcome);
   }
 
   lost(): void {

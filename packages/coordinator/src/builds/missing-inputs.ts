@@ -6,6 +6,7 @@ import type { PlanReads } from "../evaluations/plan-builds.ts";
 import { wantBuilds } from "../evaluations/want-builds.ts";
 import type { Change, ChangeFacts } from "../queue/change.ts";
 import type { Queries } from "../db/client.ts";
+import { retractOutputs } from "./announcement.ts";
 import { queueReadyBuilds } from "./readiness.ts";
 import { failBuild, type RetryPolicy } from "./verdict.ts";
 
@@ -38,6 +39,7 @@ export async function awaitInputs(
   policy: RetryPolicy,
 ): Promise<void> {
   const { kysely, now } = change;
+  await retractOutputs(change, build);
   const tries = build.tries + 1;
   if (tries >= policy.maxAttempts) {
     const message = `given up after ${tries} attempts: inputs vanished each time`;

@@ -65,11 +65,12 @@ const MAX_VERIFICATIONS = 5;
 /**
  * Handles the result of a build exactly once. Everything that can be checked or signed without the database's state is done first;
  * one transaction then checks lease and facts, shows the outputs, ends attempt and build and frees the dependents. Nothing becomes visible otherwise.
+ * What it resolves to may be told when it is durable.
  */
 export async function takeBuildResult(
   options: BuildResultOptions,
   report: BuildReport,
-): Promise<Answer> {
+): Promise<Answer | AwaitsInputs> {
   const { kysely, changes } = options;
   const { worker, fencing, result } = report;
   const lease = await findLease(kysely, fencing, worker);
@@ -83,7 +84,12 @@ export async function takeBuildResult(
   if (lease.kind !== "build" || lease.attempt === null) {
     return refused(`assignment ${fencing} is a ${lease.kind}, and the result is of a build`);
   }
-  const isAwaitingInputs = await reopenInputs(options, lease.attempt, result);
+  const attempted = await findAttemptedBuild(kysely, lease.attempt);
+  if (result.outcome === "built" && attempted !== null) {
+    const { derivation } = attempted.build;
+    if (options.plans.builds.hasUnfinishedInput(derivation)) return { awaitsInputsOf: derivation };
+  }
+  const isAwaitingInputs = await reopenInputs(options, attempted, result);
   for (let tries = 1; ; tries++) {
     const outputs =
       result.outcome === "built" ? await prepareOutputs(options, lease.attempt, report) : null;
@@ -99,15 +105,19 @@ export async function takeBuildResult(
   }
 }
 
+/** A build that is done before its inputs are shown: nothing was handled, and it has to be handled again when they are. */
+export interface AwaitsInputs {
+  readonly awaitsInputsOf: number;
+}
+
 /** Whether the build has to wait for inputs that no cache has any more. They are wanted again before the result is handled: it comes again if that fails. */
 async function reopenInputs(
   options: BuildResultOptions,
-  attempt: number,
+  attempted: AttemptedBuild | null,
   result: BuildResult,
 ): Promise<boolean> {
   if (result.outcome !== "internal_error" || result.missingInputs.length === 0) return false;
   const { kysely, plans, changes } = options;
-  const attempted = await findAttemptedBuild(kysely, attempt);
   if (attempted?.isNewest !== true) return false;
   return reopenMissingInputs({ kysely, reads: plans, changes }, attempted.build);
 }

@@ -8,6 +8,7 @@ import {
 } from "../db/build-repository.ts";
 import type { Change } from "../queue/change.ts";
 import type { BuildEvent } from "../scheduler/build-state.ts";
+import { retractOutputs } from "./announcement.ts";
 import { countFinished, queueReadyBuilds } from "./readiness.ts";
 
 /** How often an attempt that came to no verdict is followed by another. */
@@ -25,7 +26,7 @@ export function retryDelay(policy: RetryPolicy, tries: number): number | null {
   return tries >= policy.maxAttempts ? null : policy.firstDelayMs * 2 ** (tries - 1);
 }
 
-/** The outputs are visible: dependents count one less, and those that wait for nothing are queued. */
+/** The outputs are visible: dependents count one less, unless they have done so already, and those that wait for nothing are queued. */
 export async function completeBuild(
   change: Change,
   build: Build,
@@ -35,7 +36,8 @@ export async function completeBuild(
   const times = { started_at: startedAt, stopped_at: stoppedAt, stored_at: now, message: null };
   const moved = await moveBuilds(kysely, [build.id], "built", now, times);
   if (moved.length === 0) return;
-  await queueReadyBuilds(change, await countDependencyMet(kysely, build.derivation));
+  if (!build.isAnnounced)
+    await queueReadyBuilds(change, await countDependencyMet(kysely, build.derivation));
   await countFinished(change, moved);
 }
 
@@ -47,6 +49,7 @@ export async function failBuild(
   end: { drvPath: string; message: string | null; stoppedAt: number | null },
 ): Promise<void> {
   const { kysely, now } = change;
+  await retractOutputs(change, build);
   const details = { message: end.message, stopped_at: end.stoppedAt, retry_at: null };
   const moved = await moveBuilds(kysely, [build.id], event, now, details);
   if (moved.length === 0) return;
@@ -64,6 +67,7 @@ export async function postponeBuild(
   delay: "backoff" | "at-once",
 ): Promise<void> {
   const { kysely, now } = change;
+  await retractOutputs(change, build);
   const tries = build.tries + 1;
   const backoffMs = retryDelay(policy, tries);
   const retryAt = backoffMs === null ? null : now + (delay === "at-once" ? 0 : backoffMs);

@@ -189,6 +189,7 @@ export async function findAttemptedBuild(
       "builds.organization_id",
       "builds.state",
       "builds.tries",
+      "builds.is_announced",
       "derivations.drv_path",
       eb
         .selectFrom("attempts as later")
@@ -207,6 +208,7 @@ export async function findAttemptedBuild(
       organization: organizationIdSchema.parse(row.organization_id),
       state: buildStateOf(row.state),
       tries: row.tries,
+      isAnnounced: row.is_announced === 1,
     },
     drvPath: row.drv_path,
     isNewest: row.newest === attempt,

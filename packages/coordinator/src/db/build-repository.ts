@@ -25,6 +25,8 @@ export interface Build {
   readonly organization: OrganizationId;
   readonly state: BuildState;
   readonly tries: number;
+  /** It is Building, its outputs are stored, and dependents do not wait for their signatures. */
+  readonly isAnnounced: boolean;
 }
 
 export function buildStateOf(text: string): BuildState {
@@ -87,6 +89,7 @@ export async function insertBuilds(
 
 /** Columns that a change of state may bring along. */
 export interface BuildChange {
+  is_announced?: 0;
   message?: string | null;
   tries?: number;
   retry_at?: number | null;
@@ -120,6 +123,22 @@ export async function moveBuilds(
   return moved;
 }
 
+/** Says that dependents do, or do not any more, wait only for the signatures of a build that runs. False when that was said before, or it does not run. */
+export async function setAnnounced(
+  db: Queries,
+  id: number,
+  isAnnounced: boolean,
+): Promise<boolean> {
+  const { numUpdatedRows } = await db
+    .updateTable("builds")
+    .set({ is_announced: isAnnounced ? 1 : 0 })
+    .where("id", "=", id)
+    .where("state", "=", "Building" satisfies BuildState)
+    .where("is_announced", "=", isAnnounced ? 0 : 1)
+    .executeTakeFirstOrThrow();
+  return numUpdatedRows > 0n;
+}
+
 /** Counts one met dependency for each waiting dependent. Resolves to the builds that have none left. */
 export async function countDependencyMet(db: Queries, derivation: number): Promise<number[]> {
   const rows = await db
@@ -148,7 +167,13 @@ export async function recountDependencies(db: Queries, ids: readonly number[]): 
           .where((where) =>
             where.or([
               where("input.state", "is", null),
-              where("input.state", "not in", SUCCESSFUL_BUILD_STATES),
+              where.and([
+                where("input.state", "not in", SUCCESSFUL_BUILD_STATES),
+                where.or([
+                  where("input.state", "!=", "Building" satisfies BuildState),
+                  where("input.is_announced", "=", 0),
+                ]),
+              ]),
             ]),
           )
           .select((count) => count.fn.countAll<number>().as("count")),
@@ -386,6 +411,10 @@ export interface BuildReads {
   isLinked(evaluationId: string, build: number): boolean;
   /** How many direct inputs of the build each worker has built. */
   countInputsByWorker(build: number): Map<WorkerId, number>;
+  /** Whether an input of the derivation is not built yet. */
+  hasUnfinishedInput(derivation: number): boolean;
+  /** Whether a running build of the organization is about to show this path: it is stored, and only its signature is missing. Base name. */
+  isOutputAnnounced(organization: OrganizationId, path: string): boolean;
 }
 
 export function prepareBuildReads(database: Database): BuildReads {
@@ -400,8 +429,17 @@ export function prepareBuildReads(database: Database): BuildReads {
      from builds b
      join derivation_inputs i on i.derivation_id = b.derivation_id
      join builds input on input.derivation_id = i.input_id
-     join attempts a on a.build_id = input.id and a.status = 'built'
+     join attempts a on a.build_id = input.id
+       and (a.status = 'built' or (a.status = 'running' and input.state = 'Building' and input.is_announced = 1))
      where b.id = ? group by a.worker_id`,
+  );
+  const unfinishedInput: PreparedQuery<[number], { one: number }> = database.prepare(
+    `select 1 as one from derivation_inputs i join builds input on input.derivation_id = i.input_id
+     where i.derivation_id = ? and input.state in (${UNFINISHED_BUILD_STATES.map((state) => `'${state}'`).join()}) limit 1`,
+  );
+  const announced: PreparedQuery<[string, string], { one: number }> = database.prepare(
+    `select 1 as one from derivation_outputs o join builds b on b.derivation_id = o.derivation_id
+     where b.organization_id = ? and o.path = ? and b.state = 'Building' and b.is_announced = 1 limit 1`,
   );
   return {
     ofDerivation: (derivation) => {
@@ -411,6 +449,8 @@ export function prepareBuildReads(database: Database): BuildReads {
     isLinked: (evaluationId, build) => isLinked.get(evaluationId, build) !== undefined,
     countInputsByWorker: (build) =>
       new Map(inputs.all(build).map(({ worker, count }) => [workerIdSchema.parse(worker), count])),
+    hasUnfinishedInput: (derivation) => unfinishedInput.get(derivation) !== undefined,
+    isOutputAnnounced: (organization, path) => announced.get(organization, path) !== undefined,
   };
 }
 

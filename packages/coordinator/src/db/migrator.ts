@@ -2,11 +2,13 @@ import { Migrator, sql, type Kysely, type Migration, type MigrationProvider } fr
 import { UserError } from "../errors.ts";
 import * as first from "./migrations/0001-first.ts";
 import * as transfers from "./migrations/0002-transfers.ts";
+import * as announcedBuilds from "./migrations/0003-announced-builds.ts";
 
 /** Append only: a migration that was ever released is never changed. */
 const migrations: Record<string, Migration> = {
   "0001-first": first,
   "0002-transfers": transfers,
+  "0003-announced-builds": announcedBuilds,
 };
 
 const provider: MigrationProvider = { getMigrations: () => Promise.resolve(migrations) };

@@ -237,7 +237,9 @@ export interface BuildsTable {
   organization_id: string;
   derivation_id: number;
   state: string;
-  /** In state Created: input builds that are neither Completed nor Substituted; changes in the same transaction as theirs and can be counted anew. */
+  /** In state Building: 1 when all outputs are stored and only their signatures are missing, so that dependents do not wait. */
+  is_announced: Generated<number>;
+  /** In state Created: input builds that are neither Completed nor Substituted nor announced; changes in the same transaction as theirs and can be counted anew. */
   unmet_dependencies: number;
   /** Highest priority of the evaluations that want it. */
   priority: Generated<number>;

@@ -1,4 +1,3 @@
-import { withdrawAttempts } from "../db/attempt-repository.ts";
 import {
   failDependents,
   findBuildsOfDerivations,
@@ -13,6 +12,7 @@ import {
 import { addUnfinishedBuilds, linkBuilds, type Evaluation } from "../db/evaluation-repository.ts";
 import type { Change } from "../queue/change.ts";
 import { isUnfinishedBuild } from "../scheduler/build-state.ts";
+import { sendBackDependents } from "../builds/announcement.ts";
 import { countFinished, countReopened, queueReadyBuilds } from "../builds/readiness.ts";
 import type { PlannedBuild } from "./plan-builds.ts";
 
@@ -72,7 +72,7 @@ async function reopenBuilds(
   slice: readonly PlannedBuild[],
   existing: ReadonlyMap<number, { id: number }>,
 ): Promise<void> {
-  const { kysely, now, news } = change;
+  const { kysely, now } = change;
   const ids = [...existing.values()].map(({ id }) => id);
   const thawed = await moveBuilds(kysely, ids, "thawed", now, REOPENED);
   const gone = slice.filter(({ hasVanished }) => hasVanished);
@@ -80,19 +80,10 @@ async function reopenBuilds(
   const vanished = await moveBuilds(kysely, goneIds, "outputs-missing", now, REOPENED);
   await countReopened(change, [...thawed, ...vanished]);
   if (vanished.length === 0) return;
-  const dependents = await findWaitingDependents(
-    kysely,
+  await sendBackDependents(
+    change,
     gone.map(({ derivation }) => derivation),
   );
-  const sentBack = await moveBuilds(kysely, dependents, "inputs-missing", now, {
-    ready_at: null,
-    retry_at: null,
-  });
-  const message = "an input has to be built again";
-  const withdrawn = await withdrawAttempts(kysely, sentBack, message, now);
-  news.withdrawn.push(...withdrawn);
-  news.ended.push(...withdrawn);
-  await recountDependencies(kysely, dependents);
 }
 
 async function substituteBuilds(

@@ -54,7 +54,7 @@ async function startBuild(change: Change, lease: Lease, attempt: number): Promis
   if (!(await startAttempt(kysely, attempt, lease.worker, lease.fencing, now))) {
     return refused(`attempt ${attempt} is not pending any more`);
   }
-  await moveBuilds(kysely, [id], "accepted", now, { assigned_at: now });
+  await moveBuilds(kysely, [id], "accepted", now, { assigned_at: now, is_announced: 0 });
   return ACCEPTED;
 }
 

@@ -29,7 +29,7 @@ const NOBODY: ReadonlySet<OrganizationId> = new Set();
 
 /** A build holds a slot until it uploads. */
 function holdsSlot({ lease, phase }: HeldLease): boolean {
-  return lease.kind === "build" && phase !== "uploading";
+  return lease.kind === "build" && phase !== "uploading" && phase !== "signing";
 }
 
 /** Builds that a worker holds at most, uploads included, for each that it runs at once: uploads that do not come through hold up its builds in the end. */
@@ -41,7 +41,7 @@ export function seatOf(worker: ConnectedWorker, leases: LeaseBook, reserved: num
   let uploading = 0;
   for (const lease of leases.ofWorker(worker.id)) {
     if (holdsSlot(lease)) held += 1;
-    else if (lease.lease.kind === "build") uploading += 1;
+    else if (lease.lease.kind === "build" && lease.phase === "uploading") uploading += 1;
   }
   const max = worker.maxConcurrentBuilds;
   const bound = Math.max(HELD_PER_SLOT * max - uploading - held, 0);

@@ -17,6 +17,8 @@ export interface NewsListeners {
   review(): void;
   /** Nothing is added to the attempt's log any more. */
   logEnded(attempt: number): void;
+  /** Builds have ended, or go on otherwise than it seemed: who waits for one may look again. */
+  buildsMoved(): void;
 }
 
 /** Brings memory and workers up to date with a transaction that was committed. Synchronous, so that nobody sees one without the other. */
@@ -50,6 +52,7 @@ export function tellNews(listeners: NewsListeners, news: News): void {
   for (const worker of news.signing) signing.note(worker);
   for (const id of news.closed) tasks.forget(id);
   for (const attempt of news.ended) listeners.logEnded(attempt);
+  if (news.ended.length > 0) listeners.buildsMoved();
   const isReady = news.ready.length > 0 || news.tasks.size > 0;
   if (isReady || news.signing.size > 0 || news.released.length > 0) listeners.wake();
   if (isReady) listeners.review();

@@ -1,5 +1,7 @@
-import type { EvalJobs, Fencing, Result, ToCoordinator } from "@gradient/protocol";
+import type { BuildResult, EvalJobs, Fencing, Result, ToCoordinator } from "@gradient/protocol";
 import type { Clock } from "../clock.ts";
+import { announceOutputs } from "../builds/announcement.ts";
+import { HeldResults } from "../builds/held-results.ts";
 import { takeBuildResult, type BuildResultOptions } from "../builds/take-build-result.ts";
 import type { Answer, Lease } from "../db/assignment-repository.ts";
 import { markStarted } from "../db/attempt-repository.ts";
@@ -12,6 +14,7 @@ import type { LogFiles } from "../logs/log-files.ts";
 import type { RetryPolicy } from "../builds/verdict.ts";
 import { acceptOffer } from "../queue/accept-offer.ts";
 import { answerOnce, refused } from "../queue/answer.ts";
+import type { Background } from "../queue/background.ts";
 import type { Changes } from "../queue/change.ts";
 import type { HeldLease, LeaseBook } from "../queue/lease-book.ts";
 import { loseLease, withdrawOffer } from "../queue/lose-lease.ts";
@@ -34,6 +37,9 @@ export interface MessageHandlerOptions {
   /** How long a worker that declined gets no offer at all, and how long it does not get the same one. */
   readonly declinePauseMs: number;
   readonly declineMemoryMs: number;
+  /** Resolves when everything that is committed now is durable. */
+  readonly flushed: () => Promise<void>;
+  readonly background: Background;
   /** A worker may have become free, or something may be due. */
   readonly wake: () => void;
   /** An evaluation has named everything that it needs. */
@@ -43,6 +49,7 @@ export interface MessageHandlerOptions {
 /** What an authenticated worker says, put into effect. One message of a session at a time. */
 export class MessageHandler {
   readonly #options: MessageHandlerOptions;
+  readonly #heldResults = new HeldResults<Session>();
 
   constructor(options: MessageHandlerOptions) {
     this.#options = options;
@@ -131,10 +138,12 @@ export class MessageHandler {
     leases.setPhase(message.fencing, message.phase);
     const { attempt } = held.lease;
     if (attempt === null) return;
-    // The slot is free: the next build need not wait for the upload.
-    if (message.phase === "uploading") wake();
+    // The slot is free: the next build need not wait for the upload, nor the uploads of others for the signature.
+    if (message.phase === "uploading" || message.phase === "signing") wake();
     if (message.phase === "building")
       await changes.relaxed(({ kysely, now }) => markStarted(kysely, attempt, now));
+    if (message.phase === "signing")
+      await changes.relaxed((change) => announceOutputs(change, attempt));
   }
 
   async #log(session: Session, message: Extract<ToCoordinator, { type: "log" }>): Promise<void> {
@@ -163,7 +172,7 @@ export class MessageHandler {
   }
 
   async #result(session: Session, message: Result): Promise<void> {
-    const { assignment, fencing } = message;
+    const { fencing } = message;
     const held = this.#held(session, message);
     // A worker may be done before its acceptance could be told.
     if (held?.lease.state === "offered") {
@@ -171,14 +180,13 @@ export class MessageHandler {
         acceptOffer(change, fencing, this.#options.leaseMs),
       );
     }
+    const isBuild =
+      held === null ? this.#options.leases.get(fencing) === null : held.lease.kind === "build";
+    if (message.result.kind === "build" && isBuild) {
+      return this.#buildResult(session, message, message.result);
+    }
     const answer = await this.#answer(session, held, message);
-    session.send({
-      type: "ack",
-      assignment,
-      fencing,
-      accepted: answer.isAccepted,
-      reason: answer.reason,
-    });
+    this.#acknowledge(session, message, answer);
     if (answer.isAccepted && message.result.kind === "eval" && held?.lease.evaluation) {
       this.#options.onEvaluated(held.lease.evaluation);
     }
@@ -195,6 +203,43 @@ export class MessageHandler {
     return this.#take(session, message);
   }
 
+  #acknowledge(session: Session, { assignment, fencing }: Result, answer: Answer): void {
+    const { isAccepted: accepted, reason } = answer;
+    session.send({ type: "ack", assignment, fencing, accepted, reason });
+  }
+
+  /** The next message does not wait until the answer is durable. */
+  async #buildResult(session: Session, message: Result, result: BuildResult): Promise<void> {
+    const { builds, background, flushed, leases, wake } = this.#options;
+    const { id: worker, publicKey: workerKey } = session;
+    const { fencing } = message;
+    const answer = await takeBuildResult(builds, { worker, workerKey, fencing, result });
+    if ("awaitsInputsOf" in answer) {
+      // It takes no room from the builds that it waits for.
+      leases.setPhase(fencing, "signing");
+      wake();
+      this.#heldResults.hold(answer.awaitsInputsOf, session, message);
+      this.takeHeldResults();
+      return;
+    }
+    background.run("answer to a result", async () => {
+      await flushed();
+      this.#acknowledge(session, message, answer);
+    });
+  }
+
+  /** Handles the results that waited for inputs which are shown now. */
+  takeHeldResults(): void {
+    const { builds, background } = this.#options;
+    const ready = this.#heldResults.takeReady((derivation) =>
+      builds.plans.builds.hasUnfinishedInput(derivation),
+    );
+    if (ready.length === 0) return;
+    background.run("results that waited for inputs", async () => {
+      for (const { from, message } of ready) await this.#result(from, message);
+    });
+  }
+
   /** The worker forgets the assignment with our answer, so it is given out anew. */
   async #loseToWrongKind(lease: Lease, { fencing, result }: Result): Promise<Answer> {
     const { changes, retries } = this.#options;
@@ -204,11 +249,7 @@ export class MessageHandler {
   }
 
   async #take(session: Session, { fencing, result }: Result): Promise<Answer> {
-    const { changes, cachedPaths, retries, builds } = this.#options;
-    if (result.kind === "build") {
-      const { id: worker, publicKey: workerKey } = session;
-      return takeBuildResult(builds, { worker, workerKey, fencing, result });
-    }
+    const { changes, cachedPaths, retries } = this.#options;
     return changes.durable((change) =>
       answerOnce(change, fencing, session.id, async (lease) => {
         switch (result.kind) {
@@ -216,6 +257,8 @@ export class MessageHandler {
             return takeFetchResult(change, lease, result, { paths: cachedPaths, retries });
           case "eval":
             return takeEvalResult(change, lease, result, retries);
+          case "build":
+            throw new Error("results of builds are handled apart");
           case "sign":
             return takeSignResult(change, lease, result, {
               workerKey: session.publicKey,

@@ -1,11 +1,12 @@
 import { createHash, randomBytes } from "node:crypto";
-import type {
-  Capabilities,
-  OrganizationId,
-  PublicKey,
-  ToWorker,
-  Welcome,
-  WorkerId,
+import {
+  LINK_FEATURES,
+  type Capabilities,
+  type OrganizationId,
+  type PublicKey,
+  type ToWorker,
+  type Welcome,
+  type WorkerId,
 } from "@gradient/protocol";
 import type { ConnectedWorker } from "../queue/fleet.ts";
 import { NOTHING, organizationsFor, type Authorization } from "./authorization.ts";
@@ -111,7 +112,7 @@ export class Session implements ConnectedWorker {
     this.send({
       type: "welcome",
       version: this.#version,
-      features: [],
+      features: [...LINK_FEATURES],
       epoch: this.epoch,
       transferToken: this.#transferToken,
       authorized: granted.map(({ organization }) => organization),

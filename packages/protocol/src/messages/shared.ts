@@ -10,6 +10,14 @@ import { usageRecordSchema } from "../usage.ts";
 /** Versions of the worker link that this build speaks. The highest version in both ranges is used; no common version is a rejection. */
 export const LINK_VERSIONS = { min: 1, max: 1 } as const;
 
+/**
+ * What this build understands beyond the version's messages, as named in `hello` and `welcome`. Neither side sends what the other has not named.
+ *
+ * signing-phase   the phase `signing`: what uses a build's outputs may start before they are signed
+ */
+export const LINK_FEATURES = ["signing-phase"] as const;
+export type LinkFeature = (typeof LINK_FEATURES)[number];
+
 /** A frame larger than this is refused by both sides; bulk data travels by HTTP. */
 export const MAX_FRAME_BYTES = 4 * 1024 * 1024;
 
@@ -116,8 +124,18 @@ export const assignmentSpecSchema = z.discriminatedUnion("kind", [
 export type AssignmentSpec = z.infer<typeof assignmentSpecSchema>;
 export type AssignmentKind = AssignmentSpec["kind"];
 
-/** Where an assignment is. Only `building` holds a build slot. */
-export const phaseSchema = z.enum(["preparing", "fetching", "evaluating", "building", "uploading"]);
+/**
+ * Where an assignment is. Only `building` holds a build slot. `signing` says that all outputs of a build are uploaded and only their signatures are missing;
+ * it is sent when they take longer than the upload.
+ */
+export const phaseSchema = z.enum([
+  "preparing",
+  "fetching",
+  "evaluating",
+  "building",
+  "uploading",
+  "signing",
+]);
 export type Phase = z.infer<typeof phaseSchema>;
 
 /** Attribute path as a list of names: a name may hold dots. */

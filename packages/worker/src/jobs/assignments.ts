@@ -5,6 +5,7 @@ import type {
   AssignmentResult,
   Fencing,
   Hello,
+  LinkFeature,
   Offer,
   Phase,
   ToCoordinator,
@@ -19,6 +20,8 @@ import type { Logger } from "../logger.ts";
 import { JobAccount } from "./account.ts";
 import { reasonToDecline, type AdmissionState } from "./admission.ts";
 import { failureOf, JobEndedError, type Job } from "./job.ts";
+
+const SIGNING_PHASE: LinkFeature = "signing-phase";
 
 /** Does one accepted assignment. `spec` still has its credentials. */
 export type RunJob = (spec: Offer["spec"], job: Job) => Promise<AssignmentResult>;
@@ -60,6 +63,8 @@ export interface AssignmentsOptions {
 export class Assignments {
   readonly #options: AssignmentsOptions;
   readonly #running = new Map<AssignmentId, Running>();
+  /** What the coordinator understands, as it said last. */
+  #features: ReadonlySet<string> = new Set();
   #isDraining = false;
   #onQuiet: () => void = () => undefined;
 
@@ -90,8 +95,9 @@ export class Assignments {
   }
 
   /** Follows the coordinator's word on each assignment that it was told of. What it wants to have is sent in any case. */
-  reconcile(actions: Welcome["reconcile"]): void {
-    for (const { action, ...reference } of actions) {
+  welcomed({ features, reconcile }: Pick<Welcome, "features" | "reconcile">): void {
+    this.#features = new Set(features);
+    for (const { action, ...reference } of reconcile) {
       if (action === "cancel") this.cancel(reference, "it is no longer wanted");
       if (action === "drop") this.#drop(reference);
     }
@@ -187,6 +193,7 @@ export class Assignments {
     let uploading = 0;
     for (const { offer, phase } of this.#running.values()) {
       if (offer.spec.kind === "build" && phase === "uploading") uploading += 1;
+      else if (phase === "signing") continue;
       else running[offer.spec.kind] += 1;
     }
     return { ...this.#options.machine, isDraining: this.#isDraining, running, uploading };
@@ -301,6 +308,7 @@ export class Assignments {
   }
 
   #sendProgress({ assignment, fencing }: AssignmentReference, phase: Phase, at: number): void {
+    if (phase === "signing" && !this.#features.has(SIGNING_PHASE)) return;
     this.#options.send({ type: "progress", assignment, fencing, phase, at });
   }
 }

@@ -50,6 +50,7 @@ const PHASE_WORDS: Readonly<Record<Phase, string>> = {
   evaluating: "evaluating",
   building: "building",
   uploading: "uploading",
+  signing: "signing",
 };
 
 /** Result of work that ended with the process that did it. */

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { PublicKey, fingerprint } from "@gradient/protocol";
 import type { NixStore, Signer } from "../ports.ts";
 import { runProcess } from "../process/run.ts";
@@ -7,6 +8,8 @@ import { NixError } from "./nix-error.ts";
 /** More paths than this in one call would make its arguments longer than some systems allow. */
 const MAX_BATCH = 200;
 const TIMEOUT_MS = 120_000;
+/** From the start of one process to that of the next: nobody's work waits for a signature, so a worker that builds much signs many paths at once. */
+const INTERVAL_MS = 250;
 
 export interface SignerOptions {
   nix: NixInstallation;
@@ -25,8 +28,8 @@ interface Waiting {
 }
 
 /**
- * Signs with `nix store sign`. A process costs as much as signing hundreds of paths, so one runs at a time, and whatever is
- * asked for meanwhile goes into the next.
+ * Signs with `nix store sign`. A process costs as much as signing hundreds of paths, so one runs at a time, the next not at once, and whatever is
+ * asked for meanwhile goes into it.
  */
 export class NixSigner implements Signer {
   readonly publicKey: string;
@@ -34,6 +37,7 @@ export class NixSigner implements Signer {
   readonly #key: PublicKey;
   #waiting: Waiting[] = [];
   #isRunning = false;
+  #startedAt = -INTERVAL_MS;
 
   constructor(options: SignerOptions) {
     this.#options = options;
@@ -59,7 +63,12 @@ export class NixSigner implements Signer {
     this.#isRunning = true;
     // What is asked for in the same turn belongs together.
     await Promise.resolve();
-    while (this.#waiting.length > 0) await this.#signBatch(this.#waiting.splice(0, MAX_BATCH));
+    while (this.#waiting.length > 0) {
+      const waitMs = this.#startedAt + INTERVAL_MS - performance.now();
+      if (waitMs > 0) await sleep(waitMs);
+      this.#startedAt = performance.now();
+      await this.#signBatch(this.#waiting.splice(0, MAX_BATCH));
+    }
     this.#isRunning = false;
   }
 

@@ -25,6 +25,8 @@ export class TestCoordinator implements AsyncDisposable {
     "keep";
   /** null: any token is refused. */
   acceptedToken: string | null = TOKEN;
+  /** What the next welcome says that it understands. */
+  features: string[] = [];
   /** Answers logs, batches and results as a coordinator does. */
   isAcknowledging = true;
   connections = 0;
@@ -152,7 +154,7 @@ export class TestCoordinator implements AsyncDisposable {
     this.send({
       type: "welcome",
       version: 1,
-      features: [],
+      features: this.features,
       epoch: this.#epoch,
       transferToken: this.transfers.token,
       authorized: [ORGANIZATION],

@@ -1,17 +1,21 @@
+import { EventEmitter, once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { singleFileNar } from "@gradient/protocol";
 import { compress, decompress } from "zstd-napi";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { Journal } from "../../journal/journal.ts";
 import { Offers, storePath } from "../../testing/offers.ts";
-import { MEASURED, ScriptedStore } from "../../testing/scripted-nix.ts";
+import type { Signer } from "../../ports.ts";
+import { MEASURED, ScriptedStore, scriptedSigner } from "../../testing/scripted-nix.ts";
 import { temporaryDirectory } from "../../testing/temporary-directory.ts";
 import { TestCoordinator } from "../../testing/test-coordinator.ts";
 import { TestWorker } from "../../testing/test-worker.ts";
 
 const offers = new Offers();
 
-async function start(options: { maxConcurrentBuilds?: number; shutdownGraceMs?: number } = {}) {
+async function start(
+  options: { maxConcurrentBuilds?: number; shutdownGraceMs?: number; signer?: Signer } = {},
+) {
   const coordinator = await TestCoordinator.start();
   const directory = await temporaryDirectory();
   const worker = await TestWorker.start({ server: coordinator.url, directory, ...options });
@@ -225,6 +229,58 @@ describe("a refused upload", () => {
       usage: MEASURED,
     });
     expect(farm.coordinator.transfers.requests).toHaveLength(1);
+  });
+});
+
+describe("a signature that takes its time", () => {
+  /** Signs when it is told to. */
+  function slowSigner() {
+    const events = new EventEmitter();
+    const allowed = once(events, "allowed");
+    const signer: Signer = {
+      publicKey: scriptedSigner.publicKey,
+      sign: (paths) => allowed.then(() => scriptedSigner.sign(paths)),
+    };
+    return { signer, allow: () => events.emit("allowed") };
+  }
+
+  async function uploaded(farm: Awaited<ReturnType<typeof start>>) {
+    const { offer, build } = await offerBuild(farm, "hello");
+    await farm.worker.store.add("hello", "Hello, world\n");
+    build.end({});
+    await expect.poll(() => farm.coordinator.transfers.nars.size).toBe(1);
+    return offer;
+  }
+
+  const phases = ({ coordinator }: { coordinator: TestCoordinator }) =>
+    coordinator.all("progress").map(({ phase }) => phase);
+
+  test("is announced as the only thing that is missing, and again after a lost socket", async () => {
+    const { signer, allow } = slowSigner();
+    const farm = await start({ signer });
+    const { coordinator } = farm;
+    coordinator.features = ["signing-phase"];
+    coordinator.dropSocket();
+    await coordinator.message("hello", () => true, 2);
+    const offer = await uploaded(farm);
+    const isSigning = ({ phase }: { phase: string }) => phase === "signing";
+    await coordinator.message("progress", isSigning);
+    expect(coordinator.all("result")).toEqual([]);
+    coordinator.dropSocket();
+    await coordinator.message("progress", isSigning, 2);
+    allow();
+    expect((await resultOf(coordinator, offer.assignment)).result).toMatchObject({
+      outcome: "built",
+    });
+  });
+
+  test("is not announced to a coordinator that does not know of it", async () => {
+    const { signer, allow } = slowSigner();
+    const farm = await start({ signer });
+    const offer = await uploaded(farm);
+    allow();
+    await resultOf(farm.coordinator, offer.assignment);
+    expect(phases(farm)).toEqual(["building", "uploading"]);
   });
 });
 

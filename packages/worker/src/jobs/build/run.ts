@@ -108,16 +108,27 @@ async function build(
   }
 }
 
-/** Signs and uploads at the same time. Resolves to the outputs with this worker's signature. */
+/**
+ * Signs and uploads at the same time. What uses the outputs may start as soon as they are uploaded; signatures are made for many builds at once and may take longer.
+ * Resolves to the outputs with this worker's signature.
+ */
 async function storeOutputs(
   outputs: ReadonlyMap<string, string>,
   { job, tools }: { job: Job; tools: BuildTools },
 ): Promise<BuildResult["outputs"]> {
   const paths = [...outputs.values()];
-  const [facts, signatures] = await Promise.all([
-    Promise.all(paths.map((path) => uploadOutput(path, job, tools))),
-    tools.signer.sign(paths),
-  ]);
+  let isSigned = false;
+  const sign = async (): Promise<Map<string, string>> => {
+    const signatures = await tools.signer.sign(paths);
+    isSigned = true;
+    return signatures;
+  };
+  const upload = async (): Promise<PathFacts[]> => {
+    const facts = await Promise.all(paths.map((path) => uploadOutput(path, job, tools)));
+    if (!isSigned) job.setPhase("signing");
+    return facts;
+  };
+  const [facts, signatures] = await Promise.all([upload(), sign()]);
   return [...outputs.keys()].map((name, index) => {
     const found = facts[index];
     const signature = found && signatures.get(found.path);

@@ -1,6 +1,5 @@
 import { isStorePath, pathListSchema, storePathBase, type Closure } from "@gradient/protocol";
 import type { FastifyPluginAsync } from "fastify";
-import { findClosure } from "../../../intake/closure.ts";
 import { toPathFacts } from "../../../intake/path-facts.ts";
 import { BadRequestError } from "../../../errors.ts";
 import { readRequest } from "./read-request.ts";
@@ -8,7 +7,7 @@ import type { TransferRouteOptions } from "./transfer-routes.ts";
 
 const BODY_LIMIT = 4 * 1024 * 1024;
 
-export function closureRoute({ cachedPaths, grant }: TransferRouteOptions): FastifyPluginAsync {
+export function closureRoute({ findClosure, grant }: TransferRouteOptions): FastifyPluginAsync {
   return async (app) => {
     app.post("/closure", { bodyLimit: BODY_LIMIT }, async (request): Promise<Closure> => {
       const { organization } = grant(request.headers);
@@ -17,7 +16,7 @@ export function closureRoute({ cachedPaths, grant }: TransferRouteOptions): Fast
         if (!isStorePath(path)) throw new BadRequestError(`'${path}' is not a store path`);
         return storePathBase(path);
       });
-      const closure = await findClosure(cachedPaths, organization, bases);
+      const closure = await findClosure(organization, bases);
       return {
         paths: closure.paths.map(toPathFacts),
         missing: closure.missing.map((base) => `/nix/store/${base}`),

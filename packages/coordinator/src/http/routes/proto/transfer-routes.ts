@@ -3,6 +3,7 @@ import { CoordinatorError } from "../../../errors.ts";
 import type { CachedPathReads } from "../../../db/cache-path-repository.ts";
 import type { Queries } from "../../../db/client.ts";
 import type { FindNarObject } from "../../../db/nar-object-repository.ts";
+import type { FindClosure } from "../../../intake/announced-closure.ts";
 import type { NarIntake } from "../../../intake/nar-intake.ts";
 import type { PublicationPlanner } from "../../../intake/publication.ts";
 import type { TransferGrant } from "../../../intake/transfer-access.ts";
@@ -20,6 +21,7 @@ export interface TransferRouteOptions {
   readonly files: NarFiles;
   readonly nars: NarIntake;
   readonly findNarObject: FindNarObject;
+  readonly findClosure: FindClosure;
   readonly cachedPaths: CachedPathReads;
   readonly evidence: PathEvidence;
   readonly publications: PublicationPlanner;
