@@ -93,6 +93,17 @@ describe("precedence", () => {
     });
   });
 
+  test("a full disk that Nix noted after the builder failed is the machine's fault, unless the builder printed it", () => {
+    const note = "note: build failure may have been caused by lack of free disk space";
+    const of = (line: string) => `builder failed with exit code 1;\n  last 1 log lines:\n  ${line}`;
+    const noted = end({ status: 6, message: of(`> cp: error\n  ${note}`) });
+    expect(decideOutcome(noted, quiet)).toMatchObject({ outcome: "internal_error", isGuess: true });
+    for (const line of [`> ${note}`, `> x\r${note}`]) {
+      const said = end({ status: 6, message: of(line) });
+      expect(decideOutcome(said, quiet).outcome).toBe("build_failed");
+    }
+  });
+
   test("a status that is not known is a guess", () => {
     expect(decideOutcome(end({ status: 99 }), null)).toMatchObject({
       outcome: "internal_error",

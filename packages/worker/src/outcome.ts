@@ -102,10 +102,15 @@ function guess(end: BuildEnd): Outcome {
   return { outcome: rule?.outcome ?? "internal_error", message, isGuess: true };
 }
 
-/** A disk that is full looks like any other failure to Nix when it is Nix itself that can not write. */
+/** What Nix adds when less than 8 MiB were left where a failed build had written. */
+const NO_SPACE_NOTE = "note: build failure may have been caused by lack of free disk space";
+
+/** A build that fails on a full disk looks like any other failure, but for Nix's own words: its error, or the note behind it. */
 function withoutSpace(end: BuildEnd): Outcome | null {
-  // What the builder itself said stands in the message behind its last log lines, and is the builder's own claim.
-  const own = end.message?.split(/last \d+ log lines|\n/)[0] ?? "";
-  if (!NO_SPACE.pattern.test(own)) return null;
+  // What the builder itself said is quoted in the message, each line behind a '>', and is the builder's own claim.
+  const [first = "", ...others] = end.message?.split("\n") ?? [];
+  const isNoted = others.some((line) => line.trim() === NO_SPACE_NOTE);
+  const isSaid = NO_SPACE.pattern.test(first.split(/last \d+ log lines/)[0] ?? "");
+  if (!isNoted && !isSaid) return null;
   return { outcome: NO_SPACE.outcome, message: end.message, isGuess: true };
 }

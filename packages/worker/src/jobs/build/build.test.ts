@@ -154,6 +154,16 @@ describe("a build", () => {
     expect(worker.store.roots.size).toBe(0);
   });
 
+  test("whose derivation is damaged in this store may do better elsewhere", async () => {
+    const { coordinator, worker } = await start();
+    const { path } = await worker.store.add("nonsense.drv", "Derive(nothing)");
+    const offer = offers.build(path);
+    coordinator.send(offer);
+    const { result } = await resultOf(coordinator, offer.assignment);
+    expect(result).toMatchObject({ outcome: "internal_error", isGuess: false });
+    expect(worker.builds.all).toEqual([]);
+  });
+
   test("whose inputs no cache has tells which, and nothing is built", async () => {
     const { coordinator, worker } = await start();
     const input = await worker.store.addDerivation("input");
