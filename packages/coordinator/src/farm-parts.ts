@@ -27,6 +27,7 @@ import type { EvaluationTasks } from "./queue/evaluation-tasks.ts";
 import type { LeaseBook } from "./queue/lease-book.ts";
 import type { SigningTasks } from "./queue/signing-tasks.ts";
 import { Sweep } from "./queue/sweep.ts";
+import { largestMemory } from "./queue/fleet.ts";
 import { tellNews } from "./queue/tell-news.ts";
 import type { ReadyQueue } from "./scheduler/ready-queue.ts";
 import { MessageHandler } from "./sessions/message-handler.ts";
@@ -208,6 +209,7 @@ function connectHandler(
       retries,
       plans: reads,
       publications: intake.publications,
+      largestMemory: (group) => largestMemory(memory.roster, memory.leases, group),
       evidence: { ...intake.evidence, derivations, cachedPaths },
     },
     leaseMs: options.leaseMs,

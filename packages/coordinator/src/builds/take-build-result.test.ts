@@ -12,6 +12,7 @@ import {
 } from "../test-objects.test-support.ts";
 import {
   buildStates,
+  drvPathOf,
   evaluate,
   openScene,
   outputFor,
@@ -303,11 +304,14 @@ describe("verdicts", () => {
 
   test("timeouts and lack of memory are told apart", async () => {
     const { farm, worker } = scene;
-    await evaluate(scene, [makeDerivation("slow"), makeDerivation("big")]);
-    worker.sendResult(await worker.takeOffer(), { outcome: "timeout" });
-    await worker.next("ack");
-    worker.sendResult(await worker.takeOffer(), { outcome: "out_of_memory" });
-    await worker.next("ack");
+    // It has all that it allows itself.
+    const big = makeDerivation("big", { env: { NIXBUILDNET_MAX_MEM: "100" } });
+    await evaluate(scene, [makeDerivation("slow"), big]);
+    for (const offer of [await worker.takeOffer(), await worker.takeOffer()]) {
+      const outcome = drvPathOf(offer) === big.path ? "out_of_memory" : "timeout";
+      worker.sendResult(offer, { outcome });
+      await worker.next("ack");
+    }
     expect((await attempts()).map(({ status }) => status).toSorted()).toEqual([
       "max_memory_exceeded",
       "timeout",
@@ -316,6 +320,47 @@ describe("verdicts", () => {
       "FailedPermanent",
       "FailedTimeout",
     ]);
+  });
+
+  test("an attempt that ran out of memory is followed by one with twice as much, up to the largest worker", async () => {
+    const { farm, worker, organization } = scene;
+    const gibibyte = 2 ** 30;
+    await evaluate(scene, [makeDerivation("hungry")]);
+    // Two builds at once in one gibibyte: half of it was meant for each.
+    const first = await worker.takeOffer();
+    expect(first.spec).toMatchObject({ limits: { memoryBytes: null } });
+    worker.sendResult(first, { outcome: "out_of_memory", message: "no memory left" });
+    const second = await worker.takeOffer();
+    expect(second.spec).toMatchObject({ limits: { memoryBytes: gibibyte } });
+    const large = await farm.addWorker(organization.id);
+    await large.connect({ memoryBytes: 3 * gibibyte });
+    worker.sendResult(second, { outcome: "out_of_memory" });
+    for (const memoryBytes of [2 * gibibyte, 3 * gibibyte]) {
+      const offer = await large.takeOffer();
+      expect(offer.spec).toMatchObject({ limits: { memoryBytes } });
+      large.sendResult(offer, { outcome: "out_of_memory" });
+      await large.next("ack");
+    }
+    const all = await attempts();
+    expect(all.map(({ status }) => status)).toEqual([
+      ...Array(3).fill("out_of_memory"),
+      "max_memory_exceeded",
+    ]);
+    expect(all.map(({ restart_of }) => restart_of)).toEqual([null, 1, 2, 3]);
+    expect(await buildStates(farm)).toEqual({ hungry: "FailedPermanent" });
+    expect(worker.pending("offer") + large.pending("offer")).toBe(0);
+  });
+
+  test("an attempt after one with more memory that was lost has that memory too", async () => {
+    const { worker } = scene;
+    await evaluate(scene, [makeDerivation("hungry")]);
+    worker.sendResult(await worker.takeOffer(), { outcome: "out_of_memory" });
+    await worker.takeOffer();
+    await worker.settle();
+    await worker.drop();
+    await worker.connect();
+    const again = await worker.takeOffer();
+    expect(again.spec).toMatchObject({ limits: { memoryBytes: 2 ** 30 } });
   });
 
   test("an attempt without a verdict is followed by two more, each after a longer wait, then the build fails", async () => {

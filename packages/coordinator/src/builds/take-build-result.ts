@@ -7,6 +7,7 @@ import {
   recordLateUsage,
   type AttemptedBuild,
 } from "../db/attempt-repository.ts";
+import { findAttemptNeeds } from "../db/attempt-needs.ts";
 import type { Queries } from "../db/client.ts";
 import { setOutputPath } from "../db/derivation-repository.ts";
 import { CoordinatorError } from "../errors.ts";
@@ -23,10 +24,18 @@ import {
   type AttemptEvent,
   type AttemptState,
 } from "../scheduler/attempt-state.ts";
+import { moreMemory } from "../scheduler/more-memory.ts";
+import type { ReadyGroup } from "../scheduler/ready-queue.ts";
 import { transit } from "../scheduler/transition.ts";
 import type { PlanReads } from "../evaluations/plan-builds.ts";
 import { awaitInputs, reopenMissingInputs } from "./missing-inputs.ts";
-import { completeBuild, failBuild, postponeBuild, type RetryPolicy } from "./verdict.ts";
+import {
+  completeBuild,
+  failBuild,
+  postponeBuild,
+  restartWithMemory,
+  type RetryPolicy,
+} from "./verdict.ts";
 import { verifyOutputs, type OutputEvidence } from "./verify-outputs.ts";
 
 export interface BuildResultOptions {
@@ -36,12 +45,16 @@ export interface BuildResultOptions {
   readonly changes: ChangeFacts;
   readonly retries: RetryPolicy;
   readonly plans: PlanReads;
+  /** Memory of the largest worker that could build what is in the group. */
+  readonly largestMemory: (group: ReadyGroup) => number;
 }
 
 /** A result on its way. */
 export interface BuildReport {
   readonly worker: WorkerId;
   readonly workerKey: PublicKey;
+  /** Memory of the worker for each build that it runs at once. */
+  readonly memoryShareBytes: number;
   readonly fencing: Fencing;
   readonly result: BuildResult;
 }
@@ -200,9 +213,14 @@ async function concludeReported(
   options: BuildResultOptions,
   change: Change,
   attempted: AttemptedBuild,
-  { result, isAwaitingInputs }: PreparedReport,
+  report: PreparedReport,
 ): Promise<void> {
+  const { result, isAwaitingInputs } = report;
   const { build, drvPath, isNewest } = attempted;
+  if (result.outcome === "out_of_memory") {
+    await concludeOutOfMemory(options, change, attempted, report);
+    return;
+  }
   await endAs(change, attempted, result.outcome, result, result.message);
   // An older attempt that was still being cancelled says nothing about the build.
   if (!isNewest) return;
@@ -233,6 +251,30 @@ async function concludeReported(
     default:
       throw new Error(`no outcome of an attempt is '${event}'`);
   }
+}
+
+/** Another attempt with more memory where some worker has it; else the build has failed. */
+async function concludeOutOfMemory(
+  { largestMemory }: BuildResultOptions,
+  change: Change,
+  attempted: AttemptedBuild,
+  { result, memoryShareBytes }: PreparedReport,
+): Promise<void> {
+  const { build, drvPath, isNewest } = attempted;
+  const needs = await findAttemptNeeds(change.kysely, attempted.attempt);
+  const had = {
+    limitBytes: needs.limitBytes,
+    peakBytes: result.usage?.memoryPeakBytes ?? null,
+    shareBytes: memoryShareBytes,
+  };
+  const largestBytes = Math.min(largestMemory(needs), needs.maxBytes ?? Infinity);
+  const memoryBytes = moreMemory(had, largestBytes);
+  const event = memoryBytes === null ? "memory-exceeded" : "out_of_memory";
+  await endAs(change, attempted, event, result, result.message);
+  if (!isNewest) return;
+  const end = { drvPath, message: result.message, stoppedAt: result.times.stoppedAt };
+  if (memoryBytes === null) await failBuild(change, build, "failed", end);
+  else await restartWithMemory(change, build, end, memoryBytes);
 }
 
 async function endAs(

@@ -82,8 +82,30 @@ export async function postponeBuild(
   }
 }
 
-/** Queues builds for which another attempt is due. Each new attempt is linked to the one that it follows. */
-export async function restartBuilds(change: Change, builds: readonly number[]): Promise<void> {
+/**
+ * Out of memory: another attempt at once, with more. It does not count among those that came to no verdict, as each gets more than
+ * the one before and there is an end to it.
+ */
+export async function restartWithMemory(
+  change: Change,
+  build: Build,
+  end: { message: string | null; stoppedAt: number | null },
+  memoryBytes: number,
+): Promise<void> {
+  const details = { retry_at: null, message: end.message, stopped_at: end.stoppedAt };
+  const moved = await moveBuilds(change.kysely, [build.id], "inconclusive", change.now, details);
+  await restartBuilds(change, moved, memoryBytes);
+}
+
+/**
+ * Queues builds for which another attempt is due. Each new attempt is linked to the one that it follows, and gets the same memory
+ * unless it gets more.
+ */
+export async function restartBuilds(
+  change: Change,
+  builds: readonly number[],
+  memoryBytes: number | null = null,
+): Promise<void> {
   const { kysely, now, news } = change;
   const details = {
     retry_at: null,
@@ -95,8 +117,9 @@ export async function restartBuilds(change: Change, builds: readonly number[]): 
   const moved = await moveBuilds(kysely, builds, "retried", now, details);
   for (const build of moved) {
     const previous = await findNewestAttempt(kysely, build);
-    const next = (await insertAttempts(kysely, [build], now)).get(build);
-    if (previous !== null && next !== undefined) await linkRestart(kysely, previous, next);
+    const memory = memoryBytes ?? previous?.memoryBytes ?? null;
+    const next = (await insertAttempts(kysely, [build], now, memory)).get(build);
+    if (previous !== null && next !== undefined) await linkRestart(kysely, previous.number, next);
   }
   news.ready.push(...(await findReadyBuildsOf(kysely, moved)));
 }

@@ -5,11 +5,12 @@ import { batchesOf } from "./batches.ts";
 import { buildStateOf, type Build } from "./build-repository.ts";
 import type { Database, PreparedQuery, Queries } from "./client.ts";
 
-/** Makes one pending attempt for each build. Resolves to attempt numbers by build. */
+/** Makes one pending attempt for each build, with memory of its own where it says so. Resolves to attempt numbers by build. */
 export async function insertAttempts(
   db: Queries,
   builds: readonly number[],
   now: number,
+  memoryBytes: number | null = null,
 ): Promise<Map<number, number>> {
   const numbers = new Map<number, number>();
   for (const batch of batchesOf(builds)) {
@@ -21,6 +22,7 @@ export async function insertAttempts(
           status: "pending",
           created_at: now,
           log_bytes: 0,
+          memory_bytes: memoryBytes,
         })),
       )
       .returning(["number", "build_id"])
@@ -154,15 +156,18 @@ export async function withdrawAttempts(
   return numbers;
 }
 
-export async function findNewestAttempt(db: Queries, build: number): Promise<number | null> {
+export async function findNewestAttempt(
+  db: Queries,
+  build: number,
+): Promise<{ number: number; memoryBytes: number | null } | null> {
   const row = await db
     .selectFrom("attempts")
-    .select("number")
+    .select(["number", "memory_bytes"])
     .where("build_id", "=", build)
     .orderBy("number", "desc")
     .limit(1)
     .executeTakeFirst();
-  return row?.number ?? null;
+  return row === undefined ? null : { number: row.number, memoryBytes: row.memory_bytes };
 }
 
 /** An attempt with the build that it is for. */

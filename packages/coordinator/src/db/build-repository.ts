@@ -13,9 +13,9 @@ import {
 import { ENDED_EVALUATION_STATES } from "../scheduler/evaluation-state.ts";
 import { moveOf } from "../scheduler/transition.ts";
 import type { ReadyBuild } from "../scheduler/ready-queue.ts";
+import { limitsOfAttempt } from "./attempt-needs.ts";
 import { batchesOf } from "./batches.ts";
 import type { Database, PreparedQuery, Queries } from "./client.ts";
-import { limitsOf } from "./derivation-repository.ts";
 import { readJsonColumn, stringListSchema } from "./json-column.ts";
 import type { Tables } from "./tables.ts";
 
@@ -359,6 +359,7 @@ async function readPending(query: PendingQuery): Promise<ReadyBuild[]> {
   const rows = await query
     .select([
       "attempts.number",
+      "attempts.memory_bytes",
       "builds.id",
       "builds.organization_id",
       "builds.priority",
@@ -374,6 +375,7 @@ async function readPending(query: PendingQuery): Promise<ReadyBuild[]> {
     organization: organizationIdSchema.parse(row.organization_id),
     system: row.system,
     requiredFeatures: readJsonColumn(stringListSchema, row.required_features_json),
+    memoryBytes: row.memory_bytes,
     priority: row.priority,
     height: row.height,
     readyAt: row.ready_at ?? 0,
@@ -469,12 +471,17 @@ export async function findOfferableBuilds(
   for (const batch of batchesOf(attempts)) {
     const rows = await pendingAttempts(db)
       .leftJoin("assignments", "assignments.attempt", "attempts.number")
-      .select(["attempts.number", "derivations.drv_path", "derivations.facts_json"])
+      .select([
+        "attempts.number",
+        "attempts.memory_bytes",
+        "derivations.drv_path",
+        "derivations.facts_json",
+      ])
       .where("attempts.number", "in", batch)
       .where("assignments.fencing", "is", null)
       .execute();
     for (const row of rows) {
-      offerable.set(row.number, { drvPath: row.drv_path, limits: limitsOf(row.facts_json) });
+      offerable.set(row.number, { drvPath: row.drv_path, limits: limitsOfAttempt(row) });
     }
   }
   return offerable;

@@ -8,6 +8,7 @@ import type {
 import { evaluationIdSchema, organizationIdSchema } from "@gradient/protocol";
 import { sql, type Selectable } from "kysely";
 import { v7 as uuidv7 } from "uuid";
+import type { AttemptState } from "../scheduler/attempt-state.ts";
 import { FAILED_BUILD_STATES, UNFINISHED_BUILD_STATES } from "../scheduler/build-state.ts";
 import {
   ENDED_EVALUATION_STATES,
@@ -380,28 +381,45 @@ export async function findDemand(
   db: Queries,
   evaluationId: string,
 ): Promise<{
-  queued: { system: string; requiredFeaturesJson: string; count: number }[];
+  queued: {
+    system: string;
+    requiredFeaturesJson: string;
+    memoryBytes: number | null;
+    count: number;
+  }[];
   running: number;
 }> {
   const rows = await db
     .selectFrom("evaluation_builds")
     .innerJoin("builds", "builds.id", "evaluation_builds.build_id")
     .innerJoin("derivations", "derivations.id", "builds.derivation_id")
+    .leftJoin("attempts", (join) =>
+      join
+        .onRef("attempts.build_id", "=", "builds.id")
+        .on("attempts.status", "=", "pending" satisfies AttemptState),
+    )
     .select((eb) => [
       "builds.state",
       "derivations.system",
       "derivations.required_features_json",
+      "attempts.memory_bytes",
       eb.fn.countAll().as("count"),
     ])
     .where("evaluation_builds.evaluation_id", "=", evaluationId)
     .where("builds.state", "in", ["Queued", "Building", "FailedTransient"])
-    .groupBy(["builds.state", "derivations.system", "derivations.required_features_json"])
+    .groupBy([
+      "builds.state",
+      "derivations.system",
+      "derivations.required_features_json",
+      "attempts.memory_bytes",
+    ])
     .execute();
   const queued = rows
     .filter(({ state }) => state === "Queued")
     .map((row) => ({
       system: row.system,
       requiredFeaturesJson: row.required_features_json,
+      memoryBytes: row.memory_bytes,
       count: Number(row.count),
     }));
   const running = rows

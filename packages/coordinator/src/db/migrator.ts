@@ -3,12 +3,14 @@ import { UserError } from "../errors.ts";
 import * as first from "./migrations/0001-first.ts";
 import * as transfers from "./migrations/0002-transfers.ts";
 import * as announcedBuilds from "./migrations/0003-announced-builds.ts";
+import * as attemptMemory from "./migrations/0004-attempt-memory.ts";
 
 /** Append only: a migration that was ever released is never changed. */
 const migrations: Record<string, Migration> = {
   "0001-first": first,
   "0002-transfers": transfers,
   "0003-announced-builds": announcedBuilds,
+  "0004-attempt-memory": attemptMemory,
 };
 
 const provider: MigrationProvider = { getMigrations: () => Promise.resolve(migrations) };

@@ -292,6 +292,8 @@ export interface AttemptsTable {
   log_bytes: number;
   restart_of: number | null;
   restarted_as: number | null;
+  /** Limit of this attempt, and what its worker has to have; null: what the derivation says. */
+  memory_bytes: number | null;
 }
 
 /** Leases: a row exists from the offer until the result was handled or the lease was lost. */

@@ -60,8 +60,9 @@ async function findNeed(
   // Counting its builds takes long for a large evaluation, and mostly nothing is stuck.
   if (!isStuck && evaluation.state !== "Waiting") return null;
   const { queued, running } = await findDemand(kysely, evaluation.id);
-  const builds = queued.map(({ system, requiredFeaturesJson, count }) => ({
+  const builds = queued.map(({ system, requiredFeaturesJson, memoryBytes, count }) => ({
     system,
+    memoryBytes,
     requiredFeatures: readJsonColumn(stringListSchema, requiredFeaturesJson),
     count,
   }));

@@ -1,5 +1,6 @@
 import type { OrganizationId, ToWorker, WorkerId } from "@gradient/protocol";
-import type { BuildSeat } from "../scheduler/choose-worker.ts";
+import { isQualified, type BuildSeat } from "../scheduler/choose-worker.ts";
+import type { ReadyGroup } from "../scheduler/ready-queue.ts";
 import type { FleetMember } from "../scheduler/waiting-reason.ts";
 import type { HeldLease, LeaseBook } from "./lease-book.ts";
 
@@ -10,6 +11,7 @@ export interface ConnectedWorker {
   readonly systems: ReadonlySet<string>;
   readonly features: ReadonlySet<string>;
   readonly maxConcurrentBuilds: number;
+  readonly memoryBytes: number;
   /** It takes nothing new. */
   readonly isDraining: boolean;
   /** Until when it gets no offer, milliseconds since the epoch. */
@@ -53,10 +55,17 @@ export function seatOf(worker: ConnectedWorker, leases: LeaseBook, reserved: num
     organizations: worker.isDraining ? NOBODY : worker.organizationsFor("build"),
     systems: worker.systems,
     features: worker.features,
+    memoryBytes: worker.memoryBytes,
     freeSlots,
     aheadSlots: room - freeSlots,
     heldBuilds: held,
   };
+}
+
+/** Memory of the largest connected worker that could build what is in the group, and 0 when none could. */
+export function largestMemory(fleet: Fleet, leases: LeaseBook, group: ReadyGroup): number {
+  const able = membersOf(fleet, leases).filter(({ seat }) => isQualified(seat, group));
+  return Math.max(0, ...able.map(({ seat }) => seat.memoryBytes));
 }
 
 /** Who could do what, leaving aside how busy they are. */

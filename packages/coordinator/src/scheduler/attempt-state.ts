@@ -22,14 +22,21 @@ export const ATTEMPT_STATES = [
 export type AttemptState = (typeof ATTEMPT_STATES)[number];
 
 /** What may end an attempt: a worker's outcome, or the coordinator itself. */
-export type AttemptEvent = "accepted" | "withdrawn" | "lost" | "refused" | BuildOutcome;
+export type AttemptEvent =
+  | "accepted"
+  | "withdrawn"
+  | "lost"
+  | "refused"
+  /** Out of memory, and no worker could give more. */
+  | "memory-exceeded"
+  | BuildOutcome;
 
 const running = {
   built: "built",
   build_failed: "build_failed",
   timeout: "timeout",
-  // No larger allocation exists that another attempt could get.
-  out_of_memory: "max_memory_exceeded",
+  out_of_memory: "out_of_memory",
+  "memory-exceeded": "max_memory_exceeded",
   cancelled: "cancelled",
   client_error: "client_error",
   internal_error: "internal_error",
@@ -51,7 +58,7 @@ export const attemptTransitions: TransitionTable<AttemptState, AttemptEvent> = {
   internal_error: {},
 };
 
-/** What the end of an attempt means for its build. A cancelled attempt whose build was not aborted came to no verdict: its worker was stopped. */
+/** What the end of an attempt means for its build, unless it can have more memory. A cancelled attempt whose build was not aborted came to no verdict: its worker was stopped. */
 export const buildEventOfOutcome: Readonly<Record<BuildOutcome, BuildEvent>> = {
   built: "built",
   build_failed: "failed",

@@ -8,6 +8,7 @@ export interface BuildSeat {
   readonly organizations: ReadonlySet<OrganizationId>;
   readonly systems: ReadonlySet<string>;
   readonly features: ReadonlySet<string>;
+  readonly memoryBytes: number;
   /** Builds that would start at once. */
   readonly freeSlots: number;
   /** Builds that it may get on top, to fetch their inputs while others still build. */
@@ -27,7 +28,8 @@ export function isQualified(seat: BuildSeat, group: ReadyGroup): boolean {
     seat.organizations.has(group.organization) &&
     // Builds of this system run inside Nix itself, on any machine.
     (group.system === "builtin" || seat.systems.has(group.system)) &&
-    group.requiredFeatures.every((feature) => seat.features.has(feature))
+    group.requiredFeatures.every((feature) => seat.features.has(feature)) &&
+    (group.memoryBytes === null || group.memoryBytes <= seat.memoryBytes)
   );
 }
 

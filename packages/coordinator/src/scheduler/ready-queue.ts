@@ -8,6 +8,8 @@ export interface ReadyBuild {
   readonly organization: OrganizationId;
   readonly system: string;
   readonly requiredFeatures: readonly string[];
+  /** Memory that the worker has to have; null for any. */
+  readonly memoryBytes: number | null;
   /** Higher goes first. */
   readonly priority: number;
   /** Longest known chain of builds that wait for this one. */
@@ -29,6 +31,8 @@ export interface ReadyGroup {
   readonly organization: OrganizationId;
   readonly system: string;
   readonly requiredFeatures: readonly string[];
+  /** Memory that the worker has to have; null for any. */
+  readonly memoryBytes: number | null;
 }
 
 /** More declined builds than these are not stepped over in one choice; the rest has its turn when a decline has been forgotten. */
@@ -122,11 +126,12 @@ export class ReadyQueue {
   }
 
   #groupOf(build: ReadyGroup): Group {
-    const key = `${build.organization} ${build.system} ${build.requiredFeatures.join(" ")}`;
+    const { organization, system, requiredFeatures, memoryBytes } = build;
+    const key = `${organization} ${system} ${memoryBytes ?? ""} ${requiredFeatures.join(" ")}`;
     let group = this.#groups.get(key);
     if (group === undefined) {
-      const { organization, system, requiredFeatures } = build;
-      group = { organization, system, requiredFeatures, heap: new Heap(goesBefore), size: 0 };
+      const heap = new Heap(goesBefore);
+      group = { organization, system, requiredFeatures, memoryBytes, heap, size: 0 };
       this.#groups.set(key, group);
     }
     return group;

@@ -24,7 +24,12 @@ export type EvaluationNeed =
   | { phase: "fetch" | "eval" }
   | {
       phase: "building";
-      builds: { system: string; requiredFeatures: string[]; count: number }[];
+      builds: {
+        system: string;
+        requiredFeatures: string[];
+        memoryBytes: number | null;
+        count: number;
+      }[];
       hasRunning: boolean;
     };
 
@@ -46,8 +51,7 @@ export function waitingReason(
       : { kind: "eval_workers", capability: phase, connected_workers: connected.length };
   }
   const unmet = need.builds.filter(
-    ({ system, requiredFeatures }) =>
-      !connected.some(({ seat }) => isQualified(seat, { organization, system, requiredFeatures })),
+    (builds) => !connected.some(({ seat }) => isQualified(seat, { organization, ...builds })),
   );
   // As long as one build can go on, the evaluation does.
   if (unmet.length === 0 || unmet.length < need.builds.length || need.hasRunning) return null;

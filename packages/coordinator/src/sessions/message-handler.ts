@@ -211,9 +211,11 @@ export class MessageHandler {
   /** The next message does not wait until the answer is durable. */
   async #buildResult(session: Session, message: Result, result: BuildResult): Promise<void> {
     const { builds, background, flushed, leases, wake } = this.#options;
-    const { id: worker, publicKey: workerKey } = session;
+    const { id: worker, publicKey: workerKey, memoryBytes, maxConcurrentBuilds } = session;
+    const memoryShareBytes = memoryBytes / Math.max(1, maxConcurrentBuilds);
     const { fencing } = message;
-    const answer = await takeBuildResult(builds, { worker, workerKey, fencing, result });
+    const facts = { worker, workerKey, memoryShareBytes, fencing, result };
+    const answer = await takeBuildResult(builds, facts);
     if ("awaitsInputsOf" in answer) {
       // It takes no room from the builds that it waits for.
       leases.setPhase(fencing, "signing");

@@ -22,6 +22,7 @@ export class Session implements ConnectedWorker {
   readonly systems: ReadonlySet<string>;
   readonly features: ReadonlySet<string>;
   readonly maxConcurrentBuilds: number;
+  readonly memoryBytes: number;
   readonly link: Link;
   readonly #version: number;
   /** Bearer token for bulk transfers, as long as the session lasts. */
@@ -44,6 +45,7 @@ export class Session implements ConnectedWorker {
     this.systems = new Set(hello.systems);
     this.features = new Set(hello.systemFeatures);
     this.maxConcurrentBuilds = hello.maxConcurrentBuilds;
+    this.memoryBytes = hello.memoryBytes;
     this.#version = admitted.version;
     this.#isDraining = hello.isDraining;
     this.#authorization = NOTHING;
