@@ -91,6 +91,7 @@ export {
   type AssignmentResult,
 } from "./messages/shared.ts";
 export {
+  MAX_LOG_BYTES,
   helloSchema,
   authSchema,
   acceptSchema,

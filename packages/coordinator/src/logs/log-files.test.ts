@@ -10,13 +10,14 @@ let dataDir: string;
 let logs: LogFiles;
 const ended = new Map<number, number>();
 
-async function openLogs(): Promise<LogFiles> {
+async function openLogs(maxBytes?: number): Promise<LogFiles> {
   const attempts = {
     isEnded: (n: number) => ended.has(n),
     logBytes: (n: number) => ended.get(n) ?? 0,
     recordSize: (n: number, bytes: number) => Promise.resolve(void ended.set(n, bytes)),
   };
-  return LogFiles.open({ dataDir, attempts, logger: createLogger("silent") });
+  const limit = maxBytes === undefined ? {} : { maxBytes };
+  return LogFiles.open({ dataDir, attempts, logger: createLogger("silent"), ...limit });
 }
 
 function end(attempt: number): void {
@@ -66,6 +67,16 @@ test("whatever is sent again and in whatever pieces, the log is the text", async
     ),
     { numRuns: 30 },
   );
+});
+
+test("a log that is too long is stored up to the limit, and the rest is taken as if it were", async () => {
+  await logs[Symbol.asyncDispose]();
+  logs = await openLogs(10);
+  expect(await logs.append(1, 0, "123456")).toBe(6);
+  expect(await logs.append(1, 6, "789012")).toBe(12);
+  expect(await logs.append(1, 12, "345")).toBe(15);
+  expect(await collect(logs.text(1))).toBe("1234567890");
+  expect(await logs.append(2, 0, "another")).toBe(7);
 });
 
 test("a follower gets what was there, what is appended, and ends with the attempt", async () => {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { CompressStream } from "zstd-napi";
 import { ZstdDecoder } from "../intake/zstd-decoder.ts";
+import { MAX_LOG_BYTES } from "@gradient/protocol";
 import type { Logger } from "../logger.ts";
 import type { Logs } from "../ports.ts";
 import { LogFeed } from "./log-feed.ts";
@@ -26,6 +27,7 @@ export interface AttemptLogs {
  */
 export class LogFiles implements Logs, AsyncDisposable {
   readonly #folder: string;
+  readonly #maxBytes: number;
   readonly #attempts: AttemptLogs;
   readonly #logger: Logger;
   readonly #feeds = new Map<number, LogFeed>();
@@ -34,8 +36,9 @@ export class LogFiles implements Logs, AsyncDisposable {
   /** One thing after the other for each attempt. */
   readonly #tails = new Map<number, Promise<unknown>>();
 
-  private constructor(folder: string, attempts: AttemptLogs, logger: Logger) {
+  private constructor(folder: string, maxBytes: number, attempts: AttemptLogs, logger: Logger) {
     this.#folder = folder;
+    this.#maxBytes = maxBytes;
     this.#attempts = attempts;
     this.#logger = logger;
   }
@@ -44,33 +47,38 @@ export class LogFiles implements Logs, AsyncDisposable {
     dataDir: string;
     attempts: AttemptLogs;
     logger: Logger;
+    /** Of one log; what comes after it is not stored. */
+    maxBytes?: number;
   }): Promise<LogFiles> {
+    const { attempts, logger, maxBytes = MAX_LOG_BYTES } = options;
     const folder = join(options.dataDir, "log");
     await mkdir(folder, { recursive: true });
-    const files = new LogFiles(folder, options.attempts, options.logger);
+    const files = new LogFiles(folder, maxBytes, attempts, logger);
     for (const name of await readdir(folder)) {
       const attempt = Number(/^(\d+)\.log$/.exec(name)?.[1]);
       // The process ended between the end of an attempt and the compression of its log.
-      if (Number.isSafeInteger(attempt) && options.attempts.isEnded(attempt)) files.finish(attempt);
+      if (Number.isSafeInteger(attempt) && attempts.isEnded(attempt)) files.finish(attempt);
     }
     return files;
   }
 
   /**
    * Stores a piece of text that begins at byte `offset`. What is there already is skipped; a piece beyond the end is not stored.
-   * Resolves to the number of bytes that are stored now: the next piece has to begin there.
+   * Resolves to the number of bytes that are stored now: the next piece has to begin there. Beyond the limit nothing is stored, and the
+   * answer is as if it were, so that whoever sends has nothing to send again.
    */
   async append(attempt: number, offset: number, text: string): Promise<number> {
     return this.#inOrder(attempt, async () => {
       const feed = await this.#feedOf(attempt);
       const bytes = Buffer.from(text);
-      if (feed.isFinished || offset > feed.size || offset + bytes.length <= feed.size)
-        return feed.size;
-      const fresh = bytes.subarray(feed.size - offset);
+      const end = offset + bytes.length;
+      if (feed.size >= this.#maxBytes && end > feed.size) return end;
+      if (feed.isFinished || offset > feed.size || end <= feed.size) return feed.size;
+      const fresh = bytes.subarray(feed.size - offset, this.#maxBytes - offset);
       const handle = await this.#handleOf(attempt);
       await writeAt(handle, fresh, feed.size);
       feed.grow(fresh.length);
-      return feed.size;
+      return end;
     });
   }
 

@@ -60,6 +60,9 @@ export const progressSchema = z.object({
   at: z.int(),
 });
 
+/** A coordinator stores no more of one log. Workers leave out the middle of a longer one themselves. */
+export const MAX_LOG_BYTES = 65 * 1024 * 1024;
+
 /** A piece of a build's log. `offset` counts bytes of UTF-8 from the start of the log, so sending twice is harmless. */
 export const logSchema = z.object({
   type: z.literal("log"),

@@ -262,6 +262,7 @@ export class Assignments {
       const cause: unknown = controller.signal.aborted ? controller.signal.reason : error;
       if (!(cause instanceof WorkerError))
         logger.error({ err: error }, "job failed by a fault of the worker");
+      entry.log.close();
       return failedResult(entry.record, {
         failure: failureOf(cause),
         batches: entry.progress.batches,

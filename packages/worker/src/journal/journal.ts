@@ -139,6 +139,7 @@ async function restore(
 
 async function finishInterrupted(entry: JournalEntry, logger: Logger): Promise<void> {
   const { record, progress, log } = entry;
+  log.close();
   const result: AssignmentResult = interruptedResult(record, progress, log.size);
   await entry.finish(result);
   logger.warn(

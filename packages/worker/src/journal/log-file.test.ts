@@ -1,5 +1,7 @@
+import { readdir, readFile, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
 import { temporaryDirectory } from "../testing/temporary-directory.ts";
 import { LogFile } from "./log-file.ts";
 
@@ -51,4 +53,120 @@ test("a log that cannot be written takes no more and says why", async () => {
   expect(log.size).toBe(0);
   log.append("more\n");
   log.close();
+});
+
+describe("a log that is too long", () => {
+  const limits = { headBytes: 1000, tailBytes: 300 };
+
+  async function write(path: string, lines: readonly string[]): Promise<LogFile> {
+    const log = new LogFile(path, 0, limits);
+    for (const line of lines) {
+      log.append(line);
+      log.flush();
+    }
+    return log;
+  }
+
+  const numbered = (count: number): string[] =>
+    Array.from({ length: count }, (_, index) => `line ${index} é\n`);
+
+  /** Head, number of bytes left out, tail. */
+  function split(text: string): { head: string; leftOut: number; tail: string } {
+    const match = /\[(\d+) bytes of the log were left out here: it was too long\]\n/.exec(text);
+    if (match === null) return { head: text, leftOut: 0, tail: "" };
+    const tail = text.slice(match.index + match[0].length);
+    return { head: text.slice(0, match.index), leftOut: Number(match[1]), tail };
+  }
+
+  test("keeps its first and its last lines, and says between them how many bytes are missing", async () => {
+    const directory = await temporaryDirectory();
+    const lines = numbered(1000);
+    const log = await write(join(directory, "log"), lines);
+    expect(log.size).toBeLessThanOrEqual(limits.headBytes);
+    const before = (await log.read(0, 2000)).text;
+    log.close();
+    const text = await readFile(join(directory, "log"), "utf8");
+    expect(log.size).toBe(Buffer.byteLength(text));
+    // What was there, and may have been sent, is as it was.
+    expect(text.startsWith(before)).toBe(true);
+    const { head, leftOut, tail } = split(text);
+    expect(lines.join("").startsWith(head)).toBe(true);
+    expect(lines.join("").endsWith(tail)).toBe(true);
+    expect(Buffer.byteLength(head + tail) + leftOut).toBe(Buffer.byteLength(lines.join("")));
+    expect(tail.endsWith("line 999 é\n")).toBe(true);
+    expect(Buffer.byteLength(tail)).toBeGreaterThan(limits.tailBytes / 2);
+    expect(await readdir(directory)).toEqual(["log"]);
+  });
+
+  test("but no longer than both together is whole", async () => {
+    const path = join(await temporaryDirectory(), "log");
+    const lines = numbered(100);
+    expect(Buffer.byteLength(lines.join(""))).toBeGreaterThan(limits.headBytes);
+    (await write(path, lines)).close();
+    expect(await readFile(path, "utf8")).toBe(lines.join(""));
+  });
+
+  test("of one endless line is cut between characters", async () => {
+    const path = join(await temporaryDirectory(), "log");
+    const log = await write(path, Array<string>(500).fill("€𝄞é"));
+    log.close();
+    const { head, leftOut, tail } = split(await readFile(path, "utf8"));
+    expect(`${head}${tail}`).not.toContain("\ufffd");
+    // The line in the middle has a line of its own.
+    expect(Buffer.byteLength(head.trimEnd() + tail) + leftOut).toBe(500 * 9);
+  });
+
+  test("takes no more room on disk than its limits while it grows", async () => {
+    const directory = await temporaryDirectory();
+    await write(join(directory, "log"), numbered(5000));
+    const files = await readdir(directory);
+    const bytes = await Promise.all(files.map((name) => readFile(join(directory, name))));
+    const total = bytes.reduce((sum, { length }) => sum + length, 0);
+    expect(total).toBeLessThanOrEqual(limits.headBytes + 2 * limits.tailBytes);
+  });
+
+  test("whose process was killed is completed by the next one, also when that is killed in between", async () => {
+    const directory = await temporaryDirectory();
+    const path = join(directory, "log");
+    const log = await write(path, numbered(1000));
+    const segments = (await readdir(directory)).filter((name) => name !== "log");
+    const kept = await Promise.all(segments.map((name) => readFile(join(directory, name))));
+    const again = new LogFile(path, log.size, limits);
+    again.close();
+    const whole = await readFile(path);
+    expect(split(whole.toString()).leftOut).toBeGreaterThan(0);
+    // As if it had come half way.
+    await truncate(path, whole.length - 100);
+    for (const [index, name] of segments.entries())
+      await writeFile(join(directory, name), kept[index] ?? "");
+    const third = new LogFile(path, whole.length - 100, limits);
+    third.close();
+    expect(await readFile(path)).toEqual(whole);
+    expect(third.size).toBe(whole.length);
+  });
+
+  test("whatever is written in whatever pieces, nothing is lost without being counted", async () => {
+    const directory = await temporaryDirectory();
+    let run = 0;
+    const pieces = fc.array(
+      fc.string({ unit: fc.constantFrom("a", "é", "€", "𝄞", "\n"), maxLength: 400 }),
+    );
+    await fc.assert(
+      fc.asyncProperty(pieces, async (texts) => {
+        const path = join(directory, `log${(run += 1)}`);
+        const log = await write(path, texts);
+        log.close();
+        const all = texts.join("");
+        const file = all === "" ? "" : await readFile(path, "utf8");
+        const { head, leftOut, tail } = split(file);
+        const isCut = leftOut > 0 && !all.startsWith(head);
+        const start = isCut ? head.slice(0, -1) : head;
+        expect(all.startsWith(start)).toBe(true);
+        expect(all.endsWith(tail)).toBe(true);
+        expect(Buffer.byteLength(start + tail) + leftOut).toBe(Buffer.byteLength(all));
+        expect(log.size).toBe(Buffer.byteLength(file));
+      }),
+      { numRuns: 60 },
+    );
+  });
 });

@@ -1,5 +1,17 @@
 import { closeSync, openSync, writeSync } from "node:fs";
 import { open } from "node:fs/promises";
+import { wholeCharacters, wholeLines } from "./characters.ts";
+import { LogTail } from "./log-tail.ts";
+
+/** How much is kept of a log. What lies between is left out. */
+export interface LogLimits {
+  readonly headBytes: number;
+  readonly tailBytes: number;
+}
+
+const MEBIBYTE = 1024 * 1024;
+/** Together less than `MAX_LOG_BYTES` of the protocol, which a coordinator stores of one log. */
+const LOG_LIMITS: LogLimits = { headBytes: 48 * MEBIBYTE, tailBytes: 16 * MEBIBYTE };
 
 /** A piece of the log that begins at a byte offset. */
 export interface LogPiece {
@@ -9,20 +21,24 @@ export interface LogPiece {
 
 /**
  * The log of one assignment, appended on disk and read back by whoever sends it. The file is the only copy:
- * a build that logs faster than the coordinator takes it fills no memory.
+ * a build that logs faster than the coordinator takes it fills no memory. Nor does it fill the disk: beyond the limit only the last
+ * bytes are kept, apart, and join the file when it is closed. What is in the file never changes.
  */
 export class LogFile {
   readonly #path: string;
+  readonly #limits: LogLimits;
   #descriptor: number | null = null;
   #size: number;
   #pending: string[] = [];
   #flush: NodeJS.Immediate | null = null;
   #onGrow: () => void = () => undefined;
   #failure: unknown = null;
+  #tail: LogTail | null = null;
 
-  constructor(path: string, size: number) {
+  constructor(path: string, size: number, limits: LogLimits = LOG_LIMITS) {
     this.#path = path;
     this.#size = size;
+    this.#limits = limits;
   }
 
   /** Bytes that can be read. */
@@ -55,16 +71,33 @@ export class LogFile {
     const bytes = Buffer.from(this.#pending.join(""));
     this.#pending = [];
     try {
-      this.#descriptor ??= openSync(this.#path, "a", 0o600);
-      for (let at = 0; at < bytes.length;) {
-        const written = writeSync(this.#descriptor, bytes, at);
-        at += written;
-        this.#size += written;
-      }
+      this.#store(bytes);
     } catch (error) {
       this.#failure = error;
     }
     this.#onGrow();
+  }
+
+  #store(bytes: Buffer): void {
+    if (this.#tail === null) {
+      const room = this.#limits.headBytes - this.#size;
+      const head = bytes.length <= room ? bytes : wholeLines(bytes.subarray(0, room));
+      this.#write(head);
+      if (head.length === bytes.length) return;
+      this.#tail = new LogTail(this.#path, this.#size, this.#limits.tailBytes);
+      this.#tail.append(bytes.subarray(head.length));
+    } else {
+      this.#tail.append(bytes);
+    }
+  }
+
+  #write(bytes: Buffer): void {
+    this.#descriptor ??= openSync(this.#path, "a", 0o600);
+    for (let at = 0; at < bytes.length;) {
+      const written = writeSync(this.#descriptor, bytes, at);
+      at += written;
+      this.#size += written;
+    }
   }
 
   /** At most `maxBytes` from `offset` on, cut between characters. Empty at the end. */
@@ -81,26 +114,26 @@ export class LogFile {
     }
   }
 
+  /** Nothing follows: the file is complete, also one that another process began and left. */
   close(): void {
     this.flush();
     if (this.#descriptor !== null) closeSync(this.#descriptor);
     this.#descriptor = null;
+    try {
+      this.#complete();
+    } catch (error) {
+      this.#failure ??= error;
+    }
   }
-}
 
-/** The bytes without a character that is cut at their end. */
-function wholeCharacters(bytes: Buffer): Buffer {
-  // The first byte of a UTF-8 sequence lies at most 3 bytes before its last one (RFC 3629).
-  for (let back = 1; back <= Math.min(4, bytes.length); back++) {
-    const byte = bytes[bytes.length - back] ?? 0;
-    if ((byte & 0b1100_0000) === 0b1000_0000) continue;
-    return sequenceLength(byte) > back ? bytes.subarray(0, bytes.length - back) : bytes;
+  #complete(): void {
+    const { headBytes, tailBytes } = this.#limits;
+    // A head that is full ends at most one line, and one write, before its limit.
+    const isNearLimit = this.#size > headBytes / 2;
+    this.#tail ??= isNearLimit ? LogTail.find(this.#path, tailBytes) : null;
+    if (this.#tail === null) return;
+    this.#size = this.#tail.complete();
+    this.#tail = null;
+    this.#onGrow();
   }
-  return bytes;
-}
-
-function sequenceLength(first: number): number {
-  if (first >= 0xf0) return 4;
-  if (first >= 0xe0) return 3;
-  return first >= 0xc0 ? 2 : 1;
 }

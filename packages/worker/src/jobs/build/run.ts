@@ -45,7 +45,7 @@ export async function runBuild(spec: BuildSpec, job: Job, tools: BuildTools): Pr
     verdictOfError(job.signal.aborted ? job.signal.reason : error),
   );
   const { log } = job.entry;
-  log.flush();
+  log.close();
   if (log.failure !== null) job.logger.error({ error: log.failure }, "log could not be written");
   return {
     kind: "build",
