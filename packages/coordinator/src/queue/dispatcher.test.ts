@@ -9,7 +9,6 @@ test("what was picked before a failure of the database is given out in a later r
   await using scene = await openScene({ clock, findCredentials });
   const { farm, organization, worker } = scene;
   const { kysely } = farm.database;
-  await worker.drop();
   const plain = await farm.addProject(organization.id);
   const secret = await farm.addProject(organization.id);
   await kysely
@@ -18,14 +17,18 @@ test("what was picked before a failure of the database is given out in a later r
     .where("id", "=", secret)
     .execute();
   const first = await farm.farm.evaluations.start({ projectId: plain, triggeredBy: null });
-  await clock.advance(10);
+  const { assignment, fencing } = await worker.next("offer");
+  // It gets nothing for a second, so that both are picked in the same round.
+  worker.send({ type: "decline", assignment, fencing, reason: "not now" });
+  await worker.settle();
   const refused = await farm.farm.evaluations.start({ projectId: secret, triggeredBy: null });
   // The evaluation without credentials cannot even be failed.
   await sql`
-    create trigger full before update on evaluations when new.id = ${sql.lit(refused)}
+    create trigger full before update on evaluations
+    when new.id = ${sql.lit(refused)} and new.state = 'Failed'
     begin select raise(abort, 'database or disk is full'); end
   `.execute(kysely);
-  await worker.connect();
+  await clock.advance(1500);
   await worker.settle();
   expect(worker.pending("offer")).toBe(0);
   await sql`drop trigger full`.execute(kysely);

@@ -42,7 +42,9 @@ export interface SweepOptions {
 export class Sweep implements AsyncDisposable {
   readonly #options: SweepOptions;
   #timer: Disposable | null = null;
-  #running: Promise<void> = Promise.resolve();
+  #running: Promise<void> | null = null;
+  /** Its time has come while the last one still ran. */
+  #isDue = false;
   #lastAt: number;
   #cleanedAt = 0;
 
@@ -95,19 +97,26 @@ export class Sweep implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#timer?.[Symbol.dispose]();
     this.#timer = null;
+    this.#isDue = false;
     await this.#running;
   }
 
   #arm(): void {
-    const { clock, intervalMs, logger } = this.#options;
+    const { clock, intervalMs } = this.#options;
     this.#timer = clock.after(intervalMs, () => {
-      this.#running = this.run()
-        .catch((error: unknown) => {
-          logger.error({ err: error }, "a sweep failed; the next one tries again");
-        })
-        .then(() => {
-          if (this.#timer !== null) this.#arm();
-        });
+      this.#arm();
+      this.#isDue = true;
+      this.#running ??= this.#runWhileDue();
     });
+  }
+
+  async #runWhileDue(): Promise<void> {
+    while (this.#isDue) {
+      this.#isDue = false;
+      await this.run().catch((error: unknown) => {
+        this.#options.logger.error({ err: error }, "a sweep failed; the next one tries again");
+      });
+    }
+    this.#running = null;
   }
 }
