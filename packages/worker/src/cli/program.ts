@@ -2,6 +2,7 @@ import { Command, CommanderError, Option } from "@commander-js/extra-typings";
 import type { ConfigSources } from "../config/load.ts";
 import { CONFIG_FILE, SETTINGS, type SettingKey } from "../config/settings.ts";
 import { UserError } from "../errors.ts";
+import { check } from "./check.ts";
 import { printWorkerId } from "./id.ts";
 import { run } from "./run.ts";
 
@@ -11,6 +12,8 @@ type Environment = Readonly<Record<string, string | undefined>>;
 export interface Invocation {
   readonly sources: ConfigSources;
   readonly environment: Environment;
+  /** For commands that have `--json`. */
+  readonly isJson: boolean;
 }
 
 /** Runs the command line. Resolves to the process's exit code; tells what went wrong on standard error. */
@@ -19,8 +22,12 @@ export async function main(
   environment: Environment = process.env,
 ): Promise<number> {
   try {
-    await createProgram(environment).parseAsync(argv);
-    return 0;
+    let exitCode = 0;
+    const program = createProgram(environment, (code) => {
+      exitCode = code;
+    });
+    await program.parseAsync(argv);
+    return exitCode;
   } catch (error) {
     // Help, and mistakes in flags: commander has printed its text already.
     if (error instanceof CommanderError) return error.exitCode;
@@ -34,7 +41,7 @@ function describe(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
-function createProgram(environment: Environment): Command {
+function createProgram(environment: Environment, exit: (code: number) => void): Command {
   const program = new Command("gradient-worker")
     .description("fetches, evaluates, builds, measures, signs and uploads for a coordinator")
     .exitOverride();
@@ -49,6 +56,13 @@ function createProgram(environment: Environment): Command {
     ["stateDir", "workerId"],
     printWorkerId,
   );
+  addCommand(
+    program,
+    "check",
+    "look at this machine as a worker would, and say what to change; exit code 0 when a worker can run",
+    all,
+    async (invocation) => exit(await check(invocation)),
+  ).option("--json", "print one JSON object");
   return program;
 
   function addCommand(
@@ -57,7 +71,7 @@ function createProgram(environment: Environment): Command {
     description: string,
     keys: readonly SettingKey[],
     action: (invocation: Invocation) => Promise<void>,
-  ): void {
+  ): Command {
     const command = parent.command(name).description(description);
     command.addOption(
       new Option(
@@ -69,15 +83,18 @@ function createProgram(environment: Environment): Command {
     command.action(async () => {
       const flags: Partial<Record<SettingKey, string>> = {};
       const given = command.opts() as Readonly<Record<string, string | undefined>>;
+      const isJson = "json" in given;
       for (const [key, attribute] of options) {
         const value = given[attribute];
         if (value !== undefined) flags[key] = value;
       }
       await action({
         environment,
+        isJson,
         sources: { flags, env: environment, configFile: given["config"] },
       });
     });
+    return command;
   }
 }
 

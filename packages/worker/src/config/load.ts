@@ -47,10 +47,16 @@ const configSchema = z.object({
   logLevel: z.enum(LOG_LEVELS).default("info"),
 } satisfies Record<SettingKey, z.ZodType>);
 
+const checkSchema = configSchema.extend({
+  server: configSchema.shape.server.nullable().default(null),
+});
 const identitySchema = configSchema.pick({ stateDir: true, workerId: true });
 
 /** Settings of the daemon. null where the machine decides. */
 export type WorkerConfig = Readonly<z.infer<typeof configSchema>>;
+
+/** Settings of the daemon, of which none has to be given. */
+export type CheckConfig = Readonly<z.infer<typeof checkSchema>>;
 
 /** The settings that `gradient-worker id` needs. */
 export type IdentityConfig = Readonly<z.infer<typeof identitySchema>>;
@@ -72,6 +78,11 @@ export function loadConfig(sources: ConfigSources): WorkerConfig {
     );
   }
   return Object.freeze(config);
+}
+
+/** As `loadConfig`, for a look at what is configured. */
+export function loadCheckConfig(sources: ConfigSources): CheckConfig {
+  return Object.freeze(parse(checkSchema, sources));
 }
 
 /** As `loadConfig`, for what needs no coordinator. */

@@ -58,7 +58,8 @@ export function withNixConfig(
   return { ...environment, NIX_CONFIG: config.join("\n") };
 }
 
-function nixEnvironment(settings: NixSettings): Record<string, string> {
+/** Environment of every program of Nix. */
+export function nixEnvironment(settings: NixSettings): Record<string, string> {
   const environment: Record<string, string> = {};
   for (const [name, value] of Object.entries(settings.environment)) {
     if (value !== undefined && PASSED_VARIABLES.test(name)) environment[name] = value;

@@ -12,6 +12,11 @@ const SERVER_MAGIC = 0x6478696f;
 /** 1.34 has buildPathsWithResults; 1.38 would add only the exchange of feature names. */
 const OLDEST_MINOR = 34;
 const NEWEST_MINOR = 37;
+/** 0 is for "unknown". */
+const TRUST = new Map([
+  [1, true],
+  [2, false],
+]);
 const HANDSHAKE_TIMEOUT_MS = 30_000;
 const FRAME_BYTES = 64 * 1024;
 
@@ -38,6 +43,7 @@ export class DaemonConnection implements AsyncDisposable {
   readonly #reader: ByteReader;
   #minor = NEWEST_MINOR;
   #version = "";
+  #isTrusted: boolean | null = null;
   #isBroken = false;
   #servingPid: number | null = null;
 
@@ -89,6 +95,11 @@ export class DaemonConnection implements AsyncDisposable {
   /** Version of the Nix at the other end. */
   get version(): string {
     return this.#version;
+  }
+
+  /** Whether the store takes from us what nobody has signed; null when this version of Nix does not tell. */
+  get isTrusted(): boolean | null {
+    return this.#isTrusted;
   }
 
   get isUsable(): boolean {
@@ -151,7 +162,7 @@ export class DaemonConnection implements AsyncDisposable {
     // Two fields that have lost their meaning: CPU affinity and reserved space.
     await this.#write(new Request().number(0).number(0).bytes());
     this.#version = await reader.string();
-    if (this.#minor >= 35) await reader.number(); // whether we are trusted
+    if (this.#minor >= 35) this.#isTrusted = TRUST.get(await reader.number()) ?? null;
     await readFrames(reader, {});
   }
 

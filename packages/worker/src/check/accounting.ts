@@ -1,0 +1,63 @@
+import { readFile } from "node:fs/promises";
+import path from "node:path";
+import type { UsageRecord } from "@gradient/protocol";
+import type { UsageMeters } from "../ports.ts";
+import { findHierarchies, type Hierarchy } from "../usage/hierarchies.ts";
+import { canWrite, exists } from "./directories.ts";
+import type { Findings } from "./finding.ts";
+
+/** Version 1 controllers that the worker's groups need. */
+const NEEDED = ["cpu", "cpuacct", "memory", "pids", "blkio"];
+const DELEGATE =
+  "run the worker as root, or as a service with Delegate=yes, with the control groups mounted writable";
+
+/** Which control groups can be seen and used from here. */
+export async function checkGroups(findings: Findings): Promise<void> {
+  const hierarchies = await findHierarchies("/proc").catch((): Hierarchy[] => []);
+  const used = hierarchies.filter(
+    ({ version, controllers }) =>
+      version === 2 || controllers.some((each) => NEEDED.includes(each)),
+  );
+  const writable: string[] = [];
+  const closed: string[] = [];
+  for (const hierarchy of used) {
+    // A mount may lie below another one, which hides it.
+    if (!(await exists(path.join(hierarchy.directory, "cgroup.procs")))) continue;
+    const isWritable = await canWrite(hierarchy.directory);
+    (isWritable ? writable : closed).push(await describeHierarchy(hierarchy));
+  }
+  if (writable.length + closed.length === 0) {
+    findings.warning("control groups", "none can be seen", DELEGATE);
+  } else if (closed.length === 0) findings.ok("control groups", writable.join("; "));
+  else findings.warning("control groups", `not writable: ${closed.join("; ")}`, DELEGATE);
+}
+
+async function describeHierarchy({ version, controllers, directory }: Hierarchy): Promise<string> {
+  if (version === 1) return `version 1: ${controllers.join(", ")}`;
+  const offered = await readFile(path.join(directory, "cgroup.controllers"), "utf8").catch(
+    () => "",
+  );
+  const named = offered.split(/\s+/).filter((word) => word !== "");
+  return `version 2 (${directory}): ${named.join(", ") || "no controllers"}`;
+}
+
+/** How builds are measured and bounded, and whether that was so with a real one. */
+export function checkMeters(
+  findings: Findings,
+  { mode }: UsageMeters,
+  trial: UsageRecord | null,
+): void {
+  const change = mode.advice.join("; ") || DELEGATE;
+  const seen = trial === null ? "" : ", seen on a real build";
+  const found = `CPU ${mode.cpu}, memory ${mode.memory}, from ${mode.source}`;
+  if (trial?.cpuQuality === "none") {
+    findings.warning("measuring", `${found}, but a real build could not be measured`, change);
+  } else if (mode.cpu === "exact" && mode.memory === "exact") {
+    findings.ok("measuring", `${found}${seen}`);
+  } else findings.warning("measuring", `${found}${seen}`, change);
+  const limits = Object.entries(mode.limits);
+  const held = limits.flatMap(([name, isHeld]) => (isHeld ? [name] : []));
+  const enforced = `enforced: ${held.join(", ") || "none"}`;
+  if (held.length === limits.length) findings.ok("limits", enforced);
+  else findings.warning("limits", enforced, change);
+}

@@ -1,0 +1,48 @@
+import { access, constants, stat } from "node:fs/promises";
+import path from "node:path";
+
+/** The directory itself, or the one above it that is there and would hold it. */
+export async function nearestDirectory(directory: string): Promise<string> {
+  for (let place = path.resolve(directory); ; place = path.dirname(place)) {
+    if (await isDirectory(place)) return place;
+    if (place === path.dirname(place)) return place;
+  }
+}
+
+export async function exists(place: string): Promise<boolean> {
+  return access(place).then(
+    () => true,
+    () => false,
+  );
+}
+
+async function isDirectory(place: string): Promise<boolean> {
+  return stat(place).then(
+    (facts) => facts.isDirectory(),
+    () => false,
+  );
+}
+
+/** Whether files can be made in it. False on a file system that is mounted read-only, too. */
+export async function canWrite(directory: string): Promise<boolean> {
+  return access(directory, constants.W_OK | constants.X_OK).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** Whether a directory can be entered, or a program run. */
+export async function canEnterOrRun(place: string): Promise<boolean> {
+  return access(place, constants.X_OK).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** Whether a device can be opened for reading and writing. */
+export async function canUse(device: string): Promise<boolean> {
+  return access(device, constants.R_OK | constants.W_OK).then(
+    () => true,
+    () => false,
+  );
+}
