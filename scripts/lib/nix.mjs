@@ -4,7 +4,8 @@ import { SetupError } from "./setup-error.mjs";
 /** Programs of Nix that the farm and its tests start. */
 export const nixPrograms = ["nix", "nix-store", "nix-instantiate"];
 
-const OLDEST = { major: 2, minor: 4 };
+/** The first whose daemon answers a build with its result (worker protocol 1.34). */
+const OLDEST = { major: 2, minor: 8 };
 
 /** As many builds can run at once as root; Nix's own installer makes so many, too. */
 const BUILD_USERS = 10;
@@ -27,7 +28,7 @@ export function parseNixVersion(text) {
   return /\(.*Nix.*\) (\d+\.\d+\S*)/.exec(text)?.[1];
 }
 
-/** Versions from 2.4 on. */
+/** Versions from 2.8 on. */
 export function isNewEnough(version) {
   const [major = 0, minor = 0] = version.split(".").map((part) => Number.parseInt(part, 10));
   return major > OLDEST.major || (major === OLDEST.major && minor >= OLDEST.minor);

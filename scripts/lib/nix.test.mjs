@@ -10,8 +10,8 @@ test("the version is read from what nix-store says of itself", () => {
   expect(parseNixVersion("command not found\n")).toBeUndefined();
 });
 
-test("2.4 is the oldest version that is used, and 2.26 is newer than 2.4", () => {
-  expect(["2.3.16", "1.11"].filter(isNewEnough)).toEqual([]);
-  const newer = ["2.4", "2.8.0", "2.26.3", "2.34.8", "3.0"];
+test("2.8 is the oldest version that is used, and 2.26 is newer than 2.8", () => {
+  expect(["2.7.0", "2.3.16", "1.11"].filter(isNewEnough)).toEqual([]);
+  const newer = ["2.8", "2.8.0", "2.26.3", "2.34.8", "3.0"];
   expect(newer.filter(isNewEnough)).toEqual(newer);
 });

@@ -8,7 +8,7 @@ import { findStaticBusybox } from "./static-busybox.mjs";
 export const requirements = {
   nix: {
     isMet: () => nixPrograms.every(hasProgram),
-    description: `Nix 2.4 or newer (${nixPrograms.join(", ")})`,
+    description: `Nix 2.8 or newer (${nixPrograms.join(", ")})`,
     packages: ["nix-bin"],
   },
   git: {

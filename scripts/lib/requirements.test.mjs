@@ -7,7 +7,7 @@ test("a machine that has everything is left alone", async () => {
 
 test("the message names all that is missing and the one command that installs it", () => {
   const message = explain([requirements.nix, requirements.busybox]);
-  expect(message).toContain("Nix 2.4 or newer (nix, nix-store, nix-instantiate)");
+  expect(message).toContain("Nix 2.8 or newer (nix, nix-store, nix-instantiate)");
   expect(message).toContain("statically linked busybox");
   expect(message).toContain("apt-get install -y --no-install-recommends nix-bin busybox-static\n");
 });
