@@ -8,7 +8,7 @@ import { type NixConfig, readNixConfig } from "../nix/nix-config.ts";
 import { ProcessError } from "../process/process-error.ts";
 import { runProcess } from "../process/run.ts";
 import { canEnterOrRun, canWrite, nearestDirectory } from "./directories.ts";
-import { Findings } from "./finding.ts";
+import type { Findings } from "./finding.ts";
 
 const TIMEOUT_MS = 30_000;
 /** The first with protocol 1.34, which builds with results. */
@@ -37,8 +37,8 @@ export async function checkNix(
   if (!(await checkProgram(findings, environment))) return null;
   try {
     const nix = await findNix(settings);
-    if (!(await checkStore(findings, nix))) return null;
     const config = await readNixConfig(nix.environment);
+    if (!(await checkStore(findings, { nix, config }))) return null;
     await checkEvaluation(findings, nix);
     return { nix, config };
   } catch (error) {
@@ -91,7 +91,7 @@ async function findProgram(name: string, searchPath: string): Promise<string | n
 }
 
 /** Opens a connection to the store, as builds do. */
-async function checkStore(findings: Findings, nix: NixInstallation): Promise<boolean> {
+async function checkStore(findings: Findings, { nix, config }: FoundNix): Promise<boolean> {
   const { daemonSocket, physicalStoreDirectory } = nix;
   const connection = await DaemonConnection.open(nix);
   const { isTrusted, version } = connection;
@@ -111,21 +111,23 @@ async function checkStore(findings: Findings, nix: NixInstallation): Promise<boo
     return true;
   }
   const found = `behind the daemon (Nix ${version}) at ${daemonSocket}`;
-  await checkTrust(findings, { nix, isTrusted, found });
+  checkTrust(findings, { trustedUsers: config?.list("trusted-users") ?? [], isTrusted, found });
   return true;
 }
 
-async function checkTrust(
+/** Daemons before Nix 2.9 do not tell: then what the machine's nix.conf says counts, which is as a rule theirs. */
+function checkTrust(
   findings: Findings,
-  { nix, isTrusted, found }: { nix: NixInstallation; isTrusted: boolean | null; found: string },
-): Promise<void> {
-  const { username } = userInfo();
-  const change = `add the line 'extra-trusted-users = ${username}' to the daemon's nix.conf and restart the daemon`;
+  store: { found: string; isTrusted: boolean | null; trustedUsers: readonly string[] },
+): void {
+  const { found, isTrusted, trustedUsers } = store;
+  const user = userName();
+  const change = `add the line 'extra-trusted-users = ${user}' to the daemon's nix.conf and restart the daemon`;
   if (isTrusted === true) findings.ok("store", `${found}, which trusts this user`);
   else if (isTrusted === false) {
     const consequence = "inputs from the coordinator's caches cannot be imported";
     findings.failure("store", `${found}, which does not trust this user: ${consequence}`, change);
-  } else if (await isListed(nix, username)) {
+  } else if (trustedUsers.includes(user) || trustedUsers.includes("*")) {
     findings.ok("store", `${found}; this user is one of its trusted-users`);
   } else {
     const doubt = "which seems not to trust this user: then nothing can be imported";
@@ -133,11 +135,13 @@ async function checkTrust(
   }
 }
 
-/** For daemons that do not tell: what the machine's nix.conf says, which is as a rule theirs. */
-async function isListed(nix: NixInstallation, username: string): Promise<boolean> {
-  const config = await readNixConfig(nix.environment);
-  const trusted = config?.list("trusted-users") ?? [];
-  return trusted.includes(username) || trusted.includes("*");
+/** Throws nothing: in containers users without an account are common. */
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return String(process.getuid?.() ?? "unknown");
+  }
 }
 
 /** Evaluation and flakes are commands of their own, with the features that the worker itself switches on. */
