@@ -10,8 +10,8 @@ const source = {
 };
 
 /**
- * What meets Nix runs once more with each further version that this machine has (`npm test` installs them): the worker's own
- * tests of it, and one evaluation through the whole farm.
+ * What meets Nix runs once more with each further version that this machine has (`npm test` installs them): the tests
+ * of its formats and of the worker's use of it, and one evaluation through the whole farm.
  */
 const furtherNix = Object.entries(nixTestEnvironments()).flatMap(([release, env]) => {
   return [
@@ -19,7 +19,7 @@ const furtherNix = Object.entries(nixTestEnvironments()).flatMap(([release, env]
       ...source,
       test: {
         name: `nix-${release}`,
-        include: ["packages/worker/src/**/*.nix.test.ts"],
+        include: ["packages/{protocol,worker}/src/**/*.nix.test.ts"],
         // What it holds against the kernel's counters is the same with every Nix, and takes long.
         exclude: ["packages/worker/src/nix/usage.nix.test.ts"],
         env,
