@@ -40,32 +40,35 @@ export async function runChecks(request: CheckRequest): Promise<Finding[]> {
 }
 
 /** Tiny builds are measured as a worker measures its builds: what was seen of them tells how good that is here. */
-async function lookAtNix({ config, environment }: CheckRequest): Promise<Look<null>> {
+async function lookAtNix({
+  config,
+  environment,
+}: CheckRequest): Promise<Pick<Look<unknown>, "findings">> {
   const nix = await look("nix", (findings) =>
     checkNix(findings, { store: config.store, environment }),
   );
   const daemonSocket = nix.result?.nix.daemonSocket ?? null;
-  await using meters = await openUsageMeters({ daemonSocket });
+  const opened = await look("accounting", () => openUsageMeters({ daemonSocket }));
+  await using meters = opened.result;
   const builds = await look("nix", (findings) =>
     lookAtBuilds(findings, nix.result, { config, meters }),
   );
   const accounting = await look("accounting", async (findings) => {
     await checkGroups(findings);
-    checkMeters(findings, meters, builds.result);
+    if (meters !== null) checkMeters(findings, meters, builds.result);
   });
-  const findings = [nix, builds, accounting].flatMap((each) => each.findings);
-  return { findings, result: null };
+  return { findings: [nix, builds, opened, accounting].flatMap((each) => each.findings) };
 }
 
 async function lookAtBuilds(
   findings: Findings,
   found: FoundNix | null,
-  { config, meters }: { config: CheckConfig; meters: UsageMeters },
+  { config, meters }: { config: CheckConfig; meters: UsageMeters | null },
 ): Promise<UsageRecord | null> {
   if (found === null) return null;
   await checkOffer(findings, found, config);
   await checkBuildUsers(findings, found, config);
-  const usage = await checkBuilds(findings, found, meters);
+  const usage = meters === null ? null : await checkBuilds(findings, found, meters);
   await checkDisk(findings, "store", found.nix.physicalStoreDirectory);
   await checkDisk(findings, "builds", buildDirectory(found));
   return usage;

@@ -40,7 +40,7 @@ async function checkStateDirectory(findings: Findings, directory: string): Promi
       `${directory} is open to others (mode ${octal(mode)})`,
       `chmod 700 ${directory}`,
     );
-  } else findings.ok("state directory", `${directory}, mode ${octal(mode)}`);
+  } else findings.ok("state directory", `${directory}, mode ${octal(mode)}, of uid ${uid}`);
 }
 
 async function checkWorkerId(
