@@ -2,6 +2,7 @@ import type { PathFacts } from "@gradient/protocol";
 import { WorkerError } from "../errors.ts";
 import type { NixStore } from "../ports.ts";
 import type { TransferScope } from "../transfer/client.ts";
+import { together } from "../transfer/together.ts";
 import type { Transfers } from "../transfer/transfers.ts";
 
 /** Brings paths from the coordinator's caches into the local store. Jobs that need the same path import it once. */
@@ -37,25 +38,24 @@ export class Imports {
     return [];
   }
 
-  /** References come first in the list; each path waits for its own and no others. */
+  /** References come first in the list; each path waits for its own and no others. The first failure ends the rest. */
   async #importAll(closure: readonly PathFacts[], scope: TransferScope): Promise<void> {
     const imported = new Map<string, Promise<void>>();
-    for (const facts of closure) {
+    await together(scope, closure, (facts, each) => {
       const references = facts.references
         .filter((path) => path !== facts.path)
         .map((path) => imported.get(path) ?? Promise.resolve());
-      imported.set(
-        facts.path,
-        Promise.all(references).then(() => this.#importOnce(facts, scope)),
-      );
-    }
-    await Promise.all(imported.values());
+      const own = Promise.all(references).then(() => this.#importOnce(facts, each));
+      imported.set(facts.path, own);
+      return own;
+    });
   }
 
   /** Joins an import of the same path by another job. When that one fails (it may have been cancelled), tries itself. */
   async #importOnce(facts: PathFacts, scope: TransferScope): Promise<void> {
     const { path } = facts;
     for (;;) {
+      scope.signal.throwIfAborted();
       const running = this.#running.get(path);
       if (!running) break;
       const isImported = await running.then(
@@ -63,7 +63,6 @@ export class Imports {
         () => false,
       );
       if (isImported) return;
-      scope.signal.throwIfAborted();
     }
     const own = this.#transfers.downloadNar(facts, scope).catch((cause: unknown) => {
       if (cause instanceof WorkerError) throw cause;

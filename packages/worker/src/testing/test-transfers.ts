@@ -3,11 +3,13 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { buffer } from "node:stream/consumers";
 import {
   drvPathListSchema,
+  narHashListSchema,
   narHashOf,
   parseDerivation,
   pathListSchema,
   publishPathsSchema,
   singleFileNar,
+  STAGED_BYTES_HEADER,
   storePathBase,
   storePathFromBase,
   parseStorePath,
@@ -33,6 +35,8 @@ export class TestTransfers {
   /** Base names, in the order in which they came. */
   readonly derivations: string[] = [];
   readonly drvFiles = new Map<string, Buffer>();
+  /** Compressed bytes of uploads that broke off, by hash. */
+  readonly staged = new Map<string, Buffer>();
   /** Answers the next requests that fit with these. */
   readonly faults: { method: string; path: RegExp; status: number; body: unknown }[] = [];
 
@@ -61,15 +65,23 @@ export class TestTransfers {
   }
 
   async #route(request: IncomingMessage, response: ServerResponse, route: string): Promise<void> {
-    const nar = /^(GET|HEAD|PUT) \/nar\/([0-9a-z]{52})(?:\?size=(\d+))?$/.exec(route);
+    const nar = /^(GET|HEAD|PUT) \/nar\/([0-9a-z]{52})(?:\?size=(\d+)(?:&offset=(\d+))?)?$/.exec(
+      route,
+    );
     if (nar) {
-      const [, method = "", hash = "", size = "0"] = nar;
-      if (method === "PUT") await this.#takeNar(request, response, { hash, size: Number(size) });
-      else this.#giveNar(response, hash);
+      const [, method = "", hash = "", size = "0", offset = "0"] = nar;
+      const expected = { hash, size: Number(size), offset: Number(offset) };
+      if (method === "PUT") await this.#takeNar(request, response, expected);
+      else this.#giveNar(response, { hash, range: request.headers.range });
       return;
     }
     const body = await buffer(request);
     switch (route) {
+      case "POST /nars/held": {
+        const { narHashes } = narHashListSchema.parse(json(body));
+        const isHeld = (narHash: string) => this.nars.has(narHash.slice("sha256:".length));
+        return answer(response, 200, { held: narHashes.filter(isHeld) });
+      }
       case "POST /closure":
         return answer(response, 200, this.#closure(pathListSchema.parse(json(body)).paths));
       case "POST /paths":
@@ -91,9 +103,16 @@ export class TestTransfers {
   async #takeNar(
     request: IncomingMessage,
     response: ServerResponse,
-    expected: { hash: string; size: number },
+    expected: { hash: string; size: number; offset: number },
   ): Promise<void> {
-    const file = await buffer(request);
+    const kept = this.staged.get(expected.hash) ?? Buffer.alloc(0);
+    if (expected.offset !== 0 && expected.offset !== kept.length) {
+      request.resume();
+      answer(response, 409, { code: "wrong_offset", error: `${kept.length} bytes are kept` });
+      return;
+    }
+    const before = kept.subarray(0, expected.offset);
+    const file = Buffer.concat([before, await buffer(request)]);
     const nar = decompress(file);
     const narHash = sha256(nar);
     if (narHash !== `sha256:${expected.hash}` || nar.length !== expected.size) {
@@ -108,10 +127,21 @@ export class TestTransfers {
     answer(response, 200, { narHash, narSize: nar.length, fileHash, fileSize: file.length });
   }
 
-  #giveNar(response: ServerResponse, hash: string): void {
+  #giveNar(
+    response: ServerResponse,
+    { hash, range }: { hash: string; range: string | undefined },
+  ): void {
     const nar = this.nars.get(hash);
-    if (nar) response.end(nar);
-    else answer(response, 404, { code: "not_found", error: `no cache has the NAR ${hash}` });
+    const start = Number(/^bytes=(\d+)-$/.exec(range ?? "")?.[1] ?? 0);
+    if (!nar) {
+      response.setHeader(STAGED_BYTES_HEADER, this.staged.get(hash)?.length ?? 0);
+      answer(response, 404, { code: "not_found", error: `no cache has the NAR ${hash}` });
+    } else if (start > 0) {
+      const contentRange = `bytes ${start}-${nar.length - 1}/${nar.length}`;
+      response.writeHead(206, { "content-range": contentRange }).end(nar.subarray(start));
+    } else {
+      response.end(nar);
+    }
   }
 
   #publish(facts: PathFacts): void {

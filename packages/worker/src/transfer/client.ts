@@ -19,10 +19,10 @@ export interface TransferScope {
   readonly assignment: AssignmentId;
   readonly signal: AbortSignal;
   /** Counts what is transferred. */
-  readonly traffic?: Traffic;
+  readonly traffic: Traffic;
 }
 
-type Body = Uint8Array | string | AsyncIterable<Uint8Array>;
+export type TransferBody = Uint8Array | string | AsyncIterable<Uint8Array>;
 
 export interface TransferRequest {
   readonly method: "GET" | "HEAD" | "PUT" | "POST";
@@ -31,8 +31,9 @@ export interface TransferRequest {
   /** What messages call it: `upload of /nix/store/...`. */
   readonly what: string;
   readonly contentType?: string;
+  readonly range?: string;
   /** Makes a new body for every try. A stream that was begun is always ended, by its end or by `return`. */
-  readonly body?: () => Body;
+  readonly body?: () => TransferBody;
 }
 
 export interface TransferTimings {
@@ -111,25 +112,50 @@ export class TransferClient implements AsyncDisposable {
   }
 
   /** One request with its retries. `read` gets an answer of 2xx, and of 404 to a HEAD; it takes the body whole or fails. */
-  async exchange<T>(
+  exchange<T>(
     ask: TransferRequest,
     scope: TransferScope,
     read: (response: Dispatcher.ResponseData) => Promise<T>,
   ): Promise<T> {
+    return this.retrying(ask.what, scope, () => this.once(ask, scope, read));
+  }
+
+  /** Calls `run` until it ends well or fails for good. It is told with 1 when it is called first, and whenever it said that it got ahead. */
+  async retrying<T>(
+    what: string,
+    scope: TransferScope,
+    run: (progress: { gotAhead: () => void; attempt: number }) => Promise<T>,
+  ): Promise<T> {
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await this.#attempt(ask, scope, read);
+        const gotAhead = (): void => {
+          attempt = 1;
+        };
+        return await run({ gotAhead, attempt });
       } catch (error) {
-        scope.signal.throwIfAborted();
-        if (!(error instanceof TransferError) || !error.isTransient) throw error;
-        if (attempt >= this.#timings.attempts) throw error;
-        const { firstDelayMs, maxDelayMs } = this.#timings;
-        const delayMs = Math.min(maxDelayMs, firstDelayMs * 2 ** attempt) * Math.random();
-        this.#logger.warn(
-          { what: ask.what, attempt, retryInMs: Math.round(delayMs), reason: error.message },
-          "transfer failed and is tried again",
-        );
-        await sleep(delayMs, undefined, { signal: scope.signal });
+        await this.#pause(what, { error, attempt }, scope);
+      }
+    }
+  }
+
+  /**
+   * The body of a GET as it comes. Where it breaks off it goes on by another request; only when several in a row bring nothing, it fails.
+   */
+  async *bytes(
+    ask: { path: string; what: string },
+    scope: TransferScope,
+  ): AsyncGenerator<Uint8Array, void, undefined> {
+    let received = 0;
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        for await (const chunk of this.#bytesFrom(received, ask, scope)) {
+          received += chunk.length;
+          attempt = 1;
+          yield chunk;
+        }
+        return;
+      } catch (error) {
+        await this.#pause(ask.what, { error, attempt }, scope);
       }
     }
   }
@@ -138,33 +164,93 @@ export class TransferClient implements AsyncDisposable {
     await this.#agent.destroy();
   }
 
-  async #attempt<T>(
+  /** Waits for the next try. Throws the error when there is none. */
+  async #pause(
+    what: string,
+    { error, attempt }: { error: unknown; attempt: number },
+    scope: TransferScope,
+  ): Promise<void> {
+    scope.signal.throwIfAborted();
+    if (!(error instanceof TransferError) || !error.isTransient) throw error;
+    const { attempts, firstDelayMs, maxDelayMs } = this.#timings;
+    if (attempt >= attempts) throw error;
+    const delayMs = Math.min(maxDelayMs, firstDelayMs * 2 ** attempt) * Math.random();
+    this.#logger.warn(
+      { what, attempt, retryInMs: Math.round(delayMs), reason: error.message },
+      "transfer failed and is tried again",
+    );
+    await sleep(delayMs, undefined, { signal: scope.signal });
+  }
+
+  async *#bytesFrom(
+    start: number,
+    { path, what }: { path: string; what: string },
+    scope: TransferScope,
+  ): AsyncGenerator<Uint8Array, void, undefined> {
+    const range = start === 0 ? {} : { range: `bytes=${start}-` };
+    const response = await this.#request({ method: "GET", path, what, ...range }, scope);
+    const { statusCode, body } = response;
+    if (statusCode === 416 && response.headers["content-range"] === `bytes */${start}`) {
+      // The connection broke behind the last byte.
+      await body.dump();
+      return;
+    }
+    if (statusCode !== 200 && statusCode !== 206) throw await refused(what, response);
+    let toSkip = statusCode === 206 ? 0 : start;
+    const source = body[Symbol.asyncIterator]();
+    try {
+      for (;;) {
+        const next = await source.next().catch((error: unknown) => {
+          throw networkError(what, error);
+        });
+        if (next.done === true) return;
+        const chunk: Uint8Array = next.value;
+        scope.traffic.receivedBytes += chunk.length;
+        const fresh = chunk.subarray(Math.min(toSkip, chunk.length));
+        toSkip -= chunk.length - fresh.length;
+        if (fresh.length > 0) yield fresh;
+      }
+    } finally {
+      body.destroy();
+    }
+  }
+
+  /** One request, once. `read` as for `exchange`. */
+  async once<T>(
     ask: TransferRequest,
     scope: TransferScope,
     read: (response: Dispatcher.ResponseData) => Promise<T>,
   ): Promise<T> {
+    const source = ask.body ? new RequestBody(ask.body(), scope.traffic) : null;
+    try {
+      return await this.#read(ask, await this.#request(ask, scope, source), read);
+    } finally {
+      source?.end();
+    }
+  }
+
+  async #request(
+    ask: TransferRequest,
+    scope: TransferScope,
+    source: RequestBody | null = null,
+  ): Promise<Dispatcher.ResponseData> {
     const token = await this.#access.token(scope.signal);
     const headers: Record<string, string> = {
       authorization: `Bearer ${token}`,
       "x-gradient-assignment": scope.assignment,
     };
     if (ask.contentType !== undefined) headers["content-type"] = ask.contentType;
-    const source = ask.body ? new RequestBody(ask.body(), scope.traffic) : null;
-    try {
-      const response = await request(`${this.#base}${ask.path}`, {
-        method: ask.method,
-        headers,
-        body: source?.body ?? null,
-        signal: scope.signal,
-        dispatcher: this.#agent,
-      }).catch((error: unknown) => {
-        // What the source of the body threw is not the network's fault.
-        throw source?.failure ? source.failure.error : networkError(ask.what, error);
-      });
-      return await this.#read(ask, response, read);
-    } finally {
-      source?.end();
-    }
+    if (ask.range !== undefined) headers["range"] = ask.range;
+    return request(`${this.#base}${ask.path}`, {
+      method: ask.method,
+      headers,
+      body: source?.body ?? null,
+      signal: scope.signal,
+      dispatcher: this.#agent,
+    }).catch((error: unknown) => {
+      // What the source of the body threw is not the network's fault.
+      throw source?.failure ? source.failure.error : networkError(ask.what, error);
+    });
   }
 
   async #read<T>(
@@ -175,10 +261,7 @@ export class TransferClient implements AsyncDisposable {
     const { statusCode, body } = response;
     const isAnswer =
       (statusCode >= 200 && statusCode < 300) || (ask.method === "HEAD" && statusCode === 404);
-    if (!isAnswer) {
-      const text = await body.text().catch(() => "");
-      throw refusal(ask.what, statusCode, text);
-    }
+    if (!isAnswer) throw await refused(ask.what, response);
     const failure: { of?: unknown } = {};
     body.once("error", (error) => {
       failure.of = error;
@@ -197,7 +280,7 @@ class RequestBody {
   readonly body: Uint8Array | string | Readable;
   failure: { error: unknown } | null = null;
 
-  constructor(body: Body, traffic: Traffic = { receivedBytes: 0, sentBytes: 0 }) {
+  constructor(body: TransferBody, traffic: Traffic) {
     if (typeof body === "string" || body instanceof Uint8Array) {
       this.body = body;
       if (typeof body !== "string") traffic.sentBytes += body.length;
@@ -235,18 +318,23 @@ function networkError(what: string, cause: unknown): TransferError {
   });
 }
 
-/** 401 is worth another try: the token of a session that just ended is no longer known. */
-function isTransientStatus(status: number): boolean {
-  return status >= 500 || status === 401 || status === 408 || status === 429;
-}
+/**
+ * 401 is worth another try: the token of a session that just ended is no longer known. So is 409: an upload went on behind other bytes than
+ * the ones that are kept.
+ */
+const TRANSIENT_STATUS = new Set([401, 408, 409, 429]);
 
-function refusal(what: string, status: number, text: string): TransferError {
+async function refused(
+  what: string,
+  { statusCode: status, body }: Dispatcher.ResponseData,
+): Promise<TransferError> {
+  const text = await body.text().catch(() => "");
   const parsed = transferErrorSchema.safeParse(parseJson(text));
   const said = parsed.success ? parsed.data.error : text.trim().slice(0, MAX_ERROR_TEXT);
   const code = parsed.success ? parsed.data.code : `http-${status}`;
   return new TransferError(code, `${what}: ${said === "" ? `HTTP status ${status}` : said}`, {
     status,
-    isTransient: isTransientStatus(status),
+    isTransient: status >= 500 || TRANSIENT_STATUS.has(status),
   });
 }
 

@@ -48,7 +48,11 @@ async function setUp(listener?: RequestListener) {
     await pool[Symbol.asyncDispose]();
   });
   const abort = new AbortController();
-  const scope = { assignment: assignmentIdSchema.parse(v7()), signal: abort.signal };
+  const scope = {
+    assignment: assignmentIdSchema.parse(v7()),
+    signal: abort.signal,
+    traffic: { sentBytes: 0, receivedBytes: 0 },
+  };
   const transfers = new Transfers({ client, store, pool });
   return { coordinator, access, store, transfers, scope, abort };
 }
@@ -69,7 +73,7 @@ describe("an upload", () => {
   test("of a small path is its NAR, in one request", async () => {
     const { coordinator, store, transfers, scope } = await setUp();
     const facts = await store.add("small", "contents");
-    await transfers.uploadNar(facts, scope);
+    await transfers.uploadNars([facts], scope);
     expect(coordinator.requests).toMatchObject([{ method: "PUT", assignment: scope.assignment }]);
     const [nar = Buffer.alloc(0)] = coordinator.nars.values();
     expect(decompress(nar)).toEqual(singleFileNar(Buffer.from("contents")));
@@ -79,11 +83,76 @@ describe("an upload", () => {
     const { coordinator, store, transfers, scope } = await setUp();
     const contents = randomBytes(3_000_000);
     const facts = await store.add("large", contents);
-    await transfers.uploadNar(facts, scope);
-    await transfers.uploadNar(facts, scope);
-    expect(coordinator.requests.map(({ method }) => method)).toEqual(["HEAD", "PUT", "HEAD"]);
+    await transfers.uploadNars([facts], scope);
+    await transfers.uploadNars([facts], scope);
+    expect(coordinator.requests.map(({ method }) => method)).toEqual(["POST", "PUT", "POST"]);
     const [nar = Buffer.alloc(0)] = coordinator.nars.values();
     expect(decompress(nar).equals(singleFileNar(contents))).toBe(true);
+  });
+
+  test.skipIf(!isBuilt)("that breaks off goes on behind what the coordinator kept", async () => {
+    const coordinator = new TestTransfers();
+    coordinator.token = "good";
+    let puts = 0;
+    const { store, transfers, scope } = await setUp((request, response) => {
+      const [, hash = ""] = /nar\/([0-9a-z]{52})/.exec(request.url ?? "") ?? [];
+      if (request.method === "PUT") puts += 1;
+      if (request.method !== "PUT" || puts > 3) {
+        void coordinator.handle(request, response);
+        return;
+      }
+      // Takes another piece each time.
+      const kept: Buffer[] = [coordinator.staged.get(hash) ?? Buffer.alloc(0)];
+      request.on("data", (chunk: Buffer) => {
+        kept.push(chunk);
+        coordinator.staged.set(hash, Buffer.concat(kept));
+        request.socket.destroy();
+      });
+      request.on("error", () => undefined);
+    });
+    const contents = randomBytes(3_000_000);
+    await transfers.uploadNars([await store.add("large", contents)], scope);
+    const [nar = Buffer.alloc(0)] = coordinator.nars.values();
+    expect(decompress(nar).equals(singleFileNar(contents))).toBe(true);
+    const offsets = coordinator.requests.map(({ path }) => /offset=(\d+)/.exec(path)?.[1]);
+    expect(Number(offsets.at(-1))).toBeGreaterThan(0);
+  });
+
+  test("asks once for many, and sends only what is not there", async () => {
+    const { coordinator, store, transfers, scope } = await setUp();
+    const all = await Promise.all(
+      Array.from({ length: 20 }, (_, count) => store.add(`path-${count}`, `contents ${count}`)),
+    );
+    await transfers.uploadNars(all.slice(0, 12), scope);
+    coordinator.requests.length = 0;
+    await transfers.uploadNars(all, scope);
+    const methods = coordinator.requests.map(({ method }) => method);
+    expect(methods).toEqual(["POST", ...Array.from({ length: 8 }, () => "PUT")]);
+  });
+
+  test("counts what it sends", async () => {
+    const { coordinator, store, transfers, scope } = await setUp();
+    await transfers.uploadNars([await store.add("small", "contents")], scope);
+    const [nar = Buffer.alloc(0)] = coordinator.nars.values();
+    expect(scope.traffic).toEqual({ sentBytes: nar.length, receivedBytes: 0 });
+  });
+
+  test("takes an outage for no answer: what may be there is not sent, and not left out", async () => {
+    const { coordinator, store, transfers, scope } = await setUp();
+    const all = await Promise.all(["a", "b", "c", "d"].map((name) => store.add(name, name)));
+    const fault = { method: "POST", path: /held/, status: 503, body: "the proxy is down" };
+    coordinator.faults.push(...Array.from({ length: 20 }, () => fault));
+    const error = await refusalOf(transfers.uploadNars(all, scope));
+    expect(error).toMatchObject({ status: 503, isTransient: true });
+    expect(coordinator.nars.size).toBe(0);
+  });
+
+  test("to a coordinator that does not know the question sends everything", async () => {
+    const { coordinator, store, transfers, scope } = await setUp();
+    const all = await Promise.all(["a", "b", "c", "d"].map((name) => store.add(name, name)));
+    coordinator.faults.push({ method: "POST", path: /held/, status: 404, body: {} });
+    await transfers.uploadNars(all, scope);
+    expect(coordinator.nars.size).toBe(4);
   });
 
   test.skipIf(!isBuilt)("that breaks off in the middle begins anew", async () => {
@@ -99,7 +168,7 @@ describe("an upload", () => {
       }
     });
     const contents = randomBytes(3_000_000);
-    await transfers.uploadNar(await store.add("large", contents), scope);
+    await transfers.uploadNars([await store.add("large", contents)], scope);
     expect(puts).toBe(2);
     expect(coordinator.nars.size).toBe(1);
   });
@@ -107,7 +176,7 @@ describe("an upload", () => {
   test("of a path that is damaged here is not tried again", async () => {
     const { coordinator, store, transfers, scope } = await setUp();
     const facts = await store.add("damaged", "contents");
-    const uploading = transfers.uploadNar({ ...facts, narSize: facts.narSize + 8 }, scope);
+    const uploading = transfers.uploadNars([{ ...facts, narSize: facts.narSize + 8 }], scope);
     await expect(uploading).rejects.toThrow("is damaged");
     expect(coordinator.requests).toEqual([]);
   });
@@ -121,7 +190,7 @@ describe("an upload", () => {
       status: 413,
       body: { code: "quota", error: "the cache is full: remove something" },
     });
-    const error = await refusalOf(transfers.uploadNar(facts, scope));
+    const error = await refusalOf(transfers.uploadNars([facts], scope));
     expect(error).toMatchObject({ code: "quota", status: 413, isTransient: false });
     expect(error.message).toBe(`upload of ${facts.path}: the cache is full: remove something`);
     expect(coordinator.requests).toHaveLength(1);
@@ -132,7 +201,7 @@ describe("an upload", () => {
     const facts = await store.add("unlucky", "contents");
     const fault = { method: "PUT", path: /nar/, status: 500, body: "no JSON here" };
     coordinator.faults.push(...Array.from({ length: 20 }, () => fault));
-    const error = await refusalOf(transfers.uploadNar(facts, scope));
+    const error = await refusalOf(transfers.uploadNars([facts], scope));
     expect(error).toMatchObject({ status: 500, isTransient: true });
     expect(coordinator.requests).toHaveLength(QUICK_TIMINGS.transfer.attempts);
   });
@@ -148,7 +217,32 @@ describe("a download", () => {
     expect(await store.pathFacts(facts.path)).toEqual(facts);
   });
 
-  test("that breaks off in the middle begins anew", async () => {
+  test("that breaks off again and again goes on where it was", async () => {
+    const contents = randomBytes(2_000_000);
+    const other = new ScriptedStore(join(await temporaryDirectory(), "other"));
+    const facts = await other.add("path", contents);
+    const file = compress(singleFileNar(contents));
+    const starts: number[] = [];
+    const { store, transfers, scope } = await setUp((request, response) => {
+      const start = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? "")?.[1] ?? 0);
+      starts.push(start);
+      const total = { "content-length": file.length - start };
+      response.writeHead(start > 0 ? 206 : 200, total);
+      const end = start + 100_000;
+      response.write(file.subarray(start, end), () => {
+        if (end >= file.length) response.end();
+        else response.destroy();
+      });
+    });
+    await transfers.downloadNar(facts, scope);
+    expect(store.imported).toEqual([facts.path]);
+    // Far more often than a transfer is tried, and never from the start.
+    expect(starts.length).toBeGreaterThan(10);
+    expect(starts.slice(1)).not.toContain(0);
+    expect(scope.traffic.receivedBytes).toBe(file.length);
+  });
+
+  test("that breaks off in the middle begins anew where there are no ranges", async () => {
     const contents = randomBytes(500_000);
     const other = new ScriptedStore(join(await temporaryDirectory(), "other"));
     const facts = await other.add("path", contents);

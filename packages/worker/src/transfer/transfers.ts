@@ -1,7 +1,9 @@
 import {
   acceptedDerivationsSchema,
   closureSchema,
+  heldNarsSchema,
   narReceiptSchema,
+  STAGED_BYTES_HEADER,
   unknownDerivationsSchema,
   type Closure,
   type PathFacts,
@@ -11,10 +13,20 @@ import type { NarPool } from "../compress/nar-pool.ts";
 import { compressSmallNar, SMALL_NAR_BYTES } from "../compress/small-nar.ts";
 import { decompressed } from "../compress/zstd.ts";
 import type { NixStore } from "../ports.ts";
-import type { Traffic, TransferClient, TransferScope } from "./client.ts";
+import type {
+  TransferBody as Body,
+  TransferClient,
+  TransferRequest,
+  TransferScope,
+} from "./client.ts";
+import { Download } from "./download.ts";
+import { together } from "./together.ts";
+import { TransferError } from "./transfer-error.ts";
 
 /** A NAR larger than this takes a while: it is asked for first, and does not stand in the way of others. */
 const LARGE_NAR_BYTES = 1024 * 1024;
+/** So many small NARs are sent without a question. */
+const FEW = 3;
 /** Limits of one request (transfer messages of the protocol). */
 const MAX_LISTED = 10_000;
 const MAX_PUBLISHED = 1000;
@@ -39,23 +51,34 @@ export class Transfers {
     this.#largeUploads = pLimit(Math.max(1, options.pool.size - 1));
   }
 
-  /** Uploads the bytes of a valid path. Nothing becomes visible by this alone. */
-  uploadNar(facts: PathFacts, scope: TransferScope): Promise<void> {
-    const lane = isLarge(facts) ? this.#largeUploads : this.#small;
-    return lane(() => this.#uploadNar(facts, scope));
+  /** Uploads the bytes of valid paths, those that the coordinator lacks. Nothing becomes visible by this alone. When one fails, the others are ended. */
+  async uploadNars(paths: readonly PathFacts[], scope: TransferScope): Promise<void> {
+    const held = isWorthAsking(paths) ? await this.#held(paths, scope) : new Set();
+    const missing = paths.filter(({ narHash }) => !held.has(narHash));
+    await together(scope, missing, async (facts, each) => {
+      const lane = isLarge(facts) ? this.#largeUploads : this.#small;
+      await lane(() =>
+        isLarge(facts) ? this.#uploadLarge(facts, each) : this.#upload(facts, each),
+      );
+    });
   }
 
   /** Downloads a path's NAR and imports it. Its references have to be valid. */
   downloadNar(facts: PathFacts, scope: TransferScope): Promise<void> {
     const lane = isLarge(facts) ? this.#largeDownloads : this.#small;
-    return lane(() =>
-      this.#client.exchange(
-        { method: "GET", path: narRoute(facts), what: `download of ${facts.path}` },
-        scope,
-        (response) =>
-          this.#store.addPath(facts, decompressed(counted(response.body, scope.traffic))),
-      ),
-    );
+    return lane(async () => {
+      scope.signal.throwIfAborted();
+      const ask = { path: narRoute(facts), what: `download of ${facts.path}` };
+      const source = new Download(this.#client.bytes(ask, scope));
+      try {
+        await source.begin();
+        await this.#store.addPath(facts, decompressed(source.bytes()));
+      } catch (error) {
+        throw source.failure === null ? error : source.failure.error;
+      } finally {
+        await source.end();
+      }
+    });
   }
 
   /** Makes uploaded paths visible in the caches of the assignment's organization. References come before what refers to them. */
@@ -114,45 +137,95 @@ export class Transfers {
     );
   }
 
-  async #uploadNar(facts: PathFacts, scope: TransferScope): Promise<void> {
-    const { narSize } = facts;
-    if (isLarge(facts) && (await this.#hasNar(facts, scope))) return;
-    const source = { path: this.#store.physicalPath(facts.path), narSize };
-    const small = narSize <= SMALL_NAR_BYTES ? compressSmallNar(source) : null;
-    await this.#client.exchange(
-      {
-        method: "PUT",
-        path: `${narRoute(facts)}?size=${narSize}`,
-        what: `upload of ${facts.path}`,
-        contentType: "application/zstd",
-        body: () => small ?? this.#pool.compress(source),
-      },
-      scope,
-      async (response) => narReceiptSchema.parse(await response.body.json()),
-    );
+  async #held(paths: readonly PathFacts[], scope: TransferScope): Promise<Set<string>> {
+    const held = new Set<string>();
+    for (const slice of slices(paths, MAX_LISTED)) {
+      const ask = {
+        path: "/nars/held",
+        what: `question for ${slice[0]?.path}`,
+        body: { narHashes: slice.map(({ narHash }) => narHash) },
+      };
+      const answer = await this.#client.json(ask, heldNarsSchema, scope).catch((error: unknown) => {
+        // A coordinator of an earlier release does not know the question.
+        if (error instanceof TransferError && error.status === 404) return { held: [] };
+        throw error;
+      });
+      for (const narHash of answer.held) held.add(narHash);
+    }
+    return held;
   }
 
-  #hasNar(facts: PathFacts, scope: TransferScope): Promise<boolean> {
-    const what = `question for ${facts.path}`;
-    return this.#client.exchange(
-      { method: "HEAD", path: narRoute(facts), what },
-      scope,
-      async (response) => {
-        await response.body.dump();
-        return response.statusCode !== 404;
-      },
-    );
+  #upload(facts: PathFacts, scope: TransferScope): Promise<void> {
+    const { narSize } = facts;
+    const source = { path: this.#store.physicalPath(facts.path), narSize };
+    const small = narSize <= SMALL_NAR_BYTES ? compressSmallNar(source) : null;
+    const body = (): Body => small ?? this.#pool.compress(source);
+    return this.#client.exchange(uploadOf(facts, { body, offset: 0 }), scope, readReceipt);
+  }
+
+  /** Goes on where it broke off: the same tree gives the same compressed bytes. */
+  #uploadLarge(facts: PathFacts, scope: TransferScope): Promise<void> {
+    const source = { path: this.#store.physicalPath(facts.path), narSize: facts.narSize };
+    let kept = 0;
+    let isFirst = true;
+    return this.#client.retrying(`upload of ${facts.path}`, scope, async ({ gotAhead }) => {
+      const offset = isFirst ? 0 : await this.#stagedBytes(facts, scope);
+      isFirst = false;
+      if (offset > kept) gotAhead();
+      kept = offset;
+      const body = (): Body => behind(offset, this.#pool.compress(source));
+      await this.#client.once(uploadOf(facts, { body, offset }), scope, readReceipt);
+    });
+  }
+
+  #stagedBytes(facts: PathFacts, scope: TransferScope): Promise<number> {
+    const ask = {
+      method: "HEAD",
+      path: narRoute(facts),
+      what: `question for ${facts.path}`,
+    } as const;
+    return this.#client.once(ask, scope, async (response) => {
+      await response.body.dump();
+      const staged = Number(response.headers[STAGED_BYTES_HEADER] ?? 0);
+      return Number.isSafeInteger(staged) && staged > 0 ? staged : 0;
+    });
   }
 }
 
-async function* counted(
+function uploadOf(
+  facts: PathFacts,
+  { body, offset }: { body: () => Body; offset: number },
+): TransferRequest {
+  const query = `size=${facts.narSize}${offset > 0 ? `&offset=${offset}` : ""}`;
+  return {
+    method: "PUT",
+    path: `${narRoute(facts)}?${query}`,
+    what: `upload of ${facts.path}`,
+    contentType: "application/zstd",
+    body,
+  };
+}
+
+async function readReceipt(response: { body: { json(): Promise<unknown> } }): Promise<void> {
+  narReceiptSchema.parse(await response.body.json());
+}
+
+/** What comes after the first `offset` bytes. */
+async function* behind(
+  offset: number,
   source: AsyncIterable<Uint8Array>,
-  traffic: Traffic | undefined,
 ): AsyncGenerator<Uint8Array, void, undefined> {
+  let toSkip = offset;
   for await (const chunk of source) {
-    if (traffic !== undefined) traffic.receivedBytes += chunk.length;
-    yield chunk;
+    const skipped = Math.min(toSkip, chunk.length);
+    toSkip -= skipped;
+    if (skipped < chunk.length) yield chunk.subarray(skipped);
   }
+}
+
+/** For a few small ones the question costs more than the answer saves. */
+function isWorthAsking(paths: readonly PathFacts[]): boolean {
+  return paths.length > FEW || paths.some(isLarge);
 }
 
 function isLarge({ narSize }: PathFacts): boolean {

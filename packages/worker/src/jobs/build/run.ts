@@ -124,7 +124,7 @@ async function storeOutputs(
     return signatures;
   };
   const upload = async (): Promise<PathFacts[]> => {
-    const facts = await Promise.all(paths.map((path) => uploadOutput(path, job, tools)));
+    const facts = await uploadOutputs(paths, job, tools);
     if (!isSigned) job.setPhase("signing");
     return facts;
   };
@@ -139,16 +139,23 @@ async function storeOutputs(
   });
 }
 
-async function uploadOutput(path: string, job: Job, tools: BuildTools): Promise<PathFacts> {
-  const facts = await tools.store.pathFacts(path);
-  if (facts === null) {
-    throw new WorkerError("output-lost", `${path} was built and is not in the store`, {
-      isTransient: true,
-    });
-  }
-  job.account.addOutput(facts.narSize);
-  await tools.transfers.uploadNar(facts, job);
+async function uploadOutputs(
+  paths: readonly string[],
+  job: Job,
+  tools: BuildTools,
+): Promise<PathFacts[]> {
+  const facts = await Promise.all(paths.map((path) => factsOfOutput(path, tools)));
+  for (const { narSize } of facts) job.account.addOutput(narSize);
+  await tools.transfers.uploadNars(facts, job);
   return facts;
+}
+
+async function factsOfOutput(path: string, { store }: BuildTools): Promise<PathFacts> {
+  const facts = await store.pathFacts(path);
+  if (facts !== null) return facts;
+  throw new WorkerError("output-lost", `${path} was built and is not in the store`, {
+    isTransient: true,
+  });
 }
 
 function internalError(message: string): Verdict {

@@ -60,7 +60,7 @@ export class ClosureUpload {
     if (lacking.length === 0) return;
     const [signed] = await Promise.all([
       this.#sign(lacking),
-      ...lacking.map((facts) => transfers.uploadNar(facts, this.#job)),
+      transfers.uploadNars(lacking, this.#job),
     ]);
     await transfers.publish(signed, this.#job);
   }

@@ -66,6 +66,6 @@ async function publishSource(source: string, job: Job, tools: FetchTools): Promi
     });
   }
   job.account.addOutput(facts.narSize);
-  await tools.transfers.uploadNar(facts, job);
+  await tools.transfers.uploadNars([facts], job);
   await tools.transfers.publish([facts], job);
 }
