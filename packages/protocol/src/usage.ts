@@ -85,7 +85,7 @@ export const usageRecordSchema = z.object({
   /** Sent for what was made, compressed; less than the whole where the caches had something already. */
   sentBytes: laterBytes,
   phases: usagePhasesSchema.nullable().default(null),
-  /** Speed of one core of the worker, in millions of rounds of a fixed small computation per second of CPU time. */
+  /** Speed of one core of the worker, in millions of rounds of a fixed small computation in a second. */
   coreScore: z.number().positive().nullable().default(null),
   /** Where the figures were read: for instance `cgroup2`, `cgroup1`, `cgroup1+cgroup2`, `proc`. */
   source: z.string(),

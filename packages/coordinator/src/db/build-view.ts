@@ -1,4 +1,4 @@
-import { sql } from "kysely";
+import { sql, type Selectable } from "kysely";
 import { isAttemptState, type AttemptState } from "../scheduler/attempt-state.ts";
 import {
   isBuildState,
@@ -7,6 +7,7 @@ import {
 } from "../scheduler/build-state.ts";
 import { batchesOf } from "./batches.ts";
 import type { Queries } from "./client.ts";
+import type { AttemptsTable } from "./tables.ts";
 
 /**
  * Reads of evaluation builds for the API: the link (evaluation, build) has the id, the build the state, its newest attempt the figures.
@@ -82,6 +83,16 @@ export function findBuildFacts(db: Queries, id: string): Promise<BuildFacts | un
     ])
     .where("link.id", "=", id)
     .executeTakeFirst();
+}
+
+/** Every execution of the build, the newest first. */
+export function listAttempts(db: Queries, build: number): Promise<Selectable<AttemptsTable>[]> {
+  return db
+    .selectFrom("attempts")
+    .selectAll()
+    .where("build_id", "=", build)
+    .orderBy("number", "desc")
+    .execute();
 }
 
 /** Outputs by name; null for one whose path is not known before it is built. */

@@ -1,6 +1,7 @@
 import type { UsagePhases, UsageRecord } from "@gradient/protocol";
 import { performance } from "node:perf_hooks";
 import type { Traffic } from "../transfer/client.ts";
+import { coreScore } from "../usage/core-score.ts";
 import { unmeasured } from "../usage/usage-figures.ts";
 
 export type JobPhase = "prepare" | "prefetch" | "queue" | "run" | "store";
@@ -40,6 +41,7 @@ export class JobAccount {
       ...this.traffic,
       outputNarBytes: made,
       phases: this.#phases(),
+      coreScore: coreScore(),
     };
   }
 

@@ -35,12 +35,13 @@ export const NO_STORAGE: StoragePeaks = {
   storagePeakBytes: null,
 };
 
-/** What the jobs add to the figures of a meter: transfers, and where the time went. */
+/** What the jobs add to the figures of a meter: transfers, where the time went, and how fast a core is. */
 const NOT_METERED = {
   receivedBytes: null,
   outputNarBytes: null,
   sentBytes: null,
   phases: null,
+  coreScore: null,
 } as const;
 
 export function usageRecordOf(figures: UsageFigures): UsageRecord {
@@ -68,7 +69,6 @@ export function usageRecordOf(figures: UsageFigures): UsageRecord {
     ioPressureMs: final.pressure.ioMs,
     ...figures.storage,
     ...NOT_METERED,
-    coreScore: null,
     source: figures.source,
     series: figures.series,
   };

@@ -43,11 +43,13 @@ import { listProjectsRoute } from "./projects/list-projects.ts";
 import { updateProjectRoute } from "./projects/update-project.ts";
 import { abortEvaluationRoute } from "./evals/abort-evaluation.ts";
 import { getEvaluationRoute } from "./evals/get-evaluation.ts";
+import { getEvaluationUsageRoute } from "./evals/get-usage.ts";
 import { listBuildsRoute } from "./evals/list-builds.ts";
 import { streamLogsRoute } from "./evals/stream-logs.ts";
 import { getBuildRoute } from "./builds/get-build.ts";
 import { getGraphRoute } from "./builds/get-graph.ts";
 import { getLogRoute } from "./builds/get-log.ts";
+import { listAttemptsRoute } from "./builds/list-attempts.ts";
 import { listDependenciesRoute } from "./builds/list-dependencies.ts";
 import { streamLogRoute } from "./builds/stream-log.ts";
 import { activateCacheRoute } from "./caches/activate-cache.ts";
@@ -106,9 +108,11 @@ export const apiRoutes: readonly Route[] = [
   updateProjectRoute,
   abortEvaluationRoute,
   getEvaluationRoute,
+  getEvaluationUsageRoute,
   listBuildsRoute,
   streamLogsRoute,
   getBuildRoute,
+  listAttemptsRoute,
   getGraphRoute,
   getLogRoute,
   listDependenciesRoute,

@@ -250,8 +250,28 @@ describe("a build", () => {
     });
   });
 
+  test("shows every attempt, with all that it used", async () => {
+    const { message } = await server.get(`builds/${seed.base.id}/attempts`, alice);
+    expect(message).toEqual([
+      {
+        number: seed.base.attempt,
+        status: "built",
+        message: null,
+        worker: "550e8400-e29b-41d4-a716-446655440001",
+        created_at: "2025-11-22T00:00:00.100Z",
+        assigned_at: null,
+        started_at: null,
+        stopped_at: null,
+        stored_at: null,
+        restart_of: null,
+        usage,
+      },
+    ]);
+    expect((await server.get(`builds/${seed.app.id}/attempts`, alice)).message).toEqual([]);
+  });
+
   test("of a private organization does not exist for others", async () => {
-    for (const path of ["", "/log", "/graph", "/dependencies"]) {
+    for (const path of ["", "/log", "/graph", "/dependencies", "/attempts"]) {
       expect((await server.get(`builds/${seed.base.id}${path}`, bob)).status).toBe(404);
       expect((await server.get(`builds/${seed.base.id}${path}`)).status).toBe(404);
       expect((await server.get(`builds/${MISSING}${path}`, alice)).status).toBe(404);
