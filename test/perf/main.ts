@@ -2,6 +2,7 @@ import { cacheRows } from "./cache.ts";
 import { criticalPathRows, criticalPathRowsWithoutUsers } from "./critical-path.ts";
 import { graphRows } from "./graph.ts";
 import { report } from "./report.ts";
+import { usageRows } from "./usage.ts";
 
 /** Runs both sides of every comparison in one go. Arguments name the groups to run; all when there are none. */
 const groups = {
@@ -9,6 +10,7 @@ const groups = {
   path: criticalPathRows,
   "path-without-users": criticalPathRowsWithoutUsers,
   cache: cacheRows,
+  usage: usageRows,
 } as const;
 
 function isGroup(name: string): name is keyof typeof groups {
