@@ -14,7 +14,7 @@ import { Journal } from "./journal/journal.ts";
 import type { WorkerFacts } from "./link.ts";
 import type { Logger } from "./logger.ts";
 import { openBuildSlot } from "./nix/build-slot.ts";
-import { openEvaluator } from "./nix/evaluate.ts";
+import { evaluatorSize, openEvaluator } from "./nix/evaluate.ts";
 import { findNix, type NixInstallation } from "./nix/installation.ts";
 import { NixSigner } from "./nix/sign.ts";
 import { openNixStore } from "./nix/store.ts";
@@ -94,7 +94,12 @@ async function runWithPeers(
         store,
         signer: new NixSigner({ nix, store, keyFile: key.file, publicKey: key.publicKey }),
         meters,
-        evaluator: openEvaluator({ nix }),
+        evaluator: openEvaluator({
+          nix,
+          store,
+          stateDirectory: stateDir,
+          ...evaluatorSize(machine, config),
+        }),
         builder: new SlotBuilder({
           slots: facts.maxConcurrentBuilds,
           openSlot: () => openBuildSlot({ nix, stateDirectory: stateDir }),

@@ -20,6 +20,8 @@ const list = z.union([
   ),
 ]);
 
+/** Below this, Nix itself would not get to the first attribute. */
+const MIN_EVAL_RSS_BYTES = 64 * 1024 * 1024;
 const count = z.coerce.number<unknown>().int().min(1).max(10_000);
 const seconds = z.coerce.number<unknown>().int().min(0).max(31_536_000);
 const file = z
@@ -43,6 +45,13 @@ const configSchema = z.object({
   localRepositories: list.default([]),
   gitCredentials: file.nullable().default(null),
   evalTimeoutSeconds: seconds.min(1).default(3600),
+  evalForkWorkers: count.nullable().default(null),
+  maxEvalRssBytes: z.coerce
+    .number<unknown>()
+    .int()
+    .min(MIN_EVAL_RSS_BYTES)
+    .nullable()
+    .default(null),
   shutdownGraceSeconds: seconds.default(60),
   logLevel: z.enum(LOG_LEVELS).default("info"),
 } satisfies Record<SettingKey, z.ZodType>);

@@ -137,6 +137,22 @@ export const SETTINGS = [
     fallback: "3600",
   },
   {
+    key: "evalForkWorkers",
+    flag: "--eval-fork-workers",
+    value: "N",
+    env: "GRADIENT_EVAL_FORK_WORKERS",
+    doc: "processes that share the attributes of an evaluation; fewer when three quarters of the memory hold fewer",
+    fallback: "number of cores, at most 16",
+  },
+  {
+    key: "maxEvalRssBytes",
+    flag: "--max-eval-rss",
+    value: "BYTES",
+    env: "GRADIENT_MAX_EVAL_RSS",
+    doc: "memory of one process of an evaluation; it is ended there and another goes on",
+    fallback: "8 GiB, at most a quarter of the memory",
+  },
+  {
     key: "shutdownGraceSeconds",
     flag: "--shutdown-grace",
     value: "SECONDS",

@@ -1,6 +1,5 @@
 import { describe, expect, test } from "vitest";
 import { summarizeError } from "./error-text.ts";
-import { WalkerLines } from "./walker-lines.ts";
 
 const ROOT = "/nix/store/00000000000000000000000000000000-source";
 const summary = (text: string): string => summarizeError(text, [ROOT]);
@@ -96,51 +95,4 @@ describe("errors as Nix 2.26 and later print them: frames first", () => {
 
 test("text that is no error is kept", () => {
   expect(summary("something else")).toBe("something else");
-});
-
-describe("lines of the evaluator", () => {
-  const lines = (): WalkerLines => new WalkerLines("nonce");
-
-  test("what the walker says is told by its nonce", () => {
-    const reader = lines();
-    expect(reader.read('trace: nonce {"enter":["a","b.c"]}').event).toEqual({
-      enter: ["a", "b.c"],
-    });
-    expect(reader.read('trace: other {"enter":["a"]}').event).toBeNull();
-    expect(reader.read('nonce {"enter":["a"]}').event).toBeNull();
-    expect(reader.read("trace: nonce {").event).toBeNull();
-  });
-
-  test("a trace has as many lines as come before the next mark", () => {
-    const reader = lines();
-    reader.read("trace: one");
-    reader.read("more of one");
-    expect(reader.read("warning: two").messages).toEqual([
-      { level: "Notice", text: "one\nmore of one" },
-    ]);
-    expect(reader.read('trace: nonce {"end":true}').messages).toEqual([
-      { level: "Warning", text: "two" },
-    ]);
-    expect(reader.flush()).toEqual([]);
-  });
-
-  test("messages are bounded in length and in number", () => {
-    const reader = lines();
-    const messages = Array.from({ length: 2000 }, () => reader.read(`trace: ${"x".repeat(9000)}`));
-    const all = messages.flatMap((each) => each.messages);
-    expect(all).toHaveLength(500);
-    expect(all[0]?.text).toHaveLength(4096);
-    expect(all.at(-1)?.text).toMatch(/left out/);
-  });
-
-  test("the last error is the one that counts, and an endless one keeps both of its ends", () => {
-    const reader = lines();
-    reader.read("error: builder of something failed");
-    reader.read("error:");
-    for (let index = 0; index < 5000; index += 1) reader.read(`       … frame ${index}`);
-    reader.read("       error: at last");
-    expect(reader.errorText).not.toContain("builder of something");
-    expect(reader.errorText.split("\n").length).toBeLessThan(1000);
-    expect(summarizeError(reader.errorText, [])).toBe("at last");
-  });
 });

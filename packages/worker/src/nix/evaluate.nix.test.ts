@@ -1,37 +1,16 @@
-import path from "node:path";
-import {
-  type AttributeNode,
-  type EvaluatedJob,
-  type EvaluationMessage,
-  isExcluded,
-  parsePattern,
-  selectAttributes,
-} from "@gradient/protocol";
+import { type AttributeNode, isExcluded, parsePattern, selectAttributes } from "@gradient/protocol";
 import fc from "fast-check";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import type { Evaluator, NixStore, UsageMeters } from "../ports.ts";
-import { openUsageMeters } from "../usage/usage-meters.ts";
-import { openEvaluator } from "./evaluate.ts";
-import { EvaluationError } from "./evaluation-error.ts";
-import { openNixStore } from "./store.ts";
-import { NixFixture, expression } from "./testing/nix-fixture.ts";
+import { EvaluationFixture, failureOf } from "./testing/evaluation-fixture.ts";
+import { expression } from "./testing/nix-fixture.ts";
 
-let fixture: NixFixture;
-let store: NixStore;
-let meters: UsageMeters & AsyncDisposable;
-let evaluator: Evaluator;
+let fixture: EvaluationFixture;
 
 beforeAll(async () => {
-  meters = await openUsageMeters();
-  fixture = await NixFixture.make(process.env);
-  const stateDirectory = path.join(fixture.directory, "state");
-  store = openNixStore({ nix: fixture.nix, rootsName: "test", stateDirectory });
-  evaluator = openEvaluator({ nix: fixture.nix });
+  fixture = await EvaluationFixture.make(process.env);
 });
 
 afterAll(async () => {
-  await store[Symbol.asyncDispose]();
-  await meters[Symbol.asyncDispose]();
   await fixture[Symbol.asyncDispose]();
 });
 
@@ -39,54 +18,7 @@ beforeEach(async () => {
   await fixture.clearTree();
 });
 
-interface Evaluated {
-  /** `a.b` to the name of its derivation, or to its error. */
-  jobs: Record<string, string>;
-  list: EvaluatedJob[];
-  messages: EvaluationMessage[];
-}
-
-async function evaluate(
-  files: Readonly<Record<string, string>>,
-  pattern = "*",
-  options: { timeoutMs?: number; signal?: AbortSignal; onEvent?: () => void } = {},
-): Promise<Evaluated> {
-  await fixture.write(files);
-  const source = await store.addTree(fixture.tree, "source");
-  const meter = await meters.start("evaluation", { memoryBytes: null, cores: null });
-  const found: Evaluated = { jobs: {}, list: [], messages: [] };
-  try {
-    for await (const event of evaluator.evaluate({
-      subject: { type: "tree", directory: store.physicalPath(source), storePath: source },
-      pattern,
-      timeoutMs: options.timeoutMs ?? 60_000,
-      meter,
-      signal: options.signal ?? new AbortController().signal,
-    })) {
-      options.onEvent?.();
-      if (event.type === "message") found.messages.push(event.message);
-      else {
-        const { job } = event;
-        found.list.push(job);
-        found.jobs[job.attribute.join(".")] =
-          job.outcome === "error" ? `error: ${job.error}` : job.drvPath.slice(44);
-      }
-    }
-  } finally {
-    await meter.finish([]);
-  }
-  return found;
-}
-
-async function failureOf(promise: Promise<unknown>): Promise<EvaluationError> {
-  const error = await promise.then(
-    () => null,
-    (reason: unknown) => reason,
-  );
-  if (!(error instanceof EvaluationError))
-    throw new Error("expected an EvaluationError", { cause: error });
-  return error;
-}
+const evaluate: EvaluationFixture["evaluate"] = (...request) => fixture.evaluate(...request);
 
 function drv(name: string): string {
   return `mk "${name}" "echo > $out" { }`;
@@ -99,7 +31,7 @@ describe("what is evaluated", () => {
     });
     expect(jobs).toEqual({ one: "one.drv", "nested.two": "two.drv" });
     const paths = list.flatMap((job) => (job.outcome === "derivation" ? [job.drvPath] : []));
-    expect((await store.validPaths(paths)).size).toBe(2);
+    expect((await fixture.store.validPaths(paths)).size).toBe(2);
   });
 
   test("default.nix goes before release.nix, and that before ci.nix", async () => {
@@ -134,7 +66,7 @@ describe("what is evaluated", () => {
     expect(jobs).toEqual({ a: "with-source.drv" });
     const [job] = list;
     const drvPath = job?.outcome === "derivation" ? job.drvPath : "";
-    expect(await fixture.run("nix-store", ["-q", "--references", drvPath])).toMatch(/-data$/m);
+    expect(await fixture.nix.run("nix-store", ["-q", "--references", drvPath])).toMatch(/-data$/m);
   });
 
   test("names with dots and quotes are one name", async () => {
@@ -188,7 +120,7 @@ describe("attributes that fail", () => {
       throws: expect.stringMatching(/this attribute throws\nin two lines\nat default\.nix:\d+:\d+/),
       through: expect.stringContaining("behind drvPath"),
     });
-    for (const text of Object.values(errors)) expect(text).not.toContain(fixture.directory);
+    for (const text of Object.values(errors)) expect(text).not.toContain(fixture.nix.directory);
   });
 
   test("an attribute that was asked for by name and is not there is an error that names it", async () => {
@@ -250,11 +182,6 @@ describe("evaluations that fail as a whole", () => {
     expect(error.message).toMatch(/default\.nix, release\.nix or ci\.nix/);
   });
 
-  test("a tree with only a flake says that it is not evaluated yet", async () => {
-    const error = await failureOf(evaluate({ "flake.nix": "{ outputs = _: { }; }" }));
-    expect(error.message).toMatch(/flake\.nix/);
-  });
-
   test("a pattern that is none", async () => {
     const error = await failureOf(evaluate({ "default.nix": "{ }" }, "a..b"));
     expect(error.code).toBe("bad_pattern");
@@ -297,7 +224,7 @@ describe("messages", () => {
     });
     expect(messages).toEqual([
       { level: "Notice", text: "a trace\nof two lines" },
-      { level: "Notice", text: "second" },
+      { level: "Notice", text: "second", attribute: ["a"] },
     ]);
     expect(jobs).toEqual({ a: "a.drv" });
   });

@@ -5,6 +5,8 @@ export type EvaluationErrorCode =
   | "evaluation_timeout"
   | "evaluation_cancelled"
   | "bad_pattern"
+  | "bad_argument"
+  | "bad_flake"
   | "no_expression";
 
 /** An evaluation that gave no answer as a whole. What fails for one attribute alone is a job with an error. */

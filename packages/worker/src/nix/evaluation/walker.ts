@@ -1,8 +1,22 @@
+/** How functions among attributes, and the root, are called; needs `given`, the arguments. */
+const CALLED = `# As Nix's own tools do: a function is called when each of its named arguments is given or has a default.
+  missingArguments = function:
+    let formals = functionArgs function;
+    in filter (name: !formals.\${name} && !(given ? \${name})) (attrNames formals);
+  called = value:
+    if isFunction value && functionArgs value != { } && missingArguments value == [ ]
+    then value (intersectAttrs (functionArgs value) given) else value;
+  # A derivation alone has no attributes that are jobs: it gets a name.
+  rootOf = imported:
+    let value = if isFunction imported then imported (intersectAttrs (functionArgs imported) given) else imported;
+    in if isAttrs value && value ? type && value.type == "derivation" then { default = value; } else value;`;
+
 /**
  * The walker, an expression of Nix: a function of what to look for that says on stderr, by `builtins.trace`, what it finds as it
  * goes. It is text in a module, so that it is there wherever the compiled program is.
  *
  * It says, each behind the nonce that only it knows:
+ *   {"list": path, "names": [name]}  what will be looked at in a set, in this order, when it is more than one
  *   {"enter": path}                  before an attribute is evaluated; after a crash this is the guilty one
  *   {"job": path, "drvPath": text}   a derivation, and its .drv file is written
  *   {"thrown": path}                 `throw` or a failed assertion, whose message is hidden here
@@ -14,20 +28,16 @@
  * segments that still have to match below a value; the empty list selects the value itself.
  */
 export const WALKER = `
-{ nonce, file, include, exclude, literals, after, only }:
+{ nonce, label, imported, given, include, exclude, literals, start, isStartDone }:
 let
   inherit (builtins)
-    all any attrNames concatMap elem filter foldl' functionArgs head isAttrs isFunction length lessThan seq sort tail
-    toJSON trace tryEval typeOf unsafeDiscardStringContext;
+    all any attrNames concatMap elem filter foldl' functionArgs head intersectAttrs isAttrs isFunction length lessThan seq
+    sort tail toJSON trace tryEval typeOf unsafeDiscardStringContext;
 
   say = event: trace "\${nonce} \${toJSON event}";
   unique = foldl' (found: each: if elem each found then found else found ++ [ each ]) [ ];
 
-  # As Nix's own tools do: a function is called when each of its named arguments has a default.
-  called = value:
-    let arguments = functionArgs value;
-    in if isFunction value && arguments != { } && all (name: arguments.\${name}) (attrNames arguments)
-       then value { } else value;
+  ${CALLED}
 
   kindOf = value:
     if !isAttrs value then "other"
@@ -74,13 +84,18 @@ let
     if any (state: (head state).kind != "name") states then attrNames set
     else filter (name: set ? \${name}) (sort lessThan (unique (map (state: (head state).name) states)));
 
-  # 'behind' is the rest of the path that an earlier process came to, or null once that is passed.
+  # 'behind' is the rest of the path where this process begins, or null once that is reached.
   walk = path: states: set: behind:
-    let open = filter (state: state != [ ]) states;
-    in foldl' (_: name:
-      if behind == null || lessThan (head behind) name then visit path open set name null
-      else if head behind == name && tail behind != [ ] then visit path open set name (tail behind)
-      else null) null (namesIn set open);
+    let
+      open = filter (state: state != [ ]) states;
+      names = namesIn set open;
+      go = foldl' (_: name:
+        if behind == null || lessThan (head behind) name then visit path open set name null
+        else if head behind != name then null
+        else if tail behind != [ ] then visit path open set name (tail behind)
+        else if isStartDone then null
+        else visit path open set name null) null names;
+    in if length names > 1 then say { list = path; inherit names; } go else go;
 
   visit = path: states: set: name: behind:
     let
@@ -110,19 +125,22 @@ let
     in if drvPath.success then say { job = here; drvPath = drvPath.value; } null
     else say { thrown = here; } null;
 
-  imported = import file;
-  needed = filter (name: !(functionArgs imported).\${name}) (attrNames (functionArgs imported));
-  value = if isFunction imported then imported { } else imported;
-  # A derivation alone has no attributes that are jobs: it gets a name.
-  root = if kindOf value == "derivation" then { default = value; } else value;
-
-  one = foldl' (set: name: called set.\${name}) root only;
+  needed = missingArguments imported;
+  root = rootOf imported;
 in
   if isFunction imported && needed != [ ]
-  then say { fatal = "\${baseNameOf file} is a function, and these arguments have no default: \${toJSON needed}"; } null
-  else if !isAttrs value
-  then say { fatal = "\${baseNameOf file} gives a \${typeOf value}, and not a set of attributes"; } null
-  else if only != null
-  then seq (if kindOf one == "derivation" then one.drvPath else null) null
-  else seq (walk [ ] (closure "set" include) root after) (say { end = true; } null)
+  then say { fatal = "\${label} is a function, and these arguments have no default: \${toJSON needed}"; } null
+  else if !isAttrs root
+  then say { fatal = "\${label} gives a \${typeOf root}, and not a set of attributes"; } null
+  else seq (walk [ ] (closure "set" include) root start) (say { end = true; } null)
+`;
+
+/** Evaluates the attribute at a path, and lets its error through: a function of what is imported, the arguments, and the path. */
+export const ONE = `
+imported: given: path:
+let
+  inherit (builtins) attrNames filter foldl' functionArgs intersectAttrs isAttrs isFunction seq;
+  ${CALLED}
+  one = foldl' (set: name: called set.\${name}) (rootOf imported) path;
+in seq (if isAttrs one && one ? type && one.type == "derivation" then one.drvPath else one) null
 `;

@@ -1,0 +1,36 @@
+import type { EvaluationArgument } from "../../ports.ts";
+
+/** What is evaluated, as the programs of Nix are told. */
+export interface EvaluationSource {
+  /** What messages call it, for instance `default.nix`. */
+  label: string;
+  /** Expression of Nix: the file's value, or a flake's outputs. */
+  imported: string;
+  arguments: readonly EvaluationArgument[];
+  /** Command line options. */
+  options: readonly string[];
+  /** Nothing but the locked source decides what comes out. */
+  isPure: boolean;
+  /** What stands before the source's own paths in messages. */
+  names: readonly string[];
+}
+
+/** Of `nix-instantiate`, which calls the function that `withArguments` makes with them. */
+export function argumentOptions(source: EvaluationSource): string[] {
+  return source.arguments.flatMap(({ name, kind, text }) => [
+    kind === "string" ? "--argstr" : "--arg",
+    name,
+    text,
+  ]);
+}
+
+/** An expression of Nix whose value may use `given`, the set of the arguments. */
+export function withArguments(source: EvaluationSource, body: string): string {
+  const names = source.arguments.map(({ name }) => name);
+  if (names.length === 0) return `let given = { }; in ${body}`;
+  return `{ ${names.join(", ")} }: let given = { inherit ${names.join(" ")}; }; in ${body}`;
+}
+
+export function nixString(text: string): string {
+  return `"${text.replaceAll(/["\\]|\$\{/g, "\\$&")}"`;
+}

@@ -1,0 +1,168 @@
+import { access } from "node:fs/promises";
+import path from "node:path";
+import { formatSriHash, parseHash } from "@gradient/protocol";
+import { z } from "zod";
+import type { EvaluationArgument, EvaluationSubject, NixStore, UsageMeter } from "../../ports.ts";
+import { ProcessError } from "../../process/process-error.ts";
+import { runProcess } from "../../process/run.ts";
+import { EvaluationError } from "../evaluation-error.ts";
+import { summarizeError } from "../error-text.ts";
+import type { NixInstallation } from "../installation.ts";
+import { type EvaluationSource, nixString } from "./evaluation-source.ts";
+
+/** Where a classic tree has its expression; the first that is there. */
+const EXPRESSION_FILES = ["default.nix", "release.nix", "ci.nix"];
+/** Nothing that is not in the lock file is looked up anywhere. */
+const FLAKE_OPTIONS = [
+  "--extra-experimental-features",
+  "nix-command flakes",
+  "--option",
+  "use-registries",
+  "false",
+  "--option",
+  "accept-flake-config",
+  "false",
+];
+const PURE_OPTIONS = ["--option", "pure-eval", "true"];
+const ARGUMENT_NAME = /^[a-zA-Z_][a-zA-Z0-9_'-]*$/;
+
+interface Tools {
+  nix: NixInstallation;
+  store: NixStore;
+  meter: UsageMeter;
+  timeoutMs: number;
+  signal: AbortSignal;
+}
+
+/** Turns what is to be evaluated into what the programs of Nix are told. Rejects with an EvaluationError that says what is missing. */
+export async function locateSource(
+  subject: EvaluationSubject,
+  tools: Tools,
+): Promise<EvaluationSource> {
+  switch (subject.type) {
+    case "tree":
+      return locateTree(subject, tools);
+    case "file":
+      return classicSource(subject.file, {
+        arguments: subject.arguments,
+        names: [path.dirname(subject.file)],
+      });
+    case "flake":
+      return flakeSource(await lockedReference(subject.reference, tools), []);
+  }
+}
+
+async function locateTree(
+  subject: Extract<EvaluationSubject, { type: "tree" }>,
+  { store }: Tools,
+): Promise<EvaluationSource> {
+  const { directory, storePath } = subject;
+  const names = storePath === null ? [directory] : [directory, storePath];
+  if (await exists(path.join(directory, "flake.nix"))) {
+    const tree = storePath ?? (await store.addTree(directory, "source"));
+    return flakeSource(await referenceOf(tree, store), names);
+  }
+  for (const name of EXPRESSION_FILES) {
+    const file = path.join(directory, name);
+    if (await exists(file)) return classicSource(file, { arguments: [], names });
+  }
+  throw new EvaluationError(
+    "no_expression",
+    "the tree has no flake.nix, default.nix, release.nix or ci.nix: there is nothing to evaluate",
+  );
+}
+
+function classicSource(
+  file: string,
+  rest: { arguments: readonly EvaluationArgument[]; names: readonly string[] },
+): EvaluationSource {
+  const wrong = rest.arguments.find(({ name }) => !ARGUMENT_NAME.test(name));
+  if (wrong !== undefined) {
+    const message = `'${wrong.name}' can not be the name of an argument`;
+    throw new EvaluationError("bad_argument", message);
+  }
+  const imported = `import ${nixString(file)}`;
+  return { ...rest, label: path.basename(file), imported, options: [], isPure: false };
+}
+
+function flakeSource(reference: string, names: readonly string[]): EvaluationSource {
+  return {
+    label: "flake.nix",
+    imported: `(builtins.getFlake ${nixString(reference)}).outputs`,
+    arguments: [],
+    options: [...FLAKE_OPTIONS, ...PURE_OPTIONS],
+    isPure: true,
+    names,
+  };
+}
+
+/** A tree in the store, by its content. */
+async function referenceOf(storePath: string, store: NixStore): Promise<string> {
+  const facts = await store.pathFacts(storePath);
+  if (facts === null) {
+    throw new EvaluationError("no_expression", `${storePath} is not in the store`);
+  }
+  const narHash = formatSriHash(parseHash(facts.narHash));
+  return `path:${storePath}?narHash=${encodeURIComponent(narHash)}`;
+}
+
+const metadataSchema = z.object({
+  url: z.string(),
+  path: z.string(),
+  locked: z.object({
+    rev: z.string().optional(),
+    narHash: z.string().optional(),
+    dir: z.string().optional(),
+  }),
+});
+
+/** A commit stays a commit, with what is known of it; what has no commit (a changed working tree) becomes its content. */
+async function lockedReference(reference: string, tools: Tools): Promise<string> {
+  const metadata = await askMetadata(reference, tools);
+  const { rev, dir } = metadata.locked;
+  if (rev !== undefined) return metadata.url;
+  const locked = await referenceOf(metadata.path, tools.store);
+  return dir === undefined ? locked : `${locked}&dir=${encodeURIComponent(dir)}`;
+}
+
+async function askMetadata(
+  reference: string,
+  { nix, meter, timeoutMs, signal }: Tools,
+): Promise<z.infer<typeof metadataSchema>> {
+  const line = [...meter.enter, "nix", ...FLAKE_OPTIONS, "flake", "metadata"];
+  line.push("--json", "--no-update-lock-file", "--", reference);
+  const [command = "", ...args] = line;
+  const title = "nix flake metadata";
+  try {
+    const { stdout } = await runProcess({
+      command,
+      args,
+      title,
+      timeoutMs,
+      signal,
+      env: nix.environment,
+      cwd: "/",
+    });
+    return metadataSchema.parse(JSON.parse(stdout.toString()));
+  } catch (error) {
+    if (!(error instanceof ProcessError) || error.code !== "process_failed") throw error;
+    throw new EvaluationError("bad_flake", lockHint(summarizeError(error.stderr, [])), error);
+  }
+}
+
+/** Adds to Nix's words what to do when they are about an input that the lock file does not have. */
+export function lockHint(error: string): string {
+  const isAboutLock =
+    /requires lock file changes|update (?:unlocked )?flake input|unlocked flake|not locked|lock file .*(?:missing|contains)|in pure (?:evaluation )?mode/i.test(
+      error,
+    ) && /flake|lock/i.test(error);
+  if (!isAboutLock) return error;
+  return `${error}\nEvery input has to be locked: run 'nix flake lock' and commit flake.lock`;
+}
+
+async function exists(file: string): Promise<boolean> {
+  return access(file).then(
+    () => true,
+    () => false,
+  );
+}

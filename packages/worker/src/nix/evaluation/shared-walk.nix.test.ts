@@ -1,0 +1,189 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { EvaluationFixture, failureOf } from "../testing/evaluation-fixture.ts";
+import { expression } from "../testing/nix-fixture.ts";
+
+const MEBIBYTE = 1024 ** 2;
+
+let fixture: EvaluationFixture;
+
+beforeAll(async () => {
+  fixture = await EvaluationFixture.make(process.env);
+});
+
+afterAll(async () => {
+  await fixture[Symbol.asyncDispose]();
+});
+
+beforeEach(async () => {
+  await fixture.clearTree();
+});
+
+/** `costly n` takes some milliseconds, and `heavy n` some tens of mebibytes that are never free again. */
+const COST = `
+  costly = n: mk "costly-\${toString n}" "echo > $out" {
+    value = builtins.foldl' (sum: i: sum + i * n) 0 (builtins.genList (i: i) 20000);
+  };
+  kept = n: let list = builtins.genList (i: { inherit i n; }) 150000; in builtins.seq (builtins.foldl' (a: e: a + e.i) 0 list) list;
+  heavy = n: { "heavy-\${toString n}" = mk "heavy-\${toString n}" "echo > $out" { value = builtins.length (builtins.elemAt lists n); }; };
+  lists = builtins.genList kept 24;
+  numbered = prefix: make: count: builtins.listToAttrs (builtins.genList (n: { name = "\${prefix}\${toString n}"; value = make n; }) count);
+`;
+
+function withCost(body: string): string {
+  return expression(`let ${COST} in ${body}`);
+}
+
+describe("attributes shared by several processes", () => {
+  const files = {
+    "default.nix": withCost(`{
+      a = numbered "a" costly 40 // { bad = throw "bad in a"; worse = abort "worse in a"; };
+      b = { recurseForDerivations = true; deep = numbered "d" costly 30; };
+      c = numbered "c" costly 40;
+      top = costly 1;
+      zzz = throw "last";
+    }`),
+  };
+
+  test("give what one process gives", async () => {
+    const one = await fixture.evaluate(files, "*,b.deep.#", { processes: 1 });
+    const three = await fixture.evaluate(files, "*,b.deep.#", { processes: 3 });
+    expect(Object.keys(one.jobs)).toHaveLength(40 + 2 + 30 + 40 + 1 + 1);
+    expect(three.jobs).toEqual(one.jobs);
+    expect(three.list).toHaveLength(one.list.length);
+  });
+
+  test("a failure of the whole ends all of them", async () => {
+    const error = await failureOf(fixture.evaluate(files, "*", { processes: 3, timeoutMs: 700 }));
+    expect(error.code).toBe("evaluation_timeout");
+  });
+});
+
+describe("an attribute that never ends", () => {
+  test("fails alone, and the others go on", async () => {
+    const looping = `builtins.foldl' (a: i: builtins.hashString "sha256" (a + toString i)) "" (builtins.genList (i: i) 20000000)`;
+    const { jobs } = await fixture.evaluate(
+      { "default.nix": withCost(`{ a = costly 1; loops = ${looping}; z = costly 2; }`) },
+      "*",
+      { attributeTimeoutMs: 1000, processes: 1 },
+    );
+    expect(jobs).toEqual({
+      a: "costly-1.drv",
+      loops: "error: its evaluation took longer than 1 s",
+      z: "costly-2.drv",
+    });
+  });
+});
+
+describe("the memory ceiling", () => {
+  test("a set that needs several times as much is evaluated below it", async () => {
+    const set = `builtins.foldl' (set: n: set // heavy n) { } (builtins.genList (n: n) 24)`;
+    const files = { "default.nix": withCost(set) };
+    const free = await fixture.evaluate(files, "*", { processes: 1 });
+    const bound = await fixture.evaluate(files, "*", {
+      processes: 1,
+      memoryCeilingBytes: 160 * MEBIBYTE,
+    });
+    expect(free.usage.memoryPeakBytes).toBeGreaterThan(3 * 160 * MEBIBYTE);
+    expect(Object.values(bound.jobs).filter((text) => text.startsWith("error"))).toEqual([]);
+    expect(bound.jobs).toEqual(free.jobs);
+  });
+
+  test("an attribute that alone needs more says how much it may have", async () => {
+    const { jobs } = await fixture.evaluate(
+      {
+        "default.nix": withCost(
+          `{ a = costly 1; eats = builtins.deepSeq (builtins.genList kept 500) 1; z = costly 2; }`,
+        ),
+      },
+      "*",
+      { processes: 1, memoryCeilingBytes: 200 * MEBIBYTE },
+    );
+    expect(jobs).toEqual({
+      a: "costly-1.drv",
+      eats: "error: its evaluation needs more than 200 MiB of memory",
+      z: "costly-2.drv",
+    });
+  });
+});
+
+describe("attributes that throw", () => {
+  test("hundreds tell their own messages", async () => {
+    const { jobs } = await fixture.evaluate({
+      "default.nix": `builtins.listToAttrs (builtins.genList (n: {
+        name = "a\${toString n}";
+        value = if n == 150 then { type = "derivation"; drvPath = throw "in drvPath"; } else throw "message \${toString n}";
+      }) 300)`,
+    });
+    for (let n = 0; n < 300; n++) {
+      const text = n === 150 ? "in drvPath" : `message ${n}`;
+      expect(jobs[`a${n}`]).toMatch(new RegExp(`^error: ${text}(\\nat default.nix:\\d+:\\d+)?$`));
+    }
+  });
+});
+
+describe("import from derivation", () => {
+  test("its builds are told, and counted as the evaluation's", async () => {
+    const { jobs, messages, usage } = await fixture.evaluate({
+      "default.nix": expression(`{
+        a = import (mk "generated" "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; echo '{ name }: name' > $out" { }) { name = mk "inner" "echo > $out" { }; };
+      }`),
+    });
+    expect(jobs).toEqual({ a: "inner.drv" });
+    expect(messages).toEqual([
+      {
+        level: "Notice",
+        attribute: ["a"],
+        text: expect.stringMatching(
+          /^import from derivation: the build of \/nix\/store\/\w+-generated\.drv took \d+\.\d s$/,
+        ),
+      },
+    ]);
+    expect(usage.cpuUserMs).toBeGreaterThan(100);
+  });
+
+  test("a build that fails is told with the end of its log", async () => {
+    const { jobs } = await fixture.evaluate({
+      "default.nix": expression(
+        `{ a = import (mk "generated" "echo what went wrong; exit 3" { }); b = mk "b" "echo > $out" { }; }`,
+      ),
+    });
+    expect(jobs).toEqual({
+      a: expect.stringMatching(/exit code 3[^]*last lines of the log of .*\nwhat went wrong$/),
+      b: "b.drv",
+    });
+  });
+});
+
+describe("arguments of a file", () => {
+  test("are strings and expressions, as nix-build takes them", async () => {
+    await fixture.nix.write({
+      "release.nix": `{ name, extra ? { }, ... }: ${expression(
+        `{ root = mk name "echo > $out" { inherit (extra) value; }; below = { name, suffix ? "x" }: mk "\${name}-\${suffix}" "echo > $out" { }; }`,
+      )}`,
+      "extra.nix": `{ value = "from a file"; }`,
+    });
+    const { jobs } = await fixture.evaluate({}, "root,below", {
+      workingDirectory: fixture.nix.tree,
+      subject: {
+        type: "file",
+        file: `${fixture.nix.tree}/release.nix`,
+        arguments: [
+          { name: "name", kind: "string", text: 'a"b'.replace('"', "-") },
+          { name: "extra", kind: "expression", text: "import ./extra.nix" },
+        ],
+      },
+    });
+    expect(jobs).toEqual({ root: "a-b.drv", below: "a-b-x.drv" });
+  });
+
+  test("one that can not be read is Nix's own error", async () => {
+    await fixture.nix.write({ "release.nix": "{ name }: { }" });
+    const subject = {
+      type: "file" as const,
+      file: `${fixture.nix.tree}/release.nix`,
+      arguments: [{ name: "name", kind: "expression" as const, text: "1 +" }],
+    };
+    const error = await failureOf(fixture.evaluate({}, "*", { subject }));
+    expect(error.message).toMatch(/syntax error/);
+  });
+});

@@ -1,0 +1,278 @@
+import { randomBytes } from "node:crypto";
+import type { AttributePath, AttributePattern, EvaluationMessage } from "@gradient/protocol";
+import { describeExit } from "../../process/process-error.ts";
+import { EvaluationError } from "../evaluation-error.ts";
+import {
+  type EvaluationSource,
+  argumentOptions,
+  nixString,
+  withArguments,
+} from "./evaluation-source.ts";
+import { EvaluatorLines, type WalkerEvent } from "./evaluator-lines.ts";
+import { EvaluatorProcess, type EvaluationScope } from "./evaluator-process.ts";
+import { FindingQueue } from "./finding-queue.ts";
+import { WalkPosition, isBeyond, type Stretch } from "./walk-position.ts";
+import { WALKER } from "./walker.ts";
+
+/** Of `nix-instantiate`: evaluates what comes by stdin, writes .drv files, and says everything in lines of JSON. */
+export const INSTANTIATE_OPTIONS = [
+  "--eval",
+  "--strict",
+  "--read-write-mode",
+  "--show-trace",
+  "--log-format",
+  "internal-json",
+];
+const SHARE_INTERVAL_MS = 50;
+/** Another process evaluates the root again: it has to save more than that. */
+const MIN_SHARED_MS = 200;
+const MIN_SHARED_STARTS = 2;
+const MAX_QUEUED = 1000;
+const MEBIBYTE = 1024 * 1024;
+
+/** What a walk finds. `isRepeatable`: it would fail in the same way each time. */
+export type Finding =
+  | { type: "job"; path: AttributePath; drvPath: string }
+  | { type: "thrown"; path: AttributePath }
+  | { type: "other"; path: AttributePath; valueType: string }
+  | { type: "failed"; path: AttributePath; error: string; isRepeatable: boolean }
+  | { type: "message"; message: EvaluationMessage };
+
+export interface WalkPlan extends AttributePattern {
+  /** Paths that the pattern names without wildcards. */
+  literals: readonly AttributePath[];
+}
+
+/** One process's part of the walk, and how far it is. */
+interface Part {
+  stretch: Stretch;
+  position: WalkPosition;
+  startedAt: number;
+  /** When the root was there. */
+  enteredAt: number | null;
+  entered: number;
+  isAnswered: boolean;
+  isComplete: boolean;
+}
+
+/**
+ * Walks what a pattern selects with several processes. One begins; whoever is idle takes the later half of what the slowest
+ * has left, which is ended when it comes there. A process that was killed by an attribute is followed by another that goes on
+ * behind it; one that comes near its memory ceiling, by another that goes on at the same place.
+ */
+export class SharedWalk {
+  readonly #scope: EvaluationScope;
+  readonly #source: EvaluationSource;
+  readonly #plan: WalkPlan;
+  readonly #processes: number;
+  readonly #queue = new FindingQueue<Finding>(MAX_QUEUED);
+  readonly #parts = new Set<Part>();
+  readonly #tasks = new Set<Promise<void>>();
+  readonly #stop = new AbortController();
+  /** From a process's start to its first attribute; the shortest that was seen. */
+  #startMs = Number.POSITIVE_INFINITY;
+
+  constructor(options: {
+    scope: EvaluationScope;
+    source: EvaluationSource;
+    plan: WalkPlan;
+    processes: number;
+  }) {
+    const signal = AbortSignal.any([options.scope.signal, this.#stop.signal]);
+    this.#scope = { ...options.scope, signal };
+    this.#source = options.source;
+    this.#plan = options.plan;
+    this.#processes = options.processes;
+  }
+
+  /** Rejects with an EvaluationError when the whole fails. */
+  async *run(): AsyncGenerator<Finding, void, undefined> {
+    this.#begin({ start: null, isStartDone: false, until: null });
+    const timer = setInterval(() => this.#share(), SHARE_INTERVAL_MS);
+    try {
+      yield* this.#queue.read();
+    } finally {
+      clearInterval(timer);
+      this.#stop.abort();
+      this.#queue.release();
+      await Promise.all(this.#tasks);
+    }
+  }
+
+  #begin(stretch: Stretch): void {
+    const part = newPart(stretch);
+    this.#parts.add(part);
+    const task = this.#finish(part).then(
+      () => {
+        this.#parts.delete(part);
+        this.#share();
+        if (this.#parts.size === 0) this.#queue.end();
+      },
+      (error: unknown) => this.#queue.fail(error),
+    );
+    this.#tasks.add(task);
+  }
+
+  /** Gives work to processes that could run. */
+  #share(): void {
+    while (this.#parts.size < this.#processes && !this.#scope.signal.aborted) {
+      const slowest = [...this.#parts].toSorted((a, b) => leftMs(b) - leftMs(a))[0];
+      if (slowest === undefined) return;
+      const worthMs = Math.max(MIN_SHARED_MS, MIN_SHARED_STARTS * this.#startMs);
+      if (leftMs(slowest) < worthMs) return;
+      const { until } = slowest.stretch;
+      const kept = slowest.position.split(until);
+      if (kept === null) return;
+      slowest.stretch.until = kept;
+      this.#begin({ start: kept, isStartDone: true, until });
+    }
+  }
+
+  /** Runs one process after another until the part is walked. */
+  async #finish(part: Part): Promise<void> {
+    while (!part.isComplete) {
+      const { stretch } = part;
+      Object.assign(part, newPart(stretch));
+      await this.#walk(part);
+    }
+  }
+
+  async #walk(part: Part): Promise<void> {
+    const nonce = randomBytes(16).toString("hex");
+    const lines = new EvaluatorLines(nonce);
+    const { start, isStartDone } = part.stretch;
+    const plan = { nonce, label: this.#source.label, ...this.#plan, start, isStartDone };
+    const process = await EvaluatorProcess.start(this.#scope, {
+      command: "nix-instantiate",
+      args: [
+        ...INSTANTIATE_OPTIONS,
+        ...this.#source.options,
+        ...argumentOptions(this.#source),
+        "-",
+      ],
+      input: walkerExpression(this.#source, plan),
+    });
+    try {
+      for await (const line of process.lines(() => lines.isBuilding)) {
+        const news = lines.read(line);
+        if (news === null) continue;
+        if (news.type === "message") await this.#queue.push(news);
+        else if (!(await this.#take(part, news.event, process))) return process.kill();
+      }
+      const exit = await process.ended();
+      if (part.isComplete && exit.exitCode === 0) return;
+      const error = lines.describeError(this.#source.names);
+      await this.#goOn(part, process, {
+        error: error === "" ? `the evaluator ended with ${describeExit(exit)}` : error,
+        isKilled: error === "" && exit.signal === "SIGKILL",
+      });
+    } finally {
+      await process.stop();
+    }
+  }
+
+  /** False when another process walks from here on, or is to go on here. */
+  #enter(part: Part, path: AttributePath, process: EvaluatorProcess): boolean {
+    const { until } = part.stretch;
+    if (until !== null && isBeyond(path, until)) {
+      part.isComplete = true;
+      return false;
+    }
+    if (part.entered > 0 && process.isNearCeiling) {
+      part.stretch = { start: path, isStartDone: false, until };
+      return false;
+    }
+    if (part.enteredAt === null) {
+      part.enteredAt = performance.now();
+      this.#startMs = Math.min(this.#startMs, part.enteredAt - part.startedAt);
+    }
+    part.entered += 1;
+    part.isAnswered = false;
+    part.position.enter(path);
+    return true;
+  }
+
+  /** False when the process has to end here. */
+  async #take(part: Part, event: WalkerEvent, process: EvaluatorProcess): Promise<boolean> {
+    if ("fatal" in event) throw new EvaluationError("evaluation_failed", event.fatal);
+    if ("enter" in event) return this.#enter(part, event.enter, process);
+    if ("list" in event) part.position.list(event.list, event.names);
+    if ("end" in event) part.isComplete = true;
+    const finding = findingOf(event);
+    if (finding === null) return true;
+    part.isAnswered = true;
+    await this.#queue.push(finding);
+    return true;
+  }
+
+  /** Decides where the next process goes on, and what became of the attribute that this one ended at. */
+  async #goOn(
+    part: Part,
+    process: EvaluatorProcess,
+    end: { error: string; isKilled: boolean },
+  ): Promise<void> {
+    part.isComplete = false;
+    const { until } = part.stretch;
+    const path = part.position.current;
+    const isMemory = process.endedBy === "memory" || end.isKilled;
+    const { error, isRepeatable } = this.#reasonOf(process, end);
+    if (path === null) throw new EvaluationError("evaluation_failed", error);
+    const isRetried = isMemory && part.entered > 1 && !part.isAnswered;
+    part.stretch = { start: path, isStartDone: !isRetried, until };
+    if (isRetried || part.isAnswered) return;
+    await this.#queue.push({ type: "failed", path, error, isRepeatable });
+  }
+
+  #reasonOf(
+    process: EvaluatorProcess,
+    end: { error: string; isKilled: boolean },
+  ): { error: string; isRepeatable: boolean } {
+    const { memoryCeilingBytes, attributeTimeoutMs } = this.#scope;
+    if (process.endedBy === "memory") {
+      const mebibytes = Math.round(memoryCeilingBytes / MEBIBYTE);
+      const error = `its evaluation needs more than ${mebibytes} MiB of memory`;
+      return { error, isRepeatable: false };
+    }
+    if (process.endedBy === "silence") {
+      const seconds = attributeTimeoutMs / 1000;
+      return { error: `its evaluation took longer than ${seconds} s`, isRepeatable: false };
+    }
+    if (end.isKilled) {
+      const error = "its evaluation was killed by SIGKILL, probably for want of memory";
+      return { error, isRepeatable: false };
+    }
+    return { error: end.error, isRepeatable: true };
+  }
+}
+
+function newPart(stretch: Stretch): Part {
+  return {
+    stretch,
+    position: new WalkPosition(),
+    startedAt: performance.now(),
+    enteredAt: null,
+    entered: 0,
+    isAnswered: false,
+    isComplete: false,
+  };
+}
+
+/** How long a part will still take, if its attributes go on as they did. */
+function leftMs(part: Part): number {
+  if (part.enteredAt === null) return 0;
+  const perAttributeMs = (performance.now() - part.enteredAt) / part.entered;
+  return perAttributeMs * part.position.remaining(part.stretch.until);
+}
+
+function findingOf(event: WalkerEvent): Finding | null {
+  if ("job" in event) return { type: "job", path: event.job, drvPath: event.drvPath };
+  if ("thrown" in event) return { type: "thrown", path: event.thrown };
+  if ("other" in event) return { type: "other", path: event.other, valueType: event.type };
+  return null;
+}
+
+function walkerExpression(source: EvaluationSource, plan: object): string {
+  const data = nixString(JSON.stringify(plan));
+  const body = `(${WALKER}) (builtins.fromJSON ${data} // { imported = ${source.imported}; inherit given; })`;
+  return withArguments(source, body);
+}
