@@ -7,6 +7,7 @@ import type { WorkerConfig } from "./config/load.ts";
 import { describeMachine, type Machine } from "./config/machine.ts";
 import { serve } from "./daemon.ts";
 import { openInlinePeers, openPeersFile, type PeersSource } from "./identity/peers-source.ts";
+import type { FetchRules } from "./jobs/fetch/access.ts";
 import { loadSigningKey, type SigningKey } from "./identity/signing-key.ts";
 import { loadWorkerId } from "./identity/worker-id.ts";
 import { lockStateDirectory } from "./identity/state-lock.ts";
@@ -95,9 +96,7 @@ async function runWithPeers(
         signer: new NixSigner({ nix, store, keyFile: key.file, publicKey: key.publicKey }),
         meters,
         evaluator: openEvaluator({
-          nix,
-          store,
-          stateDirectory: stateDir,
+          ...{ nix, store, stateDirectory: stateDir },
           ...evaluatorSize(machine, config),
         }),
         builder: new SlotBuilder({
@@ -106,10 +105,7 @@ async function runWithPeers(
           meters,
         }),
         repositoriesDirectory: join(stateDir, "repositories"),
-        fetchRules: {
-          localDirectories: config.localRepositories,
-          credentialsFile: config.gitCredentials,
-        },
+        fetchRules: fetchRules(config),
         scratchDirectory: join(stateDir, "scratch"),
         environment,
         compressionThreads: compressionThreads(machine.cores),
@@ -129,6 +125,10 @@ async function runWithPeers(
     await store[Symbol.asyncDispose]();
   }
   logger.info("worker ended");
+}
+
+function fetchRules({ localRepositories, gitCredentials }: WorkerConfig): FetchRules {
+  return { localDirectories: localRepositories, credentialsFile: gitCredentials };
 }
 
 async function openPeers(config: WorkerConfig, logger: Logger): Promise<PeersSource> {
