@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, readlink, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -159,11 +159,15 @@ describe("the tree in version 2, by files in the kernel's format", () => {
 
   test("groups of workers that are dead are removed, those of others stay", async () => {
     const own = await group("own", { "cgroup.controllers": "", "cgroup.subtree_control": "" });
-    const dead = path.join(own, "gradient-worker-999999999-123-abcd");
+    const namespace = /\d+/.exec(await readlink("/proc/self/ns/pid"))?.[0];
+    const dead = path.join(own, `gradient-worker-999999999-123-${namespace}-abcd`);
     await mkdir(path.join(dead, "build-1"), { recursive: true });
+    const inContainer = path.join(own, "gradient-worker-999999999-123-1-abcd");
+    await mkdir(inContainer);
     await mkdir(path.join(own, "another-service"));
     await GroupTree.open(await fakeProc(own));
     expect(await rm(dead).catch((error: NodeJS.ErrnoException) => error.code)).toBe("ENOENT");
+    await rm(inContainer, { recursive: true });
     await mkdir(path.join(own, "another-service")).catch((error: NodeJS.ErrnoException) =>
       expect(error.code).toBe("EEXIST"),
     );

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readlinkSync } from "node:fs";
 import { rmdir } from "node:fs/promises";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -9,8 +9,8 @@ import { type Hierarchy, findHierarchies } from "./hierarchies.ts";
 import { parseProcessStat } from "./kernel-files.ts";
 
 const V2_CONTROLLERS = ["cpu", "memory", "io", "pids"];
-/** Name, pid and start of the worker that made it, and a random part. */
-const PARENT_NAME = /^gradient-worker-(\d+)-(\d+)-[0-9a-f]+$/;
+/** Pid, start and PID namespace of the worker that made it, and a random part. */
+const PARENT_NAME = /^gradient-worker-(\d+)-(\d+)-(\d+)-[0-9a-f]+$/;
 const EMPTY_TIMEOUT_MS = 5000;
 const EMPTY_POLL_MS = 2;
 
@@ -158,7 +158,9 @@ async function removeStaleGroups(
     for (const group of groupsIn(directory)) {
       const match = PARENT_NAME.exec(path.basename(group));
       if (match === null) continue;
-      const [, pid = "", startTicks = ""] = match;
+      const [, pid = "", startTicks = "", namespace] = match;
+      // A worker in a container looks like a dead one to us, and we to it.
+      if (namespace !== pidNamespace()) continue;
       if (startOf(procDirectory, pid) === Number(startTicks)) continue;
       processesBelow(group).forEach(killOne);
       await removeGroup(group);
@@ -168,7 +170,17 @@ async function removeStaleGroups(
 
 function parentName(procDirectory: string): string {
   const start = startOf(procDirectory, "self") ?? 0;
-  return `gradient-worker-${process.pid}-${start}-${randomBytes(4).toString("hex")}`;
+  const random = randomBytes(4).toString("hex");
+  return `gradient-worker-${process.pid}-${start}-${pidNamespace()}-${random}`;
+}
+
+/** Pids mean something only within it. 0 when the kernel does not tell. */
+function pidNamespace(): string {
+  try {
+    return /\d+/.exec(readlinkSync("/proc/self/ns/pid"))?.[0] ?? "0";
+  } catch {
+    return "0";
+  }
 }
 
 function startOf(procDirectory: string, pid: string): number | null {

@@ -14,7 +14,10 @@ export interface StoragePeaks {
 const FIRST_LOOK_MS = 250;
 const MIN_INTERVAL_MS = 250;
 const MAX_INTERVAL_MS = 30_000;
-/** A look may cost this share of one core, so a large tree is looked at less often. */
+/** A long build is looked at less often: after this share of the time that it has run. */
+const AGE_SHARE = 0.05;
+const MAX_AGE_INTERVAL_MS = 5000;
+/** Looks may cost this share of one core, so a large tree is looked at less often. */
 const COST_SHARE = 0.005;
 
 /**
@@ -25,6 +28,7 @@ const COST_SHARE = 0.005;
 export class StorageWatch implements Disposable {
   readonly #procDirectory: string;
   readonly #pids: () => readonly number[];
+  readonly #startedAt = performance.now();
   readonly #stop = new AbortController();
   #timer: NodeJS.Timeout;
   #scratch: BuildScratch | null = null;
@@ -63,8 +67,13 @@ export class StorageWatch implements Disposable {
       costMs = size.costMs;
       this.#take(size);
     }
-    const waitMs = Math.min(MAX_INTERVAL_MS, Math.max(MIN_INTERVAL_MS, costMs / COST_SHARE));
-    this.#timer = setTimeout(() => void this.#look(), waitMs).unref();
+    this.#timer = setTimeout(() => void this.#look(), this.#waitMs(costMs)).unref();
+  }
+
+  #waitMs(costMs: number): number {
+    const ageMs = performance.now() - this.#startedAt;
+    const byAgeMs = Math.min(MAX_AGE_INTERVAL_MS, ageMs * AGE_SHARE);
+    return Math.min(MAX_INTERVAL_MS, Math.max(MIN_INTERVAL_MS, byAgeMs, costMs / COST_SHARE));
   }
 
   #take({ directoryBytes, outputBytes }: { directoryBytes: number; outputBytes: number }): void {
