@@ -26,6 +26,8 @@ export interface NixStore extends AsyncDisposable {
   /** Keeps the paths from being collected until `removeRoots` of the same owner. */
   addRoots(owner: string, paths: readonly string[]): Promise<void>;
   removeRoots(owner: string): Promise<void>;
+  /** Makes a symlink outside the store keep its target, for as long as it is there. */
+  addIndirectRoot(link: string): Promise<void>;
   /** Owners that have roots, also from before this process: what no journal knows can be removed. */
   rootOwners(): Promise<string[]>;
 }
@@ -167,4 +169,23 @@ export interface Signer {
   readonly publicKey: string;
   /** Signs valid paths with `nix store sign`; calls that come while one runs are joined into the next. Resolves to each path's signature. */
   sign(paths: readonly string[]): Promise<Map<string, string>>;
+}
+
+/** What is missing for some derivations, as Nix sees it. */
+export interface MissingPaths {
+  /** Derivations that have to be built. */
+  willBuild: readonly string[];
+  /** Store paths that a substituter has. */
+  willSubstitute: readonly string[];
+  downloadBytes: number;
+}
+
+/** What the substituters of nix.conf can do for a build. */
+export interface Substituter extends AsyncDisposable {
+  /** What has to be built or substituted to have all outputs of the derivations. */
+  missing(drvPaths: readonly string[]): Promise<MissingPaths>;
+  /** As `missing`, if there were no substituters. */
+  missingWithout(drvPaths: readonly string[]): Promise<MissingPaths>;
+  /** Fetches paths and what they refer to. Rejects with a NixError when one can not be had. */
+  fetch(paths: readonly string[], signal: AbortSignal): Promise<void>;
 }

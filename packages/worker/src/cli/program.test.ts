@@ -88,3 +88,44 @@ describe("gradient-worker run", () => {
     expect(printed.err.trim().split("\n")).toHaveLength(1);
   });
 });
+
+describe("gradient-worker build and eval", () => {
+  test.each([
+    [["/no/such/path"], "/no/such/path does not exist"],
+    [["EMPTY"], "there is nothing to do"],
+    [["FILE", "--pattern", "a..b"], "pattern"],
+    [["FILE", "-A", "a..b"], "-A 'a..b'"],
+    [["FILE", "-A", "a", "--arg", "x"], "--arg takes a name and a value"],
+    [[".#hello", "--argstr", "x", "y"], "takes no --arg"],
+    [[".#hello", "-A", "hello"], "names an attribute"],
+    [["FILE", "--no-such-flag"], "--no-such-flag"],
+  ])("%j fails with one clear line", async (args, problem) => {
+    const directory = await temporaryDirectory();
+    const file = join(directory, "file.nix");
+    await mkdir(join(directory, "empty"));
+    await writeFile(file, "{ }");
+    const places: Record<string, string> = { EMPTY: join(directory, "empty"), FILE: file };
+    const words = args.map((word) => places[word] ?? word);
+    const env = { PATH: "/usr/local/bin:/usr/bin:/bin", GRADIENT_WORKER_DATA_DIR: directory };
+    for (const command of ["build", "eval"]) {
+      printed.err = "";
+      expect(await worker([command, ...words], env)).toBe(1);
+      expect(printed.err).toContain(problem);
+      expect(printed.err.trim().split("\n")).toHaveLength(1);
+    }
+  });
+
+  test("-j takes a number of builds", async () => {
+    for (const jobs of ["many", "0"]) {
+      printed.err = "";
+      expect(await worker(["build", "-j", jobs])).toBe(1);
+      expect(printed.err).toContain("whole number from 1 on");
+    }
+  });
+
+  test("--help tells the exit codes and the way to each setting", async () => {
+    expect(await worker(["build", "--help"])).toBe(0);
+    expect(printed.out).toContain("100 a build failed");
+    expect(printed.out).toContain("GRADIENT_WORKER_STORE");
+  });
+});

@@ -2,6 +2,9 @@ import { Command, CommanderError, Option } from "@commander-js/extra-typings";
 import type { ConfigSources } from "../config/load.ts";
 import { CONFIG_FILE, SETTINGS, type SettingKey } from "../config/settings.ts";
 import { UserError } from "../errors.ts";
+import { addBuildOptions, build } from "./build.ts";
+import { addEvalOptions, evaluate } from "./eval.ts";
+import { joinPairs } from "./expression-options.ts";
 import { check } from "./check.ts";
 import { printWorkerId } from "./id.ts";
 import { run } from "./run.ts";
@@ -12,22 +15,76 @@ type Environment = Readonly<Record<string, string | undefined>>;
 export interface Invocation {
   readonly sources: ConfigSources;
   readonly environment: Environment;
-  /** For commands that have `--json`. */
-  readonly isJson: boolean;
+  /** Values of the command's own options, by commander's names. */
+  readonly options: Readonly<Record<string, unknown>>;
+  /** What stands on the command line beside options. */
+  readonly operands: readonly string[];
 }
+
+interface CommandPlan {
+  readonly name: string;
+  readonly description: string;
+  /** The settings that it heeds. */
+  readonly settings: readonly SettingKey[];
+  /** Adds what is no setting. */
+  readonly extend?: (command: Command) => unknown;
+  /** Resolves to the exit code; nothing is 0. */
+  readonly action: (invocation: Invocation) => Promise<number | void>;
+}
+
+const COMMANDS: readonly CommandPlan[] = [
+  {
+    name: "run",
+    description: "serve a coordinator until SIGTERM",
+    settings: SETTINGS.map(({ key }) => key),
+    action: run,
+  },
+  {
+    name: "build",
+    description: "evaluate, build, measure and sign on this machine, without a coordinator",
+    settings: [
+      "stateDir",
+      "store",
+      "maxConcurrentBuilds",
+      "evalTimeoutSeconds",
+      "evalForkWorkers",
+      "maxEvalRssBytes",
+    ],
+    extend: addBuildOptions,
+    action: build,
+  },
+  {
+    name: "eval",
+    description: "print the derivations of an expression as they are evaluated; builds nothing",
+    settings: ["stateDir", "store", "evalTimeoutSeconds", "evalForkWorkers", "maxEvalRssBytes"],
+    extend: addEvalOptions,
+    action: evaluate,
+  },
+  {
+    name: "id",
+    description: "print the worker's id, which organizations register; makes one at the first call",
+    settings: ["stateDir", "workerId"],
+    action: printWorkerId,
+  },
+  {
+    name: "check",
+    description:
+      "look at this machine as a worker would, and say what to change; exit code 0 when a worker can run",
+    settings: SETTINGS.map(({ key }) => key),
+    extend: (command) => command.option("--json", "print one JSON object"),
+    action: check,
+  },
+];
 
 /** Runs the command line. Resolves to the process's exit code; tells what went wrong on standard error. */
 export async function main(
   argv: readonly string[],
   environment: Environment = process.env,
 ): Promise<number> {
+  const state = { exitCode: 0 };
   try {
-    let exitCode = 0;
-    const program = createProgram(environment, (code) => {
-      exitCode = code;
-    });
-    await program.parseAsync(argv);
-    return exitCode;
+    await createProgram(environment, state).parseAsync(joinPairs(argv));
+    return state.exitCode;
   } catch (error) {
     // Help, and mistakes in flags: commander has printed its text already.
     if (error instanceof CommanderError) return error.exitCode;
@@ -41,61 +98,41 @@ function describe(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
-function createProgram(environment: Environment, exit: (code: number) => void): Command {
+function createProgram(environment: Environment, state: { exitCode: number }): Command {
   const program = new Command("gradient-worker")
-    .description("fetches, evaluates, builds, measures, signs and uploads for a coordinator")
+    .description(
+      "fetches, evaluates, builds, measures, signs and uploads; alone or for a coordinator",
+    )
     .exitOverride();
-  const all = SETTINGS.map(({ key }) => key);
-  addCommand(program, "run", "serve a coordinator until SIGTERM", all, (invocation) =>
-    run(invocation),
-  );
-  addCommand(
-    program,
-    "id",
-    "print the worker's id, which organizations register; makes one at the first call",
-    ["stateDir", "workerId"],
-    printWorkerId,
-  );
-  addCommand(
-    program,
-    "check",
-    "look at this machine as a worker would, and say what to change; exit code 0 when a worker can run",
-    all,
-    async (invocation) => exit(await check(invocation)),
-  ).option("--json", "print one JSON object");
-  return program;
-
-  function addCommand(
-    parent: Command,
-    name: string,
-    description: string,
-    keys: readonly SettingKey[],
-    action: (invocation: Invocation) => Promise<void>,
-  ): Command {
-    const command = parent.command(name).description(description);
-    command.addOption(
-      new Option(
-        `${CONFIG_FILE.flag} <${CONFIG_FILE.value}>`,
-        `${CONFIG_FILE.doc} (env: ${CONFIG_FILE.env})`,
-      ),
-    );
-    const options = addSettings(command, keys);
+  for (const plan of COMMANDS) {
+    const command = program.command(plan.name).description(plan.description);
+    plan.extend?.(command);
+    const { flag, value, doc, env } = CONFIG_FILE;
+    command.addOption(new Option(`${flag} <${value}>`, `${doc} (env: ${env})`));
+    const attributes = addSettings(command, plan.settings);
     command.action(async () => {
-      const flags: Partial<Record<SettingKey, string>> = {};
-      const given = command.opts() as Readonly<Record<string, string | undefined>>;
-      const isJson = "json" in given;
-      for (const [key, attribute] of options) {
-        const value = given[attribute];
-        if (value !== undefined) flags[key] = value;
-      }
-      await action({
-        environment,
-        isJson,
-        sources: { flags, env: environment, configFile: given["config"] },
-      });
+      const invocation = invocationOf(command, attributes, environment);
+      state.exitCode = (await plan.action(invocation)) ?? 0;
     });
-    return command;
   }
+  return program;
+}
+
+function invocationOf(
+  command: Command,
+  attributes: ReadonlyMap<SettingKey, string>,
+  environment: Environment,
+): Invocation {
+  const options: Readonly<Record<string, unknown>> = command.opts();
+  const flags: Partial<Record<SettingKey, string>> = {};
+  for (const [key, attribute] of attributes) {
+    const value = options[attribute];
+    if (typeof value === "string") flags[key] = value;
+  }
+  const file = options["config"];
+  const configFile = typeof file === "string" ? file : undefined;
+  const operands = command.processedArgs.filter((each) => typeof each === "string");
+  return { environment, sources: { flags, env: environment, configFile }, options, operands };
 }
 
 /** Adds a flag for each setting; settings without one are told of below the others. Resolves keys to commander's names. */

@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { z } from "zod";
 import { UserError } from "../errors.ts";
 import { LOG_LEVELS } from "../logger.ts";
-import { CONFIG_FILE, SETTINGS, type SettingKey } from "./settings.ts";
+import { CONFIG_FILE, DEFAULT_STATE_DIRECTORY, SETTINGS, type SettingKey } from "./settings.ts";
 
 const flag = z.union([
   z.boolean(),
@@ -33,7 +33,7 @@ const configSchema = z.object({
   server: z.string().transform(parseServer),
   peersFile: file.nullable().default(null),
   peers: z.string().nullable().default(null),
-  stateDir: file.default("/var/lib/gradient-worker"),
+  stateDir: file.default(DEFAULT_STATE_DIRECTORY),
   workerId: z.string().nullable().default(null),
   capabilityFetch: flag.default(true),
   capabilityEval: flag.default(true),
@@ -61,6 +61,16 @@ const checkSchema = configSchema.extend({
 });
 const identitySchema = configSchema.pick({ stateDir: true, workerId: true });
 
+const aloneSchema = configSchema
+  .pick({
+    store: true,
+    maxConcurrentBuilds: true,
+    evalTimeoutSeconds: true,
+    evalForkWorkers: true,
+    maxEvalRssBytes: true,
+  })
+  .extend({ stateDir: file.nullable().default(null) });
+
 /** Settings of the daemon. null where the machine decides. */
 export type WorkerConfig = Readonly<z.infer<typeof configSchema>>;
 
@@ -69,6 +79,9 @@ export type CheckConfig = Readonly<z.infer<typeof checkSchema>>;
 
 /** The settings that `gradient-worker id` needs. */
 export type IdentityConfig = Readonly<z.infer<typeof identitySchema>>;
+
+/** The settings of commands that work without a coordinator. null where the machine decides. */
+export type AloneConfig = Readonly<z.infer<typeof aloneSchema>>;
 
 export interface ConfigSources {
   /** Values of flags, by setting. */
@@ -97,6 +110,11 @@ export function loadCheckConfig(sources: ConfigSources): CheckConfig {
 /** As `loadConfig`, for what needs no coordinator. */
 export function loadIdentityConfig(sources: ConfigSources): IdentityConfig {
   return Object.freeze(parse(identitySchema, sources));
+}
+
+/** As `loadConfig`, for commands that work without a coordinator. */
+export function loadAloneConfig(sources: ConfigSources): AloneConfig {
+  return Object.freeze(parse(aloneSchema, sources));
 }
 
 function parse<T>(schema: z.ZodType<T>, sources: ConfigSources): T {

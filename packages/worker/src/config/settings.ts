@@ -15,6 +15,9 @@ export interface Setting {
   readonly fallback: string | null;
 }
 
+/** Where the worker of a machine keeps its state. */
+export const DEFAULT_STATE_DIRECTORY = "/var/lib/gradient-worker";
+
 export const SETTINGS = [
   {
     key: "server",
@@ -46,7 +49,7 @@ export const SETTINGS = [
     value: "DIR",
     env: "GRADIENT_WORKER_DATA_DIR",
     doc: "where the worker keeps its id, key, journal and repositories",
-    fallback: "/var/lib/gradient-worker",
+    fallback: DEFAULT_STATE_DIRECTORY,
   },
   {
     key: "workerId",

@@ -19,8 +19,25 @@ export async function loadSigningKey(file: string, worker: WorkerId): Promise<Si
     content = await readFile(file, "utf8");
   } catch (cause) {
     if (errnoOf(cause) === "ENOENT") return createSigningKey(file, worker);
-    throw new UserError("signing-key", `cannot read ${file}: ${reasonOf(cause)}`, { cause });
+    throw unreadable(file, cause);
   }
+  return parseSigningKey(file, content);
+}
+
+/** A key that is there. Throws UserError when the file can not be read or holds no key. */
+export async function readSigningKey(file: string): Promise<SigningKey> {
+  try {
+    return parseSigningKey(file, await readFile(file, "utf8"));
+  } catch (cause) {
+    throw cause instanceof UserError ? cause : unreadable(file, cause);
+  }
+}
+
+function unreadable(file: string, cause: unknown): UserError {
+  return new UserError("signing-key", `cannot read ${file}: ${reasonOf(cause)}`, { cause });
+}
+
+function parseSigningKey(file: string, content: string): SigningKey {
   try {
     return { file, publicKey: SecretKey.parse(content).publicKey.toString() };
   } catch (cause) {

@@ -88,10 +88,12 @@ class DaemonStore implements NixStore {
     for (const storePath of paths) {
       const link = path.join(directory, path.basename(storePath));
       await symlink(storePath, link).catch(unless("EEXIST"));
-      if (this.#nix.daemonSocket !== null) {
-        await this.#queries.call(addIndirectRoot(link), QUERY_TIMEOUT_MS);
-      }
+      if (this.#nix.daemonSocket !== null) await this.addIndirectRoot(link);
     }
+  }
+
+  async addIndirectRoot(link: string): Promise<void> {
+    await this.#queries.call(addIndirectRoot(link), QUERY_TIMEOUT_MS);
   }
 
   async removeRoots(owner: string): Promise<void> {

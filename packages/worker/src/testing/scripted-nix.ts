@@ -140,6 +140,8 @@ export class ScriptedStore implements NixStore {
     this.roots.delete(owner);
   }
 
+  async addIndirectRoot(): Promise<void> {}
+
   async rootOwners(): Promise<string[]> {
     return [...this.roots.keys()];
   }

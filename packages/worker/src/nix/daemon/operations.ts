@@ -1,4 +1,5 @@
 import type { PathFacts } from "@gradient/protocol";
+import type { MissingPaths } from "../../ports.ts";
 import { DaemonProtocolError } from "../nix-error.ts";
 import type { ByteReader } from "./byte-reader.ts";
 import type { Call } from "./connection.ts";
@@ -7,11 +8,13 @@ import { Request } from "./request.ts";
 
 /** Operation numbers of the worker protocol. */
 const ADD_TO_STORE = 7;
+const BUILD_PATHS = 9;
 const ADD_INDIRECT_ROOT = 12;
 const SET_OPTIONS = 19;
 const QUERY_PATH_INFO = 26;
 const QUERY_VALID_PATHS = 31;
 const ADD_TO_STORE_NAR = 39;
+const QUERY_MISSING = 40;
 const BUILD_PATHS_WITH_RESULTS = 46;
 
 /** What the store knows of a valid path. Hashes are hexadecimal sha256. */
@@ -60,6 +63,31 @@ export function queryPathInfo(path: string): Call<StoredPath | null> {
   return {
     request: new Request().number(QUERY_PATH_INFO).string(path),
     answer: async (reader) => ((await reader.number()) === 0 ? null : readStoredPath(reader)),
+  };
+}
+
+/** What is missing for all outputs of these derivations, with the substituters of the connection's settings. */
+export function queryMissing(drvPaths: readonly string[]): Call<MissingPaths> {
+  return {
+    request: new Request().number(QUERY_MISSING).strings(drvPaths.map((path) => `${path}!*`)),
+    answer: async (reader) => {
+      const willBuild = await reader.strings();
+      const willSubstitute = await reader.strings();
+      await reader.strings(); // what nobody has, and no derivation is known for
+      const downloadBytes = await reader.number();
+      await reader.number(); // size of the NARs
+      return { willBuild, willSubstitute, downloadBytes };
+    },
+  };
+}
+
+/** Makes store paths valid from the substituters of the connection's settings. */
+export function substitutePaths(paths: readonly string[], listener: FrameListener): Call<void> {
+  const normal = 0;
+  return {
+    request: new Request().number(BUILD_PATHS).strings(paths).number(normal),
+    listener,
+    answer: skipNumber,
   };
 }
 

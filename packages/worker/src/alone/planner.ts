@@ -1,0 +1,131 @@
+import { setImmediate } from "node:timers/promises";
+import {
+  type BuildLimits,
+  type Derivation,
+  type DerivationFacts,
+  decodeText,
+  isDrvPath,
+  readDerivationFacts,
+  storePathName,
+} from "@gradient/protocol";
+import { reasonOf } from "../error-facts.ts";
+import { type OutputPaths, outputPathsOf, readDerivation } from "../jobs/derivations.ts";
+import type { NixStore, Substituter } from "../ports.ts";
+
+/** Some milliseconds of reading at a time. */
+const GIVE_WAY_EVERY = 64;
+
+/** A derivation that has to be built. */
+export interface PlannedBuild {
+  readonly drvPath: string;
+  readonly name: string;
+  readonly inputDrvs: readonly string[];
+  readonly outputs: OutputPaths;
+  readonly limits: BuildLimits;
+}
+
+/** Limits for every build, beside those that a derivation states. */
+export type LimitBounds = Pick<BuildLimits, "timeoutSeconds" | "maxSilentSeconds">;
+
+export interface PlannerOptions {
+  readonly store: NixStore;
+  readonly substituter: Substituter;
+  readonly bounds: LimitBounds;
+  /** Called before paths are fetched. */
+  readonly onFetch: (fetch: { paths: readonly string[]; downloadBytes: number }) => void;
+  readonly onWarning: (text: string) => void;
+  readonly signal: AbortSignal;
+}
+
+/** Finds out what has to be built, and lets Nix substitute the rest. */
+export class Planner {
+  readonly #options: PlannerOptions;
+  readonly #substituted = new Set<string>();
+
+  constructor(options: PlannerOptions) {
+    this.#options = options;
+  }
+
+  /** Paths that were fetched for what is planned. */
+  get substituted(): ReadonlySet<string> {
+    return this.#substituted;
+  }
+
+  /** What has to be built for all outputs of these derivations; everything that it needs besides is valid then. */
+  async plan(drvPaths: readonly string[]): Promise<PlannedBuild[]> {
+    const { substituter } = this.#options;
+    let missing = await substituter.missing(drvPaths);
+    if (missing.willSubstitute.length > 0 && !(await this.#fetch(missing))) {
+      missing = await substituter.missingWithout(drvPaths);
+    }
+    const planned: PlannedBuild[] = [];
+    for (const [index, drvPath] of missing.willBuild.entries()) {
+      planned.push(this.#read(drvPath));
+      if (index % GIVE_WAY_EVERY === GIVE_WAY_EVERY - 1) await setImmediate();
+    }
+    return planned;
+  }
+
+  /** False when not all could be had: then they are built, as an outage is no reason to fail. */
+  async #fetch(missing: {
+    willSubstitute: readonly string[];
+    downloadBytes: number;
+  }): Promise<boolean> {
+    const { substituter, onFetch, onWarning, signal } = this.#options;
+    const paths = missing.willSubstitute;
+    onFetch({ paths, downloadBytes: missing.downloadBytes });
+    try {
+      await substituter.fetch(paths, signal);
+      for (const path of paths) this.#substituted.add(path);
+      return true;
+    } catch (error) {
+      signal.throwIfAborted();
+      onWarning(`what substituters offered could not be fetched and is built: ${reasonOf(error)}`);
+      return false;
+    }
+  }
+
+  #read(drvPath: string): PlannedBuild {
+    const derivation = readDerivation(this.#options.store, drvPath);
+    return {
+      drvPath,
+      name: derivationName(drvPath),
+      inputDrvs: [...derivation.inputDrvs.keys()],
+      outputs: outputPathsOf(derivation),
+      limits: limitsOf(readDerivationFacts(derivation), this.#options.bounds),
+    };
+  }
+}
+
+/** Name of a derivation without hash and `.drv`. */
+function derivationName(drvPath: string): string {
+  return isDrvPath(drvPath) ? storePathName(drvPath).replace(/\.drv$/, "") : drvPath;
+}
+
+/**
+ * The output that an attribute stands for, as `nix-build` shows it: `hello.dev` is the output `dev` of `hello`, everything else
+ * the first output.
+ */
+export function outputOf(derivation: Derivation, attribute: readonly string[]): string {
+  const last = attribute.at(-1) ?? "";
+  if (attribute.length > 1 && derivation.outputs.has(last)) return last;
+  const listed = decodeText(derivation.env.get("outputs") ?? "").split(/\s+/)[0] ?? "";
+  if (derivation.outputs.has(listed)) return listed;
+  return derivation.outputs.has("out") ? "out" : ([...derivation.outputs.keys()][0] ?? "out");
+}
+
+function limitsOf(facts: DerivationFacts, bounds: LimitBounds): BuildLimits {
+  const { maxMemoryMegabytes } = facts;
+  return {
+    timeoutSeconds: smaller(facts.timeoutSeconds, bounds.timeoutSeconds),
+    maxSilentSeconds: smaller(facts.maxSilentSeconds, bounds.maxSilentSeconds),
+    cores: facts.maxCpu,
+    memoryBytes: maxMemoryMegabytes === null ? null : maxMemoryMegabytes * 2 ** 20,
+  };
+}
+
+/** As in Nix, a limit of 0 is none. */
+function smaller(a: number | null, b: number | null): number | null {
+  const limits = [a ?? 0, b ?? 0].filter((limit) => limit > 0);
+  return limits.length === 0 ? null : Math.min(...limits);
+}

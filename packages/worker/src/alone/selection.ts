@@ -1,0 +1,109 @@
+import {
+  type AttributePath,
+  AttributePathError,
+  type AttributePattern,
+  PatternError,
+  compareAttributePaths,
+  formatAttributePath,
+  formatPattern,
+  parseAttributePath,
+  parsePattern,
+} from "@gradient/protocol";
+import { UserError } from "../errors.ts";
+import { installablePaths } from "../nix/evaluation/installable.ts";
+import type { Target } from "./target.ts";
+
+/** As `nix-build` does it: the derivations of the expression, and of the sets in it that say `recurseForDerivations`. */
+const EVERYTHING = "**";
+
+/** One evaluation, and what it has to find. */
+export interface Selection {
+  /** The first of these that selects anything counts. */
+  readonly patterns: readonly string[];
+  /** Each has to lead to something; empty when nothing was asked for by name. */
+  readonly roots: readonly AttributePath[];
+}
+
+export interface Asked {
+  /** `-A`, each an attribute path. */
+  readonly attributes: readonly string[];
+  /** `--pattern`. */
+  readonly pattern: string | null;
+}
+
+/** What to evaluate of a target. Throws UserError when a path or pattern can not be read. */
+export function selectionsOf(target: Target, asked: Asked, system: string): Selection[] {
+  const { subject, attribute, text } = target;
+  const roots = asked.attributes.map(readAttributePath);
+  if (subject.type !== "flake") return [classic(roots, asked.pattern)];
+  if (attribute.length > 0 && (roots.length > 0 || asked.pattern !== null)) {
+    throw new UserError("two-selections", `${text} names an attribute: leave out -A and --pattern`);
+  }
+  if (asked.pattern !== null) return [classic(roots, asked.pattern)];
+  const wanted = roots.length === 0 ? [attribute] : roots;
+  return wanted.map((root) => {
+    const paths = installablePaths(root, system);
+    return { patterns: paths.map((path) => formatPattern(below([path]))), roots: [] };
+  });
+}
+
+/** A derivation there, or the derivations in a set there. */
+function below(roots: readonly AttributePath[]): AttributePattern {
+  return {
+    include: roots.map((path) => [
+      ...path.map((name) => ({ kind: "name", name }) as const),
+      { kind: "deep" } as const,
+    ]),
+    exclude: [],
+  };
+}
+
+function classic(roots: readonly AttributePath[], pattern: string | null): Selection {
+  const given = pattern === null ? null : readPattern(pattern);
+  const { include, exclude } = below(roots);
+  if (given !== null) {
+    include.push(...given.include);
+    exclude.push(...given.exclude);
+  }
+  const text = include.length === 0 ? EVERYTHING : formatPattern({ include, exclude });
+  return { patterns: [text], roots };
+}
+
+/** Sorts by what was asked for first, then by name, so that results are numbered the same at every run. */
+export function inOrder(
+  selection: Selection,
+): (a: { attribute: AttributePath }, b: { attribute: AttributePath }) => number {
+  const rank = (attribute: AttributePath): number => {
+    const index = selection.roots.findIndex((root) => isBelow(root, attribute));
+    return index === -1 ? selection.roots.length : index;
+  };
+  return (a, b) =>
+    rank(a.attribute) - rank(b.attribute) || compareAttributePaths(a.attribute, b.attribute);
+}
+
+export function isBelow(root: AttributePath, attribute: AttributePath): boolean {
+  return root.every((name, index) => attribute[index] === name);
+}
+
+/** What is said of a name that leads to nothing. */
+export function missingMessage(root: AttributePath): string {
+  return `there is no derivation at '${formatAttributePath(root)}'`;
+}
+
+function readAttributePath(text: string): AttributePath {
+  try {
+    return parseAttributePath(text);
+  } catch (cause) {
+    if (!(cause instanceof AttributePathError)) throw cause;
+    throw new UserError("bad-attribute", `-A '${text}': ${cause.message}`, { cause });
+  }
+}
+
+function readPattern(text: string): AttributePattern {
+  try {
+    return parsePattern(text);
+  } catch (cause) {
+    if (!(cause instanceof PatternError)) throw cause;
+    throw new UserError("bad-pattern", cause.message, { cause });
+  }
+}

@@ -1,0 +1,70 @@
+import { existsSync, statSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { type AttributePath, AttributePathError } from "@gradient/protocol";
+import { UserError } from "../errors.ts";
+import { parseInstallable } from "../nix/evaluation/installable.ts";
+import type { EvaluationArgument, EvaluationSubject } from "../ports.ts";
+
+/** Where a directory has its classic expression; the first that is there. */
+const EXPRESSION_FILES = ["default.nix", "release.nix", "ci.nix"];
+/** `git+file:...`, `path:...`, `github:...`: how references of flakes begin. */
+const FLAKE_REFERENCE = /^[a-z][a-z0-9+.-]*:/i;
+
+/** What a command works on. */
+export interface Target {
+  /** As it was given. */
+  readonly text: string;
+  readonly subject: EvaluationSubject;
+  /** Names behind the `#` of a flake. */
+  readonly attribute: AttributePath;
+}
+
+/**
+ * A flake has a `#` or is a reference with a scheme. Everything else is a path: a file of Nix, or a directory with an expression or a
+ * flake. Throws UserError for what is neither.
+ */
+export function parseTarget(
+  text: string,
+  options: { directory: string; arguments: readonly EvaluationArgument[] },
+): Target {
+  if (text.includes("#") || FLAKE_REFERENCE.test(text)) return flake(text, text, options);
+  const at = resolve(options.directory, text);
+  if (!existsSync(at)) throw new UserError("no-target", `${text} does not exist`);
+  if (!statSync(at).isDirectory()) return file(text, at, options);
+  const name = EXPRESSION_FILES.find((each) => existsSync(join(at, each)));
+  if (name !== undefined) return file(text, join(at, name), options);
+  if (existsSync(join(at, "flake.nix"))) return flake(text, at, options);
+  throw new UserError(
+    "no-target",
+    `${text} has no ${EXPRESSION_FILES.join(", ")} or flake.nix: there is nothing to do`,
+  );
+}
+
+function file(
+  text: string,
+  at: string,
+  options: { arguments: readonly EvaluationArgument[] },
+): Target {
+  return {
+    text,
+    subject: { type: "file", file: at, arguments: options.arguments },
+    attribute: [],
+  };
+}
+
+function flake(
+  text: string,
+  installable: string,
+  options: { directory: string; arguments: readonly EvaluationArgument[] },
+): Target {
+  if (options.arguments.length > 0) {
+    throw new UserError("flake-arguments", `${text} is a flake, which takes no --arg or --argstr`);
+  }
+  try {
+    const { reference, attribute } = parseInstallable(installable, options.directory);
+    return { text, subject: { type: "flake", reference }, attribute };
+  } catch (cause) {
+    if (!(cause instanceof AttributePathError)) throw cause;
+    throw new UserError("bad-attribute", `${text}: ${cause.message}`, { cause });
+  }
+}

@@ -1,0 +1,83 @@
+import type { Command } from "@commander-js/extra-typings";
+import { type EvaluatedJob, formatAttributePath } from "@gradient/protocol";
+import { v4 as uuidV4 } from "uuid";
+import { evaluateSelections } from "../alone/evaluate.ts";
+import { messageText } from "../alone/plain-view.ts";
+import { selectionsOf } from "../alone/selection.ts";
+import { parseTarget } from "../alone/target.ts";
+import { withAloneTools } from "../alone/tools.ts";
+import { type AloneConfig, loadAloneConfig } from "../config/load.ts";
+import { type Palette, printable } from "../text/terminal-text.ts";
+import { addExpressionOptions, expressionRequest } from "./expression-options.ts";
+import { Interruption } from "./interruption.ts";
+import type { Invocation } from "./program.ts";
+import { writeOut } from "./standard-output.ts";
+import { INTERRUPTED, paletteFor } from "./terminal.ts";
+
+export function addEvalOptions(command: Command): void {
+  addExpressionOptions(command);
+  command.option("--json", "one JSON object a line: attribute, and drvPath or error");
+}
+
+/** Prints each attribute as soon as it is evaluated. Resolves to 1 when one of them, or the whole, failed. */
+export async function evaluate(invocation: Invocation): Promise<number> {
+  const config = loadAloneConfig(invocation.sources);
+  using interruption = new Interruption(() => {});
+  const palette = paletteFor(process.stderr, invocation.environment);
+  try {
+    return await printJobs(invocation, config, { signal: interruption.signal, palette });
+  } catch (error) {
+    if (interruption.signal.aborted) return INTERRUPTED;
+    throw error;
+  }
+}
+
+async function printJobs(
+  { environment, options, operands }: Invocation,
+  config: AloneConfig,
+  { signal, palette }: { signal: AbortSignal; palette: Palette },
+): Promise<number> {
+  const request = expressionRequest(options);
+  const directory = process.cwd();
+  const target = parseTarget(operands[0] ?? ".", { directory, arguments: request.arguments });
+  const lineOf = options["json"] === true ? jsonLine : plainLine;
+  return withAloneTools(config, environment, async ({ evaluator, meters, machine }) => {
+    const selections = selectionsOf(target, request, machine.systems[0] ?? "");
+    const meter = await meters.start(`eval-${uuidV4()}`, { memoryBytes: null, cores: null });
+    let exitCode = 0;
+    try {
+      const events = evaluateSelections({
+        evaluator,
+        target,
+        selections,
+        directory,
+        timeoutMs: config.evalTimeoutSeconds * 1000,
+        meter,
+        signal,
+      });
+      for await (const event of events) {
+        if (event.type === "message") {
+          process.stderr.write(`${messageText(event.message, palette)}\n`);
+          continue;
+        }
+        if (event.job.outcome === "error") exitCode = 1;
+        await writeOut(`${lineOf(event.job)}\n`);
+      }
+      return exitCode;
+    } finally {
+      await meter.finish([]);
+    }
+  });
+}
+
+function jsonLine(job: EvaluatedJob): string {
+  const name = formatAttributePath(job.attribute);
+  return JSON.stringify({ name, ...job });
+}
+
+/** One line for each, also when a message has several. */
+function plainLine(job: EvaluatedJob): string {
+  const name = formatAttributePath(job.attribute);
+  if (job.outcome === "derivation") return `${name}  ${job.drvPath}`;
+  return `${name}  error: ${printable(job.error).replaceAll(/\s*\n\s*/g, " ")}`;
+}

@@ -1,0 +1,78 @@
+import type { MissingPaths, Substituter } from "../ports.ts";
+import { DaemonClient } from "./daemon/client.ts";
+import { DaemonConnection } from "./daemon/connection.ts";
+import { queryMissing, substitutePaths } from "./daemon/operations.ts";
+import type { NixInstallation } from "./installation.ts";
+
+const QUERY_TIMEOUT_MS = 600_000;
+
+/** Opens the way to the substituters of nix.conf. The children start at the first call. */
+export function openSubstituter(nix: NixInstallation): Substituter {
+  return new DaemonSubstituter(nix);
+}
+
+/**
+ * Its connection is never told any settings, so that it has those of nix.conf: everywhere else in the worker substituters are
+ * switched off.
+ */
+class DaemonSubstituter implements Substituter {
+  readonly #nix: NixInstallation;
+  readonly #without: DaemonClient;
+  #connection: DaemonConnection | null = null;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(nix: NixInstallation) {
+    this.#nix = nix;
+    this.#without = new DaemonClient(nix);
+  }
+
+  missing(drvPaths: readonly string[]): Promise<MissingPaths> {
+    return this.#use(AbortSignal.timeout(QUERY_TIMEOUT_MS), (connection) =>
+      connection.call(queryMissing(drvPaths)),
+    );
+  }
+
+  missingWithout(drvPaths: readonly string[]): Promise<MissingPaths> {
+    return this.#without.call(queryMissing(drvPaths), QUERY_TIMEOUT_MS);
+  }
+
+  /** It may take as long as the network does; the signal ends it. */
+  async fetch(paths: readonly string[], signal: AbortSignal): Promise<void> {
+    await this.#use(signal, (connection) => connection.call(substitutePaths(paths, {})));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#connection?.[Symbol.asyncDispose]();
+    await this.#without[Symbol.asyncDispose]();
+  }
+
+  /** One call after the other: the connection knows no other way. */
+  async #use<T>(
+    signal: AbortSignal,
+    work: (connection: DaemonConnection) => Promise<T>,
+  ): Promise<T> {
+    const run = this.#last.then(async () => {
+      signal.throwIfAborted();
+      const connection = await this.#connected();
+      const onAbort = (): void => connection.interrupt();
+      signal.addEventListener("abort", onAbort, { once: true });
+      try {
+        return await work(connection);
+      } catch (error) {
+        signal.throwIfAborted();
+        throw error;
+      } finally {
+        signal.removeEventListener("abort", onAbort);
+      }
+    });
+    this.#last = run.catch(() => {});
+    return run;
+  }
+
+  async #connected(): Promise<DaemonConnection> {
+    if (this.#connection?.isUsable === true) return this.#connection;
+    await this.#connection?.[Symbol.asyncDispose]();
+    this.#connection = await DaemonConnection.open(this.#nix);
+    return this.#connection;
+  }
+}
