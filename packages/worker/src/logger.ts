@@ -1,9 +1,7 @@
 import { pino, type DestinationStream, type Logger } from "pino";
+import type { LogLevel } from "./log-levels.ts";
 
 export type { Logger };
-
-export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
-export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /** Paths that never reach a log line, wherever a message or a request is logged. */
 const SECRET_PATHS = [

@@ -49,9 +49,9 @@ export async function withAloneTools<T>(
     store: config.store ?? environment["NIX_REMOTE"] ?? "",
     environment,
   });
+  await using meters = await openUsageMeters({ daemonSocket: nix.daemonSocket });
   const machine = await describeMachine(nix.environment);
   const slots = config.maxConcurrentBuilds ?? machine.cores;
-  await using meters = await openUsageMeters({ daemonSocket: nix.daemonSocket });
   await using store = openNixStore({ nix, rootsName: ROOTS_NAME, stateDirectory: state.path });
   await using roots = await claimRoots(store);
   await using substituter = openSubstituter(nix);

@@ -1,5 +1,4 @@
 import { resolve } from "node:path";
-import { type Command, InvalidArgumentError } from "@commander-js/extra-typings";
 import { v4 as uuidV4 } from "uuid";
 import { runBuild } from "../alone/build.ts";
 import { LiveView } from "../alone/live-view.ts";
@@ -15,52 +14,16 @@ import { writeWhole } from "../atomic-file.ts";
 import { type AloneConfig, loadAloneConfig } from "../config/load.ts";
 import { reasonOf } from "../error-facts.ts";
 import { UserError } from "../errors.ts";
-import { addExpressionOptions, expressionRequest } from "./expression-options.ts";
+import { type BuildOptions, readBuildOptions } from "./build-options.ts";
+import { expressionRequest } from "./expression-options.ts";
 import { Interruption } from "./interruption.ts";
 import type { Invocation } from "./program.ts";
 import { writeOut } from "./standard-output.ts";
 import { isTerminal, paletteFor } from "./terminal.ts";
 
-const HELP = `
-Prints the output paths, one a line, once everything is built. Everything else goes to standard error.
-
-Exit codes are those of nix-build: 100 a build failed, 101 it took too long, 102 a hash is not as stated, 104 not
-deterministic, several of them joined; 1 everything else; 130 ended by Ctrl-C.
-`;
-
-export function addBuildOptions(command: Command): void {
-  addExpressionOptions(command);
-  command
-    .option("-j, --max-jobs <n>", "as --max-concurrent-builds", countFromOne)
-    .option("-k, --keep-going", "go on with what does not depend on what failed")
-    .option("--timeout <seconds>", "longest time for one build", wholeNumber)
-    .option(
-      "--max-silent-time <seconds>",
-      "longest time in which a build says nothing",
-      wholeNumber,
-    )
-    .option("-o, --out-link <path>", "name of the links to the outputs", "result")
-    .option("--no-out-link", "make no links")
-    .option("--json", "print one JSON document instead of output paths")
-    .option("--report <file>", "write the same JSON document to a file")
-    .addHelpText("after", HELP);
-}
-
-/** What was asked for beside the expression. */
-interface BuildOptions {
-  readonly maxJobs: number | null;
-  readonly keepsGoing: boolean;
-  readonly timeoutSeconds: number | null;
-  readonly maxSilentSeconds: number | null;
-  /** null: no links. */
-  readonly outLink: string | null;
-  readonly printsJson: boolean;
-  readonly reportFile: string | null;
-}
-
 /** Builds here. Resolves to an exit code as of `nix-build`. */
 export async function build(invocation: Invocation): Promise<number> {
-  const options = readOptions(invocation.options);
+  const options = readBuildOptions(invocation.options);
   const given = loadAloneConfig(invocation.sources);
   const config = { ...given, maxConcurrentBuilds: options.maxJobs ?? given.maxConcurrentBuilds };
   using view = openView(invocation.environment);
@@ -130,34 +93,4 @@ async function printResult(report: RunReport, options: BuildOptions): Promise<vo
   else if (report.exitCode === 0) {
     for (const { path } of resultsOf(report.jobs, "")) await writeOut(`${path}\n`);
   }
-}
-
-function readOptions(options: Invocation["options"]): BuildOptions {
-  const number = (name: string): number | null => {
-    const value = options[name];
-    return typeof value === "number" ? value : null;
-  };
-  const text = (name: string): string | null => {
-    const value = options[name];
-    return typeof value === "string" ? value : null;
-  };
-  return {
-    maxJobs: number("maxJobs"),
-    keepsGoing: options["keepGoing"] === true,
-    timeoutSeconds: number("timeout"),
-    maxSilentSeconds: number("maxSilentTime"),
-    outLink: text("outLink"),
-    printsJson: options["json"] === true,
-    reportFile: text("report"),
-  };
-}
-
-function countFromOne(text: string): number {
-  if (/^[1-9][0-9]{0,3}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError("It has to be a whole number from 1 on.");
-}
-
-function wholeNumber(text: string): number {
-  if (/^[0-9]{1,9}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError("It has to be a whole number.");
 }

@@ -1,4 +1,3 @@
-import type { Command } from "@commander-js/extra-typings";
 import { type EvaluatedJob, formatAttributePath } from "@gradient/protocol";
 import { v4 as uuidV4 } from "uuid";
 import { evaluateSelections } from "../alone/evaluate.ts";
@@ -8,16 +7,11 @@ import { parseTarget } from "../alone/target.ts";
 import { withAloneTools } from "../alone/tools.ts";
 import { type AloneConfig, loadAloneConfig } from "../config/load.ts";
 import { type Palette, printable } from "../text/terminal-text.ts";
-import { addExpressionOptions, expressionRequest } from "./expression-options.ts";
+import { expressionRequest } from "./expression-options.ts";
 import { Interruption } from "./interruption.ts";
 import type { Invocation } from "./program.ts";
 import { writeOut } from "./standard-output.ts";
 import { INTERRUPTED, paletteFor } from "./terminal.ts";
-
-export function addEvalOptions(command: Command): void {
-  addExpressionOptions(command);
-  command.option("--json", "one JSON object a line: attribute, and drvPath or error");
-}
 
 /** Prints each attribute as soon as it is evaluated. Resolves to 1 when one of them, or the whole, failed. */
 export async function evaluate(invocation: Invocation): Promise<number> {

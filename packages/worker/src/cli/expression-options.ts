@@ -50,6 +50,11 @@ export function addExpressionOptions(command: Command): void {
     .addOption(new Option("--argstr <name> <string>", "as --arg, for a string").argParser(collect));
 }
 
+export function addEvalOptions(command: Command): void {
+  addExpressionOptions(command);
+  command.option("--json", "one JSON object a line: attribute, and drvPath or error");
+}
+
 /** What was given for the options of `addExpressionOptions`. */
 export interface ExpressionRequest {
   readonly attributes: readonly string[];

@@ -2,12 +2,8 @@ import { Command, CommanderError, Option } from "@commander-js/extra-typings";
 import type { ConfigSources } from "../config/load.ts";
 import { CONFIG_FILE, SETTINGS, type SettingKey } from "../config/settings.ts";
 import { UserError } from "../errors.ts";
-import { addBuildOptions, build } from "./build.ts";
-import { addEvalOptions, evaluate } from "./eval.ts";
-import { joinPairs } from "./expression-options.ts";
-import { check } from "./check.ts";
-import { printWorkerId } from "./id.ts";
-import { run } from "./run.ts";
+import { addBuildOptions } from "./build-options.ts";
+import { addEvalOptions, joinPairs } from "./expression-options.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -32,12 +28,13 @@ interface CommandPlan {
   readonly action: (invocation: Invocation) => Promise<number | void>;
 }
 
+/** What a command needs is loaded with it: the libraries of the daemon take longer to load than most commands to run. */
 const COMMANDS: readonly CommandPlan[] = [
   {
     name: "run",
     description: "serve a coordinator until SIGTERM",
     settings: SETTINGS.map(({ key }) => key),
-    action: run,
+    action: async (invocation) => (await import("./run.ts")).run(invocation),
   },
   {
     name: "build",
@@ -51,20 +48,20 @@ const COMMANDS: readonly CommandPlan[] = [
       "maxEvalRssBytes",
     ],
     extend: addBuildOptions,
-    action: build,
+    action: async (invocation) => (await import("./build.ts")).build(invocation),
   },
   {
     name: "eval",
     description: "print the derivations of an expression as they are evaluated; builds nothing",
     settings: ["stateDir", "store", "evalTimeoutSeconds", "evalForkWorkers", "maxEvalRssBytes"],
     extend: addEvalOptions,
-    action: evaluate,
+    action: async (invocation) => (await import("./eval.ts")).evaluate(invocation),
   },
   {
     name: "id",
     description: "print the worker's id, which organizations register; makes one at the first call",
     settings: ["stateDir", "workerId"],
-    action: printWorkerId,
+    action: async (invocation) => (await import("./id.ts")).printWorkerId(invocation),
   },
   {
     name: "check",
@@ -72,7 +69,7 @@ const COMMANDS: readonly CommandPlan[] = [
       "look at this machine as a worker would, and say what to change; exit code 0 when a worker can run",
     settings: SETTINGS.map(({ key }) => key),
     extend: (command) => command.option("--json", "print one JSON object"),
-    action: check,
+    action: async (invocation) => (await import("./check.ts")).check(invocation),
   },
 ];
 

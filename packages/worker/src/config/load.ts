@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { z } from "zod";
 import { UserError } from "../errors.ts";
-import { LOG_LEVELS } from "../logger.ts";
+import { LOG_LEVELS } from "../log-levels.ts";
 import { CONFIG_FILE, DEFAULT_STATE_DIRECTORY, SETTINGS, type SettingKey } from "./settings.ts";
 
 const flag = z.union([

@@ -1,0 +1,69 @@
+import { type Command, InvalidArgumentError } from "@commander-js/extra-typings";
+import { addExpressionOptions } from "./expression-options.ts";
+
+const HELP = `
+Prints the output paths, one a line, once everything is built. Everything else goes to standard error.
+
+Exit codes are those of nix-build: 100 a build failed, 101 it took too long, 102 a hash is not as stated, 104 not
+deterministic, several of them joined; 1 everything else; 130 ended by Ctrl-C.
+`;
+
+export function addBuildOptions(command: Command): void {
+  addExpressionOptions(command);
+  command
+    .option("-j, --max-jobs <n>", "as --max-concurrent-builds", countFromOne)
+    .option("-k, --keep-going", "go on with what does not depend on what failed")
+    .option("--timeout <seconds>", "longest time for one build", wholeNumber)
+    .option(
+      "--max-silent-time <seconds>",
+      "longest time in which a build says nothing",
+      wholeNumber,
+    )
+    .option("-o, --out-link <path>", "name of the links to the outputs", "result")
+    .option("--no-out-link", "make no links")
+    .option("--json", "print one JSON document instead of output paths")
+    .option("--report <file>", "write the same JSON document to a file")
+    .addHelpText("after", HELP);
+}
+
+/** What was asked for beside the expression. */
+export interface BuildOptions {
+  readonly maxJobs: number | null;
+  readonly keepsGoing: boolean;
+  readonly timeoutSeconds: number | null;
+  readonly maxSilentSeconds: number | null;
+  /** null: no links. */
+  readonly outLink: string | null;
+  readonly printsJson: boolean;
+  readonly reportFile: string | null;
+}
+
+export function readBuildOptions(options: Readonly<Record<string, unknown>>): BuildOptions {
+  const number = (name: string): number | null => {
+    const value = options[name];
+    return typeof value === "number" ? value : null;
+  };
+  const text = (name: string): string | null => {
+    const value = options[name];
+    return typeof value === "string" ? value : null;
+  };
+  return {
+    maxJobs: number("maxJobs"),
+    keepsGoing: options["keepGoing"] === true,
+    timeoutSeconds: number("timeout"),
+    maxSilentSeconds: number("maxSilentTime"),
+    outLink: text("outLink"),
+    printsJson: options["json"] === true,
+    reportFile: text("report"),
+  };
+}
+
+function countFromOne(text: string): number {
+  if (/^[1-9][0-9]{0,3}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError("It has to be a whole number from 1 on.");
+}
+
+function wholeNumber(text: string): number {
+  if (/^[0-9]{1,9}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError("It has to be a whole number.");
+}
