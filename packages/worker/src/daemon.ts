@@ -20,6 +20,8 @@ import type { Logger } from "./logger.ts";
 import type { Builder, Evaluator, NixStore, Signer, UsageMeters } from "./ports.ts";
 import { Feed } from "./session/feed.ts";
 import { Session, type SessionTimings } from "./session/session.ts";
+import { StatusBoard } from "./status/board.ts";
+import type { StatusSource } from "./status/server.ts";
 import { TransferAccess } from "./transfer/access.ts";
 import { TransferClient, type TransferTimings } from "./transfer/client.ts";
 import { Transfers } from "./transfer/transfers.ts";
@@ -48,6 +50,8 @@ export interface DaemonParts {
   readonly compressionThreads: number;
   readonly evalTimeoutMs: number;
   readonly shutdownGraceMs: number;
+  /** Lets others ask how the worker is, until it is disposed of. */
+  readonly openStatus: (source: StatusSource) => Promise<AsyncDisposable>;
   readonly timings: { readonly session: SessionTimings; readonly transfer: TransferTimings };
   readonly now: () => number;
   readonly logger: Logger;
@@ -72,6 +76,13 @@ export async function serve(parts: DaemonParts): Promise<void> {
   });
   const pool = new NarPool(parts.compressionThreads);
   const feed = new Feed(journal, now);
+  using board = new StatusBoard({
+    facts: parts.facts,
+    server: parts.server,
+    journal,
+    isDraining: () => assignments.isDraining,
+    now,
+  });
   const assignments: Assignments = new Assignments({
     journal,
     machine: {
@@ -80,7 +91,7 @@ export async function serve(parts: DaemonParts): Promise<void> {
       systemFeatures: new Set(parts.facts.systemFeatures),
       maxConcurrentBuilds: parts.facts.maxConcurrentBuilds,
     },
-    run: jobRunner(toolsOf(parts, { client, pool })),
+    run: board.watchRuns(jobRunner(toolsOf(parts, { client, pool, board }))),
     release: (assignment) => releaseRoots(parts, assignment),
     send: (message) => session.send(message),
     now,
@@ -96,21 +107,33 @@ export async function serve(parts: DaemonParts): Promise<void> {
   const session = new Session({
     server: parts.server,
     peers: parts.peers,
-    handler: link,
+    handler: board.watchSession(link),
     timings: parts.timings.session,
     logger,
   });
   journal.onChange(() => session.wake());
-  const disconnect = new AbortController();
-  const connected = session.run(disconnect.signal);
   try {
-    await Promise.race([connected, untilDone(parts, { assignments, session })]);
+    await stayConnected(parts, { assignments, session, board });
   } finally {
-    disconnect.abort();
-    await connected;
     await client[Symbol.asyncDispose]();
     await parts.builder[Symbol.asyncDispose]();
     await pool[Symbol.asyncDispose]();
+  }
+}
+
+async function stayConnected(
+  parts: DaemonParts,
+  own: { assignments: Assignments; session: Session; board: StatusBoard },
+): Promise<void> {
+  // Open until the very end: who waits for the worker to be drained is told when it is.
+  await using _status = await parts.openStatus(own.board);
+  const disconnect = new AbortController();
+  const connected = own.session.run(disconnect.signal);
+  try {
+    await Promise.race([connected, untilDone(parts, own)]);
+  } finally {
+    disconnect.abort();
+    await connected;
   }
 }
 
@@ -152,21 +175,25 @@ async function releaseRoots({ store, logger }: DaemonParts, owner: string): Prom
 
 type Tools = BuildTools & EvalTools & FetchTools;
 
-function toolsOf(parts: DaemonParts, own: { client: TransferClient; pool: NarPool }): Tools {
-  const { store, signer, meters, builder, evaluator, now, scratchDirectory, evalTimeoutMs } = parts;
+function toolsOf(
+  parts: DaemonParts,
+  own: { client: TransferClient; pool: NarPool; board: StatusBoard },
+): Tools {
+  const { store, signer, now, scratchDirectory, evalTimeoutMs } = parts;
+  const { board } = own;
   const transfers = new Transfers({ client: own.client, store, pool: own.pool });
   return {
     store,
     signer,
-    meters,
-    evaluator,
+    meters: board.watchMeters(parts.meters),
+    evaluator: board.watchEvaluations(parts.evaluator),
     now,
     scratchDirectory,
     evalTimeoutMs,
     transfers,
     imports: new Imports(store, transfers),
     outputIndex: new OutputIndex(store),
-    builder,
+    builder: board.watchBuilds(parts.builder),
     repositories: new Repositories({
       directory: parts.repositoriesDirectory,
       rules: parts.fetchRules,

@@ -20,6 +20,7 @@ import { findNix, type NixInstallation } from "./nix/installation.ts";
 import { NixSigner } from "./nix/sign.ts";
 import { openNixStore } from "./nix/store.ts";
 import { SESSION_TIMINGS } from "./session/session.ts";
+import { StatusServer, type StatusSource } from "./status/server.ts";
 import { TRANSFER_TIMINGS } from "./transfer/client.ts";
 import { openUsageMeters } from "./usage/usage-meters.ts";
 
@@ -80,6 +81,7 @@ async function runWithPeers(
 ): Promise<void> {
   const { facts, peers, key, nix, machine } = parts;
   const { stateDir } = config;
+  const drain = new AbortController();
   const journal = await Journal.open(join(stateDir, "journal"), logger);
   const rootsName = `gradient-worker-${facts.worker}`;
   const store = openNixStore({ nix, rootsName, stateDirectory: stateDir });
@@ -110,11 +112,12 @@ async function runWithPeers(
         environment,
         compressionThreads: compressionThreads(machine.cores),
         evalTimeoutMs: config.evalTimeoutSeconds * 1000,
+        openStatus: (source) => openStatus(source, { config, drain, logger }),
         shutdownGraceMs: config.shutdownGraceSeconds * 1000,
         timings: { session: SESSION_TIMINGS, transfer: TRANSFER_TIMINGS },
         now: () => Date.now(),
         logger,
-        drain: new AbortController().signal,
+        drain: drain.signal,
         stop,
         hurry,
       });
@@ -129,6 +132,19 @@ async function runWithPeers(
 
 function fetchRules({ localRepositories, gitCredentials }: WorkerConfig): FetchRules {
   return { localDirectories: localRepositories, credentialsFile: gitCredentials };
+}
+
+function openStatus(
+  source: StatusSource,
+  { config, drain, logger }: { config: WorkerConfig; drain: AbortController; logger: Logger },
+): Promise<StatusServer> {
+  return StatusServer.open({
+    source,
+    stateDirectory: config.stateDir,
+    metricsListen: config.metricsListen,
+    onDrain: () => drain.abort(),
+    logger,
+  });
 }
 
 async function openPeers(config: WorkerConfig, logger: Logger): Promise<PeersSource> {

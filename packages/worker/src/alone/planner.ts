@@ -3,6 +3,7 @@ import {
   type BuildLimits,
   type Derivation,
   type DerivationFacts,
+  buildLimitsOf,
   decodeText,
   isDrvPath,
   readDerivationFacts,
@@ -115,12 +116,11 @@ export function outputOf(derivation: Derivation, attribute: readonly string[]): 
 }
 
 function limitsOf(facts: DerivationFacts, bounds: LimitBounds): BuildLimits {
-  const { maxMemoryMegabytes } = facts;
+  const limits = buildLimitsOf(facts);
   return {
-    timeoutSeconds: smaller(facts.timeoutSeconds, bounds.timeoutSeconds),
-    maxSilentSeconds: smaller(facts.maxSilentSeconds, bounds.maxSilentSeconds),
-    cores: facts.maxCpu,
-    memoryBytes: maxMemoryMegabytes === null ? null : maxMemoryMegabytes * 2 ** 20,
+    ...limits,
+    timeoutSeconds: smaller(limits.timeoutSeconds, bounds.timeoutSeconds),
+    maxSilentSeconds: smaller(limits.maxSilentSeconds, bounds.maxSilentSeconds),
   };
 }
 

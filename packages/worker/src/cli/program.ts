@@ -58,6 +58,20 @@ const COMMANDS: readonly CommandPlan[] = [
     action: async (invocation) => (await import("./eval.ts")).evaluate(invocation),
   },
   {
+    name: "status",
+    description: "show what the worker of this machine does",
+    settings: ["stateDir"],
+    extend: (command) => command.option("--json", "print one JSON document"),
+    action: async (invocation) => (await import("./status.ts")).printStatus(invocation),
+  },
+  {
+    name: "drain",
+    description: "let the worker of this machine finish what it does, take nothing new, and end",
+    settings: ["stateDir"],
+    extend: (command) => command.option("--wait", "until it has ended"),
+    action: async (invocation) => (await import("./drain.ts")).drain(invocation),
+  },
+  {
     name: "id",
     description: "print the worker's id, which organizations register; makes one at the first call",
     settings: ["stateDir", "workerId"],

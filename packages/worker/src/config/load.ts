@@ -53,6 +53,7 @@ const configSchema = z.object({
     .nullable()
     .default(null),
   shutdownGraceSeconds: seconds.default(60),
+  metricsListen: z.string().transform(parseListen).nullable().default(null),
   logLevel: z.enum(LOG_LEVELS).default("info"),
 } satisfies Record<SettingKey, z.ZodType>);
 
@@ -201,4 +202,16 @@ function parseServer(text: string, context: z.RefinementCtx): URL {
   const address = new URL(`${protocol}//${url.host}${url.pathname}`);
   if (address.pathname === "/") address.pathname = "/proto";
   return address;
+}
+
+/** `127.0.0.1:9100`, `[::1]:9100`; port 0 is any that is free. */
+function parseListen(text: string, context: z.RefinementCtx): { host: string; port: number } {
+  const [, bracketed, plain, digits = ""] = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text) ?? [];
+  const host = bracketed ?? plain;
+  const port = Number(digits);
+  if (host === undefined || port > 65_535) {
+    context.addIssue({ code: "custom", message: `'${text}' is no address and port` });
+    return z.NEVER;
+  }
+  return { host, port };
 }

@@ -164,6 +164,14 @@ export const SETTINGS = [
     fallback: "60",
   },
   {
+    key: "metricsListen",
+    flag: "--metrics-listen",
+    value: "ADDR:PORT",
+    env: "GRADIENT_WORKER_METRICS_LISTEN",
+    doc: "where to serve metrics for Prometheus, at /metrics; they are on the socket in the state directory anyhow",
+    fallback: null,
+  },
+  {
     key: "logLevel",
     flag: "--log-level",
     value: "LEVEL",

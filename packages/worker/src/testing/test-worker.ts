@@ -101,6 +101,7 @@ export class TestWorker<S extends NixStore = ScriptedStore> implements AsyncDisp
         environment: { PATH: "/usr/local/bin:/usr/bin:/bin" },
         compressionThreads: 1,
         evalTimeoutMs: 60_000,
+        openStatus: async () => ({ [Symbol.asyncDispose]: async () => {} }),
         shutdownGraceMs: options.shutdownGraceMs ?? 60_000,
         timings: QUICK_TIMINGS,
         now: () => Date.now(),

@@ -1,0 +1,110 @@
+import type { RunJob } from "../jobs/assignments.ts";
+import type { Journal } from "../journal/journal.ts";
+import type { WorkerFacts } from "../link.ts";
+import type { Builder, Evaluator, LiveUsage, UsageMeters } from "../ports.ts";
+import type { SessionHandler } from "../session/session.ts";
+import { Activity } from "./activity.ts";
+import { recentUsage } from "./recent-usage.ts";
+import type { StatusSource } from "./server.ts";
+import { SessionWatch } from "./session-watch.ts";
+import type { JobStatus, WorkerStatus } from "./status.ts";
+import { TransferMeter } from "./transfer-meter.ts";
+import { WorkerMetrics } from "./worker-metrics.ts";
+
+/** Longer than this nobody waits for the figures of a build, which may come from another process. */
+const USAGE_TIMEOUT_MS = 1000;
+
+export interface StatusBoardOptions {
+  readonly facts: WorkerFacts;
+  readonly server: URL;
+  readonly journal: Pick<Journal, "entries">;
+  readonly isDraining: () => boolean;
+  readonly now: () => number;
+}
+
+/** Watches the parts of the worker, and puts together what is known of it for whoever asks. */
+export class StatusBoard implements StatusSource, Disposable {
+  readonly #options: StatusBoardOptions;
+  readonly #activity: Activity;
+  readonly #session: SessionWatch;
+  readonly #transfers = new TransferMeter();
+  readonly #metrics = new WorkerMetrics(this.#transfers);
+  readonly #startedAt: number;
+
+  constructor(options: StatusBoardOptions) {
+    this.#options = options;
+    this.#activity = new Activity(options.now);
+    this.#session = new SessionWatch(options.now);
+    this.#startedAt = options.now();
+  }
+
+  watchRuns(run: RunJob): RunJob {
+    return this.#metrics.watchRuns(this.#activity.watchRuns(run));
+  }
+
+  watchSession(handler: SessionHandler): SessionHandler {
+    return this.#session.watch(handler);
+  }
+
+  watchBuilds(builder: Builder): Builder {
+    return this.#activity.watchBuilds(builder);
+  }
+
+  watchMeters(meters: UsageMeters): UsageMeters {
+    return this.#activity.watchMeters(meters);
+  }
+
+  watchEvaluations(evaluator: Evaluator): Evaluator {
+    return this.#metrics.watchEvaluations(evaluator);
+  }
+
+  async status(): Promise<WorkerStatus> {
+    const jobs = this.#activity.jobs().map(async ({ live, ...job }): Promise<JobStatus> => ({
+      ...job,
+      usage: live === null ? null : await usageOf(live),
+    }));
+    return { ...this.#state(), jobs: await Promise.all(jobs) };
+  }
+
+  async metrics(): Promise<string> {
+    return this.#metrics.text({ ...this.#state(), jobs: this.#activity.jobs() });
+  }
+
+  [Symbol.dispose](): void {
+    this.#transfers[Symbol.dispose]();
+  }
+
+  #state(): Omit<WorkerStatus, "jobs"> {
+    const { facts, server, journal, isDraining } = this.#options;
+    const building = this.#activity
+      .jobs()
+      .filter(({ kind, phase }) => kind === "build" && phase === "building");
+    return {
+      worker: facts.worker,
+      release: facts.release,
+      nixVersion: facts.nixVersion,
+      pid: process.pid,
+      startedAt: this.#startedAt,
+      isDraining: isDraining(),
+      slots: { total: facts.maxConcurrentBuilds, busy: building.length },
+      connection: { server: server.href, ...this.#session.state },
+      resultsWaiting: journal.entries().filter(({ result }) => result !== null).length,
+    };
+  }
+}
+
+async function usageOf(live: LiveUsage): Promise<JobStatus["usage"]> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<null>((resolve) => {
+    timer = setTimeout(() => resolve(null), USAGE_TIMEOUT_MS);
+  });
+  try {
+    const usage = await Promise.race([Promise.resolve(live.current()), late]);
+    return usage === null ? null : recentUsage(usage);
+  } catch {
+    // The build has ended meanwhile, or the process that measures it has.
+    return null;
+  } finally {
+    clearTimeout(timer);
+  }
+}
