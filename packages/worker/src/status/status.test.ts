@@ -168,7 +168,7 @@ test("what a build uses now is what it used in the last seconds", () => {
     cpuMs: [1000, 2000, 2000, 4000][index] ?? 0,
     memoryBytes: index,
   }));
-  const usage = recentUsage({ ...USAGE, series });
+  const usage = recentUsage({ ...USAGE, series, cpuUserMs: 3, cpuSystemMs: 1 });
   expect(usage).toMatchObject({ cores: 1, memoryBytes: 3, cpuMs: 4 });
   expect(recentUsage({ ...USAGE, series: [], cpuUserMs: null, cpuSystemMs: null })).toMatchObject({
     cores: null,

@@ -21,7 +21,7 @@ import type {
 } from "../ports.ts";
 import { storePath } from "./offers.ts";
 
-const USAGE = usageRecordSchema.parse({
+export const USAGE = usageRecordSchema.parse({
   cpuQuality: "exact",
   memoryQuality: "exact",
   wallMs: 12,
