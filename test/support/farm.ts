@@ -9,6 +9,7 @@ import { addSeed } from "./expressions.ts";
 import { GitServer } from "./git-server.ts";
 import { NixRoot } from "./nix-root.ts";
 import { freePort, isListening } from "./ports.ts";
+import { processesNaming } from "./processes.ts";
 import { commands, makeSampleRepository } from "./programs.ts";
 
 export interface FarmOptions {
@@ -297,8 +298,14 @@ export class TestWorker {
     );
   }
 
+  /** Ends the daemon as a crash would. What it builds goes on. */
   async kill(): Promise<void> {
     await this.daemon?.kill();
+  }
+
+  /** Pids of the processes that hold this worker's builds. */
+  runners(): Promise<number[]> {
+    return processesNaming(join(this.stateDir, "runners"));
   }
 
   /** Registers the running worker with another organization and adds the token to its peers file. */
@@ -318,8 +325,13 @@ export class TestWorker {
     });
   }
 
+  /** Ends the daemon politely, and what a killed one left. */
   async stop(): Promise<void> {
     await this.daemon?.stop();
+    for (const pid of await this.runners()) process.kill(pid, "SIGTERM");
+    await eventually(`the builds of ${this.name} to end`, 15_000, async () =>
+      (await this.runners()).length === 0 ? true : null,
+    );
   }
 
   get log(): string {

@@ -1,8 +1,9 @@
 import { rm } from "node:fs/promises";
-import type { AssignmentResult, Offer } from "@gradient/protocol";
+import type { AssignmentId, AssignmentResult, Offer } from "@gradient/protocol";
 import { NarPool } from "./compress/nar-pool.ts";
 import type { PeersSource } from "./identity/peers-source.ts";
 import { Assignments } from "./jobs/assignments.ts";
+import { nameOfBuild } from "./jobs/build/resume.ts";
 import { runBuild, type BuildTools } from "./jobs/build/run.ts";
 import { OutputIndex } from "./jobs/derivations.ts";
 import { runEval, type EvalTools } from "./jobs/eval/run.ts";
@@ -17,7 +18,7 @@ import { runSign } from "./jobs/sign/run.ts";
 import type { Journal } from "./journal/journal.ts";
 import { Link, type WorkerFacts } from "./link.ts";
 import type { Logger } from "./logger.ts";
-import type { Builder, Evaluator, NixStore, Signer, UsageMeters } from "./ports.ts";
+import type { Evaluator, LastingBuilder, NixStore, Signer, UsageMeters } from "./ports.ts";
 import { Feed } from "./session/feed.ts";
 import { Session, type SessionTimings } from "./session/session.ts";
 import { StatusBoard } from "./status/board.ts";
@@ -39,7 +40,7 @@ export interface DaemonParts {
   readonly signer: Signer;
   readonly meters: UsageMeters;
   readonly evaluator: Evaluator;
-  readonly builder: Builder;
+  readonly builder: LastingBuilder;
   /** Bare clones, kept. */
   readonly repositoriesDirectory: string;
   readonly fetchRules: FetchRules;
@@ -61,6 +62,8 @@ export interface DaemonParts {
   readonly stop: AbortSignal;
   /** The grace is over. */
   readonly hurry: AbortSignal;
+  /** Go at once, and leave the builds to the process that comes next. */
+  readonly leave: AbortSignal;
 }
 
 /** Serves the coordinator. Resolves when the worker was drained or told to stop and nothing of it runs any more. */
@@ -92,7 +95,7 @@ export async function serve(parts: DaemonParts): Promise<void> {
       maxConcurrentBuilds: parts.facts.maxConcurrentBuilds,
     },
     run: board.watchRuns(jobRunner(toolsOf(parts, { client, pool, board }))),
-    release: (assignment) => releaseRoots(parts, assignment),
+    release: (assignment) => release(parts, assignment),
     send: (message) => session.send(message),
     now,
     logger,
@@ -112,16 +115,16 @@ export async function serve(parts: DaemonParts): Promise<void> {
     logger,
   });
   journal.onChange(() => session.wake());
+  goOn(parts, assignments);
   try {
-    await stayConnected(parts, { assignments, session, board });
+    await serveToTheEnd(parts, { assignments, session, board });
   } finally {
     await client[Symbol.asyncDispose]();
-    await parts.builder[Symbol.asyncDispose]();
     await pool[Symbol.asyncDispose]();
   }
 }
 
-async function stayConnected(
+async function serveToTheEnd(
   parts: DaemonParts,
   own: { assignments: Assignments; session: Session; board: StatusBoard },
 ): Promise<void> {
@@ -130,11 +133,27 @@ async function stayConnected(
   const disconnect = new AbortController();
   const connected = own.session.run(disconnect.signal);
   try {
-    await Promise.race([connected, untilDone(parts, own)]);
+    await Promise.race([connected, untilDone(parts, own), fired(parts.leave)]);
+    if (parts.leave.aborted) await leave(parts, own.assignments);
+    else await parts.builder[Symbol.asyncDispose]();
   } finally {
     disconnect.abort();
     await connected;
   }
+}
+
+/** Takes up what an earlier process left unfinished. */
+function goOn({ journal, builder }: DaemonParts, assignments: Assignments): void {
+  for (const entry of journal.entries()) if (entry.result === null) assignments.resume(entry);
+  builder.endUnclaimed();
+}
+
+/** Everything that is not a build ends with this process; nothing is told of it, as the next one does. */
+async function leave({ builder, logger }: DaemonParts, assignments: Assignments): Promise<void> {
+  logger.info("leaving: builds go on, and wait for the next process");
+  builder.leave();
+  assignments.leave("the worker was replaced while it ran");
+  await settled(assignments.quiet(AbortSignal.timeout(END_MS), { everything: false }));
 }
 
 /** Waits for the end of service and brings what runs to an end. */
@@ -161,13 +180,22 @@ async function untilDone(
   await settled(assignments.quiet(AbortSignal.timeout(LAST_RESULTS_MS), { everything: true }));
 }
 
-/** Nothing of an earlier process runs any more. */
-async function removeLeftovers({ scratchDirectory, store }: DaemonParts): Promise<void> {
+/** Of what an earlier process ran, only what goes on keeps its roots. */
+async function removeLeftovers({ scratchDirectory, store, journal }: DaemonParts): Promise<void> {
   await rm(scratchDirectory, { recursive: true, force: true });
-  for (const owner of await store.rootOwners()) await store.removeRoots(owner);
+  const goingOn = new Set<string>(
+    journal.entries().flatMap(({ result, record }) => (result === null ? [record.assignment] : [])),
+  );
+  for (const owner of await store.rootOwners()) {
+    if (!goingOn.has(owner)) await store.removeRoots(owner);
+  }
 }
 
-async function releaseRoots({ store, logger }: DaemonParts, owner: string): Promise<void> {
+async function release(
+  { store, builder, logger }: DaemonParts,
+  owner: AssignmentId,
+): Promise<void> {
+  builder.disown(nameOfBuild(owner));
   await store.removeRoots(owner).catch((error: unknown) => {
     logger.warn({ owner, error }, "roots of a finished assignment cannot be removed");
   });

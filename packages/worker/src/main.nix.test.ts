@@ -47,6 +47,7 @@ class Machine {
       logger: captureLog().logger,
       stop: this.#stop.signal,
       hurry: this.#stop.signal,
+      leave: new AbortController().signal,
     });
   }
 

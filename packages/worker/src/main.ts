@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { WorkerId } from "@gradient/protocol";
 import { z } from "zod";
-import { SlotBuilder } from "./builder/slot-builder.ts";
+import { RunnerBuilder } from "./builder/runner-builder.ts";
 import type { WorkerConfig } from "./config/load.ts";
 import { describeMachine, type Machine } from "./config/machine.ts";
 import { serve } from "./daemon.ts";
@@ -11,14 +11,15 @@ import type { FetchRules } from "./jobs/fetch/access.ts";
 import { loadSigningKey, type SigningKey } from "./identity/signing-key.ts";
 import { loadWorkerId } from "./identity/worker-id.ts";
 import { lockStateDirectory } from "./identity/state-lock.ts";
+import { mayResume } from "./jobs/build/resume.ts";
 import { Journal } from "./journal/journal.ts";
 import type { WorkerFacts } from "./link.ts";
 import type { Logger } from "./logger.ts";
-import { openBuildSlot } from "./nix/build-slot.ts";
 import { evaluatorSize, openEvaluator } from "./nix/evaluate.ts";
 import { findNix, type NixInstallation } from "./nix/installation.ts";
 import { NixSigner } from "./nix/sign.ts";
 import { openNixStore } from "./nix/store.ts";
+import type { LastingBuilder } from "./ports.ts";
 import { SESSION_TIMINGS } from "./session/session.ts";
 import { StatusServer, type StatusSource } from "./status/server.ts";
 import { TRANSFER_TIMINGS } from "./transfer/client.ts";
@@ -33,6 +34,8 @@ export interface WorkerOptions {
   readonly stop: AbortSignal;
   /** The grace is over. */
   readonly hurry: AbortSignal;
+  /** Resolve at once, and leave the builds to the process that comes next. */
+  readonly leave: AbortSignal;
 }
 
 /** Two, so that a large output does not hold up a small one; more than four only wait for the disk. */
@@ -63,26 +66,37 @@ async function runLocked(options: WorkerOptions): Promise<void> {
   const facts = workerFacts(config, { worker, key, machine, nix });
   const peers = await openPeers(config, logger);
   try {
-    await runWithPeers(options, { facts, peers, key, nix, machine });
+    const { release, maxConcurrentBuilds: slots } = facts;
+    const settings = { slots, nix, stateDirectory: config.stateDir, release };
+    const builder = await RunnerBuilder.open(settings, logger);
+    try {
+      await runWithPeers(options, { facts, peers, key, nix, machine, builder });
+    } finally {
+      // Whatever went wrong here is no reason to end what builds.
+      builder.leave();
+    }
   } finally {
     await peers[Symbol.asyncDispose]();
   }
 }
 
 async function runWithPeers(
-  { config, environment, logger, stop, hurry }: WorkerOptions,
+  { config, environment, logger, stop, hurry, leave }: WorkerOptions,
   parts: {
     facts: WorkerFacts;
     peers: PeersSource;
     key: SigningKey;
     nix: NixInstallation;
     machine: Machine;
+    builder: LastingBuilder;
   },
 ): Promise<void> {
-  const { facts, peers, key, nix, machine } = parts;
+  const { facts, peers, key, nix, machine, builder } = parts;
   const { stateDir } = config;
   const drain = new AbortController();
-  const journal = await Journal.open(join(stateDir, "journal"), logger);
+  const journal = await Journal.open(join(stateDir, "journal"), logger, (entry) =>
+    mayResume(entry, builder),
+  );
   const rootsName = `gradient-worker-${facts.worker}`;
   const store = openNixStore({ nix, rootsName, stateDirectory: stateDir });
   try {
@@ -101,11 +115,7 @@ async function runWithPeers(
           ...{ nix, store, stateDirectory: stateDir },
           ...evaluatorSize(machine, config),
         }),
-        builder: new SlotBuilder({
-          slots: facts.maxConcurrentBuilds,
-          openSlot: () => openBuildSlot({ nix, stateDirectory: stateDir }),
-          meters,
-        }),
+        builder,
         repositoriesDirectory: join(stateDir, "repositories"),
         fetchRules: fetchRules(config),
         scratchDirectory: join(stateDir, "scratch"),
@@ -120,6 +130,7 @@ async function runWithPeers(
         drain: drain.signal,
         stop,
         hurry,
+        leave,
       });
     } finally {
       await meters[Symbol.asyncDispose]();

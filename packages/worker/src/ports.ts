@@ -74,12 +74,36 @@ export interface BuildRequest {
   onLog: (text: string) => void;
   /** Ends the build within a second. */
   signal: AbortSignal;
+  /** Needed where builds outlive this process. */
+  keep?: BuildKeep;
+}
+
+/** Where a build that outlives this process leaves what becomes of it. */
+export interface BuildKeep {
+  /** Of this build alone. The builder appends to `log` in it, in place of `onLog`, and leaves its end in `end.json`. */
+  readonly directory: string;
+  /** How long the build goes on without this process. */
+  readonly leaseMs: number;
+  /** So many bytes of the log can be read. */
+  readonly onLogGrew: (logBytes: number) => void;
 }
 
 /** Executes and measures builds, as many at the same time as it has slots. */
 export interface Builder extends AsyncDisposable {
   /** Waits for a slot and builds exactly this derivation, whose inputs are valid. Rejects with the signal's reason when that fires while it waits. */
   build(request: BuildRequest): Promise<{ end: BuildEnd; usage: UsageRecord }>;
+}
+
+/** A builder whose builds go on when this process ends, however it does. */
+export interface LastingBuilder extends Builder {
+  /** Whether an earlier process left this build: it runs, waits, or has ended. `build` with the same name goes on with it. */
+  has(build: { name: string; directory: string }): Promise<boolean>;
+  /** Ends builds of earlier processes that nobody asked for. */
+  endUnclaimed(): void;
+  /** Ends a build of an earlier process after all; does nothing when `build` went on with it. */
+  disown(name: string): void;
+  /** Lets every build go on without us. Those who wait for one are told that nothing more will be heard of it. */
+  leave(): void;
 }
 
 /** Measures one attempt. Made before the work starts, closed after it ended. */

@@ -6,7 +6,7 @@ import { errnoOf, reasonOf } from "../error-facts.ts";
 import { UserError } from "../errors.ts";
 
 /** Longest path of a Unix socket on Linux, without its final zero (unix(7)). */
-const MAX_SOCKET_PATH = 107;
+export const MAX_SOCKET_PATH = 107;
 
 /**
  * Makes sure that this is the only worker on the state directory: a second one would take the journal of the first for that of a dead

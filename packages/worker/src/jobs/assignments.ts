@@ -66,6 +66,7 @@ export class Assignments {
   /** What the coordinator understands, as it said last. */
   #features: ReadonlySet<string> = new Set();
   #isDraining = false;
+  #isLeaving = false;
   #onQuiet: () => void = () => undefined;
 
   constructor(options: AssignmentsOptions) {
@@ -130,6 +131,26 @@ export class Assignments {
     void this.#perform(running, at);
   }
 
+  /** Goes on with what an earlier process had accepted. */
+  resume(entry: JournalEntry): void {
+    const { record, progress } = entry;
+    const running: Running = {
+      offer: { type: "offer", ...record },
+      controller: jobController(),
+      phase: progress.phase,
+      phaseAt: progress.at,
+      isDropped: false,
+    };
+    this.#running.set(record.assignment, running);
+    const { assignment, spec } = record;
+    const logger = this.#options.logger.child({ assignment, kind: spec.kind });
+    logger.info({ subject: subjectOf(spec), phase: progress.phase }, "assignment goes on");
+    void entry
+      .noteResume()
+      .catch((error: unknown) => logger.error({ error }, "the journal cannot be written"))
+      .then(() => this.#work(running, entry, logger));
+  }
+
   /** Ends the work; its result tells that it was cancelled. Nothing happens when it has ended already. */
   cancel(reference: AssignmentReference, reason: string): void {
     const running = this.#find(reference);
@@ -168,6 +189,12 @@ export class Assignments {
     for (const { controller } of this.#running.values()) {
       controller.abort(new JobEndedError("shutdown", reason));
     }
+  }
+
+  /** Stops without an end of anything: the next process goes on with it, or tells that it was interrupted. */
+  leave(reason: string): void {
+    this.#isLeaving = true;
+    this.endAll(reason);
   }
 
   /** Resolves when nothing runs; with `everything`, when every result is acknowledged too. Rejects with the signal's reason. */
@@ -224,22 +251,32 @@ export class Assignments {
   /** Never rejects: whatever happens becomes a result. */
   async #perform(running: Running, acceptedAt: number): Promise<void> {
     const { offer } = running;
-    const { assignment, fencing, organization, spec } = offer;
+    const { assignment, fencing, organization, leaseMs, spec } = offer;
     const logger = this.#options.logger.child({ assignment, kind: spec.kind });
     try {
-      const record = { assignment, fencing, organization, acceptedAt, spec };
+      const record = { assignment, fencing, organization, acceptedAt, leaseMs, spec };
       const entry = await this.#options.journal.create(record);
       this.#options.send({ type: "accept", assignment, fencing });
       logger.info({ subject: subjectOf(entry.record.spec) }, "assignment accepted");
-      const result = await this.#result(running, entry, logger);
-      await this.#options.release(assignment);
-      await this.#finish(running, entry, result, logger);
+      await this.#work(running, entry, logger);
     } catch (error) {
       // Only the journal can have failed.
       const reason = `the worker's journal cannot be written: ${reasonOf(error)}`;
       logger.error({ error }, "assignment declined: the journal cannot be written");
       this.#options.send({ type: "decline", assignment, fencing, reason });
       this.#running.delete(assignment);
+      this.#onQuiet();
+    }
+  }
+
+  async #work(running: Running, entry: JournalEntry, logger: Logger): Promise<void> {
+    const { assignment } = running.offer;
+    const result = await this.#result(running, entry, logger);
+    if (this.#isLeaving) {
+      this.#running.delete(assignment);
+    } else {
+      await this.#options.release(assignment);
+      await this.#finish(running, entry, result, logger);
     }
     this.#onQuiet();
   }
@@ -301,6 +338,8 @@ export class Assignments {
   }
 
   #setPhase(running: Running, entry: JournalEntry, phase: Phase): void {
+    // Work that goes on after a restart comes by phases that it was in before.
+    if (phase === running.phase || this.#isLeaving) return;
     const at = this.#options.now();
     running.phase = phase;
     running.phaseAt = at;

@@ -9,7 +9,8 @@ import type { EvalBatch, JournalRecord, ProgressState } from "./record.ts";
 export class JournalEntry {
   readonly record: JournalRecord;
   readonly log: LogFile;
-  readonly #directory: string;
+  /** Its directory: nobody else's. */
+  readonly directory: string;
   readonly #batches = new Map<number, EvalBatch>();
   #progress: ProgressState;
   #result: AssignmentResult | null;
@@ -27,7 +28,7 @@ export class JournalEntry {
       logBytes: number;
     },
   ) {
-    this.#directory = directory;
+    this.directory = directory;
     this.record = record;
     this.log = new LogFile(join(directory, "log"), found.logBytes);
     this.#progress = found.progress;
@@ -60,6 +61,12 @@ export class JournalEntry {
     this.#writeProgress().catch(() => undefined);
   }
 
+  /** A new process goes on with it. */
+  async noteResume(): Promise<void> {
+    this.#progress = { ...this.#progress, resumes: this.#progress.resumes + 1 };
+    await this.#writeProgress();
+  }
+
   /** Keeps the next batch until it is acknowledged. */
   async addBatch(
     jobs: readonly EvaluatedJob[],
@@ -68,7 +75,7 @@ export class JournalEntry {
     const sequence = this.#progress.batches;
     const batch: EvalBatch = { sequence, jobs: [...jobs], messages: [...messages] };
     await this.#write(async () => {
-      await mkdir(join(this.#directory, "batches"), { recursive: true, mode: 0o700 });
+      await mkdir(join(this.directory, "batches"), { recursive: true, mode: 0o700 });
       await writeWhole(this.#batchFile(sequence), JSON.stringify(batch));
     });
     this.#progress = { ...this.#progress, batches: sequence + 1 };
@@ -91,7 +98,7 @@ export class JournalEntry {
     this.log.close();
     try {
       await this.#write(() =>
-        writeDurably(join(this.#directory, "result.json"), JSON.stringify(result)),
+        writeDurably(join(this.directory, "result.json"), JSON.stringify(result)),
       );
     } finally {
       this.#result = result;
@@ -104,16 +111,16 @@ export class JournalEntry {
     this.#isDestroyed = true;
     this.log.close();
     await this.#writing;
-    await rm(this.#directory, { recursive: true, force: true });
+    await rm(this.directory, { recursive: true, force: true });
   }
 
   #batchFile(sequence: number): string {
-    return join(this.#directory, "batches", `${sequence}.json`);
+    return join(this.directory, "batches", `${sequence}.json`);
   }
 
   #writeProgress(): Promise<void> {
     return this.#write(() =>
-      writeWhole(join(this.#directory, "state.json"), JSON.stringify(this.#progress)),
+      writeWhole(join(this.directory, "state.json"), JSON.stringify(this.#progress)),
     );
   }
 

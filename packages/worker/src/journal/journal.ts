@@ -30,10 +30,12 @@ import {
  *   spec.json            what was accepted
  *   state.json           phase, and number of evaluation batches
  *   log                  the build's log, appended
+ *   end.json             how the build ended, for a daemon that was not there
  *   batches/<n>.json     evaluation batches that are not acknowledged
  *   result.json          how it ended; only when it has
  *
- * A process that starts on a directory without a result gives it one: the work died with the process before.
+ * A process that starts on a directory without a result goes on with the work, or gives it a result that says that the work
+ * died with the process before.
  */
 export class Journal {
   readonly #directory: string;
@@ -44,8 +46,15 @@ export class Journal {
     this.#directory = directory;
   }
 
-  /** Reads what an earlier process left. Throws UserError when the directory cannot be used. */
-  static async open(directory: string, logger: Logger): Promise<Journal> {
+  /**
+   * Reads what an earlier process left. What `mayResume` says yes to stays unfinished. Throws UserError when the directory
+   * cannot be used.
+   */
+  static async open(
+    directory: string,
+    logger: Logger,
+    mayResume: (entry: JournalEntry) => Promise<boolean> = () => Promise.resolve(false),
+  ): Promise<Journal> {
     let names: string[];
     try {
       await mkdir(directory, { recursive: true, mode: 0o700 });
@@ -56,7 +65,11 @@ export class Journal {
     const journal = new Journal(directory);
     for (const name of names.toSorted()) {
       const entry = await restore(join(directory, name), name, logger);
-      if (entry) journal.#add(entry);
+      if (entry === null) continue;
+      if (entry.result === null && !(await mayResume(entry))) {
+        await finishInterrupted(entry, logger);
+      }
+      journal.#add(entry);
     }
     return journal;
   }
@@ -109,7 +122,7 @@ export class Journal {
 }
 
 function initialProgress(record: JournalRecord): ProgressState {
-  return { phase: "preparing", at: record.acceptedAt, batches: 0 };
+  return { phase: "preparing", at: record.acceptedAt, batches: 0, resumes: 0 };
 }
 
 async function restore(
@@ -132,9 +145,7 @@ async function restore(
   const batches = await readBatches(join(directory, "batches"));
   const logBytes = await sizeOf(join(directory, "log"));
   const result = await readJson(join(directory, "result.json"), assignmentResultSchema);
-  const entry = new JournalEntry(directory, record, { progress, batches, result, logBytes });
-  if (result === null) await finishInterrupted(entry, logger);
-  return entry;
+  return new JournalEntry(directory, record, { progress, batches, result, logBytes });
 }
 
 async function finishInterrupted(entry: JournalEntry, logger: Logger): Promise<void> {

@@ -56,6 +56,13 @@ export class LogFile {
     this.#onGrow = callback;
   }
 
+  /** Another process appends to the file: so many bytes can be read. */
+  grewTo(size: number): void {
+    if (size <= this.#size) return;
+    this.#size = size;
+    this.#onGrow();
+  }
+
   /** Text that comes in one turn of the event loop is written at once. After a failed write the log takes no more. */
   append(text: string): void {
     if (text === "" || this.#failure !== null) return;

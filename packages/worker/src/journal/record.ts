@@ -12,12 +12,17 @@ import {
 } from "@gradient/protocol";
 import { z } from "zod";
 
+/** For records of releases that did not write it down. */
+const DEFAULT_LEASE_MS = 600_000;
+
 /** What was accepted. Credentials of a fetch are left out: they live in memory, as long as the work. */
 export const recordSchema = z.object({
   assignment: assignmentIdSchema,
   fencing: fencingSchema,
   organization: organizationIdSchema,
   acceptedAt: z.int(),
+  /** How long the coordinator keeps it for a worker that is silent. */
+  leaseMs: z.int().positive().default(DEFAULT_LEASE_MS),
   spec: assignmentSpecSchema,
 });
 export type JournalRecord = Readonly<z.infer<typeof recordSchema>>;
@@ -29,6 +34,8 @@ export const progressStateSchema = z.object({
   at: z.int(),
   /** Evaluation batches that were made so far, acknowledged or not. */
   batches: z.int().nonnegative(),
+  /** How often it was gone on with after a restart. */
+  resumes: z.int().nonnegative().default(0),
 });
 export type ProgressState = Readonly<z.infer<typeof progressStateSchema>>;
 

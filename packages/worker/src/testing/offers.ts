@@ -80,6 +80,7 @@ export function recordOf(offer: Offer): JournalRecord {
     fencing: fencingSchema.parse(fencing),
     organization,
     acceptedAt: 1000,
+    leaseMs: 600_000,
     spec,
   };
 }

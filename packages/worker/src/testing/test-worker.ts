@@ -5,7 +5,7 @@ import { SlotBuilder } from "../builder/slot-builder.ts";
 import { serve } from "../daemon.ts";
 import { openInlinePeers, type PeersSource } from "../identity/peers-source.ts";
 import { Journal } from "../journal/journal.ts";
-import type { Evaluator, NixStore, Signer } from "../ports.ts";
+import type { Builder, Evaluator, LastingBuilder, NixStore, Signer } from "../ports.ts";
 import { captureLog, type LogCapture } from "./log-capture.ts";
 import { ORGANIZATION, TOKEN } from "./offers.ts";
 import {
@@ -90,11 +90,13 @@ export class TestWorker<S extends NixStore = ScriptedStore> implements AsyncDisp
         signer,
         meters: scriptedMeters,
         evaluator: options.evaluator ?? scriptedEvaluator(async function* () {}),
-        builder: new SlotBuilder({
-          slots: maxConcurrentBuilds,
-          openSlot: builds.openSlot,
-          meters: scriptedMeters,
-        }),
+        builder: lasting(
+          new SlotBuilder({
+            slots: maxConcurrentBuilds,
+            openSlot: builds.openSlot,
+            meters: scriptedMeters,
+          }),
+        ),
         repositoriesDirectory: join(directory, "repositories"),
         fetchRules: { localDirectories: [], credentialsFile: null },
         scratchDirectory: join(directory, "scratch"),
@@ -109,6 +111,7 @@ export class TestWorker<S extends NixStore = ScriptedStore> implements AsyncDisp
         drain: worker.drain.signal,
         stop: worker.stop.signal,
         hurry: worker.hurry.signal,
+        leave: new AbortController().signal,
       });
     return new TestWorker({ log, store, builds, run });
   }
@@ -119,4 +122,16 @@ export class TestWorker<S extends NixStore = ScriptedStore> implements AsyncDisp
     this.hurry.abort();
     await this.ended;
   }
+}
+
+/** Builds that end with the test's worker. */
+function lasting(builder: Builder): LastingBuilder {
+  return {
+    build: (request) => builder.build(request),
+    has: () => Promise.resolve(false),
+    endUnclaimed: () => {},
+    disown: () => {},
+    leave: () => {},
+    [Symbol.asyncDispose]: () => builder[Symbol.asyncDispose](),
+  };
 }

@@ -12,6 +12,7 @@ import type { BuildEnd, Builder } from "../../ports.ts";
 import type { OutputIndex } from "../derivations.ts";
 import { failureOf, JobEndedError, type Job, type JobTools } from "../job.ts";
 import { prepareInputs } from "./inputs.ts";
+import { nameOfBuild } from "./resume.ts";
 
 export interface BuildTools extends JobTools {
   readonly builder: Builder;
@@ -88,7 +89,7 @@ async function build(
   job.account.enter("queue");
   try {
     const { end, usage } = await tools.builder.build({
-      name: `build-${job.assignment}`,
+      name: nameOfBuild(job.assignment),
       drvPath: spec.drvPath,
       limits: spec.limits,
       onStart: () => {
@@ -97,6 +98,11 @@ async function build(
       },
       onLog: (text) => job.entry.log.append(text),
       signal: job.signal,
+      keep: {
+        directory: job.entry.directory,
+        leaseMs: job.entry.record.leaseMs,
+        onLogGrew: (logBytes) => job.entry.log.grewTo(logBytes),
+      },
     });
     attempt.times.startedAt = end.startedAt;
     attempt.times.stoppedAt = end.stoppedAt;

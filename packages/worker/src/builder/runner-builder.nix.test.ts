@@ -1,0 +1,208 @@
+import { mkdir, readdir, readFile } from "node:fs/promises";
+import path from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import type { BuildRequest, LiveUsage } from "../ports.ts";
+import { NixFixture } from "../nix/testing/nix-fixture.ts";
+import { captureLog } from "../testing/log-capture.ts";
+import { RunnerBuilder } from "./runner-builder.ts";
+
+const NO_LIMITS = { timeoutSeconds: null, maxSilentSeconds: null, cores: null, memoryBytes: null };
+
+let fixture: NixFixture;
+let builders: RunnerBuilder[];
+let stateDirectory: string;
+
+beforeEach(async () => {
+  fixture = await NixFixture.make(process.env);
+  stateDirectory = path.join(fixture.directory, "state");
+  builders = [];
+});
+
+afterEach(async () => {
+  for (const builder of builders) await builder[Symbol.asyncDispose]();
+  await fixture[Symbol.asyncDispose]();
+});
+
+/** A daemon's builder; several of them one after the other are restarts of the daemon. */
+async function open(release = "1"): Promise<RunnerBuilder> {
+  const settings = { slots: 1, nix: fixture.nix, stateDirectory, release };
+  const builder = await RunnerBuilder.open(settings, captureLog().logger);
+  builders.push(builder);
+  return builder;
+}
+
+class Build {
+  readonly name: string;
+  readonly directory: string;
+  readonly cancel = new AbortController();
+  readonly request: BuildRequest;
+  /** Resolves once it has a slot. */
+  readonly started: Promise<LiveUsage>;
+  logBytes = 0;
+  #onGrow: () => void = () => undefined;
+
+  private constructor(name: string, drvPath: string) {
+    this.name = name;
+    this.directory = path.join(stateDirectory, name);
+    let onStart: (live: LiveUsage) => void = () => undefined;
+    this.started = new Promise((resolve) => {
+      onStart = resolve;
+    });
+    this.request = {
+      name,
+      drvPath,
+      limits: NO_LIMITS,
+      onStart,
+      onLog: () => {},
+      signal: this.cancel.signal,
+      keep: {
+        directory: this.directory,
+        leaseMs: 60_000,
+        onLogGrew: (logBytes) => {
+          this.logBytes = logBytes;
+          this.#onGrow();
+        },
+      },
+    };
+  }
+
+  static async make(name: string, script: string): Promise<Build> {
+    const drvPath = await fixture.instantiate(`mk "${name}" ''${script}; echo > $out'' { }`);
+    const build = new Build(name, drvPath);
+    await mkdir(build.directory, { recursive: true });
+    return build;
+  }
+
+  /** Resolves when there is a log. */
+  async logged(): Promise<void> {
+    while (this.logBytes === 0) {
+      await new Promise<void>((resolve) => {
+        this.#onGrow = resolve;
+      });
+    }
+  }
+
+  log(): Promise<string> {
+    return readFile(path.join(this.directory, "log"), "utf8");
+  }
+}
+
+/** Pid of the only runner, by its socket. */
+async function runnerPid(): Promise<number> {
+  const [pid, ...others] = await runnerPids();
+  expect(others).toEqual([]);
+  return pid ?? 0;
+}
+
+async function runnerPids(): Promise<number[]> {
+  const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
+  const lines = await Promise.all(
+    pids.map((pid) => readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "")),
+  );
+  return pids.filter((_, index) => lines[index]?.includes(`${stateDirectory}/runners`)).map(Number);
+}
+
+test("a build's log lies in its directory, and its end is told with what it used", async () => {
+  const build = await Build.make("simple", "echo one; echo two");
+  const { end, usage } = await (await open()).build(build.request);
+  expect(end).toMatchObject({ status: 0, endedBy: null });
+  expect(await build.log()).toBe("one\ntwo\n");
+  expect(build.logBytes).toBe(8);
+  expect(usage.wallMs).toBeGreaterThan(0);
+});
+
+test("the next daemon goes on with what runs and with what waits", async () => {
+  const first = await open();
+  const running = await Build.make("running", "echo begun; sleep 2; echo done");
+  const waiting = await Build.make("waiting", "echo waited");
+  const left = [running, waiting].map((build) => first.build(build.request));
+  await running.logged();
+  const pid = await runnerPid();
+  first.leave();
+  for (const each of left) await expect(each).rejects.toThrow("successor");
+
+  const second = await open();
+  expect(await second.has(running)).toBe(true);
+  expect(await second.has(waiting)).toBe(true);
+  second.endUnclaimed();
+  const answers = await Promise.all([running, waiting].map((each) => second.build(each.request)));
+  expect(answers.map(({ end }) => end.status)).toEqual([0, 0]);
+  expect(answers[0]?.usage.wallMs).toBeGreaterThan(1900);
+  expect(await running.log()).toBe("begun\ndone\n");
+  expect(await runnerPid()).toBe(pid);
+});
+
+test("what nobody asks for is ended", async () => {
+  const first = await open();
+  const build = await Build.make("unwanted", "echo begun; sleep 600");
+  first.build(build.request).catch(() => {});
+  await build.logged();
+  first.leave();
+  const second = await open();
+  second.endUnclaimed();
+  // The only slot is free.
+  const { end } = await second.build((await Build.make("next", "echo next")).request);
+  expect(end.status).toBe(0);
+  expect(await second.has(build)).toBe(false);
+});
+
+test("a runner of another release finishes what it has beside a new one, and goes", async () => {
+  const first = await open("1");
+  const build = await Build.make("old", "echo begun; sleep 2");
+  first.build(build.request).catch(() => {});
+  await build.logged();
+  const old = await runnerPid();
+  first.leave();
+  const second = await open("2");
+  expect(await second.has(build)).toBe(true);
+  const { end } = await second.build((await Build.make("new", "echo new")).request);
+  expect(end.status).toBe(0);
+  expect(await runnerPids()).toHaveLength(2);
+  expect((await second.build(build.request)).end.status).toBe(0);
+  // It goes by itself.
+  await expect.poll(runnerPids, { timeout: 10_000 }).not.toContain(old);
+});
+
+test("a runner that is killed costs its builds, and the next build gets a new one", async () => {
+  const builder = await open();
+  const build = await Build.make("lost", "echo begun; sleep 600");
+  const answer = builder.build(build.request);
+  await build.logged();
+  process.kill(await runnerPid(), "SIGKILL");
+  await expect(answer).rejects.toMatchObject({ code: "build-lost", isTransient: true });
+  expect(await builder.has(build)).toBe(false);
+  const { end } = await builder.build((await Build.make("after", "echo after")).request);
+  expect(end.status).toBe(0);
+});
+
+test("a cancelled build ends at once, whether it runs or waits", async () => {
+  const builder = await open();
+  const running = await Build.make("cancelled", "echo begun; sleep 600");
+  const waiting = await Build.make("queued", "echo never");
+  const [first, second] = [running, waiting].map((build) => builder.build(build.request));
+  await running.logged();
+  const reason = new Error("no longer wanted");
+  waiting.cancel.abort(reason);
+  await expect(second).rejects.toBe(reason);
+  running.cancel.abort(reason);
+  expect((await first)?.end.endedBy).toBe("cancel");
+  expect(await readdir(running.directory)).toEqual(["log"]);
+});
+
+test("what a running build has used so far can be asked for", async () => {
+  const builder = await open();
+  const build = await Build.make("busy", "while true; do :; done");
+  const answer = builder.build(build.request);
+  const live = await build.started;
+  await expect.poll(() => live.current().wallMs, { timeout: 10_000 }).toBeGreaterThan(300);
+  build.cancel.abort();
+  await answer;
+});
+
+test("nothing is left when the daemon ends in order", async () => {
+  const builder = await open();
+  await builder.build((await Build.make("last", "echo last")).request);
+  await builder[Symbol.asyncDispose]();
+  await expect.poll(runnerPids, { timeout: 10_000 }).toEqual([]);
+  expect(await readdir(path.join(stateDirectory, "runners"))).toEqual([]);
+});

@@ -1,0 +1,153 @@
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import { usageRecordSchema, type UsageRecord } from "@gradient/protocol";
+import { z } from "zod";
+import { readLines } from "../process/lines.ts";
+import {
+  type FromRunner,
+  type KeptEnd,
+  MAX_MESSAGE_BYTES,
+  RUNNER_PROTOCOL,
+  type ToRunner,
+} from "../runner/messages.ts";
+import { keptEndSchema } from "./kept-end.ts";
+
+const HELLO_TIMEOUT_MS = 10_000;
+/** Builds get a second to end when they are told to, and their groups some more. */
+const END_TIMEOUT_MS = 15_000;
+
+const name = z.string();
+const logBytes = z.int().nonnegative();
+
+const fromRunnerSchema = z.discriminatedUnion("type", [
+  z.object({
+    type: z.literal("hello"),
+    protocol: z.int(),
+    fingerprint: z.string(),
+    builds: z.array(z.object({ name, isStarted: z.boolean(), logBytes })),
+  }),
+  z.object({ type: z.literal("started"), name }),
+  z.object({ type: z.literal("log"), name, logBytes }),
+  z.object({ type: z.literal("usage"), name, usage: usageRecordSchema }),
+  z.object({
+    type: z.literal("ended"),
+    name,
+    logBytes,
+    logFailure: z.string().nullable(),
+    outcome: keptEndSchema,
+  }),
+]) satisfies z.ZodType<FromRunner>;
+
+type Hello = Extract<FromRunner, { type: "hello" }>;
+
+/** Follows one build at a runner. */
+export interface BuildFollower {
+  onStarted(): void;
+  onLog(logBytes: number): void;
+  onUsage(usage: UsageRecord): void;
+  onEnded(outcome: KeptEnd, logFailure: string | null): void;
+  /** Nothing more will be heard of it: the runner is gone, or was left. */
+  onLost(): void;
+}
+
+/** The daemon's connection to one runner. */
+export class RunnerLink {
+  readonly hello: Hello;
+  /** Resolves when the runner is gone, or was left, to the number of builds that nothing more will be heard of. */
+  readonly closed: Promise<number>;
+  readonly #socket: Socket;
+  readonly #followers = new Map<string, BuildFollower>();
+
+  private constructor(socket: Socket, hello: Hello, lines: AsyncGenerator<string>) {
+    this.#socket = socket;
+    this.hello = hello;
+    this.closed = this.#listen(lines);
+  }
+
+  /** Calls a runner. Null when nobody answers, or not in our words. */
+  static async open(path: string): Promise<RunnerLink | null> {
+    const socket = connect(path);
+    const timer = setTimeout(() => socket.destroy(), HELLO_TIMEOUT_MS);
+    try {
+      await once(socket, "connect");
+      socket.on("error", () => {});
+      const lines = readLines(socket, MAX_MESSAGE_BYTES);
+      const { value } = await lines.next();
+      const hello = fromRunnerSchema.parse(JSON.parse(value ?? "null"));
+      if (hello.type === "hello" && hello.protocol === RUNNER_PROTOCOL) {
+        return new RunnerLink(socket, hello, lines);
+      }
+    } catch {
+      // As below.
+    } finally {
+      clearTimeout(timer);
+    }
+    socket.destroy();
+    return null;
+  }
+
+  get isOpen(): boolean {
+    return this.#socket.writable;
+  }
+
+  send(message: ToRunner): void {
+    if (this.isOpen) this.#socket.write(`${JSON.stringify(message)}\n`);
+  }
+
+  follow(build: string, follower: BuildFollower): void {
+    this.#followers.set(build, follower);
+    if (!this.isOpen) this.#loseAll();
+  }
+
+  /** The runner goes on without us. */
+  leave(): void {
+    this.#socket.destroy();
+    this.#loseAll();
+  }
+
+  /** The runner ends, and what it builds. */
+  async end(): Promise<void> {
+    this.send({ type: "end" });
+    const timer = setTimeout(() => this.#socket.destroy(), END_TIMEOUT_MS);
+    await this.closed;
+    clearTimeout(timer);
+  }
+
+  async #listen(lines: AsyncGenerator<string>): Promise<number> {
+    try {
+      for await (const line of lines) this.#receive(fromRunnerSchema.parse(JSON.parse(line)));
+    } catch {
+      // What cannot be understood is as good as gone.
+    }
+    this.#socket.destroy();
+    return this.#loseAll();
+  }
+
+  #receive(message: FromRunner): void {
+    if (message.type === "hello") return;
+    const follower = this.#followers.get(message.name);
+    switch (message.type) {
+      case "started":
+        follower?.onStarted();
+        break;
+      case "log":
+        follower?.onLog(message.logBytes);
+        break;
+      case "usage":
+        follower?.onUsage(message.usage);
+        break;
+      case "ended":
+        this.#followers.delete(message.name);
+        follower?.onLog(message.logBytes);
+        follower?.onEnded(message.outcome, message.logFailure);
+        break;
+    }
+  }
+
+  #loseAll(): number {
+    const followers = [...this.#followers.values()];
+    this.#followers.clear();
+    for (const follower of followers) follower.onLost();
+    return followers.length;
+  }
+}
