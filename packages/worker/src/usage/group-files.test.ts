@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, readlink, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -117,11 +117,13 @@ test("limits that have no place are not claimed", () => {
   });
 });
 
-/** A /proc of a process whose only hierarchy is the directory. */
-async function fakeProc(own: string): Promise<string> {
+/** A /proc of a process in a group of the only hierarchy, which is mounted on the directory. */
+async function fakeProc(mount: string, own = "/"): Promise<string> {
+  await group("proc/self/ns", {});
+  await symlink("pid:[77]", path.join(directory, "proc/self/ns/pid")).catch(() => {});
   await group("proc/self", {
-    mountinfo: `1 0 0:1 / ${own} rw - cgroup2 cgroup2 rw\n`,
-    cgroup: "0::/\n",
+    mountinfo: `1 0 0:1 / ${mount} rw - cgroup2 cgroup2 rw\n`,
+    cgroup: `0::${own}\n`,
     stat: `1 (node) S ${Array.from({ length: 40 }, (_, index) => index).join(" ")}`,
   });
   return path.join(directory, "proc");
@@ -159,17 +161,42 @@ describe("the tree in version 2, by files in the kernel's format", () => {
 
   test("groups of workers that are dead are removed, those of others stay", async () => {
     const own = await group("own", { "cgroup.controllers": "", "cgroup.subtree_control": "" });
-    const namespace = /\d+/.exec(await readlink("/proc/self/ns/pid"))?.[0];
-    const dead = path.join(own, `gradient-worker-999999999-123-${namespace}-abcd`);
-    await mkdir(path.join(dead, "build-1"), { recursive: true });
-    const inContainer = path.join(own, "gradient-worker-999999999-123-1-abcd");
-    await mkdir(inContainer);
-    await mkdir(path.join(own, "another-service"));
+    const dead = "gradient-worker-999999999-123-77-abcd";
+    // Nobody here can tell whether its maker lives.
+    const elsewhere = "gradient-worker-999999999-123-78-abcd";
+    await mkdir(path.join(own, dead, "build-1"), { recursive: true });
+    for (const name of [elsewhere, "another-service"]) await mkdir(path.join(own, name));
     await GroupTree.open(await fakeProc(own));
-    expect(await rm(dead).catch((error: NodeJS.ErrnoException) => error.code)).toBe("ENOENT");
-    await rm(inContainer, { recursive: true });
-    await mkdir(path.join(own, "another-service")).catch((error: NodeJS.ErrnoException) =>
-      expect(error.code).toBe("EEXIST"),
-    );
+    const left = await readdir(own);
+    expect(left).toEqual(expect.arrayContaining([elsewhere, "another-service"]));
+    expect(left).not.toContain(dead);
+  });
+
+  test("what a daemon starts makes its groups beside the daemon's, and leaves the daemon's own", async () => {
+    const daemon = "gradient-worker-1-2-77-abcd";
+    const mount = await group("own", {
+      "cgroup.controllers": "cpu memory\n",
+      "cgroup.subtree_control": "cpu memory\n",
+    });
+    await group(`own/${daemon}/self`, { "cgroup.procs": "" });
+    const tree = await GroupTree.open(await fakeProc(mount, `/${daemon}/self`));
+    const [leaf = ""] = tree?.makeLeaf("x", { hasCpuLimit: false }).paths ?? [];
+    const parent = path.dirname(leaf);
+    expect(path.dirname(parent)).toBe(mount);
+    expect(await readdir(parent)).toContain("self");
+  });
+
+  test("a service that has a group of its own in the one handed to it makes groups beside that", async () => {
+    const mount = await group("own", {
+      "cgroup.controllers": "cpu memory\n",
+      "cgroup.subtree_control": "",
+    });
+    await group("own/gradient-worker", { "cgroup.procs": "" });
+    const tree = await GroupTree.open(await fakeProc(mount, "/gradient-worker"));
+    const [leaf = ""] = tree?.makeLeaf("x", { hasCpuLimit: false }).paths ?? [];
+    const parent = path.dirname(leaf);
+    expect(path.dirname(parent)).toBe(mount);
+    expect(await readdir(parent)).not.toContain("self");
+    expect(await readFile(path.join(mount, "cgroup.subtree_control"), "utf8")).toContain("memory");
   });
 });

@@ -9,8 +9,12 @@ import { type Hierarchy, findHierarchies } from "./hierarchies.ts";
 import { parseProcessStat } from "./kernel-files.ts";
 
 const V2_CONTROLLERS = ["cpu", "memory", "io", "pids"];
-/** Pid, start and PID namespace of the worker that made it, and a random part. */
+/** Pid, start and PID namespace of the process that made it, and a random part. */
 const PARENT_NAME = /^gradient-worker-(\d+)-(\d+)-(\d+)-[0-9a-f]+$/;
+/** Beside the leaves, for the process that made them. */
+const SELF = "self";
+/** Name that a service gives its own group (DelegateSubgroup) when the group above is handed to it. */
+const SUBGROUP = "gradient-worker";
 const EMPTY_TIMEOUT_MS = 5000;
 const EMPTY_POLL_MS = 2;
 
@@ -30,7 +34,8 @@ export class GroupTree implements AsyncDisposable {
 
   /** Makes the parents, and removes what dead workers left. Null when there is no hierarchy that can be written. */
   static async open(procDirectory: string): Promise<GroupTree | null> {
-    const hierarchies = await findHierarchies(procDirectory).catch(() => []);
+    const found = await findHierarchies(procDirectory).catch(() => []);
+    const hierarchies = found.map(placeOf);
     await removeStaleGroups(hierarchies, procDirectory);
     const name = parentName(procDirectory);
     const v1 = Object.fromEntries(V1_CONTROLLERS.map((each) => [each, null])) as Record<
@@ -76,7 +81,7 @@ export class GroupTree implements AsyncDisposable {
   /** Ends what is left in leaves that nobody has finished. The parent stays when this process itself is in it. */
   async [Symbol.asyncDispose](): Promise<void> {
     for (const parent of new Group({ v2: this.#v2, v1: this.#v1 }).paths) {
-      const leaves = groupsIn(parent).filter((group) => path.basename(group) !== "self");
+      const leaves = groupsIn(parent).filter((group) => path.basename(group) !== SELF);
       leaves.flatMap(processesBelow).forEach(killOne);
       for (const leaf of leaves) await removeGroup(leaf);
       await rmdir(parent).catch(ignore);
@@ -105,10 +110,7 @@ export class Group {
   async moveOut(pid: number): Promise<void> {
     for (const directory of this.paths) {
       const parent = path.dirname(directory);
-      const own = existsSync(path.join(parent, "self"))
-        ? path.join(parent, "self")
-        : path.dirname(parent);
-      await writeProcess(own, pid);
+      await writeProcess(homeBeside(parent), pid);
     }
   }
 
@@ -135,6 +137,13 @@ export class Group {
   }
 }
 
+/** Where the worker itself is: in the parent, beside it, or in the group that holds the parent. */
+function homeBeside(parent: string): string {
+  const above = path.dirname(parent);
+  const homes = [path.join(parent, SELF), path.join(above, SUBGROUP)];
+  return homes.find((each) => existsSync(each)) ?? above;
+}
+
 /** Removes an empty group and the groups in it. A group that just became empty may need a moment. */
 async function removeGroup(directory: string): Promise<void> {
   for (const child of groupsIn(directory)) await removeGroup(child);
@@ -154,13 +163,13 @@ async function removeStaleGroups(
   hierarchies: readonly Hierarchy[],
   procDirectory: string,
 ): Promise<void> {
+  const ownNamespace = pidNamespaceOf(procDirectory);
   for (const { directory } of hierarchies) {
     for (const group of groupsIn(directory)) {
       const match = PARENT_NAME.exec(path.basename(group));
       if (match === null) continue;
       const [, pid = "", startTicks = "", namespace] = match;
-      // A worker in a container looks like a dead one to us, and we to it.
-      if (namespace !== pidNamespace()) continue;
+      if (namespace !== ownNamespace) continue;
       if (startOf(procDirectory, pid) === Number(startTicks)) continue;
       processesBelow(group).forEach(killOne);
       await removeGroup(group);
@@ -168,16 +177,36 @@ async function removeStaleGroups(
   }
 }
 
-function parentName(procDirectory: string): string {
-  const start = startOf(procDirectory, "self") ?? 0;
-  const random = randomBytes(4).toString("hex");
-  return `gradient-worker-${process.pid}-${start}-${pidNamespace()}-${random}`;
+/** A hierarchy with the group that the parent is made in, which is not always the one that we are in. */
+interface Place extends Hierarchy {
+  /** Our own group. */
+  readonly own: string;
 }
 
-/** Pids mean something only within it. 0 when the kernel does not tell. */
-function pidNamespace(): string {
+/**
+ * Parents are made beside each other, whoever started whom: the group of the daemon that started us goes with the daemon. And in
+ * version 2 a service whose group has groups in it can be started again only in a group of its own beside them.
+ */
+function placeOf(hierarchy: Hierarchy): Place {
+  const own = hierarchy.directory;
+  const above = path.dirname(own);
+  if (path.basename(own) === SELF && PARENT_NAME.test(path.basename(above))) {
+    return { ...hierarchy, own, directory: path.dirname(above) };
+  }
+  const isSubgroup = hierarchy.version === 2 && path.basename(own) === SUBGROUP;
+  return { ...hierarchy, own, directory: isSubgroup ? above : own };
+}
+
+function parentName(procDirectory: string): string {
+  const start = startOf(procDirectory, "self") ?? 0;
+  const namespace = pidNamespaceOf(procDirectory);
+  return `gradient-worker-${process.pid}-${start}-${namespace}-${randomBytes(4).toString("hex")}`;
+}
+
+/** Containers may share control groups and not pids: who is dead there cannot be seen from here. 0 when it is not known. */
+function pidNamespaceOf(procDirectory: string): string {
   try {
-    return /\d+/.exec(readlinkSync("/proc/self/ns/pid"))?.[0] ?? "0";
+    return /\d+/.exec(readlinkSync(path.join(procDirectory, "self/ns/pid")))?.[0] ?? "0";
   } catch {
     return "0";
   }
@@ -188,33 +217,35 @@ function startOf(procDirectory: string, pid: string): number | null {
   return stat === null ? null : (parseProcessStat(stat)?.startTicks ?? null);
 }
 
-async function makeParent(hierarchy: Hierarchy, name: string): Promise<string | null> {
-  const parent = path.join(hierarchy.directory, name);
+async function makeParent(place: Place, name: string): Promise<string | null> {
+  const parent = path.join(place.directory, name);
   try {
     mkdirSync(parent);
   } catch {
     return null;
   }
-  if (hierarchy.version === 2) await enableControllers(hierarchy.directory, parent);
+  if (place.version === 2) await enableControllers(place, parent);
   return parent;
 }
 
 /**
  * Hands the controllers down to the leaves. A group that does so may not hold processes itself (cgroup-v2.rst, "No
- * Internal Process Constraint"), so this process moves into a group beside the leaves first. When others share our group,
- * the kernel refuses, and the leaves have what needs no controller: CPU time and kill.
+ * Internal Process Constraint"), so this process moves into a group beside the leaves first; and out of a group that goes with
+ * another process. When others share our group, the kernel refuses, and the leaves have what needs no controller: CPU time and
+ * kill.
  */
-async function enableControllers(own: string, parent: string): Promise<void> {
-  const there = wordsOf(own, "cgroup.controllers");
+async function enableControllers({ directory, own }: Place, parent: string): Promise<void> {
+  const there = wordsOf(directory, "cgroup.controllers");
   const wanted = V2_CONTROLLERS.filter((each) => there.includes(each));
-  const given = wordsOf(own, "cgroup.subtree_control");
+  const given = wordsOf(directory, "cgroup.subtree_control");
   const missing = wanted.filter((each) => !given.includes(each));
-  if (missing.length > 0) {
-    const self = path.join(parent, "self");
+  const isGuest = path.basename(own) === SELF && own !== directory;
+  if (isGuest || (missing.length > 0 && own === directory)) {
+    const self = path.join(parent, SELF);
     mkdirSync(self);
     await writeProcess(self, process.pid).catch(ignore);
-    enable(own, missing);
   }
+  enable(directory, missing);
   enable(parent, wanted);
 }
 
