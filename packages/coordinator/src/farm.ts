@@ -70,7 +70,6 @@ export interface Farm extends AsyncDisposable {
 export async function openFarm(options: FarmOptions): Promise<Farm> {
   const { database, dataDir, logger, clock = systemClock } = options;
   const times = timesOf(options);
-  const { kysely } = database;
   const memory: Memory = {
     queue: new ReadyQueue(),
     tasks: new EvaluationTasks(),
@@ -83,7 +82,11 @@ export async function openFarm(options: FarmOptions): Promise<Farm> {
   const logs = await LogFiles.open({
     dataDir,
     logger,
-    attempts: { ...attempts, recordSize: (attempt, bytes) => setLogBytes(kysely, attempt, bytes) },
+    attempts: {
+      ...attempts,
+      recordSize: (attempt, bytes) =>
+        database.transaction(({ kysely }) => setLogBytes(kysely, attempt, bytes)),
+    },
   });
   const files = await NarFiles.open(dataDir);
   const parts = connectParts({ options, clock, times, memory, logs, files });

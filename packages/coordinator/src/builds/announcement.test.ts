@@ -188,3 +188,16 @@ test("another worker gets what it needs as soon as it is shown", async () => {
   expect(path?.path).toBe(outputOf(input));
   expect(path?.signatures).toHaveLength(2);
 });
+
+test("a build that goes on for a moment is seen to have started", async () => {
+  const { farm, worker } = scene;
+  await evaluate(scene, [input]);
+  const offer = await worker.takeOffer();
+  await worker.settle();
+  const startedAt = clock.now();
+  say(worker, offer, "building");
+  await worker.settle();
+  await clock.advance(1000);
+  const times = () => farm.database.kysely.selectFrom("builds").select("started_at").execute();
+  await expect.poll(times).toEqual([{ started_at: startedAt }]);
+});

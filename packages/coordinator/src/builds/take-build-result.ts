@@ -105,7 +105,9 @@ export async function takeBuildResult(
   const isAwaitingInputs = await reopenInputs(options, attempted, result);
   for (let tries = 1; ; tries++) {
     const outputs =
-      result.outcome === "built" ? await prepareOutputs(options, lease.attempt, report) : null;
+      result.outcome === "built" && attempted !== null
+        ? await prepareOutputs(options, attempted, report)
+        : null;
     try {
       return await changes((change) =>
         answerOnce(change, fencing, worker, (held) =>
@@ -143,13 +145,10 @@ interface PreparedReport extends BuildReport {
 
 async function prepareOutputs(
   options: BuildResultOptions,
-  attempt: number,
+  attempted: AttemptedBuild,
   report: BuildReport,
 ): Promise<Outputs> {
-  const { kysely, evidence, publications } = options;
-  const attempted = await findAttemptedBuild(kysely, attempt);
-  if (attempted === null)
-    return { kind: "refused", reason: `attempt ${attempt} does not exist any more` };
+  const { evidence, publications } = options;
   const { organization, derivation } = attempted.build;
   const built = { id: derivation, drvPath: attempted.drvPath, organization };
   const verdict = await verifyOutputs(evidence, built, report.result, report.workerKey);

@@ -1,8 +1,18 @@
 import { createReadStream, createWriteStream } from "node:fs";
-import { mkdir, open, readdir, rename, rm, stat, type FileHandle } from "node:fs/promises";
+import {
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  writeFile,
+  type FileHandle,
+} from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
-import { CompressStream } from "zstd-napi";
+import { compress, CompressStream } from "zstd-napi";
 import { ZstdDecoder } from "../intake/zstd-decoder.ts";
 import { MAX_LOG_BYTES } from "@gradient/protocol";
 import type { Logger } from "../logger.ts";
@@ -10,6 +20,8 @@ import type { Logs } from "../ports.ts";
 import { LogFeed } from "./log-feed.ts";
 
 const CHUNK_BYTES = 64 * 1024;
+/** Up to this size a log is compressed in one go. */
+const SMALL_BYTES = 64 * 1024;
 
 /** What the log store has to know of attempts. */
 export interface AttemptLogs {
@@ -223,11 +235,15 @@ export class LogFiles implements Logs, AsyncDisposable {
     const bytes = await sizeOf(plain);
     if (bytes === null) return;
     const draft = `${this.#packed(attempt)}.new`;
-    await pipeline(
-      createReadStream(plain),
-      new CompressStream(),
-      createWriteStream(draft, { flush: true }),
-    );
+    if (bytes <= SMALL_BYTES) {
+      await writeFile(draft, compress(await readFile(plain)), { flush: true });
+    } else {
+      await pipeline(
+        createReadStream(plain),
+        new CompressStream(),
+        createWriteStream(draft, { flush: true }),
+      );
+    }
     await rename(draft, this.#packed(attempt));
     await this.#attempts.recordSize(attempt, bytes);
     await rm(plain);

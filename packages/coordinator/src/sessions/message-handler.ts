@@ -1,10 +1,14 @@
-import type { BuildResult, EvalJobs, Fencing, Result, ToCoordinator } from "@gradient/protocol";
+import type { EvalJobs, Fencing, Result, ToCoordinator } from "@gradient/protocol";
 import type { Clock } from "../clock.ts";
 import { announceOutputs } from "../builds/announcement.ts";
 import { HeldResults } from "../builds/held-results.ts";
-import { takeBuildResult, type BuildResultOptions } from "../builds/take-build-result.ts";
+import { StartedBuilds } from "../builds/started-builds.ts";
+import {
+  takeBuildResult,
+  type AwaitsInputs,
+  type BuildResultOptions,
+} from "../builds/take-build-result.ts";
 import type { Answer, Lease } from "../db/assignment-repository.ts";
-import { markStarted } from "../db/attempt-repository.ts";
 import type { CachedPathReads } from "../db/cache-path-repository.ts";
 import type { Queries } from "../db/client.ts";
 import type { PlanReads } from "../evaluations/plan-builds.ts";
@@ -50,9 +54,12 @@ export interface MessageHandlerOptions {
 export class MessageHandler {
   readonly #options: MessageHandlerOptions;
   readonly #heldResults = new HeldResults<Session>();
+  readonly #started: StartedBuilds;
 
   constructor(options: MessageHandlerOptions) {
     this.#options = options;
+    const { changes, clock, background } = options;
+    this.#started = new StartedBuilds({ changes: changes.relaxed, clock, background });
   }
 
   /** `hello` and `auth` belong to the handshake and are not handled here. */
@@ -140,8 +147,7 @@ export class MessageHandler {
     if (attempt === null) return;
     // The slot is free: the next build need not wait for the upload, nor the uploads of others for the signature.
     if (message.phase === "uploading" || message.phase === "signing") wake();
-    if (message.phase === "building")
-      await changes.relaxed(({ kysely, now }) => markStarted(kysely, attempt, now));
+    if (message.phase === "building") this.#started.add(attempt);
     if (message.phase === "signing")
       await changes.relaxed((change) => announceOutputs(change, attempt));
   }
@@ -180,19 +186,22 @@ export class MessageHandler {
         acceptOffer(change, fencing, this.#options.leaseMs),
       );
     }
-    const isBuild =
-      held === null ? this.#options.leases.get(fencing) === null : held.lease.kind === "build";
-    if (message.result.kind === "build" && isBuild) {
-      return this.#buildResult(session, message, message.result);
-    }
     const answer = await this.#answer(session, held, message);
+    if ("awaitsInputsOf" in answer) {
+      this.#hold(session, message, answer.awaitsInputsOf);
+      return;
+    }
     this.#acknowledge(session, message, answer);
     if (answer.isAccepted && message.result.kind === "eval" && held?.lease.evaluation) {
       this.#options.onEvaluated(held.lease.evaluation);
     }
   }
 
-  async #answer(session: Session, held: HeldLease | null, message: Result): Promise<Answer> {
+  async #answer(
+    session: Session,
+    held: HeldLease | null,
+    message: Result,
+  ): Promise<Answer | AwaitsInputs> {
     const { fencing, result } = message;
     if (held === null && this.#options.leases.get(fencing) !== null) {
       return refused(`assignment ${message.assignment} is not leased to this worker as ${fencing}`);
@@ -203,31 +212,23 @@ export class MessageHandler {
     return this.#take(session, message);
   }
 
+  /** An answer is durable when it is sent. The next message does not wait for that. */
   #acknowledge(session: Session, { assignment, fencing }: Result, answer: Answer): void {
+    const { background, flushed } = this.#options;
     const { isAccepted: accepted, reason } = answer;
-    session.send({ type: "ack", assignment, fencing, accepted, reason });
-  }
-
-  /** The next message does not wait until the answer is durable. */
-  async #buildResult(session: Session, message: Result, result: BuildResult): Promise<void> {
-    const { builds, background, flushed, leases, wake } = this.#options;
-    const { id: worker, publicKey: workerKey, memoryBytes, maxConcurrentBuilds } = session;
-    const memoryShareBytes = memoryBytes / Math.max(1, maxConcurrentBuilds);
-    const { fencing } = message;
-    const facts = { worker, workerKey, memoryShareBytes, fencing, result };
-    const answer = await takeBuildResult(builds, facts);
-    if ("awaitsInputsOf" in answer) {
-      // It takes no room from the builds that it waits for.
-      leases.setPhase(fencing, "signing");
-      wake();
-      this.#heldResults.hold(answer.awaitsInputsOf, session, message);
-      this.takeHeldResults();
-      return;
-    }
     background.run("answer to a result", async () => {
       await flushed();
-      this.#acknowledge(session, message, answer);
+      session.send({ type: "ack", assignment, fencing, accepted, reason });
     });
+  }
+
+  #hold(session: Session, message: Result, derivation: number): void {
+    const { leases, wake } = this.#options;
+    // It takes no room from the builds that it waits for.
+    leases.setPhase(message.fencing, "signing");
+    wake();
+    this.#heldResults.hold(derivation, session, message);
+    this.takeHeldResults();
   }
 
   /** Handles the results that waited for inputs which are shown now. */
@@ -250,17 +251,22 @@ export class MessageHandler {
     return refused(reason);
   }
 
-  async #take(session: Session, { fencing, result }: Result): Promise<Answer> {
-    const { changes, cachedPaths, retries } = this.#options;
-    return changes.durable((change) =>
+  async #take(session: Session, { fencing, result }: Result): Promise<Answer | AwaitsInputs> {
+    const { changes, cachedPaths, retries, builds } = this.#options;
+    if (result.kind === "build") {
+      const attempt = this.#options.leases.get(fencing)?.lease.attempt ?? null;
+      if (attempt !== null) this.#started.remove(attempt);
+      const { id: worker, publicKey: workerKey, memoryBytes, maxConcurrentBuilds } = session;
+      const memoryShareBytes = memoryBytes / Math.max(1, maxConcurrentBuilds);
+      return takeBuildResult(builds, { worker, workerKey, memoryShareBytes, fencing, result });
+    }
+    return changes.relaxed((change) =>
       answerOnce(change, fencing, session.id, async (lease) => {
         switch (result.kind) {
           case "fetch":
             return takeFetchResult(change, lease, result, { paths: cachedPaths, retries });
           case "eval":
             return takeEvalResult(change, lease, result, retries);
-          case "build":
-            throw new Error("results of builds are handled apart");
           case "sign":
             return takeSignResult(change, lease, result, {
               workerKey: session.publicKey,

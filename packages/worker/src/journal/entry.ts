@@ -5,6 +5,9 @@ import { writeDurably, writeWhole } from "../atomic-file.ts";
 import { LogFile } from "./log-file.ts";
 import type { EvalBatch, JournalRecord, ProgressState } from "./record.ts";
 
+/** Most phases of a small build are over before. */
+const PHASE_WRITTEN_AFTER_MS = 500;
+
 /** One accepted assignment, in memory and on disk. */
 export class JournalEntry {
   readonly record: JournalRecord;
@@ -17,6 +20,7 @@ export class JournalEntry {
   #onChange: () => void = () => undefined;
   #isDestroyed = false;
   #writing: Promise<void> = Promise.resolve();
+  #phaseTimer: NodeJS.Timeout | undefined;
 
   constructor(
     directory: string,
@@ -55,10 +59,14 @@ export class JournalEntry {
     this.log.onGrow(callback);
   }
 
-  /** Written in passing: after a restart it only words a message. */
+  /** Written in passing, once it has lasted a while: after a restart it only words a message. */
   setPhase(phase: Phase, at: number): void {
     this.#progress = { ...this.#progress, phase, at };
-    this.#writeProgress().catch(() => undefined);
+    clearTimeout(this.#phaseTimer);
+    this.#phaseTimer = setTimeout(() => {
+      this.#writeProgress().catch(() => undefined);
+    }, PHASE_WRITTEN_AFTER_MS);
+    this.#phaseTimer.unref();
   }
 
   /** A new process goes on with it. */
@@ -96,6 +104,7 @@ export class JournalEntry {
    */
   async finish(result: AssignmentResult): Promise<void> {
     this.log.close();
+    clearTimeout(this.#phaseTimer);
     try {
       await this.#write(() =>
         writeDurably(join(this.directory, "result.json"), JSON.stringify(result)),
@@ -109,6 +118,7 @@ export class JournalEntry {
   /** Removes every trace. */
   async destroy(): Promise<void> {
     this.#isDestroyed = true;
+    clearTimeout(this.#phaseTimer);
     this.log.close();
     await this.#writing;
     await rm(this.directory, { recursive: true, force: true });

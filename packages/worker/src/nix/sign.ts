@@ -8,8 +8,10 @@ import { NixError } from "./nix-error.ts";
 /** More paths than this in one call would make its arguments longer than some systems allow. */
 const MAX_BATCH = 200;
 const TIMEOUT_MS = 120_000;
-/** From the start of one process to that of the next: nobody's work waits for a signature, so a worker that builds much signs many paths at once. */
-const INTERVAL_MS = 250;
+/** From the start of one process to that of the next, while there is ever more to sign: nobody's work waits for a signature, and starting a process stops this one for a moment. */
+const INTERVAL_MS = 1000;
+/** When nothing was asked for during this time, nothing is going to share the process. */
+const QUIET_MS = 100;
 
 export interface SignerOptions {
   nix: NixInstallation;
@@ -38,6 +40,7 @@ export class NixSigner implements Signer {
   #waiting: Waiting[] = [];
   #isRunning = false;
   #startedAt = -INTERVAL_MS;
+  #askedAt = 0;
 
   constructor(options: SignerOptions) {
     this.#options = options;
@@ -55,6 +58,7 @@ export class NixSigner implements Signer {
   #signOne(path: string): Promise<string> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ path, resolve, reject });
+      this.#askedAt = performance.now();
       if (!this.#isRunning) void this.#run();
     });
   }
@@ -64,12 +68,22 @@ export class NixSigner implements Signer {
     // What is asked for in the same turn belongs together.
     await Promise.resolve();
     while (this.#waiting.length > 0) {
-      const waitMs = this.#startedAt + INTERVAL_MS - performance.now();
-      if (waitMs > 0) await sleep(waitMs);
+      await this.#company();
       this.#startedAt = performance.now();
       await this.#signBatch(this.#waiting.splice(0, MAX_BATCH));
     }
     this.#isRunning = false;
+  }
+
+  /** Waits for what may share the next process. The first after a while starts at once. */
+  async #company(): Promise<void> {
+    for (;;) {
+      const dueAt = Math.min(this.#startedAt + INTERVAL_MS, this.#askedAt + QUIET_MS);
+      const isFull = this.#waiting.length >= MAX_BATCH;
+      const waitMs = isFull ? 0 : dueAt - performance.now();
+      if (waitMs <= 0) return;
+      await sleep(waitMs);
+    }
   }
 
   async #signBatch(batch: readonly Waiting[]): Promise<void> {

@@ -1,4 +1,4 @@
-import { mkdir, readdir, rmdir, symlink, unlink } from "node:fs/promises";
+import { mkdirSync, readdirSync, rmdirSync, symlinkSync, unlinkSync } from "node:fs";
 import path from "node:path";
 import {
   STORE_DIR,
@@ -81,13 +81,16 @@ class DaemonStore implements NixStore {
     return this.#importer().call(addToStore(name, dumpPath(directory)), IMPORT_TIMEOUT_MS);
   }
 
-  /** A link may be made before its path is valid: what is imported then is kept from the first moment. */
+  /**
+   * Synchronous on purpose, as is `removeRoots`: each build has some links, and each of these calls takes the kernel some microseconds and Node many times as much
+   * when it is asked to wait for it. A link may be made before its path is valid: what is imported then is kept from the first moment.
+   */
   async addRoots(owner: string, paths: readonly string[]): Promise<void> {
     const directory = this.#ownerDirectory(owner);
-    await mkdir(directory, { recursive: true });
+    mkdirSync(directory, { recursive: true });
     for (const storePath of paths) {
       const link = path.join(directory, path.basename(storePath));
-      await symlink(storePath, link).catch(unless("EEXIST"));
+      ignoring("EEXIST", () => symlinkSync(storePath, link));
       if (this.#nix.daemonSocket !== null) await this.addIndirectRoot(link);
     }
   }
@@ -98,14 +101,14 @@ class DaemonStore implements NixStore {
 
   async removeRoots(owner: string): Promise<void> {
     const directory = this.#ownerDirectory(owner);
-    const links = await readdir(directory).catch(unless("ENOENT"));
+    const links = ignoring("ENOENT", () => readdirSync(directory));
     if (links === undefined) return;
-    for (const link of links) await unlink(path.join(directory, link)).catch(unless("ENOENT"));
-    await rmdir(directory).catch(unless("ENOENT"));
+    for (const link of links) ignoring("ENOENT", () => unlinkSync(path.join(directory, link)));
+    ignoring("ENOENT", () => rmdirSync(directory));
   }
 
   async rootOwners(): Promise<string[]> {
-    return (await readdir(this.#rootsDirectory).catch(unless("ENOENT"))) ?? [];
+    return ignoring("ENOENT", () => readdirSync(this.#rootsDirectory)) ?? [];
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -135,10 +138,12 @@ function factsOf(storePath: string, stored: StoredPath): PathFacts {
   };
 }
 
-/** For `catch`: an error with this code is the state that was wanted. */
-function unless(code: string): (error: unknown) => undefined {
-  return (error) => {
+/** Runs a call for which an error with this code means that the state is the wanted one already. */
+function ignoring<T>(code: string, call: () => T): T | undefined {
+  try {
+    return call();
+  } catch (error) {
     if (error instanceof Error && "code" in error && error.code === code) return undefined;
     throw error;
-  };
+  }
 }
