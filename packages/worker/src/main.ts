@@ -94,6 +94,7 @@ async function runWithPeers(
   const { facts, peers, key, nix, machine, builder } = parts;
   const { stateDir } = config;
   const drain = new AbortController();
+  const size = evaluatorSize(machine, config);
   const journal = await Journal.open(join(stateDir, "journal"), logger, (entry) =>
     mayResume(entry, builder),
   );
@@ -111,10 +112,7 @@ async function runWithPeers(
         store,
         signer: new NixSigner({ nix, store, keyFile: key.file, publicKey: key.publicKey }),
         meters,
-        evaluator: openEvaluator({
-          ...{ nix, store, stateDirectory: stateDir },
-          ...evaluatorSize(machine, config),
-        }),
+        evaluator: openEvaluator({ nix, store, stateDirectory: stateDir, ...size }),
         builder,
         repositoriesDirectory: join(stateDir, "repositories"),
         fetchRules: fetchRules(config),
