@@ -1,4 +1,6 @@
+import path from "node:path";
 import type { Evaluator, NixStore } from "../ports.ts";
+import { EvaluationResults } from "./evaluation/evaluation-results.ts";
 import { Evaluation } from "./evaluation/evaluation.ts";
 import type { NixInstallation } from "./installation.ts";
 
@@ -38,8 +40,13 @@ export function evaluatorSize(
 
 /** Evaluates flakes, and files of classic Nix, with `nix-instantiate` and the walker. */
 export function openEvaluator(options: EvaluatorOptions): Evaluator {
-  const attributeTimeoutMs = options.attributeTimeoutMs ?? ATTRIBUTE_TIMEOUT_MS;
-  return {
-    evaluate: (request) => new Evaluation({ ...options, attributeTimeoutMs }, request).run(),
-  };
+  const { nix, store, stateDirectory, attributeTimeoutMs = ATTRIBUTE_TIMEOUT_MS } = options;
+  const results = new EvaluationResults({
+    directory: path.join(stateDirectory, "evaluations"),
+    nix,
+    store,
+    now: () => Date.now(),
+  });
+  const evaluations = { ...options, attributeTimeoutMs, results };
+  return { evaluate: (request) => new Evaluation(evaluations, request).run() };
 }

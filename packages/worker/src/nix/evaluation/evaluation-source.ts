@@ -9,8 +9,10 @@ export interface EvaluationSource {
   arguments: readonly EvaluationArgument[];
   /** Command line options. */
   options: readonly string[];
-  /** Nothing but the locked source decides what comes out. */
+  /** Nix lets nothing but the locked source decide what comes out. */
   isPure: boolean;
+  /** Names what decides the result, for a source that gives the same one each time; null for every other. */
+  identity: string | null;
   /** What stands before the source's own paths in messages. */
   names: readonly string[];
 }

@@ -1,14 +1,17 @@
 import {
   type AttributePath,
   type AttributePattern,
+  type EvaluationMessage,
   PatternError,
   formatAttributePath,
+  formatPattern,
   isExcluded,
   parsePattern,
 } from "@gradient/protocol";
 import type { EvaluationEvent, Evaluator } from "../../ports.ts";
 import type { EvaluatorOptions } from "../evaluate.ts";
 import { EvaluationError } from "../evaluation-error.ts";
+import type { EvaluationResults, ResultRecord } from "./evaluation-results.ts";
 import type { EvaluationSource } from "./evaluation-source.ts";
 import type { EvaluationScope } from "./evaluator-process.ts";
 import { locateSource, lockHint } from "./locate-source.ts";
@@ -19,9 +22,13 @@ const MAX_MESSAGES = 500;
 
 type EvaluationRequest = Parameters<Evaluator["evaluate"]>[0];
 
+interface EvaluationTools extends Required<EvaluatorOptions> {
+  results: EvaluationResults;
+}
+
 /** One evaluation, from its subject to the last job. */
 export class Evaluation {
-  readonly #options: Required<EvaluatorOptions>;
+  readonly #options: EvaluationTools;
   readonly #request: EvaluationRequest;
   readonly #scope: EvaluationScope;
   /** Paths that threw: their messages have to be asked for. */
@@ -29,8 +36,10 @@ export class Evaluation {
   /** Names without wildcards that have not been found to be derivations. */
   #missing = new Map<string, { path: AttributePath; type: string | null }>();
   #messages = 0;
+  /** Whatever failed until now would fail in the same way again. */
+  #isRepeatable = true;
 
-  constructor(options: Required<EvaluatorOptions>, request: EvaluationRequest) {
+  constructor(options: EvaluationTools, request: EvaluationRequest) {
     this.#options = options;
     this.#request = request;
     this.#scope = {
@@ -46,33 +55,63 @@ export class Evaluation {
   }
 
   async *run(): AsyncGenerator<EvaluationEvent, void, undefined> {
-    const { nix, store, processes } = this.#options;
+    const { nix, store, results } = this.#options;
     const { subject, meter, signal, timeoutMs } = this.#request;
     const pattern = readPattern(this.#request.pattern);
+    const source = await locateSource(subject, { nix, store, meter, timeoutMs, signal });
+    if (source.identity === null) {
+      yield* this.#evaluate(source, pattern);
+      return;
+    }
+    const key = await results.key({ source: source.identity, pattern: formatPattern(pattern) });
+    const earlier = await results.find(key);
+    if (earlier !== null) {
+      yield notice(`answered by the evaluation of the same source ${ageOf(earlier.ageMs)} ago`);
+      yield* earlier.events;
+      return;
+    }
+    await using record = await results.record(key);
+    for await (const event of this.#evaluate(source, pattern, record)) yield event;
+    if (this.#isRepeatable) await record.keep();
+  }
+
+  /** Each event also goes into the record, if another evaluation could be answered with it. */
+  async *#evaluate(
+    source: EvaluationSource,
+    pattern: AttributePattern,
+    record: ResultRecord | null = null,
+  ): AsyncGenerator<EvaluationEvent, void, undefined> {
     const literals = literalsOf(pattern);
     this.#missing = new Map(
       literals.map((each) => [JSON.stringify(each), { path: each, type: null }]),
     );
-    const source = await locateSource(subject, { nix, store, meter, timeoutMs, signal });
+    const { processes } = this.#options;
     const plan = { ...pattern, literals };
     const walk = new SharedWalk({ scope: this.#scope, source, plan, processes });
     try {
       for await (const finding of walk.run()) {
         const event = this.#eventOf(finding, pattern);
-        if (event !== null) yield event;
+        if (event === null) continue;
+        if (finding.type !== "build") await record?.add(event);
+        yield event;
       }
     } catch (error) {
       throw withHint(error, source);
     }
-    yield* this.#tellThrown(source);
-    for (const { path, type } of this.#missing.values()) {
-      yield errorJob(path, missingMessage(path, type));
+    for await (const event of this.#tellRest(source)) {
+      await record?.add(event);
+      yield event;
     }
   }
 
-  async *#tellThrown(source: EvaluationSource): AsyncGenerator<EvaluationEvent, void, undefined> {
+  /** What is known only after the walk. */
+  async *#tellRest(source: EvaluationSource): AsyncGenerator<EvaluationEvent, void, undefined> {
     for await (const { path, error } of askThrownMessages(this.#scope, source, this.#thrown)) {
+      if (error === null) this.#isRepeatable = false;
       yield errorJob(path, error ?? unknownMessage(path));
+    }
+    for (const { path, type } of this.#missing.values()) {
+      yield errorJob(path, missingMessage(path, type));
     }
   }
 
@@ -80,7 +119,8 @@ export class Evaluation {
   #eventOf(finding: Finding, pattern: AttributePattern): EvaluationEvent | null {
     switch (finding.type) {
       case "message":
-        return this.#messageEvent(finding);
+      case "build":
+        return this.#messageEvent(finding.message);
       case "job": {
         this.#missing.delete(JSON.stringify(finding.path));
         const { path, drvPath } = finding;
@@ -97,16 +137,16 @@ export class Evaluation {
       }
       case "failed":
         this.#forget(finding.path);
+        this.#isRepeatable = false;
         return isExcluded(pattern, finding.path) ? null : errorJob(finding.path, finding.error);
     }
   }
 
-  #messageEvent({ message }: Extract<Finding, { type: "message" }>): EvaluationEvent | null {
+  #messageEvent(message: EvaluationMessage): EvaluationEvent | null {
     this.#messages += 1;
     if (this.#messages > MAX_MESSAGES) return null;
     if (this.#messages < MAX_MESSAGES) return { type: "message", message };
-    const text = `more than ${MAX_MESSAGES} messages: the rest is left out`;
-    return { type: "message", message: { level: "Warning", text } };
+    return notice(`more than ${MAX_MESSAGES} messages: the rest is left out`);
   }
 
   /** What lies below an attribute that failed is not missing: nobody knows. */
@@ -121,6 +161,15 @@ function withHint(error: unknown, source: EvaluationSource): unknown {
   if (!(error instanceof EvaluationError) || error.code !== "evaluation_failed") return error;
   const message = source.isPure ? lockHint(error.message) : error.message;
   return message === error.message ? error : new EvaluationError("bad_flake", message, error);
+}
+
+function notice(text: string): EvaluationEvent {
+  return { type: "message", message: { level: "Notice", text } };
+}
+
+function ageOf(ageMs: number): string {
+  const minutes = Math.round(ageMs / 60_000);
+  return minutes < 120 ? `${minutes} min` : `${Math.round(minutes / 60)} h`;
 }
 
 function readPattern(text: string): AttributePattern {

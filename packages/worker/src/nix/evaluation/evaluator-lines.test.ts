@@ -50,7 +50,7 @@ describe("lines of an evaluator", () => {
     log({ action: "start", id: 7, type: 105, fields: ["/nix/store/x.drv"], level: 3, text: "" });
     expect(lines.isBuilding).toBe(true);
     for (let n = 0; n < 50; n++) log({ action: "result", id: 7, type: 101, fields: [`line ${n}`] });
-    expect(log({ action: "stop", id: 7 })?.type).toBe("message");
+    expect(log({ action: "stop", id: 7 })?.type).toBe("build");
     expect(lines.isBuilding).toBe(false);
     lines.read(message(0, "error: builder for '/nix/store/x.drv' failed"));
     const text = lines.describeError([]);

@@ -42,7 +42,8 @@ export type LogLine = z.infer<typeof logLineSchema>;
 /** What one line of an evaluator's stderr says. */
 export type EvaluatorNews =
   | { type: "walker"; event: WalkerEvent }
-  | { type: "message"; message: EvaluationMessage };
+  /** `build`: of a build that evaluation waited for. */
+  | { type: "message" | "build"; message: EvaluationMessage };
 
 /**
  * Reads the stderr of a program of Nix that logs as internal JSON: what the walker says (only it knows the nonce, so no other line
@@ -83,7 +84,7 @@ export class EvaluatorLines {
     }
     if (log.action !== "msg") {
       const text = this.#builds.read(log);
-      return text === null ? null : this.#message("Notice", text);
+      return text === null ? null : { ...this.#message("Notice", text), type: "build" };
     }
     const { msg = "", level = LEVEL_WARNING } = log;
     if (msg.startsWith(this.#prefix)) return this.#readWalker(msg.slice(this.#prefix.length));
@@ -94,6 +95,8 @@ export class EvaluatorLines {
       return null;
     }
     if (level !== LEVEL_WARNING) return null;
+    // Of a store that several processes write to; each tries again.
+    if (DATABASE_BUSY.test(text)) return null;
     return this.#message("Warning", text.replace(/^(evaluation )?warning: ?/, ""));
   }
 
@@ -106,7 +109,10 @@ export class EvaluatorLines {
     return { type: "walker", event };
   }
 
-  #message(level: EvaluationMessage["level"], text: string): EvaluatorNews {
+  #message(
+    level: EvaluationMessage["level"],
+    text: string,
+  ): { type: "message"; message: EvaluationMessage } {
     const attribute = this.#attribute === null ? {} : { attribute: [...this.#attribute] };
     return {
       type: "message",
@@ -120,6 +126,7 @@ export class EvaluatorLines {
   }
 }
 
+const DATABASE_BUSY = /SQLite database '.*' is busy/;
 const LOG_PREFIX = "@nix ";
 
 function parseLog(line: string): LogLine | null {

@@ -12,6 +12,8 @@ const MEMORY_INTERVAL_MS = 50;
 /** From here on a process goes at the next border between attributes, before it has to be killed inside of one. */
 const NEAR_CEILING = 0.75;
 const PAGE_BYTES = 4096;
+const USUAL_HEAP_BYTES = 384 * 1024 * 1024;
+const HEAP_SHARE = 0.25;
 
 /** What all processes of an evaluation share. */
 export interface EvaluationScope {
@@ -75,7 +77,7 @@ export class EvaluatorProcess {
     const process = await startProcess({
       command,
       args,
-      env: { ...nix.environment, ...request.variables },
+      env: { ...nix.environment, ...heapSize(scope), ...request.variables },
       cwd: scope.workingDirectory,
     });
     if (meter.enter.length === 0) await meter.add(process.pid);
@@ -152,6 +154,12 @@ export class EvaluatorProcess {
     this.#memoryBytes = anonymousBytes(this.#process.pid);
     if (this.#memoryBytes > this.#scope.memoryCeilingBytes) this.#endFor("memory");
   }
+}
+
+/** Nix collects no garbage before its heap has reached this size, which is large for a low ceiling. */
+function heapSize({ memoryCeilingBytes }: EvaluationScope): Record<string, string> {
+  const sizeBytes = Math.floor(HEAP_SHARE * memoryCeilingBytes);
+  return sizeBytes < USUAL_HEAP_BYTES ? { GC_INITIAL_HEAP_SIZE: String(sizeBytes) } : {};
 }
 
 /** Resident memory of a process without pages of files; 0 once it is gone. */

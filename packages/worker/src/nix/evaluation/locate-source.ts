@@ -2,13 +2,14 @@ import { access } from "node:fs/promises";
 import path from "node:path";
 import { formatSriHash, parseHash } from "@gradient/protocol";
 import { z } from "zod";
-import type { EvaluationArgument, EvaluationSubject, NixStore, UsageMeter } from "../../ports.ts";
+import type { EvaluationSubject, NixStore, UsageMeter } from "../../ports.ts";
 import { ProcessError } from "../../process/process-error.ts";
 import { runProcess } from "../../process/run.ts";
 import { EvaluationError } from "../evaluation-error.ts";
 import { summarizeError } from "../error-text.ts";
 import type { NixInstallation } from "../installation.ts";
 import { type EvaluationSource, nixString } from "./evaluation-source.ts";
+import { isReproducible } from "./reproducible.ts";
 
 /** Where a classic tree has its expression; the first that is there. */
 const EXPRESSION_FILES = ["default.nix", "release.nix", "ci.nix"];
@@ -46,6 +47,7 @@ export async function locateSource(
       return classicSource(subject.file, {
         arguments: subject.arguments,
         names: [path.dirname(subject.file)],
+        identity: null,
       });
     case "flake":
       return flakeSource(await lockedReference(subject.reference, tools), []);
@@ -64,7 +66,10 @@ async function locateTree(
   }
   for (const name of EXPRESSION_FILES) {
     const file = path.join(directory, name);
-    if (await exists(file)) return classicSource(file, { arguments: [], names });
+    if (!(await exists(file))) continue;
+    const isStored = storePath !== null && (await isReproducible(directory));
+    const identity = isStored ? `${storePath}/${name}` : null;
+    return classicSource(file, { arguments: [], names, identity });
   }
   throw new EvaluationError(
     "no_expression",
@@ -74,7 +79,7 @@ async function locateTree(
 
 function classicSource(
   file: string,
-  rest: { arguments: readonly EvaluationArgument[]; names: readonly string[] },
+  rest: Pick<EvaluationSource, "arguments" | "names" | "identity">,
 ): EvaluationSource {
   const wrong = rest.arguments.find(({ name }) => !ARGUMENT_NAME.test(name));
   if (wrong !== undefined) {
@@ -92,6 +97,7 @@ function flakeSource(reference: string, names: readonly string[]): EvaluationSou
     arguments: [],
     options: [...FLAKE_OPTIONS, ...PURE_OPTIONS],
     isPure: true,
+    identity: reference,
     names,
   };
 }

@@ -23,9 +23,9 @@ const COST = `
   costly = n: mk "costly-\${toString n}" "echo > $out" {
     value = builtins.foldl' (sum: i: sum + i * n) 0 (builtins.genList (i: i) 20000);
   };
-  kept = n: let list = builtins.genList (i: { inherit i n; }) 150000; in builtins.seq (builtins.foldl' (a: e: a + e.i) 0 list) list;
+  kept = n: let list = builtins.genList (i: { inherit i n; }) 75000; in builtins.seq (builtins.foldl' (a: e: a + e.i) 0 list) list;
   heavy = n: { "heavy-\${toString n}" = mk "heavy-\${toString n}" "echo > $out" { value = builtins.length (builtins.elemAt lists n); }; };
-  lists = builtins.genList kept 24;
+  lists = builtins.genList kept 28;
   numbered = prefix: make: count: builtins.listToAttrs (builtins.genList (n: { name = "\${prefix}\${toString n}"; value = make n; }) count);
 `;
 
@@ -76,17 +76,17 @@ describe("an attribute that never ends", () => {
 
 describe("the memory ceiling", () => {
   test("a set that needs several times as much is evaluated below it", async () => {
-    const set = `builtins.foldl' (set: n: set // heavy n) { } (builtins.genList (n: n) 24)`;
+    const set = `builtins.foldl' (set: n: set // heavy n) { } (builtins.genList (n: n) 28)`;
     const files = { "default.nix": withCost(set) };
     const free = await fixture.evaluate(files, "*", { processes: 1 });
     const bound = await fixture.evaluate(files, "*", {
       processes: 1,
-      memoryCeilingBytes: 160 * MEBIBYTE,
+      memoryCeilingBytes: 96 * MEBIBYTE,
     });
-    expect(free.usage.memoryPeakBytes).toBeGreaterThan(3 * 160 * MEBIBYTE);
+    expect(free.usage.memoryPeakBytes).toBeGreaterThan(3 * 96 * MEBIBYTE);
     expect(Object.values(bound.jobs).filter((text) => text.startsWith("error"))).toEqual([]);
     expect(bound.jobs).toEqual(free.jobs);
-  });
+  }, 60_000);
 
   test("an attribute that alone needs more says how much it may have", async () => {
     const { jobs } = await fixture.evaluate(

@@ -30,13 +30,13 @@ const MIN_SHARED_STARTS = 2;
 const MAX_QUEUED = 1000;
 const MEBIBYTE = 1024 * 1024;
 
-/** What a walk finds. `isRepeatable`: it would fail in the same way each time. */
+/** What a walk finds. `failed` ended its process; a failure of the network does that too. */
 export type Finding =
   | { type: "job"; path: AttributePath; drvPath: string }
   | { type: "thrown"; path: AttributePath }
   | { type: "other"; path: AttributePath; valueType: string }
-  | { type: "failed"; path: AttributePath; error: string; isRepeatable: boolean }
-  | { type: "message"; message: EvaluationMessage };
+  | { type: "failed"; path: AttributePath; error: string }
+  | { type: "message" | "build"; message: EvaluationMessage };
 
 export interface WalkPlan extends AttributePattern {
   /** Paths that the pattern names without wildcards. */
@@ -156,7 +156,7 @@ export class SharedWalk {
       for await (const line of process.lines(() => lines.isBuilding)) {
         const news = lines.read(line);
         if (news === null) continue;
-        if (news.type === "message") await this.#queue.push(news);
+        if (news.type !== "walker") await this.#queue.push(news);
         else if (!(await this.#take(part, news.event, process))) return process.kill();
       }
       const exit = await process.ended();
@@ -215,33 +215,26 @@ export class SharedWalk {
     const { until } = part.stretch;
     const path = part.position.current;
     const isMemory = process.endedBy === "memory" || end.isKilled;
-    const { error, isRepeatable } = this.#reasonOf(process, end);
+    const error = this.#reasonOf(process, end);
     if (path === null) throw new EvaluationError("evaluation_failed", error);
     const isRetried = isMemory && part.entered > 1 && !part.isAnswered;
     part.stretch = { start: path, isStartDone: !isRetried, until };
     if (isRetried || part.isAnswered) return;
-    await this.#queue.push({ type: "failed", path, error, isRepeatable });
+    await this.#queue.push({ type: "failed", path, error });
   }
 
-  #reasonOf(
-    process: EvaluatorProcess,
-    end: { error: string; isKilled: boolean },
-  ): { error: string; isRepeatable: boolean } {
+  #reasonOf(process: EvaluatorProcess, end: { error: string; isKilled: boolean }): string {
     const { memoryCeilingBytes, attributeTimeoutMs } = this.#scope;
     if (process.endedBy === "memory") {
       const mebibytes = Math.round(memoryCeilingBytes / MEBIBYTE);
-      const error = `its evaluation needs more than ${mebibytes} MiB of memory`;
-      return { error, isRepeatable: false };
+      return `its evaluation needs more than ${mebibytes} MiB of memory`;
     }
     if (process.endedBy === "silence") {
-      const seconds = attributeTimeoutMs / 1000;
-      return { error: `its evaluation took longer than ${seconds} s`, isRepeatable: false };
+      return `its evaluation took longer than ${attributeTimeoutMs / 1000} s`;
     }
-    if (end.isKilled) {
-      const error = "its evaluation was killed by SIGKILL, probably for want of memory";
-      return { error, isRepeatable: false };
-    }
-    return { error: end.error, isRepeatable: true };
+    return end.isKilled
+      ? "its evaluation was killed by SIGKILL, probably for want of memory"
+      : end.error;
   }
 }
 
