@@ -3,6 +3,7 @@ import { criticalPathRows, criticalPathRowsWithoutUsers } from "./critical-path.
 import { graphRows } from "./graph.ts";
 import { report } from "./report.ts";
 import { usageRows } from "./usage.ts";
+import { transferRows } from "./transfer.ts";
 
 /** Runs both sides of every comparison in one go. Arguments name the groups to run; all when there are none. */
 const groups = {
@@ -11,6 +12,7 @@ const groups = {
   "path-without-users": criticalPathRowsWithoutUsers,
   cache: cacheRows,
   usage: usageRows,
+  transfer: transferRows,
 } as const;
 
 function isGroup(name: string): name is keyof typeof groups {

@@ -9,24 +9,27 @@ import { WorkerError } from "../errors.ts";
 const LEVEL = 1;
 const WINDOW_LOG = 25;
 const CHUNK_BYTES = 256 * 1024;
+/** From this size on a second thread compresses while this one reads. What it holds is a few jobs beside the window. */
+const PARALLEL_BYTES = 4 * 1024 * 1024;
+const JOB_BYTES = 4 * 1024 * 1024;
 
-/** Streaming compressor of one frame after the other. Synchronous: a whole core while it runs. */
+/** Streaming compressor of one frame after the other. Synchronous: a whole core while it runs, and another one for large inputs. */
 export class FrameCompressor {
-  readonly #context = new zstd.CCtx();
-  #chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+  readonly #single = makeContext();
+  #parallel: zstd.CCtx | null = null;
+  #context = this.#single;
+  #chunk = Buffer.alloc(0);
   #used = 0;
-
-  constructor() {
-    this.#context.setParameter(zstd.CParameter.compressionLevel, LEVEL);
-    this.#context.setParameter(zstd.CParameter.windowLog, WINDOW_LOG);
-    this.#context.setParameter(zstd.CParameter.enableLongDistanceMatching, 1);
-  }
 
   /**
    * Compresses exactly `size` bytes from `source` into one frame, in chunks that are the caller's to keep or to transfer.
+   * The same bytes from a source of the same chunks become the same frame.
    * Throws what the source throws, and when it gives more or less than `size`.
    */
   *compress(source: Iterable<Uint8Array>, size: number): Generator<Buffer, void, undefined> {
+    this.#context = size < PARALLEL_BYTES ? this.#single : (this.#parallel ??= makeParallel());
+    this.#chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+    this.#used = 0;
     this.#context.reset(zstd.ResetDirective.sessionOnly);
     this.#context.setPledgedSrcSize(size);
     for (const input of source) {
@@ -37,7 +40,7 @@ export class FrameCompressor {
     }
     for (let remaining = 1; remaining > 0;) {
       ({ remaining } = this.#step(Buffer.alloc(0), zstd.EndDirective.end));
-      if (remaining > 0 || this.#used === CHUNK_BYTES) yield this.#take();
+      if (this.#used === CHUNK_BYTES) yield this.#take();
     }
     if (this.#used > 0) yield this.#take();
   }
@@ -55,6 +58,21 @@ export class FrameCompressor {
     this.#used = 0;
     return full;
   }
+}
+
+function makeContext(): zstd.CCtx {
+  const context = new zstd.CCtx();
+  context.setParameter(zstd.CParameter.compressionLevel, LEVEL);
+  context.setParameter(zstd.CParameter.windowLog, WINDOW_LOG);
+  context.setParameter(zstd.CParameter.enableLongDistanceMatching, 1);
+  return context;
+}
+
+function makeParallel(): zstd.CCtx {
+  const context = makeContext();
+  context.setParameter(zstd.CParameter.nbWorkers, 1);
+  context.setParameter(zstd.CParameter.jobSize, JOB_BYTES);
+  return context;
 }
 
 /**

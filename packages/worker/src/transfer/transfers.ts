@@ -34,16 +34,19 @@ const MAX_PUBLISHED = 1000;
 const SMALL_LANE = 16;
 const DOWNLOAD_LANE = 4;
 
+/** Where transfers read from and write to. */
+type TransferStore = Pick<NixStore, "physicalPath" | "addPath">;
+
 /** Bulk data between this worker's store and the coordinator. */
 export class Transfers {
   readonly #client: TransferClient;
-  readonly #store: NixStore;
+  readonly #store: TransferStore;
   readonly #pool: NarPool;
   readonly #largeUploads: ReturnType<typeof pLimit>;
   readonly #largeDownloads = pLimit(DOWNLOAD_LANE);
   readonly #small = pLimit(SMALL_LANE);
 
-  constructor(options: { client: TransferClient; store: NixStore; pool: NarPool }) {
+  constructor(options: { client: TransferClient; store: TransferStore; pool: NarPool }) {
     this.#client = options.client;
     this.#store = options.store;
     this.#pool = options.pool;
