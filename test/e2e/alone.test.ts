@@ -1,6 +1,7 @@
 import {
   chmod,
   copyFile,
+  cp,
   lstat,
   mkdir,
   mkdtemp,
@@ -41,7 +42,6 @@ in rec {
   mismatch = mk "mismatch" "echo other > $out" (fixed zero);
   fetchFails = mk "fetch-fails" "exit 9" (fixed zero);
   noOutput = mk "no-output" "true" { };
-  disallowed = mk "disallowed" "echo \${base} > $out" { allowedReferences = [ ]; };
   foreign = mk "foreign" "echo > $out" { system = "mips-plan9"; };
   throws = throw "no such luck";
   sets.recurseForDerivations = true;
@@ -114,13 +114,12 @@ describe("gradient-worker build", () => {
     ["what is built", "-A hello"],
     ["several outputs and derivations", "-A two -A two.dev -A base"],
     ["a set that is recursed into", "-A sets"],
+    ["arguments", "-A hello --argstr marker x --arg salt 1+2"],
     ["a dependency that fails", "-A above"],
     ["a build that takes too long", "-A slow --timeout 1"],
-    ["a build that is silent for too long", "-A slow --max-silent-time 1"],
     ["a hash that is not as stated", "-A mismatch"],
     ["a fixed output whose builder fails", "-A fetchFails"],
     ["an output that was not made", "-A noOutput"],
-    ["a reference that is not allowed", "-A disallowed"],
     ["a system that this machine is not", "-A foreign"],
     ["a failure and a wrong hash", "-A fails -A mismatch -k"],
     ["a failure and a timeout", "-A fails -A slow -k --timeout 1"],
@@ -209,6 +208,31 @@ describe("gradient-worker build", () => {
     expect(stderr).toContain("built base");
   });
 
+  test("builds what flakes name, their default among it", async () => {
+    const flake = join(directory, "flake");
+    await cp(source, flake, { recursive: true });
+    const set = EXPRESSION.replace("builtins.currentSystem", "system");
+    await writeFile(join(flake, "set.nix"), set.replace("{ salt", "{ system, salt"));
+    await writeFile(
+      join(flake, "flake.nix"),
+      `{ outputs = { self }: {
+        packages = builtins.listToAttrs (map (system: {
+          name = system;
+          value = let set = import ./set.nix { inherit system; };
+            in { default = set.hello; base = set.base; };
+        }) [ "x86_64-linux" "aarch64-linux" ]);
+      }; }`,
+    );
+    const both = await worker(`build path:./flake#base --no-out-link --json`);
+    const report = JSON.parse(both.stdout) as Document;
+    expect(report.jobs.map(({ output }) => output.path)).toEqual([expect.stringMatching(/-base$/)]);
+    const standard = await worker(`build ./flake# --no-out-link`);
+    expect(standard.stdout, standard.stderr).toMatch(/^\/nix\/store\/\w{32}-hello$/);
+    const absent = await worker(`build path:./flake#absent --no-out-link`);
+    expect(absent.exitCode).toBe(1);
+    expect(absent.stderr).toContain("has none of packages.");
+  });
+
   test("signs what it built with the key of this machine's worker, when there is one", async () => {
     const state = join(directory, "signing-state");
     await mkdir(state);
@@ -283,6 +307,7 @@ describe("gradient-worker eval", () => {
 });
 
 interface Document {
+  jobs: { output: { path: string } }[];
   substituted: string[];
   dependencyFailed: string[];
   builds: { name: string; outcome: string; usage: unknown }[];

@@ -28,6 +28,8 @@ interface CommandPlan {
   readonly action: (invocation: Invocation) => Promise<number | void>;
 }
 
+const EVALUATION_SETTINGS = ["evalTimeoutSeconds", "evalForkWorkers", "maxEvalRssBytes"] as const;
+
 /** What a command needs is loaded with it: the libraries of the daemon take longer to load than most commands to run. */
 const COMMANDS: readonly CommandPlan[] = [
   {
@@ -39,21 +41,14 @@ const COMMANDS: readonly CommandPlan[] = [
   {
     name: "build",
     description: "evaluate, build, measure and sign on this machine, without a coordinator",
-    settings: [
-      "stateDir",
-      "store",
-      "maxConcurrentBuilds",
-      "evalTimeoutSeconds",
-      "evalForkWorkers",
-      "maxEvalRssBytes",
-    ],
+    settings: ["stateDir", "store", "maxConcurrentBuilds", ...EVALUATION_SETTINGS],
     extend: addBuildOptions,
     action: async (invocation) => (await import("./build.ts")).build(invocation),
   },
   {
     name: "eval",
     description: "print the derivations of an expression as they are evaluated; builds nothing",
-    settings: ["stateDir", "store", "evalTimeoutSeconds", "evalForkWorkers", "maxEvalRssBytes"],
+    settings: ["stateDir", "store", ...EVALUATION_SETTINGS],
     extend: addEvalOptions,
     action: async (invocation) => (await import("./eval.ts")).evaluate(invocation),
   },
