@@ -113,6 +113,8 @@ export interface UsageMeter {
    * Nix daemon's) is looked at from outside instead.
    */
   add(pid: number): Promise<void>;
+  /** Whether what was added is in a control group of ours. */
+  readonly isGroup: boolean;
   /** Moves a process back out: what it and its later children use is not this attempt's. */
   remove(pid: number): Promise<void>;
   /** Command line prefix that makes a new process enter the group before it runs; empty where there are no groups. */

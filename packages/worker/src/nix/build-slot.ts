@@ -111,7 +111,7 @@ async function runBuild(
     deadlineMs === null ? undefined : setTimeout(() => stopper.stop("deadline"), deadlineMs);
   const listener = new BuildListener(request.drvPath, request.onLog, () => stopper.stop("input"));
   try {
-    await connection.call(setOptions(optionsOf(request.limits)));
+    await connection.call(setOptions(optionsOf(request)));
     const result = await connection.call(buildDerivation(request.drvPath, listener));
     if (stopper.reason !== null && !isBuilt(result.status)) {
       return endOfError(null, { stopper, listener, askedAt });
@@ -203,12 +203,16 @@ function deadlineOf(limits: BuildLimits): number | null {
   return timeoutSeconds * 1000 + DEADLINE_GRACE_MS;
 }
 
-function optionsOf(limits: BuildLimits): DaemonOptions {
+function optionsOf({ limits, meter }: BuildRequest): DaemonOptions {
   return {
     timeoutSeconds: limits.timeoutSeconds ?? 0,
     maxSilentSeconds: limits.maxSilentSeconds ?? 0,
     cores: limits.cores ?? 0,
-    // Nix's own control groups would take the builder out of ours.
-    overrides: { ...STORE_OPTIONS, builders: "", "use-cgroups": "false" },
+    overrides: {
+      ...STORE_OPTIONS,
+      builders: "",
+      // Nix's own control groups would take the builder out of ours.
+      ...(meter.isGroup ? { "use-cgroups": "false" } : {}),
+    },
   };
 }

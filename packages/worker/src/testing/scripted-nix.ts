@@ -233,6 +233,7 @@ export const scriptedMeters: UsageMeters = {
     remove: async () => {},
     enter: [],
     current: () => USAGE,
+    isGroup: true,
     watchStorage: () => {},
     kill: async () => {},
     finish: async () => USAGE,

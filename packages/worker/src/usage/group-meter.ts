@@ -64,6 +64,10 @@ export class GroupMeter implements UsageMeter {
     return ["/bin/sh", "-c", ENTER_SCRIPT, "sh", ...files, "--"];
   }
 
+  get isGroup(): boolean {
+    return this.#foreign === null;
+  }
+
   async add(pid: number): Promise<void> {
     try {
       await this.#group.add(pid);

@@ -41,6 +41,17 @@ export function parseHierarchies(mountinfo: string, membership: string): Hierarc
   return [...found.values()].toSorted((a, b) => b.version - a.version);
 }
 
+/** Directory of any group of version 2, or null when no mount shows it. */
+export function version2Directory(mountinfo: string, group: string): string | null {
+  for (const mount of parseMounts(mountinfo)) {
+    const relative = path.relative(mount.root, group);
+    if (mount.version === 2 && !relative.startsWith("..")) {
+      return path.join(mount.mountPoint, relative);
+    }
+  }
+  return null;
+}
+
 /** /proc/self/cgroup: `4:memory:/path`, and `0::/path` for version 2. Keyed by the sorted controllers. */
 function parseMembership(text: string): Map<string, string> {
   const groups = new Map<string, string>();

@@ -2,7 +2,9 @@ import { performance } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { UsageRecord } from "@gradient/protocol";
 import type { UsageMeter } from "../ports.ts";
+import { openNixGroup } from "./nix-group.ts";
 import { TICK_MS, readMemoryBytes, readProcessTree, readTimes } from "./process-tree.ts";
+import type { FinalFigures, GroupFiles } from "./group-files.ts";
 import { MemoryAverage } from "./memory-average.ts";
 import type { Sampler } from "./sampler.ts";
 import { UsageSeries } from "./series.ts";
@@ -31,6 +33,7 @@ interface Root {
  */
 export class ProcessMeter implements UsageMeter {
   readonly enter: readonly string[] = [];
+  readonly isGroup = false;
   readonly #procDirectory: string;
   readonly #stopSampling: () => void;
   readonly #series: UsageSeries;
@@ -43,6 +46,9 @@ export class ProcessMeter implements UsageMeter {
   #memoryPeakBytes: number | null = null;
   readonly #average = new MemoryAverage();
   #processesPeak = 0;
+  /** The group that Nix made for the build; its last figures, as it is gone with the build. */
+  #nixGroup: GroupFiles | null = null;
+  #nixFigures: FinalFigures = NO_FINAL_FIGURES;
   #storage: StorageWatch | null = null;
 
   constructor(options: { procDirectory: string; sampler: Sampler; intervalMs: number }) {
@@ -88,8 +94,9 @@ export class ProcessMeter implements UsageMeter {
       const alive = [...this.#seen, ...roots].filter(([pid, startTicks]) =>
         this.#isAlive(pid, startTicks),
       );
-      if (alive.length === 0) return;
-      for (const [pid] of alive) killOne(pid);
+      // What we may not touch, Nix itself has to end.
+      const isAsked = alive.map(([pid]) => killOne(pid));
+      if (!isAsked.includes(true)) return;
       await sleep(KILL_POLL_MS);
     }
   }
@@ -100,6 +107,8 @@ export class ProcessMeter implements UsageMeter {
     for (const pid of moveOut) await this.remove(pid);
     this.#sample();
     const record = this.#record();
+    this.#nixGroup?.[Symbol.dispose]();
+    this.#nixGroup = null;
     await this.kill();
     return record;
   }
@@ -123,12 +132,22 @@ export class ProcessMeter implements UsageMeter {
       root.used.system = Math.max(root.used.system, now.system);
     }
     if (processes === 0) return;
+    memoryBytes = this.#readNixGroup() ?? memoryBytes;
     this.#memoryPeakBytes = Math.max(this.#memoryPeakBytes ?? 0, memoryBytes);
     this.#processesPeak = Math.max(this.#processesPeak, processes);
     const { user, system } = this.#used();
     const atMs = Math.round(performance.now() - this.#startedAt);
     this.#average.push(atMs, memoryBytes);
     this.#series.push({ atMs, cpuMs: (user + system) * TICK_MS, memoryBytes });
+  }
+
+  /** Memory that the group of Nix's own holds, where it counts memory. */
+  #readNixGroup(): number | null {
+    this.#nixGroup ??= openNixGroup(this.#procDirectory, [...this.#seen.keys()]);
+    if (this.#nixGroup === null) return null;
+    const figures = this.#nixGroup.final();
+    if (figures.pressure.cpuMs !== null) this.#nixFigures = figures;
+    return this.#nixGroup.memory()?.neededBytes ?? null;
   }
 
   #used(): Ticks {
@@ -148,8 +167,11 @@ export class ProcessMeter implements UsageMeter {
       memoryAverageBytes: this.#average.bytes(),
       memoryLimitBytes: null,
       coresLimit: null,
-      final: { ...NO_FINAL_FIGURES, processesPeak: this.#processesPeak },
-      source: "proc",
+      final: {
+        ...this.#nixFigures,
+        processesPeak: this.#nixFigures.processesPeak ?? this.#processesPeak,
+      },
+      source: this.#nixGroup === null ? "proc" : "cgroup2+proc",
       series: this.#series.points(),
       storage: this.#storage?.peaks() ?? NO_STORAGE,
     });
@@ -168,10 +190,12 @@ function sum(parts: readonly Ticks[]): Ticks {
   };
 }
 
-function killOne(pid: number): void {
+/** False for a process of another user. */
+function killOne(pid: number): boolean {
   try {
     process.kill(pid, "SIGKILL");
-  } catch {
-    // It is gone, or belongs to a user whom we may not touch: then Nix itself has to end it.
+    return true;
+  } catch (error) {
+    return error instanceof Error && "code" in error && error.code === "ESRCH";
   }
 }
