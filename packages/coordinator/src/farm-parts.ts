@@ -268,7 +268,8 @@ function connectSweep(
   const { changes, dispatcher, handler } = parts;
   return new Sweep({
     kysely: options.database.kysely,
-    changes: changes.durable,
+    // What it finds it would find again.
+    changes: changes.relaxed,
     clock,
     logger: options.logger,
     retries: options.retries ?? DEFAULT_RETRY_POLICY,

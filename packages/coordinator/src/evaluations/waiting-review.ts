@@ -39,8 +39,17 @@ export class WaitingReview implements Disposable {
     });
   }
 
-  /** Of one organization, or of all. */
+  /** Of one organization, or of all. When it fails, all are looked at again soon: what waits would wait for the next worker that comes. */
   async now(organization?: string): Promise<void> {
+    try {
+      await this.#review(organization);
+    } catch (error) {
+      this.soon();
+      throw error;
+    }
+  }
+
+  async #review(organization: string | undefined): Promise<void> {
     const { changes, fleet, leases } = this.#options;
     await changes((change) => {
       const members = membersOf(fleet, leases);

@@ -45,6 +45,7 @@ export class Sweep implements AsyncDisposable {
   #running: Promise<void> | null = null;
   /** Its time has come while the last one still ran. */
   #isDue = false;
+  #cleaning: Promise<void> = Promise.resolve();
   #lastAt: number;
   #cleanedAt = 0;
 
@@ -67,7 +68,6 @@ export class Sweep implements AsyncDisposable {
       logger,
       wake,
       onUnanswered,
-      removeStaged,
     } = this.#options;
     const now = clock.now();
     const sinceLastMs = now - this.#lastAt;
@@ -85,13 +85,23 @@ export class Sweep implements AsyncDisposable {
     }
     const due = await findDueRetries(kysely, now);
     if (due.length > 0) await changes((change) => restartBuilds(change, due));
+    wake();
     if (now - this.#cleanedAt > HOUR_MS) {
       this.#cleanedAt = now;
+      this.#cleaning = this.#clean(now);
+    }
+  }
+
+  /** Leases do not wait for it. */
+  async #clean(now: number): Promise<void> {
+    const { kysely, removeStaged, logger } = this.#options;
+    try {
       await deleteAnswersBefore(kysely, now - ANSWERS_KEPT_MS);
       await deletePossessionsBefore(kysely, now - ANSWERS_KEPT_MS);
       await removeStaged(now - STAGED_KEPT_MS);
+    } catch (error) {
+      logger.error({ err: error }, "what is kept for a while could not be removed");
     }
-    wake();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -99,6 +109,7 @@ export class Sweep implements AsyncDisposable {
     this.#timer = null;
     this.#isDue = false;
     await this.#running;
+    await this.#cleaning;
   }
 
   #arm(): void {

@@ -216,10 +216,9 @@ export class MessageHandler {
   #acknowledge(session: Session, { assignment, fencing }: Result, answer: Answer): void {
     const { background, flushed } = this.#options;
     const { isAccepted: accepted, reason } = answer;
-    background.run("answer to a result", async () => {
-      await flushed();
-      session.send({ type: "ack", assignment, fencing, accepted, reason });
-    });
+    background.run("answer to a result", () =>
+      session.sendAfter(flushed(), { type: "ack", assignment, fencing, accepted, reason }),
+    );
   }
 
   #hold(session: Session, message: Result, derivation: number): void {

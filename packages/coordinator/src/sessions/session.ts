@@ -31,6 +31,7 @@ export class Session implements ConnectedWorker {
   #organizations: Record<"fetch" | "eval" | "build", ReadonlySet<OrganizationId>>;
   #isDraining: boolean;
   #pausedUntil = 0;
+  #answers: Promise<void> = Promise.resolve();
   #isWelcomed = false;
   /** Of a challenge that was not answered yet. */
   nonce: string | null = null;
@@ -104,6 +105,18 @@ export class Session implements ConnectedWorker {
 
   send(message: ToWorker): void {
     this.link.send(message);
+  }
+
+  /** Sends an answer that waits for something, behind the answers that wait already. It is not sent when the wait fails. */
+  sendAfter(wait: Promise<void>, message: ToWorker): Promise<void> {
+    const sent = Promise.all([wait, this.#answers]).then(() => this.send(message));
+    this.#answers = sent.catch(() => undefined);
+    return sent;
+  }
+
+  /** Resolves when no answer waits any more. */
+  get answered(): Promise<void> {
+    return this.#answers;
   }
 
   /** Ends a challenge. Only for a session that is authorized by somebody. */

@@ -106,7 +106,9 @@ export class WorkerSessions implements WorkerLink, AsyncDisposable {
   #dismissIfUseless(session: Session): void {
     if (session.nonce !== null || session.authorized.size > 0) return;
     if (this.#options.leases.ofWorker(session.id).next().done !== true) return;
-    session.link.reject("unauthorized", "no organization authorizes this worker any more");
+    void session.answered.then(() =>
+      session.link.reject("unauthorized", "no organization authorizes this worker any more"),
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
