@@ -188,6 +188,23 @@ describe("a worker that is there", () => {
     expect(await attempts()).toHaveLength(1);
   });
 
+  test("has the log taken of a build that it has lost, so that other logs are not held up", async () => {
+    const { worker } = scene;
+    await evaluate(scene, [makeDerivation("pkg")]);
+    const { assignment, fencing } = await worker.takeOffer();
+    await worker.settle();
+    await worker.drop();
+    await clock.advance(LEASE_MS + 2000);
+    await worker.connect({ assignments: [{ assignment, fencing, state: "running" }] });
+    worker.send({ type: "log", assignment, fencing, offset: 3, text: "é late\n" });
+    expect(await worker.next("log-ack")).toEqual({
+      type: "log-ack",
+      assignment,
+      fencing,
+      offset: 3 + 8,
+    });
+  });
+
   test("an offer that is not answered goes to somebody else", async () => {
     const { farm, worker, organization } = scene;
     await evaluate(scene, [makeDerivation("pkg")]);

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { reconnectDelayMs } from "./reconnect-policy.ts";
+import { reconnectDelayMs, supersededDelayMs } from "./reconnect-policy.ts";
 
 const RANGE = { minMs: 1000, maxMs: 60_000 };
 
@@ -11,4 +11,10 @@ test("the bound doubles from 1 s to 60 s", () => {
 test("the delay is anything up to the bound", () => {
   expect(reconnectDelayMs(3, RANGE, 0)).toBe(0);
   expect(reconnectDelayMs(3, RANGE, 0.5)).toBe(4000);
+});
+
+test("a worker whose place is taken again and again comes back ever more rarely, at last once an hour", () => {
+  const most = [1, 2, 3, 6, 7, 1000].map((times) => supersededDelayMs(times, RANGE, 1));
+  expect(most).toEqual([120_000, 240_000, 480_000, 3_600_000, 3_600_000, 3_600_000]);
+  expect(supersededDelayMs(1, RANGE, 0)).toBe(60_000);
 });

@@ -11,6 +11,6 @@ export const REJECT_ADVICE = {
   "key-changed":
     "the worker's signing key is not the one it first connected with; an administrator has to approve the new one, or restore the old 'signing-key' file",
   superseded:
-    "another connection with the same worker id was accepted; if this is not a restart, two workers share one state directory or id",
+    "another machine connects with this worker's id: give each its own state directory and its own 'worker-id'; until then they take the place from each other ever more rarely",
   timeout: "the handshake took too long; the machine or the network is overloaded",
 } as const satisfies Record<Reject["code"], string>;

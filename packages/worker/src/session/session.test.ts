@@ -6,7 +6,7 @@ import { captureLog } from "../testing/log-capture.ts";
 import { ORGANIZATION, TOKEN } from "../testing/offers.ts";
 import { temporaryDirectory } from "../testing/temporary-directory.ts";
 import { TestCoordinator } from "../testing/test-coordinator.ts";
-import { TestWorker } from "../testing/test-worker.ts";
+import { QUICK_TIMINGS, TestWorker } from "../testing/test-worker.ts";
 
 async function start() {
   const coordinator = await TestCoordinator.start();
@@ -62,6 +62,21 @@ describe("a session", () => {
     await coordinator.message("hello", () => true, 2);
     const lost = await logged(worker, "session lost; running jobs go on");
     expect(lost["reason"]).toMatch(/^the coordinator was silent for \d+ ms$/);
+  });
+
+  test("whose place another one took says so, and comes back ever more slowly", async () => {
+    const { coordinator, worker } = await start();
+    const refusals = () => worker.log.lines().filter(({ msg }) => msg === "session refused");
+    for (const times of [1, 2, 3, 4]) {
+      await coordinator.message("auth", () => true, times);
+      coordinator.send({ type: "reject", code: "superseded", reason: "a newer one took over" });
+      await expect.poll(() => refusals().length).toBe(times);
+    }
+    const { maxMs } = QUICK_TIMINGS.session.backoff;
+    const delays = refusals().map(({ retryInMs }) => Number(retryInMs));
+    for (const [index, delay] of delays.entries())
+      expect(delay).toBeGreaterThanOrEqual(maxMs * 2 ** index);
+    expect(refusals()[0]?.["advice"]).toContain("worker-id");
   });
 
   test("that is refused says why and what to do, without the token", async () => {

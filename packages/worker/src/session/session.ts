@@ -11,7 +11,7 @@ import {
   type ConnectionTimings,
   type WorkMessage,
 } from "./connection.ts";
-import { reconnectDelayMs, type BackoffRange } from "./reconnect-policy.ts";
+import { reconnectDelayMs, supersededDelayMs, type BackoffRange } from "./reconnect-policy.ts";
 import { REJECT_ADVICE } from "./reject-codes.ts";
 
 export interface SessionTimings extends ConnectionTimings {
@@ -85,6 +85,7 @@ export class Session {
     };
     signal.addEventListener("abort", onAbort, { once: true });
     let failures = 0;
+    let superseded = 0;
     while (!signal.aborted) {
       this.#interruption = new AbortController();
       const interruption = this.#interruption.signal;
@@ -96,10 +97,12 @@ export class Session {
       if (signal.aborted) break;
       const end = await this.#connect();
       const isSuperseded = end.rejection?.code === "superseded";
-      if (end.wasAccepted && !isSuperseded) failures = 0;
+      if (end.wasAccepted) failures = 0;
+      superseded = isSuperseded ? superseded + 1 : end.wasAccepted ? 0 : superseded;
+      const { backoff } = this.#timings;
       const delayMs = isSuperseded
-        ? this.#timings.backoff.maxMs
-        : reconnectDelayMs(failures, this.#timings.backoff, Math.random());
+        ? supersededDelayMs(superseded, backoff, Math.random())
+        : reconnectDelayMs(failures, backoff, Math.random());
       if (interruption.aborted) continue;
       this.#report(end, delayMs);
       failures += 1;

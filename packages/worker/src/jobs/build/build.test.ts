@@ -340,6 +340,42 @@ describe("a lost socket", () => {
     expect(result).toMatchObject({ logBytes: Buffer.byteLength(text) });
   });
 
+  test("and a coordinator that is away for longer than the build get the whole log and the result", async () => {
+    const farm = await start();
+    const { offer, build } = await offerBuild(farm, "lonely");
+    const { port } = farm.coordinator;
+    await farm.coordinator[Symbol.asyncDispose]();
+    // More than may be under way at once.
+    const lines = Array.from(
+      { length: 60_000 },
+      (_, index) => `line ${index} · of the log, and some text\n`,
+    );
+    for (const line of lines) build.request.onLog(line);
+    build.end({ status: 3, message: "failed while nobody listened" });
+    const coordinator = await TestCoordinator.start(port);
+    onTestFinished(() => coordinator[Symbol.asyncDispose]());
+    const { result } = await resultOf(coordinator, offer.assignment);
+    const text = lines.join("");
+    expect(coordinator.log(offer.assignment)).toBe(text);
+    expect(result).toMatchObject({ outcome: "build_failed", logBytes: Buffer.byteLength(text) });
+  });
+
+  test("that is only half open while the log flows loses and doubles no byte", async () => {
+    const farm = await start();
+    const { coordinator } = farm;
+    const { offer, build } = await offerBuild(farm, "half-open");
+    const lines = Array.from({ length: 3000 }, (_, index) => `line ${index} ·\n`);
+    for (const line of lines.slice(0, 1000)) build.request.onLog(line);
+    await coordinator.message("log");
+    coordinator.freeze();
+    for (const line of lines.slice(1000, 2000)) build.request.onLog(line);
+    await coordinator.message("hello", () => true, 2);
+    for (const line of lines.slice(2000)) build.request.onLog(line);
+    build.end({ status: 3, message: "done" });
+    await resultOf(coordinator, offer.assignment);
+    expect(coordinator.log(offer.assignment)).toBe(lines.join(""));
+  });
+
   test("while a result is under way brings it again, and once acknowledged it is forgotten", async () => {
     const farm = await start();
     const { coordinator, worker } = farm;
