@@ -11,7 +11,7 @@ const source = {
 
 /**
  * What meets Nix runs once more with each further version that this machine has (`npm test` installs them): the tests
- * of its formats and of the worker's use of it, and one evaluation through the whole farm.
+ * of its formats and of the worker's use of it, one evaluation through the whole farm, and the command line alone.
  */
 const furtherNix = Object.entries(nixTestEnvironments()).flatMap(([release, env]) => {
   return [
@@ -35,7 +35,7 @@ const furtherNix = Object.entries(nixTestEnvironments()).flatMap(([release, env]
       ...source,
       test: {
         name: `e2e-nix-${release}`,
-        include: ["test/e2e/first-light.test.ts"],
+        include: ["test/e2e/{alone,first-light}.test.ts"],
         env,
         pool: "forks" as const,
         fileParallelism: false,
