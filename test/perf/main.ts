@@ -1,4 +1,5 @@
 import { cacheRows } from "./cache.ts";
+import { controlRows } from "./control-latency.ts";
 import { criticalPathRows, criticalPathRowsWithoutUsers } from "./critical-path.ts";
 import { graphRows } from "./graph.ts";
 import { report } from "./report.ts";
@@ -13,6 +14,7 @@ const groups = {
   cache: cacheRows,
   usage: usageRows,
   transfer: transferRows,
+  control: controlRows,
 } as const;
 
 function isGroup(name: string): name is keyof typeof groups {

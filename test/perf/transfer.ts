@@ -17,7 +17,6 @@ import {
 import { execa } from "execa";
 import { NixRoot } from "../support/nix-root.ts";
 import type { Row } from "./report.ts";
-import { controlRows } from "./control-latency.ts";
 import { addAll, shapes } from "./transfer-paths.ts";
 
 const ROUNDS = 3;
@@ -34,7 +33,7 @@ export async function transferRows(): Promise<Row[]> {
       const paths = await addAll(root, await make(files));
       rows.push(await compare(what, paths, { directory, root }));
     }
-    return [...rows, ...(await controlRows())];
+    return rows;
   } finally {
     await root.remove();
     await rm(directory, { recursive: true, force: true });
