@@ -4,6 +4,7 @@ import { TestCheckout } from "../../testing/git-checkout.ts";
 import { SshGitServer, sshServerFault } from "../../testing/git-over-ssh.ts";
 import { TestRepository } from "../../testing/git-server.ts";
 import { temporaryDirectory } from "../../testing/temporary-directory.ts";
+import { SshAccess } from "./ssh.ts";
 
 async function setUp() {
   const directory = await temporaryDirectory();
@@ -20,6 +21,19 @@ async function setUp() {
   });
   return { server, checkout, commit, credentials, url: server.url(repository.directory) };
 }
+
+test.each([
+  null,
+  { sshPrivateKey: null, knownHosts: null },
+  { sshPrivateKey: null, knownHosts: "", acceptsNewHosts: true },
+])("a fetch that got no key shows none, not even the worker's own: %j", async (credentials) => {
+  const directory = await temporaryDirectory();
+  const access = await SshAccess.open({ credentials, directory, path: process.env["PATH"] ?? "" });
+  const address = { transport: "ssh", host: "example.org", port: null } as const;
+  const { GIT_SSH_COMMAND } = await access.environment(address);
+  expect(GIT_SSH_COMMAND).toContain("'IdentityFile=none'");
+  expect(GIT_SSH_COMMAND).toContain("'IdentityAgent=none'");
+});
 
 const suite = sshServerFault === null ? describe : describe.skip;
 

@@ -45,14 +45,15 @@ export class SshAccess {
     return access;
   }
 
-  /** The environment that makes git use exactly these: no agent, no other key, and only hosts that are known or may be believed. */
+  /**
+   * The environment that makes git use exactly these: no agent, no key of whoever runs the worker, and only hosts that are known or may be
+   * believed.
+   */
   async environment(address: NetworkAddress): Promise<Record<string, string>> {
-    if (this.#credentials === null) return {};
+    const key = this.#credentials?.sshPrivateKey ?? null;
     const options = ["BatchMode=yes", "ConnectTimeout=20", "UpdateHostKeys=no"];
-    const words = ["ssh", "-F", "/dev/null"];
-    if (this.#credentials.sshPrivateKey !== null) {
-      options.push("IdentitiesOnly=yes", "IdentityAgent=none", `IdentityFile="${this.#keyFile}"`);
-    }
+    options.push("IdentitiesOnly=yes", "IdentityAgent=none");
+    options.push(`IdentityFile=${key === null ? "none" : `"${this.#keyFile}"`}`);
     if (this.#pins) {
       options.push(
         "GlobalKnownHostsFile=/dev/null",
@@ -61,8 +62,9 @@ export class SshAccess {
     }
     // Believing a new key of a host that is known already would believe an attacker who has one of another type.
     const isNew =
-      this.#credentials.acceptsNewHosts && (await this.#knownKeys(address)).length === 0;
+      this.#credentials?.acceptsNewHosts === true && (await this.#knownKeys(address)).length === 0;
     options.push(`StrictHostKeyChecking=${isNew ? "accept-new" : "yes"}`);
+    const words = ["ssh", "-F", "/dev/null"];
     for (const option of options) words.push("-o", quoted(option));
     return { GIT_SSH_COMMAND: words.join(" ") };
   }
