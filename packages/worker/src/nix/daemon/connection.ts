@@ -83,7 +83,7 @@ export class DaemonConnection implements AsyncDisposable {
   static async #toDaemon(socket: string): Promise<DaemonConnection> {
     const before = servingProcesses();
     const connection = await DaemonConnection.#over(await openSocket(socket));
-    connection.#servingPid = newServingProcess(before);
+    connection.#servingPid = newServingProcess(before, socket);
     return connection;
   }
 
