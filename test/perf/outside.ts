@@ -23,11 +23,14 @@ export class OutsideReader {
   /** The worker's own groups in the hierarchies that are read. */
   readonly #bases: readonly string[];
   readonly #own: string;
-  readonly #worker: RegExp;
+  readonly #stateDir: string;
+  #worker: RegExp;
+  #runnerPid: number | null = null;
   readonly #timer: NodeJS.Timeout;
 
   /** The worker gets a group of its own, so that what it uses beside its builds is known. */
-  constructor(workerPid: number) {
+  constructor(workerPid: number, stateDir: string) {
+    this.#stateDir = stateDir;
     const v2 = ownGroup(/ - cgroup2 /, /^0::(.*)$/m);
     if (v2 === null) throw new Error("there is no version 2 of control groups on this machine");
     const memory = ownGroup(/ - cgroup .*\bmemory\b/, /^\d+:memory:(.*)$/m);
@@ -46,6 +49,7 @@ export class OutsideReader {
   }
 
   #read(): void {
+    this.#runnerPid ??= this.#takeRunner();
     const parents = this.#bases
       .flatMap(directoriesIn)
       .filter((each) => this.#worker.test(basename(each)));
@@ -60,6 +64,32 @@ export class OutsideReader {
     const buildsMs = [...this.groups.values()].reduce((sum, { cpuMs }) => sum + cpuMs, 0);
     const inside = directoriesIn(this.#own).some((each) => this.#worker.test(basename(each)));
     this.moments.push({ buildsMs, workerMs: cpuMs(this.#own) - (inside ? buildsMs : 0) });
+  }
+
+  #takeRunner(): number | null {
+    const pid = findRunner(this.#stateDir);
+    if (pid === null) return null;
+    writeFileSync(join(this.#own, "cgroup.procs"), String(pid));
+    this.#worker = new RegExp(`^gradient-worker-${pid}-`);
+    return pid;
+  }
+}
+
+/** The process that makes builds outlive the worker; its argument lies in the worker's state directory. */
+function findRunner(stateDir: string): number | null {
+  const found = readdirSync("/proc").find((name) => {
+    if (!/^\d+$/.test(name)) return false;
+    const [, program = "", socket = ""] = textOf(join("/proc", name, "cmdline")).split("\0");
+    return program.endsWith("gradient-worker-runner.js") && socket.startsWith(`${stateDir}/`);
+  });
+  return found === undefined ? null : Number(found);
+}
+
+function textOf(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return "";
   }
 }
 

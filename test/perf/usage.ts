@@ -36,7 +36,7 @@ async function rowsOf(builds: number): Promise<Row[]> {
   const worker = await farm.addWorker("alpha", {
     flags: ["--max-concurrent-builds", String(builds)],
   });
-  const reader = new OutsideReader(worker.daemon?.pid ?? 0);
+  const reader = new OutsideReader(worker.daemon?.pid ?? 0, worker.stateDir);
   try {
     await farm.addFilesProject("loads", "*", { "default.nix": loads(builds) });
     const evaluation = await farm.evaluate("loads");
