@@ -1,6 +1,7 @@
 import { cacheRows } from "./cache.ts";
 import { controlRows } from "./control-latency.ts";
 import { criticalPathRows, criticalPathRowsWithoutUsers } from "./critical-path.ts";
+import { evaluationRows } from "./evaluation.ts";
 import { graphRows } from "./graph.ts";
 import { report } from "./report.ts";
 import { usageRows } from "./usage.ts";
@@ -15,6 +16,7 @@ const groups = {
   usage: usageRows,
   transfer: transferRows,
   control: controlRows,
+  eval: evaluationRows,
 } as const;
 
 function isGroup(name: string): name is keyof typeof groups {

@@ -12,7 +12,7 @@ const MEMORY_INTERVAL_MS = 50;
 /** From here on a process goes at the next border between attributes, before it has to be killed inside of one. */
 const NEAR_CEILING = 0.75;
 const PAGE_BYTES = 4096;
-const USUAL_HEAP_BYTES = 384 * 1024 * 1024;
+const MAX_HEAP_BYTES = 128 * 1024 * 1024;
 const HEAP_SHARE = 0.25;
 
 /** What all processes of an evaluation share. */
@@ -156,10 +156,10 @@ export class EvaluatorProcess {
   }
 }
 
-/** Nix collects no garbage before its heap has reached this size, which is large for a low ceiling. */
+/** Nix collects no garbage before its heap has reached this size. Its own choice, 384 MiB, is large for several processes. */
 function heapSize({ memoryCeilingBytes }: EvaluationScope): Record<string, string> {
-  const sizeBytes = Math.floor(HEAP_SHARE * memoryCeilingBytes);
-  return sizeBytes < USUAL_HEAP_BYTES ? { GC_INITIAL_HEAP_SIZE: String(sizeBytes) } : {};
+  const sizeBytes = Math.min(MAX_HEAP_BYTES, Math.floor(HEAP_SHARE * memoryCeilingBytes));
+  return { GC_INITIAL_HEAP_SIZE: String(sizeBytes) };
 }
 
 /** Resident memory of a process without pages of files; 0 once it is gone. */

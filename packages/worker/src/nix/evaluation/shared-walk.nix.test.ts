@@ -81,9 +81,9 @@ describe("the memory ceiling", () => {
     const free = await fixture.evaluate(files, "*", { processes: 1 });
     const bound = await fixture.evaluate(files, "*", {
       processes: 1,
-      memoryCeilingBytes: 128 * MEBIBYTE,
+      memoryCeilingBytes: 80 * MEBIBYTE,
     });
-    expect(free.usage.memoryPeakBytes).toBeGreaterThan(3 * 128 * MEBIBYTE);
+    expect(free.usage.memoryPeakBytes).toBeGreaterThan(3 * 80 * MEBIBYTE);
     expect(Object.values(bound.jobs).filter((text) => text.startsWith("error"))).toEqual([]);
     expect(bound.jobs).toEqual(free.jobs);
   }, 60_000);

@@ -1,0 +1,154 @@
+import { spawn } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { execa } from "execa";
+import { z } from "zod";
+import { NixRoot } from "../support/nix-root.ts";
+import { commands } from "../support/programs.ts";
+import type { Row } from "./report.ts";
+
+const PROCESSES = 2;
+const ROUNDS = 3;
+const ATTRIBUTES = 400;
+const LARGE_ATTRIBUTES = 80;
+const MEBIBYTE = 1024 * 1024;
+const CEILING_BYTES = 192 * MEBIBYTE;
+
+/** Each attribute costs some tens of milliseconds, as a package of a large set does, and has a derivation of its own beside shared ones. */
+const COSTLY_SET = `let
+  plain = name: attributes: derivation ({ inherit name; system = "x86_64-linux"; builder = "/bin/sh"; } // attributes);
+  shared = builtins.genList (n: plain "shared-\${toString n}" { before = if n == 0 then "" else builtins.elemAt shared (n - 1); }) 100;
+  text = n: builtins.foldl' (all: i: builtins.hashString "sha256" (all + toString (i * n))) "" (builtins.genList (i: i) 12000);
+  package = n: plain "package-\${toString n}" {
+    text = text n;
+    inputs = builtins.genList (i: builtins.elemAt shared (n + i - (n + i) / 100 * 100)) 3;
+    source = plain "source-\${toString n}" { };
+  };
+in builtins.listToAttrs (builtins.genList (n: { name = "package-\${toString n}"; value = package n; }) ${ATTRIBUTES})`;
+
+/** What each attribute needs stays reachable, so that no collection helps. */
+const LARGE_SET = `let
+  list = n: builtins.foldl' (all: i: builtins.seq i all) (builtins.genList (i: { inherit i n; name = "\${toString n}-\${toString i}"; }) 40000) [ ];
+  kept = builtins.genList (n: let it = list n; in builtins.seq (builtins.foldl' (sum: each: sum + builtins.stringLength each.name) 0 it) it) ${LARGE_ATTRIBUTES};
+  package = n: derivation { name = "large-\${toString n}"; system = "x86_64-linux"; builder = "/bin/sh"; length = builtins.length (builtins.elemAt kept n); };
+in builtins.listToAttrs (builtins.genList (n: { name = "large-\${toString n}"; value = package n; }) ${LARGE_ATTRIBUTES})`;
+
+interface Evaluation {
+  wallMs: number;
+  firstMs: number;
+  found: number;
+  failed: number;
+}
+
+class Bench implements AsyncDisposable {
+  readonly #directory: string;
+  #stores = 0;
+
+  private constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  static async make(): Promise<Bench> {
+    const directory = await mkdtemp(join(tmpdir(), "gradient-eval-"));
+    await writeFile(join(directory, "costly.nix"), COSTLY_SET);
+    await writeFile(join(directory, "large.nix"), LARGE_SET);
+    return new Bench(directory);
+  }
+
+  async ours(file: string, settings: Readonly<Record<string, string>> = {}): Promise<Evaluation> {
+    const root = await this.#store();
+    const { command, argv } = commands.worker;
+    const startedAt = performance.now();
+    const child = spawn(
+      command,
+      [...argv, "eval", join(this.#directory, file), "--pattern", "*", "--json"],
+      {
+        env: {
+          ...root.env,
+          GRADIENT_WORKER_DATA_DIR: join(root.directory, "state"),
+          GRADIENT_EVAL_FORK_WORKERS: String(PROCESSES),
+          ...settings,
+        },
+        stdio: ["ignore", "pipe", "ignore"],
+      },
+    );
+    const result = { wallMs: 0, firstMs: Number.NaN, found: 0, failed: 0 };
+    for await (const line of createInterface({ input: child.stdout })) {
+      if (Number.isNaN(result.firstMs)) result.firstMs = performance.now() - startedAt;
+      if (/"outcome":"derivation"/.test(line)) result.found += 1;
+      else result.failed += 1;
+    }
+    return { ...result, wallMs: performance.now() - startedAt };
+  }
+
+  /** Resolves to the time that it took, and to the size of its heap at the end. */
+  async plain(file: string): Promise<{ wallMs: number; heapBytes: number }> {
+    const root = await this.#store();
+    const startedAt = performance.now();
+    const { stderr } = await execa("nix-instantiate", [join(this.#directory, file)], {
+      env: { ...root.env, NIX_SHOW_STATS: "1" },
+      extendEnv: false,
+    });
+    const wallMs = performance.now() - startedAt;
+    const stats = statsSchema.parse(JSON.parse(stderr.slice(stderr.indexOf("{"))));
+    return { wallMs, heapBytes: stats.gc.heapSize };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await rm(this.#directory, { recursive: true, force: true });
+  }
+
+  /** Both sides write every derivation. */
+  async #store(): Promise<NixRoot> {
+    this.#stores += 1;
+    return NixRoot.make(join(this.#directory, `store-${this.#stores}`));
+  }
+}
+
+const statsSchema = z.object({ gc: z.object({ heapSize: z.number() }) });
+
+/** Evaluation of a large set with several processes against one `nix-instantiate`, and of one that needs more memory than a process may have. */
+export async function evaluationRows(): Promise<Row[]> {
+  await using bench = await Bench.make();
+  const theirs: number[] = [];
+  const ours: Evaluation[] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    theirs.push((await bench.plain("costly.nix")).wallMs);
+    ours.push(await bench.ours("costly.nix"));
+  }
+  const lost = ours.find(({ found }) => found !== ATTRIBUTES);
+  if (lost !== undefined) throw new Error(`${lost.found} of ${ATTRIBUTES} attributes were found`);
+  const large = await bench.plain("large.nix");
+  const bounded = await bench.ours("large.nix", { GRADIENT_MAX_EVAL_RSS: String(CEILING_BYTES) });
+  const label = `${LARGE_ATTRIBUTES} attributes below a ceiling of ${CEILING_BYTES / MEBIBYTE} MiB`;
+  return [
+    {
+      what: `evaluation of ${ATTRIBUTES} attributes, ${PROCESSES} processes`,
+      unit: "s",
+      ours: median(ours.map(({ wallMs }) => wallMs)) / 1000,
+      theirs: median(theirs) / 1000,
+      against: "nix-instantiate",
+      better: "less",
+      target: 0.667,
+    },
+    {
+      ...{ what: "first attribute out", unit: "s", against: "limit", better: "less", target: 1 },
+      ours: median(ours.map(({ firstMs }) => firstMs)) / 1000,
+      theirs: null,
+    },
+    {
+      ...{ what: `${label}: memory that one process needs`, unit: "ceilings", against: "limit" },
+      ...{ ours: large.heapBytes / CEILING_BYTES, theirs: null, better: "more", target: 3 },
+    },
+    {
+      ...{ what: `${label}: attributes evaluated`, unit: "", against: "limit", better: "more" },
+      ...{ ours: bounded.found, theirs: null, target: LARGE_ATTRIBUTES },
+    },
+  ];
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+}
