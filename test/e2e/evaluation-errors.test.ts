@@ -82,6 +82,19 @@ describe("bad input to an evaluation", () => {
     expect(view.error).toMatch(/stack overflow|max-call-depth/i);
   });
 
+  test("a flake is evaluated with its lock; an input that is not locked is named, with what to do", async () => {
+    const flake = (inputs: string): Record<string, string> => ({
+      "flake.nix": `{ ${inputs} outputs = { self, ... }: { checks.x86_64-linux = ${expression('{ good = mk "good" "echo good > $out" { }; }').replaceAll("builtins.currentSystem", '"x86_64-linux"')}; }; }`,
+    });
+    const locked = await evaluated("flake", "checks.#.#", flake(""));
+    expect(locked.status, farm.logs()).toBe("Completed");
+    const unlocked = flake('inputs.other.url = "path:/no/such/input";');
+    const view = await evaluated("unlocked", "checks.#.#", unlocked);
+    expect(view.status).toBe("Failed");
+    expect(view.error).toContain("'other'");
+    expect(view.error).toContain("commit flake.lock");
+  });
+
   test("a builder that is missing fails the build with Nix's own words", async () => {
     const view = await evaluated("builder", "*", {
       "default.nix":
