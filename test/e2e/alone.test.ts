@@ -306,6 +306,17 @@ describe("gradient-worker eval", () => {
   });
 });
 
+test("a reader that goes away ends the command without a stack", async () => {
+  const { command, argv } = commands.worker;
+  const line = `${command} ${argv.join(" ")} eval ${source} | head -n 0; echo "\${PIPESTATUS[0]}"`;
+  const { stdout, stderr } = await execa("bash", ["-c", line], {
+    env: { ...ours.env, GRADIENT_WORKER_DATA_DIR: join(directory, "state") },
+    extendEnv: false,
+  });
+  expect(stdout).toBe("141");
+  expect(stderr).toBe("gradient-worker: nobody reads standard output any more");
+});
+
 interface Document {
   jobs: { output: { path: string } }[];
   substituted: string[];
