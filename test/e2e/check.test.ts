@@ -33,8 +33,12 @@ afterEach(async () => {
 });
 
 /** Runs `check --json` in a mount namespace of its own, after `prepare`, through `as`. The project lies at a place that everybody can read. */
-async function check(options: { prepare?: string; as?: readonly string[] }): Promise<Report> {
-  const { prepare = "", as = [] } = options;
+async function check(options: {
+  prepare?: string;
+  as?: readonly string[];
+  cwd?: string;
+}): Promise<Report> {
+  const { prepare = "", as = [], cwd = "/" } = options;
   const project = join(directory, "project");
   await mkdir(project);
   const program = commands.worker.argv[0].replace(root, project);
@@ -44,7 +48,7 @@ async function check(options: { prepare?: string; as?: readonly string[] }): Pro
   const { exitCode, stdout, stderr } = await execa(
     "unshare",
     ["--mount", "sh", "-c", script, "sh", root, project, ...as, process.execPath, ...argv],
-    { env: store.env, extendEnv: false, reject: false, timeout: 60_000 },
+    { cwd, env: store.env, extendEnv: false, reject: false, timeout: 60_000 },
   );
   expect(stderr).toBe("");
   return { exitCode, ...(JSON.parse(stdout) as Omit<Report, "exitCode">) };
@@ -102,6 +106,15 @@ describe.runIf(isRoot)("gradient-worker check", () => {
       status: "failure",
       change: expect.stringContaining("has an account"),
     });
+  });
+
+  test("from a directory that the user may not enter says that nothing starts there", async () => {
+    const closed = join(directory, "closed");
+    await mkdir(closed, { mode: 0o700 });
+    const report = await check({ as: user(NOBODY), cwd: closed });
+    expect(report.exitCode).toBe(1);
+    expect(finding(report, "working directory").found).toContain(closed);
+    expect(finding(report, "version").found).not.toContain("not on PATH");
   });
 
   test("without control groups samples processes, enforces nothing and says so", async () => {

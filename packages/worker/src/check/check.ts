@@ -10,7 +10,7 @@ import { checkCoordinator } from "./coordinator.ts";
 import { checkFetchTools } from "./fetch-tools.ts";
 import { type Area, type Finding, Findings } from "./finding.ts";
 import { checkIdentity } from "./identity.ts";
-import { checkDisk, checkMachine } from "./machine.ts";
+import { checkDisk, checkMachine, checkWorkingDirectory } from "./machine.ts";
 import { checkNix, type FoundNix } from "./nix.ts";
 
 export interface CheckRequest {
@@ -27,6 +27,7 @@ export async function runChecks(request: CheckRequest): Promise<Finding[]> {
   const areas = await Promise.all([
     look("machine", async (findings) => {
       checkMachine(findings);
+      await checkWorkingDirectory(findings);
       await checkDisk(findings, "state", config.stateDir);
     }),
     lookAtNix(request),

@@ -46,3 +46,11 @@ export async function canUse(device: string): Promise<boolean> {
     () => false,
   );
 }
+
+/** The directory on PATH that has the program, or null. */
+export async function findProgram(name: string, searchPath: string): Promise<string | null> {
+  for (const directory of searchPath.split(path.delimiter)) {
+    if (directory !== "" && (await canEnterOrRun(path.join(directory, name)))) return directory;
+  }
+  return null;
+}

@@ -1,5 +1,6 @@
-import { errnoOf, reasonOf } from "../error-facts.ts";
+import { reasonOf } from "../error-facts.ts";
 import { runProcess } from "../process/run.ts";
+import { findProgram } from "./directories.ts";
 import type { Findings } from "./finding.ts";
 
 const TIMEOUT_MS = 30_000;
@@ -33,6 +34,9 @@ interface Program {
 }
 
 async function versionOf(command: string, flag: string, searchPath = ""): Promise<Program> {
+  if ((await findProgram(command, searchPath)) === null) {
+    return { isThere: false, works: false, said: `${command} is not on PATH` };
+  }
   try {
     const { stdout, stderr } = await runProcess({
       command,
@@ -44,9 +48,6 @@ async function versionOf(command: string, flag: string, searchPath = ""): Promis
     const [line = ""] = (stdout.toString() || stderr).trim().split("\n");
     return { isThere: true, works: true, said: line };
   } catch (error) {
-    if (errnoOf(error) !== "process_not_started") {
-      return { isThere: true, works: false, said: reasonOf(error) };
-    }
-    return { isThere: false, works: false, said: `${command} is not on PATH` };
+    return { isThere: true, works: false, said: reasonOf(error) };
   }
 }

@@ -1,6 +1,6 @@
 import { statfs } from "node:fs/promises";
 import { machineSize } from "../config/machine.ts";
-import { nearestDirectory } from "./directories.ts";
+import { canEnterOrRun, nearestDirectory } from "./directories.ts";
 import type { Findings } from "./finding.ts";
 import { formatBytes } from "./quantities.ts";
 
@@ -46,6 +46,14 @@ function isOldNode(version: string): boolean {
   const [major = 0, minor = 0] = version.split(".").map(Number);
   const [oldestMajor, oldestMinor] = OLDEST_NODE;
   return major < oldestMajor || (major === oldestMajor && minor < oldestMinor);
+}
+
+/** Programs start in the worker's own working directory, and do not start at all where that cannot be entered. */
+export async function checkWorkingDirectory(findings: Findings): Promise<void> {
+  const directory = process.cwd();
+  if (await canEnterOrRun(directory)) return;
+  const found = `${directory} cannot be entered by this user: no program can be started from there`;
+  findings.failure("working directory", found, "start the worker from another directory");
 }
 
 /** Free space where builds, outputs or the worker's own files go. The directory may not be there yet. */

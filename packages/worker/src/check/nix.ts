@@ -1,5 +1,4 @@
 import { userInfo } from "node:os";
-import path from "node:path";
 import type { CheckConfig } from "../config/load.ts";
 import { reasonOf } from "../error-facts.ts";
 import { DaemonConnection } from "../nix/daemon/connection.ts";
@@ -7,7 +6,7 @@ import { type NixInstallation, findNix, nixEnvironment } from "../nix/installati
 import { type NixConfig, readNixConfig } from "../nix/nix-config.ts";
 import { ProcessError } from "../process/process-error.ts";
 import { runProcess } from "../process/run.ts";
-import { canEnterOrRun, canWrite, nearestDirectory } from "./directories.ts";
+import { canEnterOrRun, canWrite, findProgram, nearestDirectory } from "./directories.ts";
 import type { Findings } from "./finding.ts";
 
 const TIMEOUT_MS = 30_000;
@@ -54,6 +53,11 @@ async function checkProgram(
 ): Promise<boolean> {
   const install =
     "install Nix 2.8 or newer so that its programs are on PATH (Debian: apt-get install nix-bin; elsewhere: nixos.org/download)";
+  const places = await Promise.all(PROGRAMS.map((name) => findProgram(name, env["PATH"] ?? "")));
+  if (places[0] === null) {
+    findings.failure("version", "nix is not on PATH", install);
+    return false;
+  }
   let said: string;
   try {
     const { stdout } = await runProcess({
@@ -64,11 +68,13 @@ async function checkProgram(
     });
     said = stdout.toString().trim();
   } catch (error) {
-    const isAbsent = error instanceof ProcessError && error.code === "process_not_started";
-    findings.failure("version", isAbsent ? "nix is not on PATH" : wordsOf(error), install);
+    findings.failure(
+      "version",
+      `${places[0]}/nix does not run: ${wordsOf(error)}`,
+      "put that right",
+    );
     return false;
   }
-  const places = await Promise.all(PROGRAMS.map((name) => findProgram(name, env["PATH"] ?? "")));
   const absent = PROGRAMS.filter((_name, index) => places[index] === null);
   if (absent.length > 0) {
     findings.failure("version", `${said}, without ${absent.join(", ")}`, install);
@@ -81,13 +87,6 @@ async function checkProgram(
   }
   findings.ok("version", `${said} in ${places[0]}`);
   return true;
-}
-
-async function findProgram(name: string, searchPath: string): Promise<string | null> {
-  for (const directory of searchPath.split(path.delimiter)) {
-    if (directory !== "" && (await canEnterOrRun(path.join(directory, name)))) return directory;
-  }
-  return null;
 }
 
 /** Opens a connection to the store, as builds do. */
