@@ -1,13 +1,21 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
-import { ApiClient, eventually, hasEnded, type BuildView } from "../support/api-client.ts";
+import {
+  ApiClient,
+  ApiError,
+  eventually,
+  hasEnded,
+  type BuildView,
+} from "../support/api-client.ts";
 import { Daemon } from "../support/daemon.ts";
 import { GitServer } from "../support/git-server.ts";
 import { NixRoot, substituterOptions } from "../support/nix-root.ts";
 import { freePort, isListening } from "../support/ports.ts";
 import { commands, makeSampleRepository, root } from "../support/programs.ts";
+import { reasonIn } from "./reason.ts";
 import { mebibytes, seconds, Steps, table } from "./steps.ts";
 
 /** What `npm start` shows: one commit from a Git repository to a substituted store path, on this machine, with nothing prepared. */
@@ -29,13 +37,13 @@ interface Running {
   git: GitServer;
 }
 
-/** A daemon that did not come up; it has said why itself. */
+/** The demonstration cannot begin, for a reason that people can do something about. */
 class StartError extends Error {
   override name = "StartError";
+}
 
-  constructor(program: string, daemon: Daemon) {
-    super(`the ${program} did not start: ${daemon.log.trim().split("\n").at(-1)}`);
-  }
+function notStarted(program: string, daemon: Daemon): StartError {
+  return new StartError(`the ${program} did not start: ${reasonIn(daemon.log)}`);
 }
 
 const steps = new Steps();
@@ -46,17 +54,41 @@ async function readLogin(): Promise<Login | null> {
   return text === null ? null : (JSON.parse(text) as Login);
 }
 
-/** The first user: made once, kept in a file that only its owner reads. */
-async function firstUser(dataDir: string): Promise<Login> {
+/** Whole or not at all, and only for its owner to read. */
+async function writeSecret(path: string, text: string): Promise<void> {
+  await writeFile(`${path}.new`, text, { mode: 0o600 });
+  await rename(`${path}.new`, path);
+}
+
+/** Name and password of the first user. They are written down before the user is made, so that no start can end in between. */
+async function chooseLogin(): Promise<Login> {
   const known = await readLogin();
   if (known !== null) return known;
   const login = { username: "demo", password: `Fl-${randomBytes(9).toString("base64url")}-7!x` };
+  await writeSecret(join(home, "login.json"), JSON.stringify(login));
+  return login;
+}
+
+/** Logs in as the first user, which is made when it is not there. */
+async function logIn(api: ApiClient, dataDir: string): Promise<Login> {
+  const login = await chooseLogin();
+  const isKnown = await api.login(login.username, login.password).then(
+    () => true,
+    () => false,
+  );
+  if (isKnown) return login;
+  await makeUser(dataDir, login);
+  await api.login(login.username, login.password);
+  return login;
+}
+
+async function makeUser(dataDir: string, { username, password }: Login): Promise<void> {
   const file = join(home, "password");
-  await writeFile(file, login.password, { mode: 0o600 });
+  await writeSecret(file, password);
   const { command, argv } = commands.coordinator;
   const user = [
     "--username",
-    login.username,
+    username,
     "--email",
     "demo@example.org",
     "--name",
@@ -65,10 +97,14 @@ async function firstUser(dataDir: string): Promise<Login> {
     file,
     "--superuser",
   ];
-  await execa(command, [...argv, "user", "create", "--data-dir", dataDir, ...user]);
-  await writeFile(join(home, "login.json"), JSON.stringify(login), { mode: 0o600 });
+  const made = await execa(command, [...argv, "user", "create", "--data-dir", dataDir, ...user], {
+    reject: false,
+  });
   await rm(file);
-  return login;
+  if (made.exitCode === 0) return;
+  throw new StartError(
+    `user ${username} cannot be made: ${reasonIn(made.stderr)}. Remove ${home} to begin anew.`,
+  );
 }
 
 async function startCoordinator(port: number): Promise<Daemon> {
@@ -85,7 +121,7 @@ async function startCoordinator(port: number): Promise<Daemon> {
   ];
   const daemon = new Daemon("gradient-coordinator", command, [...argv, ...serve], process.env);
   await eventually("the coordinator to listen", 30_000, async () => {
-    if (daemon.hasExited) throw new StartError("coordinator", daemon);
+    if (daemon.hasExited) throw notStarted("coordinator", daemon);
     return (await isListening(port)) ? true : null;
   });
   return daemon;
@@ -109,19 +145,21 @@ async function setUpFarm(api: ApiClient): Promise<void> {
       public: true,
     }),
   );
-  await ensure(api, `/caches/${CACHE}`, async () => {
-    await api.call("PUT", "/caches", {
+  await ensure(api, `/caches/${CACHE}`, () =>
+    api.call("PUT", "/caches", {
       name: CACHE,
       display_name: "Demonstration",
       description: "",
       priority: 40,
       public: true,
-    });
-    await api.call("POST", `/orgs/${ORGANIZATION}/subscribe/${CACHE}`);
+    }),
+  );
+  await api.call("POST", `/orgs/${ORGANIZATION}/subscribe/${CACHE}`).catch((error: unknown) => {
+    if (!(error instanceof ApiError) || error.code !== "already_exists") throw error;
   });
 }
 
-/** Registers this machine's worker and writes its peers file, once. */
+/** Registers this machine's worker and writes its peers file, once. A token that was not written down is lost: there is a new one then. */
 async function registerWorker(api: ApiClient, stateDir: string): Promise<string> {
   const { command, argv } = commands.worker;
   const { stdout } = await execa(command, [...argv, "id", "--state-dir", stateDir]);
@@ -130,14 +168,18 @@ async function registerWorker(api: ApiClient, stateDir: string): Promise<string>
     "GET",
     `/orgs/${ORGANIZATION}/workers`,
   );
-  if (registered.some((row) => row.worker_id === worker)) return worker;
+  const peersFile = join(stateDir, "peers");
+  if (registered.some((row) => row.worker_id === worker)) {
+    if (existsSync(peersFile)) return worker;
+    await api.call("DELETE", `/orgs/${ORGANIZATION}/workers/${worker}`);
+  }
   const body = { worker_id: worker, display_name: "this machine" };
   const { peer_id, token } = await api.call<{ peer_id: string; token: string }>(
     "POST",
     `/orgs/${ORGANIZATION}/workers`,
     body,
   );
-  await writeFile(join(stateDir, "peers"), `${peer_id}:${token}\n`, { mode: 0o600 });
+  await writeSecret(peersFile, `${peer_id}:${token}\n`);
   return worker;
 }
 
@@ -156,7 +198,7 @@ async function startWorker(api: ApiClient, port: number): Promise<Daemon> {
   ];
   const daemon = new Daemon("gradient-worker", command, [...argv, ...run], process.env);
   await eventually("the worker to connect", 60_000, async () => {
-    if (daemon.hasExited) throw new StartError("worker", daemon);
+    if (daemon.hasExited) throw notStarted("worker", daemon);
     const [row] = await api.call<{ live: unknown }[]>("GET", `/orgs/${ORGANIZATION}/workers`);
     return row?.live ? true : null;
   });
@@ -168,8 +210,7 @@ async function startFarm(): Promise<Running & { login: Login }> {
   const port = (await isListening(PREFERRED_PORT)) ? await freePort() : PREFERRED_PORT;
   const coordinator = await startCoordinator(port);
   const api = new ApiClient(`http://127.0.0.1:${port}`);
-  const login = await firstUser(join(home, "coordinator"));
-  await api.login(login.username, login.password);
+  const login = await logIn(api, join(home, "coordinator"));
   steps.done(`coordinator listens on ${api.url}`);
   steps.done(`first user: ${login.username}, password ${login.password}`);
   await setUpFarm(api);

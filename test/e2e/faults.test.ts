@@ -61,6 +61,29 @@ describe("faults", () => {
     expect(after.worker).toBe(beta.id);
   });
 
+  test("a worker that is told to stop finishes its build, takes nothing new, and ends well", async () => {
+    const alpha = await farm.addWorker("alpha");
+    const evaluation = await farm.evaluate(
+      await farm.addFilesProject("slow", "*", { "default.nix": SLOW }),
+    );
+    const before = await isBuilding(farm, evaluation, "slow");
+    alpha.daemon?.process.kill("SIGTERM");
+    await eventually("the coordinator to know", 20_000, async () => {
+      const [row] = await farm.api.call<{ live: { draining: boolean } | null }[]>(
+        "GET",
+        "/orgs/acme/workers",
+      );
+      return row?.live?.draining === true ? true : null;
+    });
+    const later = await farm.evaluate(
+      await farm.addFilesProject("quick", "*", { "default.nix": QUICK }),
+    );
+    expect(await alpha.daemon?.exited(60_000)).toBe(0);
+    expect((await farm.ended(evaluation, 20_000)).status, farm.logs()).toBe("Completed");
+    expect((await farm.api.buildNamed(evaluation, "slow")).attempt).toBe(before.attempt);
+    expect(["Queued", "Waiting"]).toContain((await farm.api.evaluation(later)).status);
+  });
+
   test("a worker with a wrong token gets no job", async () => {
     const stranger = await farm.addWorker("stranger", { token: randomToken() });
     const evaluation = await farm.evaluate(

@@ -1,7 +1,7 @@
 import { request } from "undici";
 
 /** An answer with `error: true`, or no answer in the envelope at all. */
-class ApiError extends Error {
+export class ApiError extends Error {
   override name = "ApiError";
   readonly status: number;
   readonly code: string;
