@@ -74,7 +74,10 @@ async function logIn(api: ApiClient, dataDir: string): Promise<Login> {
   const login = await chooseLogin();
   const isKnown = await api.login(login.username, login.password).then(
     () => true,
-    () => false,
+    (error: unknown) => {
+      if (error instanceof ApiError && error.status === 401) return false;
+      throw error;
+    },
   );
   if (isKnown) return login;
   await makeUser(dataDir, login);
@@ -205,18 +208,22 @@ async function startWorker(api: ApiClient, port: number): Promise<Daemon> {
   return daemon;
 }
 
-async function startFarm(): Promise<Running & { login: Login }> {
+/** Adds to `stops` how to end each thing that it has started, also when it fails on the way. */
+async function startFarm(stops: (() => Promise<void>)[]): Promise<Running & { login: Login }> {
   await mkdir(home, { recursive: true, mode: 0o700 });
   const port = (await isListening(PREFERRED_PORT)) ? await freePort() : PREFERRED_PORT;
   const coordinator = await startCoordinator(port);
+  stops.push(() => coordinator.stop());
   const api = new ApiClient(`http://127.0.0.1:${port}`);
   const login = await logIn(api, join(home, "coordinator"));
   steps.done(`coordinator listens on ${api.url}`);
   steps.done(`first user: ${login.username}, password ${login.password}`);
   await setUpFarm(api);
   const worker = await startWorker(api, port);
+  stops.push(() => worker.stop());
   steps.done("worker connected");
   const git = await GitServer.start(join(home, "git"));
+  stops.push(() => git[Symbol.asyncDispose]());
   return { api, coordinator, worker, git, login };
 }
 
@@ -335,8 +342,9 @@ function quote(text: string): string {
 async function main(): Promise<void> {
   const stop = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop.abort());
-  const running = await startFarm();
+  const stops: (() => Promise<void>)[] = [];
   try {
+    const running = await startFarm(stops);
     await makeProject(running);
     const builds = await evaluateAndWatch(running.api);
     showBuilds(builds);
@@ -354,9 +362,7 @@ async function main(): Promise<void> {
       );
   } finally {
     steps.plain("Stopping.");
-    await running.worker.stop();
-    await running.coordinator.stop();
-    await running.git[Symbol.asyncDispose]();
+    for (const end of stops.reverse()) await end();
   }
 }
 
