@@ -3,7 +3,7 @@ export function reasonIn(output: string): string {
   const lines = output
     .split("\n")
     .map((line) => line.trim())
-    .filter((line) => line !== "" && !line.startsWith("{") && !/^at /.test(line));
+    .filter((line) => line !== "" && !line.startsWith("{") && !line.startsWith("at "));
   const last = lines.findLastIndex((line) => line.startsWith("gradient-"));
   return lines.slice(Math.max(0, last), last + 2).join(" ") || "it said nothing";
 }
