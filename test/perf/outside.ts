@@ -25,7 +25,7 @@ export class OutsideReader {
   readonly #own: string;
   readonly #stateDir: string;
   #worker: RegExp;
-  #runnerPid: number | null = null;
+  #hasRunner = false;
   readonly #timer: NodeJS.Timeout;
 
   /** The worker gets a group of its own, so that what it uses beside its builds is known. */
@@ -49,7 +49,7 @@ export class OutsideReader {
   }
 
   #read(): void {
-    this.#runnerPid ??= this.#takeRunner();
+    if (!this.#hasRunner) this.#takeRunner();
     const parents = this.#bases
       .flatMap(directoriesIn)
       .filter((each) => this.#worker.test(basename(each)));
@@ -66,12 +66,12 @@ export class OutsideReader {
     this.moments.push({ buildsMs, workerMs: cpuMs(this.#own) - (inside ? buildsMs : 0) });
   }
 
-  #takeRunner(): number | null {
+  #takeRunner(): void {
     const pid = findRunner(this.#stateDir);
-    if (pid === null) return null;
+    if (pid === null) return;
+    this.#hasRunner = true;
     writeFileSync(join(this.#own, "cgroup.procs"), String(pid));
     this.#worker = new RegExp(`^gradient-worker-${pid}-`);
-    return pid;
   }
 }
 
