@@ -44,8 +44,15 @@ export interface BuildEnd {
   endedBy: "cancel" | "deadline" | "loss" | null;
 }
 
-/** Executes builds, one at a time, through a `nix-daemon --stdio` child of its own that is moved into the meter's group before each build. */
+/** Executes builds, one at a time, through a `nix-daemon --stdio` child of its own that is in the meter's group while it builds. */
 export interface BuildSlot extends AsyncDisposable {
+  /** The child; null when there is none. */
+  readonly pid: number | null;
+  /**
+   * Gets the child ready in the meter's group, so that the next `build` with this meter starts at once; it also stays there
+   * afterwards. Without it the child enters for the build alone.
+   */
+  enter(meter: UsageMeter): Promise<void>;
   build(request: {
     drvPath: string;
     limits: BuildLimits;
@@ -64,7 +71,7 @@ export interface LiveUsage {
 }
 
 export interface BuildRequest {
-  /** Unique among the builds of this machine; it names the build's control group. */
+  /** Unique among the builds of this machine. */
   name: string;
   drvPath: string;
   limits: BuildLimits;
@@ -106,6 +113,11 @@ export interface LastingBuilder extends Builder {
   leave(): void;
 }
 
+export interface MeterLimits {
+  readonly memoryBytes: number | null;
+  readonly cores: number | null;
+}
+
 /** Measures one attempt. Made before the work starts, closed after it ended. */
 export interface UsageMeter {
   /**
@@ -123,8 +135,15 @@ export interface UsageMeter {
   watchStorage(): void;
   /** What was used until now. */
   current(): UsageRecord;
+  /**
+   * The attempt of a meter that was started without limits begins: what was used before is not its, and these limits hold. False
+   * when this group has no place for them and another one would.
+   */
+  begin(limits: MeterLimits): boolean;
   /** Ends every process in the group. */
   kill(): Promise<void>;
+  /** The attempt has ended: ends stray processes, all but `staying`, and reads the last figures. `finish` answers the same later. */
+  figures(staying: readonly number[]): Promise<UsageRecord>;
   /** Moves `pids` back out (a build slot has done so already), ends stray processes, reads the last figures, removes the group. */
   finish(moveOut: readonly number[]): Promise<UsageRecord>;
 }
@@ -146,10 +165,8 @@ export interface UsageMeters {
   readonly mode: UsageMode;
   /** The mode in one line for people. */
   readonly description: string;
-  start(
-    name: string,
-    limits: { memoryBytes: number | null; cores: number | null },
-  ): Promise<UsageMeter>;
+  /** Without limits the attempt begins later, with `begin`. */
+  start(name: string, limits: MeterLimits | null): Promise<UsageMeter>;
 }
 
 /** What an evaluation tells as it goes. */

@@ -131,8 +131,12 @@ test("the next daemon goes on with what runs and with what waits", async () => {
   const first = await open();
   const running = await Build.makeGated("running");
   const waiting = await Build.make("waiting", "echo waited");
-  const left = [running, waiting].map((build) => first.build(build.request));
+  const left = [first.build(running.request)];
   await running.logged();
+  left.push(first.build(waiting.request));
+  // Answers of the runner come after what it was told before.
+  const live = await running.started;
+  await expect.poll(() => live.current().wallMs, { timeout: 10_000 }).toBeGreaterThan(300);
   const pid = await runnerPid();
   first.leave();
   for (const each of left) await expect(each).rejects.toThrow("successor");
@@ -197,13 +201,14 @@ test("a cancelled build ends at once, whether it runs or waits", async () => {
   const builder = await open();
   const running = await Build.make("cancelled", "echo begun; sleep 600");
   const waiting = await Build.make("queued", "echo never");
-  const [first, second] = [running, waiting].map((build) => builder.build(build.request));
+  const first = builder.build(running.request);
   await running.logged();
+  const second = builder.build(waiting.request);
   const reason = new Error("no longer wanted");
   waiting.cancel.abort(reason);
   await expect(second).rejects.toBe(reason);
   running.cancel.abort(reason);
-  expect((await first)?.end.endedBy).toBe("cancel");
+  expect((await first).end.endedBy).toBe("cancel");
   expect(await readdir(running.directory)).toEqual(["log"]);
 });
 

@@ -1,13 +1,6 @@
 import type { UsageRecord } from "@gradient/protocol";
-import type {
-  Builder,
-  BuildEnd,
-  BuildRequest,
-  BuildSlot,
-  UsageMeter,
-  UsageMeters,
-} from "../ports.ts";
-import { BuildSlots } from "./slots.ts";
+import type { Builder, BuildEnd, BuildRequest, BuildSlot, UsageMeters } from "../ports.ts";
+import { BuildSlots, type ReadySlot } from "./slots.ts";
 
 /** Builds in this process's own slots. */
 export class SlotBuilder implements Builder {
@@ -19,16 +12,13 @@ export class SlotBuilder implements Builder {
     readonly openSlot: () => BuildSlot;
     readonly meters: UsageMeters;
   }) {
-    this.#slots = new BuildSlots(options.slots, options.openSlot);
-    this.#meters = options.meters;
+    const { slots: count, openSlot: open, meters } = options;
+    this.#slots = new BuildSlots({ count, open, meters });
+    this.#meters = meters;
   }
 
-  /** The slot is free again before the last figures are read: they wait for the kernel. */
-  async build(request: BuildRequest): Promise<{ end: BuildEnd; usage: UsageRecord }> {
-    const { meter, end } = await this.#slots.use(request.signal, (slot) =>
-      this.#buildIn(slot, request),
-    );
-    return { end, usage: await meter.finish([]) };
+  build(request: BuildRequest): Promise<{ end: BuildEnd; usage: UsageRecord }> {
+    return this.#slots.use(request.signal, (ready) => this.#buildIn(ready, request));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -36,18 +26,21 @@ export class SlotBuilder implements Builder {
   }
 
   async #buildIn(
-    slot: BuildSlot,
+    ready: ReadySlot,
     { name, drvPath, limits, onStart, onLog, signal }: BuildRequest,
-  ): Promise<{ meter: UsageMeter; end: BuildEnd }> {
+  ): Promise<{ end: BuildEnd; usage: UsageRecord }> {
+    const { slot } = ready;
     const { memoryBytes, cores } = limits;
-    const meter = await this.#meters.start(name, { memoryBytes, cores });
-    try {
-      onStart(meter);
-      const end = await slot.build({ drvPath, limits, meter, onLog, signal });
-      return { meter, end };
-    } catch (error) {
-      await meter.finish([]);
-      throw error;
+    if (!ready.meter.begin({ memoryBytes, cores })) {
+      const unfit = ready.meter;
+      ready.meter = await this.#meters.start(name, { memoryBytes, cores });
+      await slot.enter(ready.meter);
+      await unfit.finish([]);
     }
+    const { meter } = ready;
+    onStart(meter);
+    const end = await slot.build({ drvPath, limits, meter, onLog, signal });
+    const usage = await meter.figures(slot.pid === null ? [] : [slot.pid]);
+    return { end, usage };
   }
 }

@@ -40,12 +40,23 @@ class DaemonBuildSlot implements BuildSlot {
   #connection: DaemonConnection | null = null;
   #builds = 0;
   #isBuilding = false;
+  /** The meter in whose group the child is until it enters another one. */
+  #entered: UsageMeter | null = null;
   /** Done when the child has left the group of the last build. */
   #released: Promise<void> = Promise.resolve();
 
   constructor(nix: NixInstallation, stateDirectory: string) {
     this.#nix = nix;
     this.#stateDirectory = stateDirectory;
+  }
+
+  get pid(): number | null {
+    return this.#connection?.pid ?? null;
+  }
+
+  async enter(meter: UsageMeter): Promise<void> {
+    await this.#add(await this.#connected(), meter);
+    this.#entered = meter;
   }
 
   async build(request: BuildRequest): Promise<BuildEnd> {
@@ -55,12 +66,18 @@ class DaemonBuildSlot implements BuildSlot {
     const askedAt = Date.now();
     try {
       if (request.signal.aborted) return ended("cancel", "cancelled before it started", askedAt);
+      const { meter } = request;
+      if (this.#entered === meter && this.#connection?.isUsable === true) {
+        meter.watchStorage();
+        return await runBuild(this.#connection, request, askedAt);
+      }
       const connection = await this.#connected();
-      await this.#enter(connection, request.meter);
+      await this.#add(connection, meter);
+      meter.watchStorage();
       try {
         return await runBuild(connection, request, askedAt);
       } finally {
-        this.#leave(connection, request.meter);
+        this.#leave(connection, meter);
       }
     } finally {
       this.#isBuilding = false;
@@ -71,10 +88,9 @@ class DaemonBuildSlot implements BuildSlot {
     await this.#connection?.[Symbol.asyncDispose]();
   }
 
-  async #enter(connection: DaemonConnection, meter: UsageMeter): Promise<void> {
+  async #add(connection: DaemonConnection, meter: UsageMeter): Promise<void> {
     await this.#released;
     if (connection.pid !== null) await meter.add(connection.pid);
-    meter.watchStorage();
   }
 
   /**

@@ -194,6 +194,8 @@ export class ScriptedBuilds {
   #waiting: (() => void)[] = [];
 
   readonly openSlot = (): BuildSlot => ({
+    pid: null,
+    enter: async () => {},
     build: (request) => {
       const build = new ScriptedBuild(request);
       this.all.push(build);
@@ -235,7 +237,9 @@ export const scriptedMeters: UsageMeters = {
     current: () => USAGE,
     isGroup: true,
     watchStorage: () => {},
+    begin: () => true,
     kill: async () => {},
+    figures: async () => USAGE,
     finish: async () => USAGE,
   }),
 };

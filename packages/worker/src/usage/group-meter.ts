@@ -1,10 +1,10 @@
 import { readFileSync } from "node:fs";
 import { performance } from "node:perf_hooks";
 import type { UsageRecord } from "@gradient/protocol";
-import type { UsageMeter } from "../ports.ts";
+import type { MeterLimits, UsageMeter } from "../ports.ts";
 import { type FinalFigures, GroupFiles } from "./group-files.ts";
 import type { Group } from "./group-tree.ts";
-import type { MemoryUse } from "./kernel-files.ts";
+import type { CpuTime, MemoryUse } from "./kernel-files.ts";
 import { MemoryAverage } from "./memory-average.ts";
 import { MemoryPeak } from "./memory-peak.ts";
 import type { ProcessMeter } from "./process-meter.ts";
@@ -23,8 +23,15 @@ export class GroupMeter implements UsageMeter {
   readonly #group: Group;
   readonly #files: GroupFiles;
   readonly #procDirectory: string;
-  readonly #held: { memoryBytes: number | null; cores: number | null };
-  readonly #stopSampling: () => void;
+  readonly #limit: (limits: MeterLimits) => MeterLimits;
+  readonly #canLimitCores: boolean;
+  readonly #startSampling: () => () => void;
+  #stopSampling: () => void = () => {};
+  #held: MeterLimits = { memoryBytes: null, cores: null };
+  /** What was used before the attempt began. */
+  #before: CpuTime = { userMs: 0, systemMs: 0 };
+  #isWaiting: boolean;
+  #isStopped = false;
   readonly #peak = new MemoryPeak();
   readonly #average = new MemoryAverage();
   readonly #series: UsageSeries;
@@ -35,14 +42,19 @@ export class GroupMeter implements UsageMeter {
   #foreign: ProcessMeter | null = null;
   #storage: StorageWatch | null = null;
   #hasMembers = false;
+  #figures: Promise<UsageRecord> | null = null;
   #finishing: Promise<UsageRecord> | null = null;
   #last: UsageRecord | null = null;
 
   constructor(options: {
     group: Group;
     procDirectory: string;
-    /** Limits that the kernel holds. */
-    held: { memoryBytes: number | null; cores: number | null };
+    /** null: the attempt has not begun. */
+    limits: MeterLimits | null;
+    /** Bounds the group. Answers the limits that the kernel holds. */
+    limit: (limits: MeterLimits) => MeterLimits;
+    /** Whether a group that is made for it can bound cores. */
+    canLimitCores: boolean;
     sampler: Sampler;
     intervalMs: number;
     /** For processes of other users, which only root may move: the Nix daemon's. */
@@ -51,10 +63,27 @@ export class GroupMeter implements UsageMeter {
     this.#openProcessMeter = options.openProcessMeter;
     this.#group = options.group;
     this.#procDirectory = options.procDirectory;
-    this.#held = options.held;
+    this.#limit = options.limit;
+    this.#canLimitCores = options.canLimitCores;
     this.#files = new GroupFiles(options.group.directories);
     this.#series = new UsageSeries(options.intervalMs);
-    this.#stopSampling = options.sampler.add(() => this.#sample());
+    this.#startSampling = () => options.sampler.add(() => this.#sample());
+    this.#isWaiting = options.limits === null;
+    if (options.limits === null) return;
+    this.#held = this.#limit(options.limits);
+    this.#stopSampling = this.#startSampling();
+  }
+
+  begin(limits: MeterLimits): boolean {
+    const held = this.#limit(limits);
+    if (limits.cores !== null && held.cores === null && this.#canLimitCores) return false;
+    this.#held = held;
+    this.#foreign?.begin();
+    this.#before = this.#files.cpu() ?? this.#before;
+    this.#startedAt = performance.now();
+    this.#isWaiting = false;
+    this.#stopSampling = this.#startSampling();
+    return true;
   }
 
   /** A process of the system's own that may be used in place of `add`: it never runs outside of the group. */
@@ -105,6 +134,11 @@ export class GroupMeter implements UsageMeter {
     await this.#group.kill();
   }
 
+  async figures(staying: readonly number[]): Promise<UsageRecord> {
+    this.#figures ??= this.#readFigures(staying, performance.now() - this.#startedAt);
+    return this.#figures;
+  }
+
   async finish(moveOut: readonly number[]): Promise<UsageRecord> {
     this.#finishing ??= this.#finish(moveOut);
     return this.#finishing;
@@ -112,21 +146,48 @@ export class GroupMeter implements UsageMeter {
 
   async #finish(moveOut: readonly number[]): Promise<UsageRecord> {
     const wallMs = performance.now() - this.#startedAt;
-    this.#stopSampling();
-    this.#storage?.[Symbol.dispose]();
-    this.#sample();
+    if (this.#figures === null) {
+      this.#stop();
+      await Promise.all(this.#leaving);
+      if (this.#foreign === null) for (const pid of moveOut) await this.#group.moveOut(pid);
+      this.#figures = this.#readFigures(moveOut, wallMs);
+    }
+    const record = await this.#figures;
     await Promise.all(this.#leaving);
-    const foreign = await this.#foreign?.finish(moveOut);
-    if (foreign === undefined) for (const pid of moveOut) await this.#group.moveOut(pid);
-    // Strays are part of the attempt: their CPU time is counted when they are gone.
+    await this.#foreign?.finish(moveOut);
     if (this.#group.processes().length > 0) await this.#group.kill();
-    const final = this.#files.final();
-    const own = this.#hasMembers ? this.#record(final, wallMs) : unmeasured(wallMs);
-    const record = foreign ?? own;
-    this.#last = record;
     this.#files[Symbol.dispose]();
     await this.#group.remove();
     return record;
+  }
+
+  async #readFigures(staying: readonly number[], wallMs: number): Promise<UsageRecord> {
+    this.#stop();
+    const foreign = await this.#foreign?.figures(staying);
+    // Strays are part of the attempt: their CPU time is counted when they are gone.
+    const strays = this.#group.processes().filter((pid) => !staying.includes(pid));
+    if (strays.length > 0) await this.#group.kill(staying);
+    const final = this.#files.final();
+    const hasMembers = this.#hasMembers && !this.#isWaiting;
+    const own = hasMembers ? this.#record(final, wallMs) : unmeasured(wallMs);
+    this.#last = foreign ?? own;
+    return this.#last;
+  }
+
+  #stop(): void {
+    if (this.#isStopped) return;
+    this.#isStopped = true;
+    this.#stopSampling();
+    this.#storage?.[Symbol.dispose]();
+    this.#sample();
+  }
+
+  /** Of the attempt alone. */
+  #cpu(): CpuTime | null {
+    const cpu = this.#files.cpu();
+    if (cpu === null) return null;
+    const { userMs, systemMs } = this.#before;
+    return { userMs: cpu.userMs - userMs, systemMs: cpu.systemMs - systemMs };
   }
 
   #begin(): void {
@@ -136,9 +197,9 @@ export class GroupMeter implements UsageMeter {
   }
 
   #sample(): void {
-    if (!this.#hasMembers) return;
+    if (!this.#hasMembers || this.#isWaiting || this.#last !== null) return;
     const memory = this.#files.hasMemory ? this.#files.memory() : this.#memoryOfProcesses();
-    const cpu = this.#files.cpu();
+    const cpu = this.#cpu();
     const atMs = Math.round(performance.now() - this.#startedAt);
     if (memory !== null) {
       this.#peak.push(memory);
@@ -161,7 +222,7 @@ export class GroupMeter implements UsageMeter {
   }
 
   #record(final: FinalFigures, wallMs: number): UsageRecord {
-    const cpu = this.#files.cpu();
+    const cpu = this.#cpu();
     const peak = this.#peak.result(final.memoryRawPeakBytes);
     return usageRecordOf({
       wallMs,

@@ -106,9 +106,10 @@ export class Group {
     for (const directory of this.paths) await writeProcess(directory, pid);
   }
 
-  /** Moves a process back to where the worker itself is. Does nothing when it is gone. */
+  /** Moves a process back to where the worker itself is, from wherever it is still in the group. */
   async moveOut(pid: number): Promise<void> {
     for (const directory of this.paths) {
+      if (!processesBelow(directory).includes(pid)) continue;
       const parent = path.dirname(directory);
       await writeProcess(homeBeside(parent), pid);
     }
@@ -119,13 +120,13 @@ export class Group {
     return [...new Set(this.paths.flatMap(processesBelow))];
   }
 
-  /** Ends every process in it, also those that are just being started. */
-  async kill(): Promise<void> {
-    const isAsked = writeControl(this.directories.v2, "cgroup.kill", "1");
+  /** Ends every process in it but these, also those that are just being started. */
+  async kill(staying: readonly number[] = []): Promise<void> {
+    const isAsked = staying.length === 0 && writeControl(this.directories.v2, "cgroup.kill", "1");
     // Without cgroup.kill (before Linux 5.14): until none is left, as they may still fork.
     const deadline = Date.now() + EMPTY_TIMEOUT_MS;
     for (let isFirst = true; Date.now() < deadline; isFirst = false) {
-      const pids = this.processes();
+      const pids = this.processes().filter((pid) => !staying.includes(pid));
       if (pids.length === 0) return;
       if (!isAsked || !isFirst) pids.forEach(killOne);
       await sleep(EMPTY_POLL_MS);

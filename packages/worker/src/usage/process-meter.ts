@@ -50,8 +50,17 @@ export class ProcessMeter implements UsageMeter {
   #nixGroup: GroupFiles | null = null;
   #nixFigures: FinalFigures = NO_FINAL_FIGURES;
   #storage: StorageWatch | null = null;
+  #isWaiting: boolean;
+  #last: UsageRecord | null = null;
 
-  constructor(options: { procDirectory: string; sampler: Sampler; intervalMs: number }) {
+  constructor(options: {
+    procDirectory: string;
+    sampler: Sampler;
+    intervalMs: number;
+    /** The attempt has not begun. */
+    isWaiting?: boolean;
+  }) {
+    this.#isWaiting = options.isWaiting ?? false;
     this.#procDirectory = options.procDirectory;
     this.#series = new UsageSeries(options.intervalMs);
     this.#stopSampling = options.sampler.add(() => this.#sample());
@@ -76,23 +85,53 @@ export class ProcessMeter implements UsageMeter {
     this.#released = sum([this.#released, root.used]);
   }
 
+  /** There are no limits here. */
+  begin(): boolean {
+    for (const [pid, root] of this.#roots) {
+      const times = readTimes(this.#procDirectory, pid);
+      if (times === null) continue;
+      root.before = { user: times.userTicks, system: times.systemTicks };
+      root.used = { user: 0, system: 0 };
+    }
+    this.#startedAt = performance.now();
+    this.#isWaiting = false;
+    return true;
+  }
+
   watchStorage(): void {
     const pids = (): number[] => [...this.#seen.keys()];
     this.#storage ??= new StorageWatch({ procDirectory: this.#procDirectory, pids });
   }
 
   current(): UsageRecord {
+    if (this.#last !== null) return this.#last;
     this.#sample();
     return this.#record();
   }
 
   async kill(): Promise<void> {
+    await this.#kill([]);
+  }
+
+  async figures(staying: readonly number[]): Promise<UsageRecord> {
+    if (this.#last !== null) return this.#last;
+    this.#stopSampling();
+    this.#storage?.[Symbol.dispose]();
+    this.#sample();
+    this.#last = this.#record();
+    this.#nixGroup?.[Symbol.dispose]();
+    this.#nixGroup = null;
+    await this.#kill(staying);
+    return this.#last;
+  }
+
+  async #kill(staying: readonly number[]): Promise<void> {
     const deadline = performance.now() + KILL_TIMEOUT_MS;
     while (performance.now() < deadline) {
       this.#sample();
       const roots = [...this.#roots].map(([pid, root]) => [pid, root.startTicks] as const);
-      const alive = [...this.#seen, ...roots].filter(([pid, startTicks]) =>
-        this.#isAlive(pid, startTicks),
+      const alive = [...this.#seen, ...roots].filter(
+        ([pid, startTicks]) => !staying.includes(pid) && this.#isAlive(pid, startTicks),
       );
       // What we may not touch, Nix itself has to end.
       const isAsked = alive.map(([pid]) => killOne(pid));
@@ -102,18 +141,14 @@ export class ProcessMeter implements UsageMeter {
   }
 
   async finish(moveOut: readonly number[]): Promise<UsageRecord> {
-    this.#stopSampling();
-    this.#storage?.[Symbol.dispose]();
     for (const pid of moveOut) await this.remove(pid);
-    this.#sample();
-    const record = this.#record();
-    this.#nixGroup?.[Symbol.dispose]();
-    this.#nixGroup = null;
+    const record = await this.figures([]);
     await this.kill();
     return record;
   }
 
   #sample(): void {
+    if (this.#isWaiting) return;
     let memoryBytes = 0;
     let processes = 0;
     for (const [pid, root] of this.#roots) {

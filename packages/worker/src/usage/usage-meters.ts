@@ -55,12 +55,13 @@ function groupMeters(
     mode,
     description: describeMode(mode),
     async start(name, limits) {
-      const group = tree.makeLeaf(name, { hasCpuLimit: limits.cores !== null });
-      const held = writeLimits(group.directories, { ...limits, processes: MAX_PROCESSES });
+      const group = tree.makeLeaf(name, { hasCpuLimit: (limits?.cores ?? null) !== null });
       return new GroupMeter({
         group,
         procDirectory,
-        held,
+        limits,
+        limit: (each) => writeLimits(group.directories, { ...each, processes: MAX_PROCESSES }),
+        canLimitCores: offer.limits.cores,
         sampler,
         intervalMs: GROUP_INTERVAL_MS,
         openProcessMeter: () =>
@@ -77,8 +78,9 @@ function processMeters(procDirectory: string, hasDaemon: boolean): UsageMeters &
   return {
     mode,
     description: describeMode(mode),
-    async start(): Promise<UsageMeter> {
-      return new ProcessMeter({ procDirectory, sampler, intervalMs: PROCESS_INTERVAL_MS });
+    async start(_name, limits): Promise<UsageMeter> {
+      const intervalMs = PROCESS_INTERVAL_MS;
+      return new ProcessMeter({ procDirectory, sampler, intervalMs, isWaiting: limits === null });
     },
     [Symbol.asyncDispose]: async () => {},
   };
