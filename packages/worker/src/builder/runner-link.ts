@@ -38,6 +38,8 @@ const fromRunnerSchema = z.discriminatedUnion("type", [
   }),
 ]) satisfies z.ZodType<FromRunner>;
 
+const endedSchema = z.object({ type: z.literal("ended"), name });
+
 type Hello = Extract<FromRunner, { type: "hello" }>;
 
 /** Follows one build at a runner. */
@@ -115,12 +117,25 @@ export class RunnerLink {
 
   async #listen(lines: AsyncGenerator<string>): Promise<number> {
     try {
-      for await (const line of lines) this.#receive(fromRunnerSchema.parse(JSON.parse(line)));
+      for await (const line of lines) {
+        const message = fromRunnerSchema.safeParse(JSON.parse(line));
+        if (message.success) this.#receive(message.data);
+        else this.#lose(line);
+      }
     } catch {
       // What cannot be understood is as good as gone.
     }
     this.#socket.destroy();
     return this.#loseAll();
+  }
+
+  /** An end that cannot be read costs its build, and nothing else costs anything. */
+  #lose(line: string): void {
+    const ended = endedSchema.safeParse(JSON.parse(line)).data;
+    if (ended === undefined) return;
+    const follower = this.#followers.get(ended.name);
+    this.#followers.delete(ended.name);
+    follower?.onLost();
   }
 
   #receive(message: FromRunner): void {

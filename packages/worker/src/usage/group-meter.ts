@@ -187,7 +187,11 @@ export class GroupMeter implements UsageMeter {
     const cpu = this.#files.cpu();
     if (cpu === null) return null;
     const { userMs, systemMs } = this.#before;
-    return { userMs: cpu.userMs - userMs, systemMs: cpu.systemMs - systemMs };
+    // The kernel splits the time between the two anew at each read.
+    return {
+      userMs: Math.max(0, cpu.userMs - userMs),
+      systemMs: Math.max(0, cpu.systemMs - systemMs),
+    };
   }
 
   #begin(): void {
