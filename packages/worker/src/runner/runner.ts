@@ -74,7 +74,8 @@ export class Runner implements AsyncDisposable {
     this.#endAll();
     await Promise.all(this.#work);
     for (const timer of [this.#alone, this.#logNews]) if (timer !== null) clearTimeout(timer);
-    this.#daemon?.end();
+    // It closes with the process: then the daemon knows that nothing is left.
+    this.#daemon?.unref();
   }
 
   #endAll(): void {
