@@ -170,5 +170,6 @@ describe.runIf(isRoot)("the whole record", () => {
       expect(usage?.phases?.runMs).toBeGreaterThan(0);
     }
     expect(found.fetch?.outputNarBytes).toBeGreaterThan(0);
+    expect(found.evaluation?.memoryLimitBytes).toBeGreaterThan(0);
   });
 });

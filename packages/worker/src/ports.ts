@@ -191,6 +191,8 @@ export type EvaluationSubject =
   | { type: "flake"; reference: string };
 
 export interface Evaluator {
+  /** What all processes of one evaluation may need together, with the builds that it imports from: the limit of its meter. */
+  readonly memoryLimitBytes: number;
   /**
    * Evaluates what the pattern selects in the subject, and instantiates the derivations. Events come while evaluation runs.
    * Attributes that fail are jobs with an error; what fails as a whole (no such file, a syntax error at the top, the deadline) is an EvaluationError.

@@ -57,7 +57,10 @@ async function buildWith(
   const directory = process.cwd();
   const target = parseTarget(operands[0] ?? ".", { directory, arguments: request.arguments });
   const selections = selectionsOf(target, request, tools.machine.systems[0] ?? "");
-  const meter = await tools.meters.start(`eval-${uuidV4()}`, { memoryBytes: null, cores: null });
+  const meter = await tools.meters.start(`eval-${uuidV4()}`, {
+    memoryBytes: tools.evaluator.memoryLimitBytes,
+    cores: null,
+  });
   return runBuild({
     ...tools,
     target,

@@ -37,7 +37,10 @@ async function printJobs(
   const lineOf = options["json"] === true ? jsonLine : plainLine;
   return withAloneTools(config, environment, async ({ evaluator, meters, machine }) => {
     const selections = selectionsOf(target, request, machine.systems[0] ?? "");
-    const meter = await meters.start(`eval-${uuidV4()}`, { memoryBytes: null, cores: null });
+    const meter = await meters.start(`eval-${uuidV4()}`, {
+      memoryBytes: evaluator.memoryLimitBytes,
+      cores: null,
+    });
     let exitCode = 0;
     try {
       const events = evaluateSelections({

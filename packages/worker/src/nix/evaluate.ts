@@ -48,5 +48,9 @@ export function openEvaluator(options: EvaluatorOptions): Evaluator {
     now: () => Date.now(),
   });
   const evaluations = { ...options, attributeTimeoutMs, results };
-  return { evaluate: (request) => new Evaluation(evaluations, request).run() };
+  return {
+    // One share beside those of the processes is for builds that evaluation imports from.
+    memoryLimitBytes: (options.processes + 1) * options.memoryCeilingBytes,
+    evaluate: (request) => new Evaluation(evaluations, request).run(),
+  };
 }

@@ -60,6 +60,7 @@ export class WorkerMetrics {
   watchEvaluations(evaluator: Evaluator): Evaluator {
     const attributes = this.#attributes;
     return {
+      memoryLimitBytes: evaluator.memoryLimitBytes,
       async *evaluate(request) {
         for await (const event of evaluator.evaluate(request)) {
           if (event.type === "job") attributes.add(1, { outcome: event.job.outcome });

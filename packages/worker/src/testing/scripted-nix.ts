@@ -248,5 +248,5 @@ export const scriptedMeters: UsageMeters = {
 export function scriptedEvaluator(
   evaluate: (request: Parameters<Evaluator["evaluate"]>[0]) => AsyncIterable<EvaluationEvent>,
 ): Evaluator {
-  return { evaluate };
+  return { memoryLimitBytes: 1024 ** 3, evaluate };
 }

@@ -76,15 +76,20 @@ export class GroupFiles implements Disposable {
     return this.#memory?.() ?? null;
   }
 
+  oomKills(): number | null {
+    const { v2, v1 } = this.#directories;
+    const events = readControl(v2, "memory.events") ?? readControl(v1.memory, "memory.oom_control");
+    return oomKills(events ?? "");
+  }
+
   final(): FinalFigures {
     const { v2, v1 } = this.#directories;
     const peak =
       readControl(v2, "memory.peak") ?? readControl(v1.memory, "memory.max_usage_in_bytes");
-    const events = readControl(v2, "memory.events") ?? readControl(v1.memory, "memory.oom_control");
     const processes = readControl(v2, "pids.peak") ?? readControl(v1.pids, "pids.peak");
     return {
       memoryRawPeakBytes: parseSingle(peak ?? ""),
-      oomKills: oomKills(events ?? ""),
+      oomKills: this.oomKills(),
       cpuThrottledMs:
         throttledMs(readControl(v2, "cpu.stat") ?? "") ??
         throttledMs(readControl(v1.cpu, "cpu.stat") ?? ""),

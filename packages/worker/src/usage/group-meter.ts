@@ -126,7 +126,8 @@ export class GroupMeter implements UsageMeter {
     if (this.#last !== null) return this.#last;
     if (this.#foreign !== null) return this.#foreign.current();
     this.#sample();
-    return this.#record(NO_FINAL_FIGURES, performance.now() - this.#startedAt);
+    const figures = { ...NO_FINAL_FIGURES, oomKills: this.#files.oomKills() };
+    return this.#record(figures, performance.now() - this.#startedAt);
   }
 
   async kill(): Promise<void> {

@@ -21,7 +21,10 @@ export async function runEval(spec: EvalSpec, job: Job, tools: EvalTools): Promi
     await importSource(spec, job, tools);
     job.account.enter("run");
     job.setPhase("evaluating");
-    meter = await tools.meters.start(`eval-${job.assignment}`, { memoryBytes: null, cores: null });
+    meter = await tools.meters.start(`eval-${job.assignment}`, {
+      memoryBytes: tools.evaluator.memoryLimitBytes,
+      cores: null,
+    });
     await evaluate(spec, { job, tools, meter });
   } catch (error) {
     failure = failureOf(job.signal.aborted ? job.signal.reason : error);

@@ -141,6 +141,31 @@ describe("import from derivation", () => {
     expect(usage.cpuUserMs).toBeGreaterThan(100);
   });
 
+  test.runIf(process.getuid?.() === 0)(
+    "a build that needs more memory than the evaluation may have fails alone, and says so",
+    async () => {
+      const { jobs, usage } = await fixture.evaluate(
+        {
+          "default.nix": expression(`{
+            a = mk "a" "echo > $out" { };
+            eats = import (mk "eats" "dd if=/dev/zero of=/dev/null bs=600M count=1 || exit 1; echo '{ }' > $out" { });
+            z = mk "z" "echo > $out" { };
+          }`),
+        },
+        "*",
+        { processes: 1, memoryCeilingBytes: 150 * MEBIBYTE },
+      );
+      expect(jobs).toEqual({
+        a: "a.drv",
+        eats: expect.stringMatching(
+          /a process was killed for want of memory: an evaluation may have 300 MiB, with the builds that it imports from$/,
+        ),
+        z: "z.drv",
+      });
+      expect(usage).toMatchObject({ memoryLimitBytes: 300 * MEBIBYTE, oomKills: 1 });
+    },
+  );
+
   test("a build that fails is told with the end of its log", async () => {
     const { jobs } = await fixture.evaluate({
       "default.nix": expression(

@@ -55,6 +55,16 @@ interface Part {
   isComplete: boolean;
 }
 
+/** How a process ended that had not walked its part to the end. */
+interface ProcessEnd {
+  /** Nix's, or how the process went. */
+  error: string;
+  /** By nobody of ours. */
+  isKilled: boolean;
+  /** The kernel killed a process of the evaluation meanwhile: this one, another one, or one of a build. */
+  isOutOfMemory: boolean;
+}
+
 /**
  * Walks what a pattern selects with several processes. One begins; whoever is idle takes the later half of what the slowest
  * has left, which is ended when it comes there. A process that was killed by an attribute is followed by another that goes on
@@ -141,6 +151,7 @@ export class SharedWalk {
     const nonce = randomBytes(16).toString("hex");
     const lines = new EvaluatorLines(nonce);
     const { start, isStartDone } = part.stretch;
+    const killsBefore = this.#oomKills();
     const plan = { nonce, label: this.#source.label, ...this.#plan, start, isStartDone };
     const process = await EvaluatorProcess.start(this.#scope, {
       command: "nix-instantiate",
@@ -165,6 +176,7 @@ export class SharedWalk {
       await this.#goOn(part, process, {
         error: error === "" ? `the evaluator ended with ${describeExit(exit)}` : error,
         isKilled: error === "" && exit.signal === "SIGKILL",
+        isOutOfMemory: this.#oomKills() > killsBefore,
       });
     } finally {
       await process.stop();
@@ -206,11 +218,7 @@ export class SharedWalk {
   }
 
   /** Decides where the next process goes on, and what became of the attribute that this one ended at. */
-  async #goOn(
-    part: Part,
-    process: EvaluatorProcess,
-    end: { error: string; isKilled: boolean },
-  ): Promise<void> {
+  async #goOn(part: Part, process: EvaluatorProcess, end: ProcessEnd): Promise<void> {
     part.isComplete = false;
     const { until } = part.stretch;
     const path = part.position.current;
@@ -223,19 +231,37 @@ export class SharedWalk {
     await this.#queue.push({ type: "failed", path, error });
   }
 
-  #reasonOf(process: EvaluatorProcess, end: { error: string; isKilled: boolean }): string {
+  #reasonOf(process: EvaluatorProcess, end: ProcessEnd): string {
     const { memoryCeilingBytes, attributeTimeoutMs } = this.#scope;
     if (process.endedBy === "memory") {
-      const mebibytes = Math.round(memoryCeilingBytes / MEBIBYTE);
-      return `its evaluation needs more than ${mebibytes} MiB of memory`;
+      return `its evaluation needs more than ${mebibytes(memoryCeilingBytes)} MiB of memory`;
     }
     if (process.endedBy === "silence") {
       return `its evaluation took longer than ${attributeTimeoutMs / 1000} s`;
     }
-    return end.isKilled
-      ? "its evaluation was killed by SIGKILL, probably for want of memory"
-      : end.error;
+    const killed = "its evaluation was killed by SIGKILL";
+    const error = end.isKilled ? killed : end.error;
+    if (end.isOutOfMemory) return `${error}\n${this.#memoryReason()}`;
+    return end.isKilled ? `${killed}, probably for want of memory` : error;
   }
+
+  /** The kernel does not say which of the evaluation's processes it was. */
+  #memoryReason(): string {
+    const { memoryLimitBytes } = this.#scope.meter.current();
+    const limit =
+      memoryLimitBytes === null
+        ? "this machine had none left"
+        : `an evaluation may have ${mebibytes(memoryLimitBytes)} MiB, with the builds that it imports from`;
+    return `a process was killed for want of memory: ${limit}`;
+  }
+
+  #oomKills(): number {
+    return this.#scope.meter.current().oomKills ?? 0;
+  }
+}
+
+function mebibytes(sizeBytes: number): number {
+  return Math.round(sizeBytes / MEBIBYTE);
 }
 
 function newPart(stretch: Stretch): Part {

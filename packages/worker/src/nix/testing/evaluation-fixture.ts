@@ -70,7 +70,9 @@ export class EvaluationFixture implements AsyncDisposable {
       memoryCeilingBytes: 4 * GIBIBYTE,
       ...options,
     });
-    const meter = await this.#meters.start("evaluation", { memoryBytes: null, cores: null });
+    const { memoryLimitBytes } = evaluator;
+    const limits = { memoryBytes: memoryLimitBytes, cores: null };
+    const meter = await this.#meters.start("evaluation", limits);
     const found: Omit<Evaluated, "usage"> = { jobs: {}, list: [], messages: [] };
     const { workingDirectory } = options;
     try {
