@@ -155,10 +155,9 @@ describe("importing", () => {
   });
 });
 
-test("a child that is killed costs the call it works on, and no other", async () => {
+test("a child that is killed costs the import that it works on, and nothing else", async () => {
   await store.pathFacts(lower.path);
   for (const pid of await childrenOf(to)) process.kill(pid, "SIGKILL");
-  await expect.poll(async () => (await childrenOf(to)).length).toBe(0);
   expect(await store.pathFacts(lower.path)).toBeNull();
   async function* endless(): AsyncGenerator<Uint8Array> {
     yield* bytes("\r\0\0\0\0\0\0\0nix-archive-1\0\0\0");
