@@ -15,6 +15,7 @@ export class BuildListener implements FrameListener {
   #startedAt: number | null = null;
   #stoppedAt: number | null = null;
   #held = "";
+  #builtAs: string | null = null;
   /** Another derivation that Nix started to build, as it is an input that is not there. */
   foreignBuild: string | null = null;
 
@@ -31,8 +32,9 @@ export class BuildListener implements FrameListener {
   onStart(activity: Activity): void {
     if (activity.type !== BUILD_ACTIVITY) return;
     const [drvPath] = activity.fields;
-    if (typeof drvPath === "string" && !isSameDerivation(drvPath, this.#drvPath)) {
-      this.foreignBuild ??= drvPath;
+    const foreign = typeof drvPath === "string" ? this.#foreignTo(drvPath) : null;
+    if (foreign !== null) {
+      this.foreignBuild ??= foreign;
       this.#onForeignBuild();
       return;
     }
@@ -69,6 +71,14 @@ export class BuildListener implements FrameListener {
   times(askedAt: number): { startedAt: number; stoppedAt: number } {
     if (this.#startedAt === null) return { startedAt: askedAt, stoppedAt: askedAt };
     return { startedAt: this.#startedAt, stoppedAt: this.#stoppedAt ?? Date.now() };
+  }
+
+  /** The derivation that is not ours, when this one is built. Ours is built in one form only: a second one tells that the first was an input. */
+  #foreignTo(drvPath: string): string | null {
+    if (!isSameDerivation(drvPath, this.#drvPath)) return drvPath;
+    const first = (this.#builtAs ??= drvPath);
+    if (first === drvPath) return null;
+    return drvPath === this.#drvPath ? first : drvPath;
   }
 
   #log(line: string): void {

@@ -101,6 +101,29 @@ test("an input that is missing is not built along", async () => {
   expect(log).not.toContain("built below");
 });
 
+test("an input of the same name is no other form of the derivation", async () => {
+  const { outcome } = await build(
+    `mk "same" "echo $below > $out" { below = mk "same" "echo > $out" { }; }`,
+  );
+  expect(outcome).toMatchObject({ outcome: "client_error", isGuess: false });
+});
+
+test("an input that was built before Nix could be asked to stop is not passed over", async () => {
+  // Keeps this process from reading until Nix is done with both.
+  const busy = setInterval(() => {
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 150);
+  }, 1);
+  try {
+    const { outcome } = await build(
+      `mk "over" "echo $under > $out" { under = mk "under" "echo > $out" { }; }`,
+    );
+    expect(outcome).toMatchObject({ outcome: "client_error", isGuess: false });
+    expect(outcome.message).toMatch(/the input .*-under\.drv is not in this store/);
+  } finally {
+    clearInterval(busy);
+  }
+});
+
 describe("limits", () => {
   test("a build that takes too long is ended", async () => {
     const { outcome, end } = await build(`mk "long" "echo started; sleep 60" { }`, {

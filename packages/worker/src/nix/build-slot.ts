@@ -129,7 +129,9 @@ async function runBuild(
   try {
     await connection.call(setOptions(optionsOf(request)));
     const result = await connection.call(buildDerivation(request.drvPath, listener));
-    if (stopper.reason !== null && !isBuilt(result.status)) {
+    // Nix may be done with an input and the build before it hears of it.
+    const isAlone = listener.foreignBuild === null;
+    if (stopper.reason !== null && !(isBuilt(result.status) && isAlone)) {
       return endOfError(null, { stopper, listener, askedAt });
     }
     return endOf(result, listener, askedAt);
