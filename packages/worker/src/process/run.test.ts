@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { ProcessError } from "./process-error.ts";
 import { runProcess } from "./run.ts";
 import { startProcess } from "./start.ts";
@@ -50,6 +50,28 @@ describe("runProcess", () => {
   test("tells the signal that ended a program", async () => {
     const error = await failureOf(runProcess({ ...script("kill -9 $$"), timeoutMs: 10_000 }));
     expect(error).toMatchObject({ exitCode: null, signal: "SIGKILL" });
+  });
+
+  test.each([
+    ["/no-such-directory", /cannot be entered: ENOENT/],
+    ["/etc/passwd", /\/etc\/passwd is no directory/],
+  ])(
+    "a working directory that is none is not taken for a missing program: %s",
+    async (cwd, reason) => {
+      const error = await failureOf(startProcess({ command: "true", args: [], env, cwd }));
+      expect(error.code).toBe("process_not_started");
+      expect(error.message).toMatch(reason);
+      expect(error.message).not.toContain("PATH");
+    },
+  );
+
+  test("our own working directory being gone is told too", async () => {
+    const gone = vi.spyOn(process, "cwd").mockImplementation(() => {
+      throw new Error("ENOENT: no such file or directory, uv_cwd");
+    });
+    const error = await failureOf(startProcess({ command: "true", args: [], env }));
+    gone.mockRestore();
+    expect(error.message).toMatch(/the working directory is not there any more/);
   });
 
   test("a program that is not there is an error that names it", async () => {

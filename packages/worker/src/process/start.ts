@@ -1,3 +1,5 @@
+import { constants } from "node:fs";
+import { access, stat } from "node:fs/promises";
 import type { Readable, Writable } from "node:stream";
 import { execa } from "execa";
 import { ProcessError } from "./process-error.ts";
@@ -42,10 +44,11 @@ export interface RunningProcess {
  * grandchild that holds a pipe open can not keep us waiting. Rejects with a ProcessError when it can not be started.
  */
 export async function startProcess(request: ProcessRequest): Promise<RunningProcess> {
+  const directory = workingDirectory(request);
   const subprocess = execa(request.command, [...request.args], {
     env: { ...request.env },
     extendEnv: false,
-    ...(request.cwd === undefined ? {} : { cwd: request.cwd }),
+    cwd: directory,
     stdin: "pipe",
     stdout: "pipe",
     stderr: "pipe",
@@ -59,7 +62,7 @@ export async function startProcess(request: ProcessRequest): Promise<RunningProc
   const { pid, stdin, stdout, stderr } = subprocess;
   if (pid === undefined) {
     const result = await subprocess;
-    throw notStarted(request, result.cause);
+    throw notStarted(request, result.cause, await reasonNotEntered(directory));
   }
   // A program that ends before it has read everything is told by its exit, not by our write.
   stdin.on("error", () => {});
@@ -104,13 +107,39 @@ export function collectTail(stream: Readable): TailBuffer {
   return tail;
 }
 
-function notStarted(request: ProcessRequest, cause: unknown): ProcessError {
-  const reason = cause instanceof Error ? cause.message : "unknown reason";
-  return new ProcessError(
-    "process_not_started",
-    `${request.command} could not be started: ${reason}. Is it installed and in PATH?`,
-    { command: request.command, cause },
-  );
+/** That of the request, else our own: which may have been removed meanwhile. */
+function workingDirectory(request: ProcessRequest): string {
+  try {
+    return request.cwd ?? process.cwd();
+  } catch (cause) {
+    throw notStarted(request, cause, "the working directory is not there any more");
+  }
+}
+
+/** The system says of a working directory what it says of a program: that something is not there, or may not be used. */
+async function reasonNotEntered(directory: string): Promise<string | null> {
+  try {
+    const isDirectory = (await stat(directory)).isDirectory();
+    if (!isDirectory) return `the working directory ${directory} is no directory`;
+    await access(directory, constants.X_OK);
+    return null;
+  } catch (error) {
+    return `the working directory ${directory} cannot be entered: ${messageOf(error)}`;
+  }
+}
+
+function notStarted(
+  { command }: ProcessRequest,
+  cause: unknown,
+  directoryReason: string | null,
+): ProcessError {
+  const reason = directoryReason ?? `${messageOf(cause)}. Is it installed and in PATH?`;
+  const message = `${command} could not be started: ${reason}`;
+  return new ProcessError("process_not_started", message, { command, cause });
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : "unknown reason";
 }
 
 function signalGroup(pid: number, name: NodeJS.Signals): void {

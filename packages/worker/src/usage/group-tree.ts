@@ -7,6 +7,7 @@ import { readControl, writeControl, writeProcess } from "./control-file.ts";
 import { type GroupDirectories, V1_CONTROLLERS, type V1Controller } from "./group-files.ts";
 import { type Hierarchy, findHierarchies } from "./hierarchies.ts";
 import { parseProcessStat } from "./kernel-files.ts";
+import { mayLive } from "./process-tree.ts";
 
 const V2_CONTROLLERS = ["cpu", "memory", "io", "pids"];
 /** Pid, start and PID namespace of the process that made it, and a random part. */
@@ -171,7 +172,7 @@ async function removeStaleGroups(
       if (match === null) continue;
       const [, pid = "", startTicks = "", namespace] = match;
       if (namespace !== ownNamespace) continue;
-      if (startOf(procDirectory, pid) === Number(startTicks)) continue;
+      if (mayLive(procDirectory, Number(pid), Number(startTicks))) continue;
       processesBelow(group).forEach(killOne);
       await removeGroup(group);
     }
@@ -199,7 +200,8 @@ function placeOf(hierarchy: Hierarchy): Place {
 }
 
 function parentName(procDirectory: string): string {
-  const start = startOf(procDirectory, "self") ?? 0;
+  const stat = readControl(path.join(procDirectory, "self"), "stat") ?? "";
+  const start = parseProcessStat(stat)?.startTicks ?? 0;
   const namespace = pidNamespaceOf(procDirectory);
   return `gradient-worker-${process.pid}-${start}-${namespace}-${randomBytes(4).toString("hex")}`;
 }
@@ -211,11 +213,6 @@ function pidNamespaceOf(procDirectory: string): string {
   } catch {
     return "0";
   }
-}
-
-function startOf(procDirectory: string, pid: string): number | null {
-  const stat = readControl(path.join(procDirectory, pid), "stat");
-  return stat === null ? null : (parseProcessStat(stat)?.startTicks ?? null);
 }
 
 async function makeParent(place: Place, name: string): Promise<string | null> {

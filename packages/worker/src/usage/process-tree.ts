@@ -28,6 +28,25 @@ export function readTimes(procDirectory: string, pid: number): ProcessTimes | nu
   return text === null ? null : parseProcessStat(text);
 }
 
+/** Whether a process that started then may still be there. Only the kernel's word counts: what cannot be read now is no proof. */
+export function mayLive(procDirectory: string, pid: number, startTicks: number): boolean {
+  let text: string;
+  try {
+    text = readFileSync(path.join(procDirectory, String(pid), "stat"), "utf8");
+  } catch (error) {
+    return !isGone(error);
+  }
+  const times = parseProcessStat(text);
+  return times === null || times.startTicks === startTicks;
+}
+
+/** ESRCH: it ended between the opening of its file and the reading. */
+function isGone(error: unknown): boolean {
+  return (
+    error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ESRCH")
+  );
+}
+
 /** Proportional share of memory: pages used by several processes are divided among them. Resident size where that is hidden. */
 export function readMemoryBytes(procDirectory: string, pid: number): number {
   const directory = path.join(procDirectory, String(pid));

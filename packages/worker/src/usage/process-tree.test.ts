@@ -1,0 +1,23 @@
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { mayLive, readTimes } from "./process-tree.ts";
+
+const startTicks = readTimes("/proc", process.pid)?.startTicks ?? 0;
+
+test("a process is known by its start", () => {
+  expect(startTicks).toBeGreaterThan(0);
+  expect(mayLive("/proc", process.pid, startTicks)).toBe(true);
+  expect(mayLive("/proc", process.pid, startTicks - 1)).toBe(false);
+  expect(mayLive("/proc", 2 ** 22 + 1, startTicks)).toBe(false);
+});
+
+test("a process whose file cannot be read is not taken for dead", async () => {
+  const procDirectory = await mkdtemp(path.join(tmpdir(), "gradient-proc-"));
+  onTestFinished(() => rm(procDirectory, { recursive: true }));
+  // A file that is there and gives an error, as every file does to a process that has too many open.
+  await mkdir(path.join(procDirectory, "77", "stat"), { recursive: true });
+  expect(mayLive(procDirectory, 77, 1)).toBe(true);
+  expect(mayLive(procDirectory, 78, 1)).toBe(false);
+});
