@@ -28,6 +28,23 @@ describe("a build graph", () => {
     expect(graph.counts).toEqual({ total: 4, building: 0, built: 4, failed: 0 });
   });
 
+  test("gives what the longest chain waits for first, and else what came first", () => {
+    const graph = graphOf({ a: [], b: [], top: ["mid"], mid: ["low"], low: [], side: ["b"] });
+    expect(takeAll(graph)).toEqual(["low", "b", "a"]);
+    graph.built("b");
+    graph.built("low");
+    expect(takeAll(graph)).toEqual(["mid", "side"]);
+  });
+
+  test("what is added later may make a chain longer", () => {
+    const graph = graphOf({ a: [], above: ["a"], b: [] });
+    graph.add([
+      { drvPath: "top", inputDrvs: ["mid"] },
+      { drvPath: "mid", inputDrvs: ["b"] },
+    ]);
+    expect(takeAll(graph)).toEqual(["b", "a"]);
+  });
+
   test("takes inputs that are not in it for valid", () => {
     expect(takeAll(graphOf({ top: ["elsewhere"] }))).toEqual(["top"]);
   });

@@ -17,6 +17,10 @@ interface Node {
   /** Inputs in the graph that are not built. */
   waitsFor: number;
   readonly dependents: Node[];
+  /** How many came before it. */
+  readonly order: number;
+  /** Longest chain of dependents above it; null until it is measured. */
+  height: number | null;
 }
 
 export interface GraphCounts {
@@ -29,11 +33,13 @@ export interface GraphCounts {
 
 /**
  * The derivations that have to be built, and which of them wait for which. It grows while evaluation goes on. An input that is not in it is valid
- * already.
+ * already. Of those that are ready the one with the longest chain of dependents is built first: the whole takes at least as long as that chain.
  */
 export class BuildGraph {
   readonly #nodes = new Map<string, Node>();
+  /** The next one to build is the last. */
   readonly #ready: Node[] = [];
+  #areHeightsStale = false;
   #building = 0;
   #built = 0;
   #failed = 0;
@@ -64,17 +70,28 @@ export class BuildGraph {
   add(derivations: readonly { drvPath: string; inputDrvs: Iterable<string> }[]): void {
     const added = derivations.filter(({ drvPath }) => !this.#nodes.has(drvPath));
     for (const { drvPath } of added) {
-      this.#nodes.set(drvPath, { drvPath, state: "waiting", waitsFor: 0, dependents: [] });
+      const order = this.#nodes.size;
+      const node: Node = {
+        drvPath,
+        state: "waiting",
+        waitsFor: 0,
+        dependents: [],
+        order,
+        height: null,
+      };
+      this.#nodes.set(drvPath, node);
     }
     const nodes = added.map(({ drvPath, inputDrvs }) => this.#link(drvPath, inputDrvs));
     for (const node of nodes) {
       if (node.state === "waiting" && node.waitsFor === 0) this.#makeReady(node);
     }
+    if (added.length > 0) this.#areHeightsStale = true;
   }
 
   /** The next one to build, which counts as building from now on; null when none is ready. */
   take(): string | null {
-    const node = this.#ready.shift();
+    if (this.#areHeightsStale) this.#measureHeights();
+    const node = this.#ready.pop();
     if (node === undefined) return null;
     node.state = "building";
     this.#building += 1;
@@ -123,7 +140,32 @@ export class BuildGraph {
 
   #makeReady(node: Node): void {
     node.state = "ready";
-    this.#ready.push(node);
+    let low = 0;
+    for (let high = this.#ready.length; low < high;) {
+      const middle = (low + high) >> 1;
+      const other = this.#ready[middle];
+      if (other !== undefined && isBefore(node, other)) low = middle + 1;
+      else high = middle;
+    }
+    this.#ready.splice(low, 0, node);
+  }
+
+  /** Not by recursion, as below. What was added may be a dependent of what was there. */
+  #measureHeights(): void {
+    this.#areHeightsStale = false;
+    for (const node of this.#nodes.values()) node.height = null;
+    for (const node of this.#nodes.values()) {
+      const open = [node];
+      for (let next = open.at(-1); next !== undefined; next = open.at(-1)) {
+        const unknown = next.dependents.filter(({ height }) => height === null);
+        for (const each of unknown) open.push(each);
+        if (unknown.length > 0) continue;
+        next.height = 0;
+        for (const each of next.dependents) next.height = Math.max(next.height, heightAbove(each));
+        open.pop();
+      }
+    }
+    this.#ready.sort((a, b) => (isBefore(a, b) ? 1 : -1));
   }
 
   #endOf(drvPath: string, state: NodeState): Node {
@@ -156,4 +198,13 @@ export class BuildGraph {
     if (node === undefined) throw new Error(`${drvPath} is not in the graph`);
     return node;
   }
+}
+
+function heightAbove({ height }: Node): number {
+  return (height ?? 0) + 1;
+}
+
+function isBefore(a: Node, b: Node): boolean {
+  const longer = (a.height ?? 0) - (b.height ?? 0);
+  return longer === 0 ? a.order < b.order : longer > 0;
 }
