@@ -150,9 +150,6 @@ export class RunnerBuilder implements LastingBuilder {
   async #outcome(link: RunnerLink, request: BuildRequest, keep: BuildKeep): Promise<KeptEnd> {
     const { name, onStart } = request;
     const live = new FollowedUsage(() => link.send({ type: "usage", name }));
-    const found = link.hello.builds.find((build) => build.name === name);
-    if (found !== undefined) keep.onLogGrew(found.logBytes);
-    if (found?.isStarted === true) onStart(live);
     const told = await new Promise<KeptEnd | null>((resolve) => {
       link.follow(name, {
         onStarted: () => onStart(live),

@@ -59,10 +59,17 @@ export class RunnerLink {
   readonly closed: Promise<number>;
   readonly #socket: Socket;
   readonly #followers = new Map<string, BuildFollower>();
+  /** Of builds that nobody has followed yet: they go on between the greeting and whoever takes them up. */
+  readonly #early = new Map<string, EarlyNews>();
 
   private constructor(socket: Socket, hello: Hello, lines: AsyncGenerator<string>) {
     this.#socket = socket;
     this.hello = hello;
+    for (const build of hello.builds) {
+      const news = new EarlyNews(build);
+      this.#early.set(build.name, news);
+      this.#followers.set(build.name, news);
+    }
     this.closed = this.#listen(lines);
   }
 
@@ -96,7 +103,11 @@ export class RunnerLink {
     if (this.isOpen) this.#socket.write(`${JSON.stringify(message)}\n`);
   }
 
+  /** Tells first what was heard of it already. */
   follow(build: string, follower: BuildFollower): void {
+    const news = this.#early.get(build);
+    this.#early.delete(build);
+    if (news?.tell(follower) === true) return;
     this.#followers.set(build, follower);
     if (!this.isOpen) this.#loseAll();
   }
@@ -164,5 +175,43 @@ export class RunnerLink {
     this.#followers.clear();
     for (const follower of followers) follower.onLost();
     return followers.length;
+  }
+}
+
+/** Follows a build until somebody else does, who is told the last of it. */
+class EarlyNews implements BuildFollower {
+  #isStarted: boolean;
+  #logBytes: number;
+  #end: ((follower: BuildFollower) => void) | null = null;
+
+  constructor({ isStarted, logBytes }: Hello["builds"][number]) {
+    this.#isStarted = isStarted;
+    this.#logBytes = logBytes;
+  }
+
+  /** True when nothing follows. */
+  tell(follower: BuildFollower): boolean {
+    if (this.#isStarted) follower.onStarted();
+    follower.onLog(this.#logBytes);
+    this.#end?.(follower);
+    return this.#end !== null;
+  }
+
+  onStarted(): void {
+    this.#isStarted = true;
+  }
+
+  onLog(logBytes: number): void {
+    this.#logBytes = logBytes;
+  }
+
+  onUsage(): void {}
+
+  onEnded(outcome: KeptEnd, logFailure: string | null): void {
+    this.#end = (follower) => follower.onEnded(outcome, logFailure);
+  }
+
+  onLost(): void {
+    this.#end = (follower) => follower.onLost();
   }
 }
