@@ -1,9 +1,11 @@
 import { STORE_DIR } from "@gradient/protocol";
-import { closeSync, constants, openSync, readFileSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readFileSync, readSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
 import { TreeSize } from "./tree-size.ts";
 
+/** Attributes are larger only when somebody wants them to be. */
+const MAX_ATTRIBUTES_BYTES = 4 * 1024 * 1024;
 const STORE_PATH = /^\/nix\/store\/([0-9a-z]{32}-[\w+.?=-]{1,211})$/;
 
 /** The directories that one running build writes to, kept open so that they outlive its processes. */
@@ -110,9 +112,23 @@ function outputsOf(environment: ReadonlyMap<string, string>, directory: number):
 
 function structuredOutputs(directory: number): string[] {
   try {
-    const text = readFileSync(path.join(pathOf(directory), ".attrs.json"), "utf8");
+    const text = readStrangersFile(path.join(pathOf(directory), ".attrs.json"));
     return Object.values(structuredSchema.parse(JSON.parse(text)).outputs);
   } catch {
     return [];
+  }
+}
+
+/** A builder may have put anything in its place: a pipe would hold up everything, a device would fill the memory. */
+function readStrangersFile(file: string): string {
+  const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
+  const descriptor = openSync(file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  try {
+    const stats = fstatSync(descriptor);
+    if (!stats.isFile() || stats.size > MAX_ATTRIBUTES_BYTES) return "";
+    const bytes = Buffer.alloc(stats.size);
+    return bytes.toString("utf8", 0, readSync(descriptor, bytes));
+  } finally {
+    closeSync(descriptor);
   }
 }
