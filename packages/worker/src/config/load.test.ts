@@ -41,6 +41,13 @@ describe("settings", () => {
     expect(Object.isFrozen(config)).toBe(true);
   });
 
+  test("a time that is longer than a timer can wait is refused, as it would be over at once", () => {
+    const load = () => fromEnv({ GRADIENT_WORKER_SHUTDOWN_GRACE: "2592000" });
+    expect(problemOf(load)).toContain("GRADIENT_WORKER_SHUTDOWN_GRACE is not usable");
+    const longest = fromEnv({ GRADIENT_WORKER_SHUTDOWN_GRACE: "2073600" }).shutdownGraceSeconds;
+    expect(longest * 1000).toBeLessThan(2 ** 31);
+  });
+
   test("a flag wins over the environment, which wins over the file", async () => {
     const file = join(await temporaryDirectory(), "worker.json");
     await writeFile(

@@ -23,7 +23,9 @@ const list = z.union([
 /** Below this, Nix itself would not get to the first attribute. */
 const MIN_EVAL_RSS_BYTES = 64 * 1024 * 1024;
 const count = z.coerce.number<unknown>().int().min(1).max(10_000);
-const seconds = z.coerce.number<unknown>().int().min(0).max(31_536_000);
+/** 24 days: a timer of Node that is set for longer fires at once. */
+const MAX_SECONDS = 24 * 86_400;
+const seconds = z.coerce.number<unknown>().int().min(0).max(MAX_SECONDS);
 const file = z
   .string()
   .min(1)

@@ -150,6 +150,12 @@ describe("limits", () => {
     expect(outcome.outcome).toBe("built");
   });
 
+  test("a limit of months is no deadline that is over at once", async () => {
+    const limits = { timeoutSeconds: 90 * 86_400 };
+    const { outcome } = await build(`mk "patient" "sleep 0.1; echo > $out" { }`, { limits });
+    expect(outcome).toMatchObject({ outcome: "built" });
+  });
+
   test("a build gets no more cores than its limit", async () => {
     const loop = "i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done";
     const { usage } = await build(`mk "cores" "(${loop}) & (${loop}) & wait; echo > $out" { }`, {

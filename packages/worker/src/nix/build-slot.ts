@@ -19,6 +19,8 @@ const MAX_BUILDS = 200;
 const CANCEL_GRACE_MS = 1000;
 /** Nix watches the limits itself; we only when it does not. */
 const DEADLINE_GRACE_MS = 30_000;
+/** A timer that is set for longer fires at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** `BuildResult::Status` DependencyFailed: an input was not there. */
 const DEPENDENCY_FAILED = 10;
@@ -218,7 +220,8 @@ function isBuilt(status: number): boolean {
 function deadlineOf(limits: BuildLimits): number | null {
   const { timeoutSeconds } = limits;
   if (timeoutSeconds === null || timeoutSeconds === 0) return null;
-  return timeoutSeconds * 1000 + DEADLINE_GRACE_MS;
+  const deadlineMs = timeoutSeconds * 1000 + DEADLINE_GRACE_MS;
+  return deadlineMs > MAX_TIMER_MS ? null : deadlineMs;
 }
 
 function optionsOf({ limits, meter }: BuildRequest): DaemonOptions {
