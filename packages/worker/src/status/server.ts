@@ -5,6 +5,7 @@ import { type IncomingMessage, type Server, type ServerResponse, createServer } 
 import { join } from "node:path";
 import { reasonOf } from "../error-facts.ts";
 import { UserError } from "../errors.ts";
+import { MAX_SOCKET_PATH } from "../identity/state-lock.ts";
 import type { Logger } from "../logger.ts";
 import { METRICS_CONTENT_TYPE } from "./metrics.ts";
 import type { WorkerStatus } from "./status.ts";
@@ -12,8 +13,8 @@ import type { WorkerStatus } from "./status.ts";
 /** Name of the socket in the state directory. */
 export const STATUS_SOCKET = "status.sock";
 const JSON_TYPE = "application/json";
-/** Longest path of a Unix socket on Linux, without its final zero (unix(7)). */
-const MAX_SOCKET_PATH = 107;
+/** Answers that are under way get this long when the worker ends. */
+const CLOSE_MS = 1000;
 
 /** What the worker tells of itself. */
 export interface StatusSource {
@@ -165,10 +166,12 @@ function send(response: ServerResponse, code: number, type: string, body: string
   response.end(body);
 }
 
-/** Answers that are under way are sent; a connection that is only kept open is not waited for. */
+/** Answers that are under way are sent. Whoever keeps a connection open, and asks nothing or does not read, holds up nothing. */
 async function closed(server: Server): Promise<void> {
   const end = once(server, "close");
   server.close();
   server.closeIdleConnections();
+  const timer = setTimeout(() => server.closeAllConnections(), CLOSE_MS);
   await end;
+  clearTimeout(timer);
 }

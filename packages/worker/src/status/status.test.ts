@@ -1,4 +1,6 @@
+import { once } from "node:events";
 import { readdir, stat, writeFile } from "node:fs/promises";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { captureLog } from "../testing/log-capture.ts";
@@ -133,6 +135,21 @@ describe("the status socket", () => {
     ]) {
       expect((await fetch(`${base}${path}`, { method: method ?? "" })).status).toBe(404);
     }
+  });
+
+  test("who connects and never asks, or never reads, does not hold up the end of the worker", async () => {
+    const { server } = await open({ metrics: true });
+    const silent = connect(server.metricsPort ?? 0, "127.0.0.1");
+    const slow = connect(server.metricsPort ?? 0, "127.0.0.1");
+    onTestFinished(() => {
+      silent.destroy();
+      slow.destroy();
+    });
+    await Promise.all([once(silent, "connect"), once(slow, "connect")]);
+    slow.write("GET /metrics HTTP/1.1\r\n");
+    // An answer says that the connections before it were taken.
+    await fetch(`http://127.0.0.1:${server.metricsPort}/metrics`);
+    await server[Symbol.asyncDispose]();
   });
 
   test("a port that is taken is named", async () => {
