@@ -4,6 +4,7 @@ import { SecretKey, workerIdSchema } from "@gradient/protocol";
 import type { CheckConfig } from "../config/load.ts";
 import { errnoOf, reasonOf } from "../error-facts.ts";
 import { hasUsableEntry, parsePeers, type Peers } from "../identity/peers.ts";
+import { formatCount } from "../text/quantities.ts";
 import { canWrite, exists, nearestDirectory } from "./directories.ts";
 import type { Findings } from "./finding.ts";
 
@@ -139,8 +140,7 @@ function tellPeers(findings: Findings, peers: Peers, source: string): void {
     );
     return;
   }
-  const { size } = peers.tokens;
-  const organizations = `${size} organization${size === 1 ? "" : "s"}`;
+  const organizations = formatCount(peers.tokens.size, "organization");
   const wildcard = peers.wildcard === null ? "" : ", and one for every other";
   findings.ok("peers", `tokens for ${organizations}${wildcard}`);
 }

@@ -1,8 +1,8 @@
 import { statfs } from "node:fs/promises";
 import { machineSize } from "../config/machine.ts";
+import { formatBytes } from "../text/quantities.ts";
 import { canEnterOrRun, nearestDirectory } from "./directories.ts";
 import type { Findings } from "./finding.ts";
-import { formatBytes } from "./quantities.ts";
 
 const OLDEST_NODE = [20, 19] as const;
 const GIBIBYTE = 2 ** 30;

@@ -18,7 +18,6 @@ export interface Palette {
   good(text: string): string;
   bad(text: string): string;
   warn(text: string): string;
-  faint(text: string): string;
   strong(text: string): string;
 }
 
@@ -26,7 +25,6 @@ export const PLAIN: Palette = {
   good: (text) => text,
   bad: (text) => text,
   warn: (text) => text,
-  faint: (text) => text,
   strong: (text) => text,
 };
 
@@ -34,6 +32,5 @@ export const COLOURS: Palette = {
   good: (text) => `\u001b[32m${text}\u001b[39m`,
   bad: (text) => `\u001b[31m${text}\u001b[39m`,
   warn: (text) => `\u001b[33m${text}\u001b[39m`,
-  faint: (text) => `\u001b[2m${text}\u001b[22m`,
   strong: (text) => `\u001b[1m${text}\u001b[22m`,
 };

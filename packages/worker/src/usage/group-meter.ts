@@ -1,7 +1,7 @@
-import { readFileSync } from "node:fs";
 import { performance } from "node:perf_hooks";
 import type { UsageRecord } from "@gradient/protocol";
 import type { MeterLimits, UsageMeter } from "../ports.ts";
+import { readControl } from "./control-file.ts";
 import { type FinalFigures, GroupFiles } from "./group-files.ts";
 import type { Group } from "./group-tree.ts";
 import type { CpuTime, MemoryUse } from "./kernel-files.ts";
@@ -219,9 +219,9 @@ export class GroupMeter implements UsageMeter {
 
   /** Where the memory controller is not ours: the processes that the group holds, looked at one by one. */
   #memoryOfProcesses(): MemoryUse | null {
-    const directory = this.#group.paths[0];
-    if (directory === undefined) return null;
-    const pids = readFileSync(`${directory}/cgroup.procs`, "utf8").split("\n").filter(Boolean);
+    const members = readControl(this.#group.paths[0] ?? null, "cgroup.procs");
+    if (members === null) return null;
+    const pids = members.split("\n").filter(Boolean);
     const bytes = pids.map((pid) => readMemoryBytes(this.#procDirectory, Number(pid)));
     return { neededBytes: bytes.reduce((sum, each) => sum + each, 0), cacheBytes: 0 };
   }
