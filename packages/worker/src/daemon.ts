@@ -115,7 +115,6 @@ export async function serve(parts: DaemonParts): Promise<void> {
     logger,
   });
   journal.onChange(() => session.wake());
-  goOn(parts, assignments);
   try {
     await serveToTheEnd(parts, { assignments, session, board });
   } finally {
@@ -130,6 +129,8 @@ async function serveToTheEnd(
 ): Promise<void> {
   // Open until the very end: who waits for the worker to be drained is told when it is.
   await using _status = await parts.openStatus(own.board);
+  // Only now: what is begun by a daemon that does not start after all would be lost.
+  goOn(parts, own.assignments);
   const disconnect = new AbortController();
   const connected = own.session.run(disconnect.signal);
   try {

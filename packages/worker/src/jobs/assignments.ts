@@ -194,6 +194,8 @@ export class Assignments {
   /** Stops without an end of anything: the next process goes on with it, or tells that it was interrupted. */
   leave(reason: string): void {
     this.#isLeaving = true;
+    for (const assignment of this.#running.keys())
+      this.#options.journal.get(assignment)?.log.leave();
     this.endAll(reason);
   }
 

@@ -145,6 +145,24 @@ describe("a log that is too long", () => {
     expect(third.size).toBe(whole.length);
   });
 
+  test("that another process goes on with is not completed by one that leaves", async () => {
+    const directory = await temporaryDirectory();
+    const path = join(directory, "log");
+    const writer = await write(path, numbered(500));
+    const reader = new LogFile(path, writer.size, limits);
+    reader.leave();
+    reader.close();
+    const lines = numbered(1000);
+    for (const line of lines.slice(500)) {
+      writer.append(line);
+      writer.flush();
+    }
+    writer.close();
+    const { head, leftOut, tail } = split(await readFile(path, "utf8"));
+    expect(Buffer.byteLength(head + tail) + leftOut).toBe(Buffer.byteLength(lines.join("")));
+    expect(await readdir(directory)).toEqual(["log"]);
+  });
+
   test("whatever is written in whatever pieces, nothing is lost without being counted", async () => {
     const directory = await temporaryDirectory();
     let run = 0;

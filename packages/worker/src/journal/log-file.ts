@@ -34,6 +34,7 @@ export class LogFile {
   #onGrow: () => void = () => undefined;
   #failure: unknown = null;
   #tail: LogTail | null = null;
+  #isLeft = false;
 
   constructor(path: string, size: number, limits: LogLimits = LOG_LIMITS) {
     this.#path = path;
@@ -121,11 +122,17 @@ export class LogFile {
     }
   }
 
+  /** Another process goes on writing it, and will complete it. */
+  leave(): void {
+    this.#isLeft = true;
+  }
+
   /** Nothing follows: the file is complete, also one that another process began and left. */
   close(): void {
     this.flush();
     if (this.#descriptor !== null) closeSync(this.#descriptor);
     this.#descriptor = null;
+    if (this.#isLeft) return;
     try {
       this.#complete();
     } catch (error) {

@@ -5,7 +5,7 @@ import { SlotBuilder } from "../builder/slot-builder.ts";
 import { serve } from "../daemon.ts";
 import { openInlinePeers, type PeersSource } from "../identity/peers-source.ts";
 import { Journal } from "../journal/journal.ts";
-import type { Builder, Evaluator, LastingBuilder, NixStore, Signer } from "../ports.ts";
+import type { Evaluator, LastingBuilder, NixStore, Signer } from "../ports.ts";
 import { captureLog, type LogCapture } from "./log-capture.ts";
 import { ORGANIZATION, TOKEN } from "./offers.ts";
 import {
@@ -37,6 +37,7 @@ export class TestWorker<S extends NixStore = ScriptedStore> implements AsyncDisp
   readonly drain = new AbortController();
   readonly stop = new AbortController();
   readonly hurry = new AbortController();
+  readonly leave = new AbortController();
   /** Resolves when the daemon has ended. */
   readonly ended: Promise<void>;
 
@@ -58,14 +59,17 @@ export class TestWorker<S extends NixStore = ScriptedStore> implements AsyncDisp
     store?: S;
     evaluator?: Evaluator;
     signer?: Signer;
+    builder?: LastingBuilder;
     peers?: PeersSource;
+    journal?: Journal;
+    openStatus?: () => Promise<AsyncDisposable>;
     maxConcurrentBuilds?: number;
     shutdownGraceMs?: number;
   }): Promise<TestWorker<S>> {
     const log = captureLog();
     const { directory } = options;
     const store = options.store ?? (new ScriptedStore(join(directory, "store")) as NixStore as S);
-    const journal = await Journal.open(join(directory, "journal"), log.logger);
+    const journal = options.journal ?? (await Journal.open(join(directory, "journal"), log.logger));
     const maxConcurrentBuilds = options.maxConcurrentBuilds ?? 1;
     const builds = new ScriptedBuilds();
     const signer = options.signer ?? scriptedSigner;
@@ -90,20 +94,14 @@ export class TestWorker<S extends NixStore = ScriptedStore> implements AsyncDisp
         signer,
         meters: scriptedMeters,
         evaluator: options.evaluator ?? scriptedEvaluator(async function* () {}),
-        builder: lasting(
-          new SlotBuilder({
-            slots: maxConcurrentBuilds,
-            openSlot: builds.openSlot,
-            meters: scriptedMeters,
-          }),
-        ),
+        builder: options.builder ?? lasting(maxConcurrentBuilds, builds),
         repositoriesDirectory: join(directory, "repositories"),
         fetchRules: { localDirectories: [], credentialsFile: null },
         scratchDirectory: join(directory, "scratch"),
         environment: { PATH: "/usr/local/bin:/usr/bin:/bin" },
         compressionThreads: 1,
         evalTimeoutMs: 60_000,
-        openStatus: async () => ({ [Symbol.asyncDispose]: async () => {} }),
+        openStatus: options.openStatus ?? (async () => ({ [Symbol.asyncDispose]: async () => {} })),
         shutdownGraceMs: options.shutdownGraceMs ?? 60_000,
         timings: QUICK_TIMINGS,
         now: () => Date.now(),
@@ -111,7 +109,7 @@ export class TestWorker<S extends NixStore = ScriptedStore> implements AsyncDisp
         drain: worker.drain.signal,
         stop: worker.stop.signal,
         hurry: worker.hurry.signal,
-        leave: new AbortController().signal,
+        leave: worker.leave.signal,
       });
     return new TestWorker({ log, store, builds, run });
   }
@@ -125,7 +123,8 @@ export class TestWorker<S extends NixStore = ScriptedStore> implements AsyncDisp
 }
 
 /** Builds that end with the test's worker. */
-function lasting(builder: Builder): LastingBuilder {
+function lasting(slots: number, { openSlot }: ScriptedBuilds): LastingBuilder {
+  const builder = new SlotBuilder({ slots, openSlot, meters: scriptedMeters });
   return {
     build: (request) => builder.build(request),
     has: () => Promise.resolve(false),

@@ -1,0 +1,42 @@
+import { readdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { UserError } from "./errors.ts";
+import { Journal } from "./journal/journal.ts";
+import { captureLog } from "./testing/log-capture.ts";
+import { Offers, recordOf, storePath } from "./testing/offers.ts";
+import { ScriptedStore } from "./testing/scripted-nix.ts";
+import { temporaryDirectory } from "./testing/temporary-directory.ts";
+import { TestWorker } from "./testing/test-worker.ts";
+
+/** Nobody listens there. */
+const NOWHERE = new URL("ws://127.0.0.1:9/proto");
+
+test("a daemon that does not start after all has begun nothing that an earlier one left", async () => {
+  const directory = await temporaryDirectory();
+  const journal = await Journal.open(join(directory, "journal"), captureLog().logger);
+  const entry = await journal.create(recordOf(new Offers().build(storePath("left.drv"))));
+  const openStatus = async () => Promise.reject(new UserError("metrics", "the port is taken"));
+  const worker = await TestWorker.start({ server: NOWHERE, directory, journal, openStatus });
+  await expect(worker.ended).rejects.toThrow("the port is taken");
+  expect(entry.progress.resumes).toBe(0);
+  expect(entry.result).toBeNull();
+});
+
+test("the log of a build that goes on is left to the process that writes it", async () => {
+  const directory = await temporaryDirectory();
+  const store = new ScriptedStore(join(directory, "store"));
+  const { drvPath } = await store.addDerivation("loud");
+  const journal = await Journal.open(join(directory, "journal"), captureLog().logger);
+  const entry = await journal.create(recordOf(new Offers().build(drvPath)));
+  const worker = await TestWorker.start({ server: NOWHERE, directory, journal, store });
+  await worker.builds.started();
+  // As of a log that is longer than its head may be: what came last lies beside it.
+  await writeFile(join(entry.directory, "log"), "head\n");
+  await writeFile(join(entry.directory, "log.tail.5.0"), "the last lines\n");
+  entry.log.grewTo(2 ** 26);
+  worker.leave.abort();
+  await worker.ended;
+  expect(await readdir(entry.directory)).toContain("log.tail.5.0");
+  expect(entry.result).toBeNull();
+});
