@@ -317,6 +317,17 @@ test("a reader that goes away ends the command without a stack", async () => {
   expect(stderr).toBe("gradient-worker: nobody reads standard output any more");
 });
 
+test("a build whose progress nobody reads any more is built to its end", async () => {
+  const { command, argv } = commands.worker;
+  const build = `build ${await fresh("unread")} -A hello --no-out-link`;
+  const line = `${command} ${argv.join(" ")} ${build} 2> >(head -n 0); echo "$?"`;
+  const { stdout } = await execa("bash", ["-c", line], {
+    env: { ...ours.env, GRADIENT_WORKER_DATA_DIR: join(directory, "state") },
+    extendEnv: false,
+  });
+  expect(stdout).toMatch(/^\/nix\/store\/\w{32}-hello\n0$/);
+});
+
 interface Document {
   jobs: { output: { path: string } }[];
   substituted: string[];
