@@ -1,11 +1,17 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import type { GitCredentials } from "@gradient/protocol";
+import { organizationIdSchema, type GitCredentials } from "@gradient/protocol";
 import { WorkerError } from "../errors.ts";
 import type { FetchRules } from "../jobs/fetch/access.ts";
 import { Repositories, type CloneLimits } from "../jobs/fetch/repositories.ts";
 import type { Commit } from "../jobs/fetch/tree.ts";
 import { scriptedMeters } from "./scripted-nix.ts";
+
+/** Two of many. */
+export const ORGANIZATION = organizationIdSchema.parse("018f3c1e-0000-7000-8000-000000000001");
+export const OTHER_ORGANIZATION = organizationIdSchema.parse(
+  "018f3c1e-0000-7000-8000-000000000002",
+);
 
 export interface CheckedOut {
   readonly commit: Commit;
@@ -43,6 +49,7 @@ export class TestCheckout {
   async of(
     repository: string,
     change: { reference?: string; commit?: string; credentials?: GitCredentials } = {},
+    organization = ORGANIZATION,
   ): Promise<CheckedOut> {
     this.#count += 1;
     const directory = this.scratch;
@@ -52,7 +59,7 @@ export class TestCheckout {
     const meter = await scriptedMeters.start("fetch", { memoryBytes: null, cores: null });
     const signal = new AbortController().signal;
     const onHostKeys = (lines: string[]) => this.hostKeys.push(...lines);
-    const request = { spec, directory, meter, signal, onHostKeys };
+    const request = { organization, spec, directory, meter, signal, onHostKeys };
     return { commit: await this.#repositories.checkOut(request, tree), tree };
   }
 

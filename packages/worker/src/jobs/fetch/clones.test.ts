@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, readdir } from "node:fs/promises";
+import { mkdir, readdir, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { TestCheckout } from "../../testing/git-checkout.ts";
+import { ORGANIZATION, OTHER_ORGANIZATION, TestCheckout } from "../../testing/git-checkout.ts";
 import { GitServer, TestRepository } from "../../testing/git-server.ts";
 import { temporaryDirectory } from "../../testing/temporary-directory.ts";
 import { Clones, directorySize } from "./clones.ts";
@@ -41,11 +41,28 @@ describe("bare clones", () => {
   test("that are in use stay, however large", async () => {
     const clones = new Clones(join(await temporaryDirectory(), "clones"), 0);
     const { signal } = new AbortController();
-    await clones.use("a", signal, async (a) => {
+    const key = (repository: string) => ({ organization: ORGANIZATION, repository });
+    await clones.use(key("a"), signal, async (a) => {
       await mkdir(join(a, "inner"));
-      await clones.use("b", signal, async () => undefined);
+      await clones.use(key("b"), signal, async () => undefined);
       expect(await readdir(a)).toEqual(["inner"]);
     });
+  });
+
+  test("are each organization's own: what one has fetched is not given to another that may not read it", async () => {
+    const directory = await temporaryDirectory();
+    const served = join(directory, "served");
+    const repository = new TestRepository(join(served, "private"));
+    await repository.init();
+    const commit = await repository.commit({ file: "secret" }, "First");
+    const server = await serve(directory);
+    const address = `${server.url}/private`;
+    const checkout = new TestCheckout(directory);
+    await checkout.of(address, { commit });
+    await rename(repository.directory, join(served, "gone"));
+    const error = await checkout.failure(address, { commit }, OTHER_ORGANIZATION);
+    expect(error.code).toBe("no-such-repository");
+    expect((await checkout.of(address, { commit })).commit.hash).toBe(commit);
   });
 
   test("have no history where the server gives a commit without it", async () => {

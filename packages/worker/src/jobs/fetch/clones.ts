@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { mkdir, readdir, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
+import type { OrganizationId } from "@gradient/protocol";
 import pLimit from "p-limit";
 
 interface InUse {
@@ -8,7 +9,13 @@ interface InUse {
   users: number;
 }
 
-/** Bare clones below one directory, one for each address, kept for the next fetch until there are too many of them. */
+/** What a clone is kept for: who may not read a repository gets nothing of what others have fetched from it. */
+export interface CloneKey {
+  readonly organization: OrganizationId;
+  readonly repository: string;
+}
+
+/** Bare clones below one directory, one for each organization and address, kept for the next fetch until there are too many of them. */
 export class Clones {
   readonly #directory: string;
   readonly #maxBytes: number;
@@ -22,13 +29,16 @@ export class Clones {
     this.#maxBytes = maxBytes;
   }
 
-  /** Calls `work` with the directory of the repository's clone, which may not be there yet. Nobody else uses it meanwhile. */
+  /** Calls `work` with the directory of the clone, which may not be there yet. Nobody else uses it meanwhile. */
   async use<T>(
-    repository: string,
+    { organization, repository }: CloneKey,
     signal: AbortSignal,
     work: (directory: string) => Promise<T>,
   ): Promise<T> {
-    const name = createHash("sha256").update(repository).digest("hex").slice(0, 32);
+    const name = createHash("sha256")
+      .update(JSON.stringify([organization, repository]))
+      .digest("hex")
+      .slice(0, 32);
     const directory = join(this.#directory, name);
     const entry = this.#inUse.get(name) ?? { lock: pLimit(1), users: 0 };
     this.#inUse.set(name, entry);

@@ -1,5 +1,6 @@
+import { realpath } from "node:fs/promises";
 import { join } from "node:path";
-import { withoutPassword, type FetchSpec } from "@gradient/protocol";
+import { withoutPassword, type FetchSpec, type OrganizationId } from "@gradient/protocol";
 import { WorkerError } from "../../errors.ts";
 import type { UsageMeter } from "../../ports.ts";
 import { FetchAccess, type FetchRules } from "./access.ts";
@@ -26,6 +27,8 @@ export interface CloneLimits {
 const CLONE_LIMITS: CloneLimits = { allBytes: 30 * GIB, oneBytes: 20 * GIB };
 
 export interface FetchRequest {
+  /** Whose credentials these are: nobody else gets what was fetched with them. */
+  readonly organization: OrganizationId;
   readonly spec: Pick<FetchSpec, "repository" | "reference" | "commit" | "credentials">;
   /** A private directory for the time of the call. */
   readonly directory: string;
@@ -90,7 +93,7 @@ export class Repositories {
       if (at >= MAX_SUBMODULES) {
         throw new WorkerError("too-big", `there are more than ${MAX_SUBMODULES} submodules`);
       }
-      const inner = join(parent, submodule.path);
+      const inner = await placeOf(submodule, parent);
       const { submodules } = await this.#submodule(
         submodule,
         { tree: inner, number: at + 1 },
@@ -115,9 +118,9 @@ export class Repositories {
 
   /** Writes one repository's tree and tells what has to be put into it. */
   async #place(target: Target, { tree, number }: Place, work: Work): Promise<Placed> {
-    const { access, directory: scratch, meter, signal } = work;
+    const { access, directory: scratch, meter, organization, signal } = work;
     const remote = await access.remote(target.repository);
-    return this.#clones.use(target.repository, signal, async (directory) => {
+    return this.#clones.use({ organization, ...target }, signal, async (directory) => {
       const git = new Git({ directory, environment: this.#environment, meter, signal });
       const maxBytes = this.#limits.oneBytes;
       const hash = await new RepositoryFetch(git, { target, remote, access, maxBytes }).run();
@@ -140,4 +143,15 @@ interface Place {
 interface Placed {
   readonly commit: Commit;
   readonly submodules: readonly Submodule[];
+}
+
+/**
+ * The directory that the parent's tree has for it. A tree made by hand can name one place twice, so that a link of one submodule lies where
+ * another one is to be written.
+ */
+async function placeOf({ path }: Submodule, parent: string): Promise<string> {
+  const place = join(await realpath(parent), path);
+  if ((await realpath(place).catch(() => null)) === place) return place;
+  const text = `submodule '${path}': something else lies at its place in the tree`;
+  throw new WorkerError("bad-submodules", text);
 }

@@ -23,7 +23,8 @@ export async function runFetch(spec: FetchSpec, job: Job, tools: FetchTools): Pr
   let failure: FetchResult["failure"] = null;
   let usage: UsageRecord | null = null;
   try {
-    const request = { spec, directory, meter, signal: job.signal };
+    const { organization } = job.entry.record;
+    const request = { organization, spec, directory, meter, signal: job.signal };
     const onHostKeys = (lines: string[]) => found.hostKeys.push(...lines);
     const tree = join(directory, "tree");
     found.commit = await tools.repositories.checkOut({ ...request, onHostKeys }, tree);

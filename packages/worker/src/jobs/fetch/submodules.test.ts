@@ -1,6 +1,7 @@
-import { readdir, readFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { WorkerError } from "../../errors.ts";
 import { TestCheckout } from "../../testing/git-checkout.ts";
 import { GitServer, TestRepository } from "../../testing/git-server.ts";
 import { temporaryDirectory } from "../../testing/temporary-directory.ts";
@@ -26,6 +27,20 @@ async function addSubmodule(
   await parent.git("update-index", "--add", "--cacheinfo", `160000,${commit},${path}`);
   await parent.git("commit", "--quiet", "-m", `submodule ${path}`);
   return (await parent.git("rev-parse", "HEAD")).trim();
+}
+
+/** A tree as bytes: git itself makes none that has a name twice. */
+async function writeRawTree(
+  repository: TestRepository,
+  entries: readonly { mode: string; name: string; hash: string }[],
+): Promise<string> {
+  const parts = entries.flatMap(({ mode, name, hash }) => [
+    Buffer.from(`${mode} ${name}\0`),
+    Buffer.from(hash, "hex"),
+  ]);
+  const file = join(repository.directory, ".git", "raw-tree");
+  await writeFile(file, Buffer.concat(parts));
+  return (await repository.git("hash-object", "-t", "tree", "-w", "--literally", file)).trim();
 }
 
 const text = (...parts: string[]) => readFile(join(...parts), "utf8");
@@ -87,5 +102,33 @@ describe("submodules", () => {
     await top.git("commit", "--quiet", "-m", "no .gitmodules");
     const { tree } = await checkout.of(`${server.url}/top`);
     expect(await readdir(join(tree, "inner"))).toEqual([]);
+  });
+
+  test("are never written through a link that another one has put in their place", async () => {
+    const { directory, server, repositories, checkout } = await setUp(["top", "link", "low"]);
+    const [top, link, low] = repositories as [TestRepository, TestRepository, TestRepository];
+    const outside = join(directory, "outside");
+    await mkdir(outside);
+    await symlink(outside, join(link.directory, "inner"));
+    const linked = await link.commit({}, "a link");
+    const commit = await low.commit({ file: "low" }, "First");
+    const modules = ["link", "link/inner"].map(
+      (path, index) =>
+        `[submodule "${index}"]\npath = ${path}\nurl = ../${["link", "low"][index]}\n`,
+    );
+    await top.commit({ ".gitmodules": modules.join("") }, "First");
+    const blob = (await top.git("rev-parse", "HEAD:.gitmodules")).trim();
+    const inner = await writeRawTree(top, [{ mode: "160000", name: "inner", hash: commit }]);
+    const tree = await writeRawTree(top, [
+      { mode: "100644", name: ".gitmodules", hash: blob },
+      { mode: "160000", name: "link", hash: linked },
+      { mode: "40000", name: "link", hash: inner },
+    ]);
+    await top.git("update-ref", "HEAD", (await top.git("commit-tree", "-m", "x", tree)).trim());
+    const error = await checkout.of(`${server.url}/top`).catch((reason: unknown) => reason);
+    expect(await readdir(outside)).toEqual([]);
+    if (!(error instanceof WorkerError)) throw new Error("the checkout did not fail");
+    expect(error).toMatchObject({ code: "bad-submodules", isTransient: false });
+    expect(error.message).toContain("submodule 'link/inner'");
   });
 });
