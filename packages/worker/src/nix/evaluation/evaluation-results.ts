@@ -1,9 +1,7 @@
 import { createHash, randomUUID } from "node:crypto";
-import { createReadStream, createWriteStream, type WriteStream } from "node:fs";
-import { mkdir, readdir, rename, rm, stat } from "node:fs/promises";
-import { once } from "node:events";
+import { createReadStream } from "node:fs";
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import path from "node:path";
-import { finished } from "node:stream/promises";
 import { evaluatedJobSchema, evaluationMessageSchema } from "@gradient/protocol";
 import { z } from "zod";
 import type { EvaluationEvent, NixStore } from "../../ports.ts";
@@ -15,6 +13,8 @@ import { WALKER } from "./walker.ts";
 const MAX_AGE_MS = 7 * 24 * 3600 * 1000;
 const MAX_FILES = 200;
 const MAX_TOTAL_BYTES = 256 * 1024 * 1024;
+/** So much is written at a time. */
+const WRITE_CHARACTERS = 64 * 1024;
 const MAX_LINE_BYTES = 4 * 1024 * 1024;
 /** Derivations that the store is asked for at a time. */
 const VALIDITY_BATCH = 1000;
@@ -52,7 +52,11 @@ export class EvaluationResults {
 
   /** Everything that decides what comes out, as one name. */
   async key(facts: { source: string; pattern: string }): Promise<string> {
-    this.#system ??= currentSystem(this.#nix);
+    this.#system ??= currentSystem(this.#nix).catch((error: unknown) => {
+      // The next evaluation asks again.
+      this.#system = null;
+      throw error;
+    });
     const { version, environment } = this.#nix;
     const system = await this.#system;
     const own = { version, environment, system, format: FORMAT, walker: WALKER };
@@ -79,8 +83,7 @@ export class EvaluationResults {
   /** Begins to write a result down. Nothing is kept before `keep`. */
   async record(key: string): Promise<ResultRecord> {
     await mkdir(this.#directory, { recursive: true, mode: 0o700 });
-    const file = this.#file(key);
-    return new ResultRecord(file, () => this.#prune());
+    return ResultRecord.open(this.#file(key), () => this.#prune());
   }
 
   #file(key: string): string {
@@ -133,51 +136,72 @@ export class EvaluationResults {
   }
 }
 
-/** A result that is being written. */
+/** A result that is being written. A disk that is full only costs the answer next time. */
 export class ResultRecord implements AsyncDisposable {
   readonly #file: string;
   readonly #temporary: string;
-  readonly #stream: WriteStream;
   readonly #onKept: () => Promise<void>;
+  /** null when it can not be written. */
+  #handle: FileHandle | null;
+  #pending = "";
   #sizeBytes = 0;
-  #isKept = false;
 
-  constructor(file: string, onKept: () => Promise<void>) {
-    this.#file = file;
-    this.#temporary = `${file}.${randomUUID()}.tmp`;
-    this.#stream = createWriteStream(this.#temporary, { mode: 0o600 });
-    // Told by `keep`.
-    this.#stream.on("error", () => undefined);
-    this.#onKept = onKept;
+  private constructor(options: {
+    file: string;
+    temporary: string;
+    handle: FileHandle | null;
+    onKept: () => Promise<void>;
+  }) {
+    this.#file = options.file;
+    this.#temporary = options.temporary;
+    this.#handle = options.handle;
+    this.#onKept = options.onKept;
+  }
+
+  static async open(file: string, onKept: () => Promise<void>): Promise<ResultRecord> {
+    const temporary = `${file}.${randomUUID()}.tmp`;
+    const handle = await open(temporary, "wx", 0o600).catch(() => null);
+    return new ResultRecord({ file, temporary, handle, onKept });
   }
 
   async add(event: EvaluationEvent): Promise<void> {
-    const line = `${JSON.stringify(event)}\n`;
-    this.#sizeBytes += line.length;
-    if (this.#sizeBytes > MAX_TOTAL_BYTES || this.#stream.destroyed) return;
-    if (!this.#stream.write(line)) {
-      await Promise.race([once(this.#stream, "drain"), once(this.#stream, "close")]);
-    }
+    if (this.#handle === null) return;
+    this.#pending += `${JSON.stringify(event)}\n`;
+    if (this.#pending.length >= WRITE_CHARACTERS) await this.#write();
   }
 
-  /** Makes the result known. A disk that is full only costs the answer next time. */
+  /** Makes the result known. */
   async keep(): Promise<void> {
-    if (this.#sizeBytes > MAX_TOTAL_BYTES) return;
+    await this.#write();
+    if (this.#handle === null) return;
+    await this.#close();
+    await rename(this.#temporary, this.#file)
+      .then(this.#onKept)
+      .catch(() => undefined);
+  }
+
+  /** Removes what was not kept. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#close();
+    await rm(this.#temporary, { force: true }).catch(() => undefined);
+  }
+
+  async #write(): Promise<void> {
+    const text = this.#pending;
+    this.#pending = "";
+    this.#sizeBytes += Buffer.byteLength(text);
     try {
-      this.#stream.end();
-      await finished(this.#stream);
-      await rename(this.#temporary, this.#file);
-      this.#isKept = true;
-      await this.#onKept();
+      if (this.#sizeBytes <= MAX_TOTAL_BYTES) await this.#handle?.appendFile(text);
+      else await this.#close();
     } catch {
-      // Removed below.
+      await this.#close();
     }
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#isKept) return;
-    this.#stream.destroy();
-    await rm(this.#temporary, { force: true });
+  async #close(): Promise<void> {
+    const handle = this.#handle;
+    this.#handle = null;
+    await handle?.close().catch(() => undefined);
   }
 }
 

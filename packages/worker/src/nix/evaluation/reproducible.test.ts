@@ -31,4 +31,17 @@ describe("the text of an expression", () => {
   ])("is evaluated each time: %s", (text) => {
     expect(isReproducibleText(text)).toBe(false);
   });
+
+  test.each(["/*", "${", " ", "builtins ", "<a", "''", "''\\", "with "])(
+    "is read in a moment, whatever it repeats: %s",
+    (piece) => {
+      // What is read again for each piece would take hours.
+      const text = piece.repeat(1_000_000 / piece.length);
+      expect(isReproducibleText(text)).toBeTypeOf("boolean");
+    },
+  );
+
+  test("may have strings as long as the largest file that is read", () => {
+    expect(isReproducibleText(`''${"a".repeat(1024 * 1024)}''`)).toBe(true);
+  });
 });
