@@ -61,3 +61,22 @@ test("what another job failed to import is tried by the one that waits for it", 
   await second;
   expect(calls).toBe(2);
 });
+
+test("a job that is cancelled does not wait for an import of another job", async () => {
+  let finish = (): void => undefined;
+  const done = new Promise<void>((resolve) => {
+    finish = resolve;
+  });
+  let calls = 0;
+  const { imports, scope, controller, wanted } = await setUp(() => {
+    calls += 1;
+    return done;
+  }, 1);
+  const first = imports.ensure(wanted, { ...scope, signal: new AbortController().signal });
+  await expect.poll(() => calls).toBe(1);
+  const second = imports.ensure(wanted, scope);
+  controller.abort(new Error("cancelled"));
+  await expect(second).rejects.toThrow("cancelled");
+  finish();
+  await first;
+});

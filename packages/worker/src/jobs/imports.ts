@@ -1,4 +1,5 @@
 import type { PathFacts } from "@gradient/protocol";
+import { orAborted } from "../abort.ts";
 import { WorkerError } from "../errors.ts";
 import type { NixStore } from "../ports.ts";
 import type { TransferScope } from "../transfer/client.ts";
@@ -58,11 +59,11 @@ export class Imports {
       scope.signal.throwIfAborted();
       const running = this.#running.get(path);
       if (!running) break;
-      const isImported = await running.then(
+      const isImported = running.then(
         () => true,
         () => false,
       );
-      if (isImported) return;
+      if (await orAborted(scope.signal, isImported)) return;
     }
     const own = this.#transfers.downloadNar(facts, scope).catch((cause: unknown) => {
       if (cause instanceof WorkerError) throw cause;

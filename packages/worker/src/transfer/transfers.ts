@@ -9,6 +9,7 @@ import {
   type PathFacts,
 } from "@gradient/protocol";
 import pLimit from "p-limit";
+import { inTurn } from "../abort.ts";
 import type { NarPool } from "../compress/nar-pool.ts";
 import { compressSmallNar, SMALL_NAR_BYTES } from "../compress/small-nar.ts";
 import { decompressed } from "../compress/zstd.ts";
@@ -60,7 +61,7 @@ export class Transfers {
     const missing = paths.filter(({ narHash }) => !held.has(narHash));
     await together(scope, missing, async (facts, each) => {
       const lane = isLarge(facts) ? this.#largeUploads : this.#small;
-      await lane(() =>
+      await inTurn(lane, each.signal, () =>
         isLarge(facts) ? this.#uploadLarge(facts, each) : this.#upload(facts, each),
       );
     });
@@ -69,8 +70,7 @@ export class Transfers {
   /** Downloads a path's NAR and imports it. Its references have to be valid. */
   downloadNar(facts: PathFacts, scope: TransferScope): Promise<void> {
     const lane = isLarge(facts) ? this.#largeDownloads : this.#small;
-    return lane(async () => {
-      scope.signal.throwIfAborted();
+    return inTurn(lane, scope.signal, async () => {
       const ask = { path: narRoute(facts), what: `download of ${facts.path}` };
       const source = new Download(this.#client.bytes(ask, scope));
       try {

@@ -49,6 +49,19 @@ describe("bare clones", () => {
     });
   });
 
+  test("that another fetch holds are waited for until the fetch is cancelled", async () => {
+    const clones = new Clones(join(await temporaryDirectory(), "clones"), 1e9);
+    const key = { organization: ORGANIZATION, repository: "a" };
+    const { signal } = new AbortController();
+    await clones.use(key, signal, async () => {
+      const waiting = new AbortController();
+      const second = clones.use(key, waiting.signal, async () => "used");
+      waiting.abort(new Error("cancelled"));
+      await expect(second).rejects.toThrow("cancelled");
+    });
+    expect(await clones.use(key, signal, async () => "used")).toBe("used");
+  });
+
   test("are each organization's own: what one has fetched is not given to another that may not read it", async () => {
     const directory = await temporaryDirectory();
     const served = join(directory, "served");

@@ -3,6 +3,7 @@ import { mkdir, readdir, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import type { OrganizationId } from "@gradient/protocol";
 import pLimit from "p-limit";
+import { inTurn } from "../../abort.ts";
 
 interface InUse {
   readonly lock: ReturnType<typeof pLimit>;
@@ -44,8 +45,7 @@ export class Clones {
     this.#inUse.set(name, entry);
     entry.users += 1;
     try {
-      return await entry.lock(async () => {
-        signal.throwIfAborted();
+      return await inTurn(entry.lock, signal, async () => {
         await mkdir(directory, { recursive: true, mode: 0o700 });
         return work(directory);
       });
