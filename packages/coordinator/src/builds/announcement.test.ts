@@ -1,4 +1,5 @@
 import { closureSchema, type Offer } from "@gradient/protocol";
+import { sql } from "kysely";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { ManualClock } from "../manual-clock.test-support.ts";
 import { makeDerivation, outputOf, type TestDerivation } from "../test-objects.test-support.ts";
@@ -86,6 +87,32 @@ test("a result is held until what it refers to is shown", async () => {
   expect(await worker.next("ack")).toMatchObject({ fencing: first.fencing, accepted: true });
   expect(await worker.next("ack")).toMatchObject({ fencing: second.fencing, accepted: true });
   expect(await visiblePaths()).toEqual(expect.arrayContaining([outputOf(input), outputOf(user)]));
+  expect(await evaluationState(farm, evaluation)).toBe("Completed");
+});
+
+test("a held result that cannot be handled is sent again by its worker", async () => {
+  const { farm, worker } = scene;
+  const evaluation = await evaluate(scene, [user], [input]);
+  const first = await worker.takeOffer();
+  await store(worker, first, input);
+  const second = await worker.takeOffer();
+  await reportBuilt(worker, second, user, [input]);
+  await worker.settle();
+  // Nothing can be noted of the second attempt while this is there.
+  const { kysely } = farm.database;
+  const attempt = second.spec.kind === "build" ? second.spec.attempt : 0;
+  await sql`create trigger broken before update on attempts when new.number = ${sql.lit(attempt)}
+    begin select raise(abort, 'broken'); end`.execute(kysely);
+  await reportBuilt(worker, first, input);
+  await expect.poll(() => worker.closeCode).toBe(1011);
+  await sql`drop trigger broken`.execute(kysely);
+  const { assignment, fencing } = second;
+  const welcome = await worker.connect({
+    assignments: [{ assignment, fencing, state: "finished" }],
+  });
+  expect(welcome.reconcile).toEqual([{ assignment, fencing, action: "send" }]);
+  await reportBuilt(worker, second, user, [input]);
+  expect(await worker.next("ack")).toMatchObject({ fencing, accepted: true });
   expect(await evaluationState(farm, evaluation)).toBe("Completed");
 });
 

@@ -217,11 +217,23 @@ export class MessageHandler {
 
   /** An answer is durable when it is sent. The next message does not wait for that. */
   #acknowledge(session: Session, { assignment, fencing }: Result, answer: Answer): void {
-    const { background, flushed } = this.#options;
+    const { flushed } = this.#options;
     const { isAccepted: accepted, reason } = answer;
-    background.run("answer to a result", () =>
+    this.#behind(session, "answer to a result", () =>
       session.sendAfter(flushed(), { type: "ack", assignment, fencing, accepted, reason }),
     );
+  }
+
+  /** What fails ends the session, as it would in its turn: the worker sends again what was not answered when it connects anew. */
+  #behind(session: Session, name: string, work: () => Promise<void>): void {
+    this.#options.background.run(name, async () => {
+      try {
+        await work();
+      } catch (error) {
+        session.link.fail();
+        throw error;
+      }
+    });
   }
 
   #hold(session: Session, message: Result, derivation: number): void {
@@ -235,14 +247,13 @@ export class MessageHandler {
 
   /** Handles the results that waited for inputs which are shown now. */
   takeHeldResults(): void {
-    const { builds, background } = this.#options;
+    const { builds } = this.#options;
     const ready = this.#heldResults.takeReady((derivation) =>
       builds.plans.builds.hasUnfinishedInput(derivation),
     );
-    if (ready.length === 0) return;
-    background.run("results that waited for inputs", async () => {
-      for (const { from, message } of ready) await this.#result(from, message);
-    });
+    for (const { from, message } of ready) {
+      this.#behind(from, "result that waited for inputs", () => this.#result(from, message));
+    }
   }
 
   /** The worker forgets the assignment with our answer, so it is given out anew. */
