@@ -80,7 +80,12 @@ export class EvaluatorProcess {
       env: { ...nix.environment, ...heapSize(scope), ...request.variables },
       cwd: scope.workingDirectory,
     });
-    if (meter.enter.length === 0) await meter.add(process.pid);
+    try {
+      if (meter.enter.length === 0) await meter.add(process.pid);
+    } catch (error) {
+      await process.end(KILL_GRACE_MS);
+      throw error;
+    }
     // By stdin: arguments can be read by every process, and the nonce must not be.
     process.stdin.end(request.input);
     return new EvaluatorProcess(process, scope);

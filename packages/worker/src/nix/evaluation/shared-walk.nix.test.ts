@@ -29,6 +29,9 @@ const COST = `
   numbered = prefix: make: count: builtins.listToAttrs (builtins.genList (n: { name = "\${prefix}\${toString n}"; value = make n; }) count);
 `;
 
+/** Takes no memory that grows, and longer than any test. */
+const ENDLESS = `builtins.foldl' (a: i: builtins.hashString "sha256" (a + toString i)) "" (builtins.genList (i: i) 20000000)`;
+
 function withCost(body: string): string {
   return expression(`let ${COST} in ${body}`);
 }
@@ -53,16 +56,19 @@ describe("attributes shared by several processes", () => {
   });
 
   test("a failure of the whole ends all of them", async () => {
-    const error = await failureOf(fixture.evaluate(files, "*", { processes: 3, timeoutMs: 700 }));
+    const body = `{ a = numbered "a" costly 60; endless = ${ENDLESS}; }`;
+    const endless = { "default.nix": withCost(body) };
+    const error = await failureOf(
+      fixture.evaluate(endless, "*,a.#", { processes: 3, timeoutMs: 1500 }),
+    );
     expect(error.code).toBe("evaluation_timeout");
   });
 });
 
 describe("an attribute that never ends", () => {
   test("fails alone, and the others go on", async () => {
-    const looping = `builtins.foldl' (a: i: builtins.hashString "sha256" (a + toString i)) "" (builtins.genList (i: i) 20000000)`;
     const { jobs } = await fixture.evaluate(
-      { "default.nix": withCost(`{ a = costly 1; loops = ${looping}; z = costly 2; }`) },
+      { "default.nix": withCost(`{ a = costly 1; loops = ${ENDLESS}; z = costly 2; }`) },
       "*",
       { attributeTimeoutMs: 1000, processes: 1 },
     );
