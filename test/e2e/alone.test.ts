@@ -171,6 +171,30 @@ describe("gradient-worker build", () => {
     expect(stderr).toMatch(/nix log \/nix\/store\/\S+-fails\.drv/);
   });
 
+  test("a report goes into a pipe, and does not take its place", async () => {
+    const pipe = join(await place(), "pipe");
+    await execa("mkfifo", [pipe]);
+    const [{ exitCode }, read] = await Promise.all([
+      worker(`build ${source} -A base --no-out-link --report ${pipe}`),
+      execa("cat", [pipe], { timeout: 60_000 }),
+    ]);
+    expect(exitCode).toBe(0);
+    expect(JSON.parse(read.stdout)).toMatchObject({ version: 1, exitCode: 0 });
+    expect((await lstat(pipe)).isFIFO()).toBe(true);
+  });
+
+  test("a full disk behind standard output is told in one line", async () => {
+    const { command, argv } = commands.worker;
+    const line = `${command} ${argv.join(" ")} eval ${source} -A base > /dev/full`;
+    const { exitCode, stderr } = await execa("sh", ["-c", line], {
+      env: { ...ours.env, GRADIENT_WORKER_DATA_DIR: join(directory, "state") },
+      extendEnv: false,
+      reject: false,
+    });
+    expect(exitCode).toBe(1);
+    expect(stderr).toMatch(/^gradient-worker: cannot write to standard output: ENOSPC.*$/);
+  });
+
   test("without -k begins nothing new after a failure, and ends what runs", async () => {
     const line = `build ${await fresh("stop")} -A fails -A slow -j 2 --json`;
     const { exitCode, stdout } = await worker(line);
@@ -290,6 +314,24 @@ describe("gradient-worker eval", () => {
     const drvPath = / (\S+-two\.drv)/.exec(stdout)?.[1] ?? "";
     const output = await ours.nix("nix-store", ["--query", "--outputs", drvPath]);
     for (const path of output.split("\n")) expect(existsSync(ours.physical(path))).toBe(false);
+  });
+
+  test("what fails as a whole is told in Nix's words, without a stack", async () => {
+    const file = join(source, "broken.nix");
+    await writeFile(file, "{ a = 1;");
+    const { exitCode, stderr } = await worker(`eval ${file}`);
+    expect(exitCode).toBe(1);
+    expect(stderr).toMatch(
+      /^error: syntax error, unexpected end of file[^\n]*\nat broken\.nix:1:\d+$/,
+    );
+  });
+
+  test("a name can not take hold of the terminal", async () => {
+    const file = join(source, "escape.nix");
+    const name = `\${builtins.fromJSON "\\"a\\\\u001b[31mb\\""}`;
+    await writeFile(file, `{ "${name}" = (import ./. { }).base; }`);
+    const { stdout } = await worker(`eval ${file}`);
+    expect(stdout).toMatch(/^"ab" {2}\/nix\/store\/\w{32}-base\.drv$/);
   });
 
   test("prints a JSON object a line", async () => {

@@ -1,4 +1,5 @@
-import { resolve } from "node:path";
+import { access, constants, stat, writeFile } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
 import { v4 as uuidV4 } from "uuid";
 import { runBuild } from "../alone/build.ts";
 import { LiveView } from "../alone/live-view.ts";
@@ -26,6 +27,8 @@ export async function build(invocation: Invocation): Promise<number> {
   const options = readBuildOptions(invocation.options);
   const given = loadAloneConfig(invocation.sources);
   const config = { ...given, maxConcurrentBuilds: options.maxJobs ?? given.maxConcurrentBuilds };
+  // Found out now rather than after hours.
+  if (options.reportFile !== null) await checkReportFile(options.reportFile);
   using view = openView(invocation.environment);
   using interruption = new Interruption(() => view[Symbol.dispose]());
   const { signal } = interruption;
@@ -82,12 +85,33 @@ function openView(environment: Invocation["environment"]): BuildView {
   return new PlainView((text) => stderr.write(text), palette);
 }
 
-async function writeReport(file: string, report: RunReport): Promise<void> {
+async function checkReportFile(file: string): Promise<void> {
+  const path = resolve(file);
   try {
-    await writeWhole(resolve(file), `${JSON.stringify(report)}\n`);
+    await access((await isReplaceable(path)) ? dirname(path) : path, constants.W_OK);
   } catch (cause) {
-    throw new UserError("report", `cannot write the report ${file}: ${reasonOf(cause)}`, { cause });
+    throw reportError(file, cause);
   }
+}
+
+async function writeReport(file: string, report: RunReport): Promise<void> {
+  const path = resolve(file);
+  const text = `${JSON.stringify(report)}\n`;
+  try {
+    await ((await isReplaceable(path)) ? writeWhole(path, text) : writeFile(path, text));
+  } catch (cause) {
+    throw reportError(file, cause);
+  }
+}
+
+/** A pipe or a device, as /dev/stdout, is written to: a file in its place would be the end of it. */
+async function isReplaceable(path: string): Promise<boolean> {
+  const found = await stat(path).catch(() => null);
+  return found === null || found.isFile();
+}
+
+function reportError(file: string, cause: unknown): UserError {
+  return new UserError("report", `cannot write the report ${file}: ${reasonOf(cause)}`, { cause });
 }
 
 async function printResult(report: RunReport, options: BuildOptions): Promise<void> {

@@ -6,6 +6,7 @@ import { selectionsOf } from "../alone/selection.ts";
 import { parseTarget } from "../alone/target.ts";
 import { withAloneTools } from "../alone/tools.ts";
 import { type AloneConfig, loadAloneConfig } from "../config/load.ts";
+import { EvaluationError } from "../nix/evaluation-error.ts";
 import { type Palette, printable } from "../text/terminal-text.ts";
 import { expressionRequest } from "./expression-options.ts";
 import { Interruption } from "./interruption.ts";
@@ -61,6 +62,11 @@ async function printJobs(
         await writeOut(`${lineOf(event.job)}\n`);
       }
       return exitCode;
+    } catch (error) {
+      // The fault is the expression's, and said in Nix's words: a stack of ours would only hide it.
+      if (signal.aborted || !(error instanceof EvaluationError)) throw error;
+      process.stderr.write(`${messageText({ level: "Error", text: error.message }, palette)}\n`);
+      return 1;
     } finally {
       await meter.finish([]);
     }
@@ -74,7 +80,7 @@ function jsonLine(job: EvaluatedJob): string {
 
 /** One line for each, also when a message has several. */
 function plainLine(job: EvaluatedJob): string {
-  const name = formatAttributePath(job.attribute);
+  const name = printable(formatAttributePath(job.attribute));
   if (job.outcome === "derivation") return `${name}  ${job.drvPath}`;
   return `${name}  error: ${printable(job.error).replaceAll(/\s*\n\s*/g, " ")}`;
 }

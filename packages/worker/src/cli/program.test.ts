@@ -115,6 +115,27 @@ describe("gradient-worker build and eval", () => {
     }
   });
 
+  test("a store that Nix can not open is told in one clear line", async () => {
+    const directory = await temporaryDirectory();
+    const env = { PATH: "/usr/local/bin:/usr/bin:/bin", GRADIENT_WORKER_DATA_DIR: directory };
+    const file = join(directory, "file.nix");
+    await writeFile(file, "{ }");
+    for (const store of ["nonsense://x", "local?root=/proc/x"]) {
+      printed.err = "";
+      expect(await worker(["build", file, "--store", store], env)).toBe(1);
+      expect(printed.err).toMatch(/^gradient-worker: /);
+      expect(printed.err.trim().split("\n")).toHaveLength(1);
+    }
+  });
+
+  test("a report that can not be written is told before anything is built", async () => {
+    const directory = await temporaryDirectory();
+    const file = join(directory, "absent/report.json");
+    expect(await worker(["build", "/no/such/path", "--report", file])).toBe(1);
+    expect(printed.err).toContain(`cannot write the report ${file}`);
+    expect(printed.err.trim().split("\n")).toHaveLength(1);
+  });
+
   test("-j takes a number of builds", async () => {
     for (const jobs of ["many", "0"]) {
       printed.err = "";

@@ -1,7 +1,7 @@
 import { Command, CommanderError, Option } from "@commander-js/extra-typings";
 import type { ConfigSources } from "../config/load.ts";
 import { CONFIG_FILE, SETTINGS, type SettingKey } from "../config/settings.ts";
-import { UserError } from "../errors.ts";
+import { UserError, WorkerError } from "../errors.ts";
 import { addBuildOptions } from "./build-options.ts";
 import { addEvalOptions, joinPairs } from "./expression-options.ts";
 
@@ -102,8 +102,9 @@ export async function main(
   }
 }
 
+/** A stack is for faults of ours alone. */
 function describe(error: unknown): string {
-  if (error instanceof UserError) return error.message;
+  if (error instanceof WorkerError) return error.message;
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 

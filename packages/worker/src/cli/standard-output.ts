@@ -1,4 +1,4 @@
-import { errnoOf } from "../error-facts.ts";
+import { errnoOf, reasonOf } from "../error-facts.ts";
 import { UserError } from "../errors.ts";
 
 /** What a shell gives for a program that SIGPIPE ended. */
@@ -15,7 +15,10 @@ export function writeOut(text: string): Promise<void> {
       else if (errnoOf(error) === "EPIPE") {
         const message = "nobody reads standard output any more";
         reject(new UserError("output-closed", message, { exitCode: PIPE_CLOSED_EXIT_CODE }));
-      } else reject(error);
+      } else {
+        const message = `cannot write to standard output: ${reasonOf(error)}`;
+        reject(new UserError("output-failed", message, { cause: error }));
+      }
     });
   });
 }
