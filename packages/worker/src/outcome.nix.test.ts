@@ -261,6 +261,13 @@ describe("build_failed: the derivation's own doing", () => {
     expect(ended).toMatchObject(ending({ outcome: "build_failed", message: /cycle/, isGuess }));
   });
 
+  test("an output that no store can hold", async () => {
+    const ended = await bench.build(`mk "pipe" "mkfifo $out" { }`);
+    expect(ended).toMatchObject(
+      ending({ outcome: "build_failed", message: /unsupported type/, isGuess: true }),
+    );
+  });
+
   test("a reference that is not allowed", async () => {
     const ended = await bench.build(
       `mk "refers" "echo $other > $out" { other = seed; allowedReferences = [ ]; }`,

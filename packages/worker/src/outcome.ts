@@ -88,9 +88,10 @@ const TEXT_RULES: readonly TextRule[] = [
   },
   { pattern: /is not valid|missing derivation|is not in the Nix store/i, outcome: "client_error" },
   { pattern: /error parsing derivation|expected string/i, outcome: "client_error" },
-  // The output breaks a rule that the derivation sets.
+  // The output breaks a rule that the derivation sets, or holds what no store can: a socket, a pipe, a device.
   {
-    pattern: /cycle detected|failed to produce output|is not allowed to refer/i,
+    pattern:
+      /cycle detected|failed to produce output|is not allowed to refer|has an unsupported type/i,
     outcome: "build_failed",
   },
   { pattern: /builder for .* failed|Cannot build/i, outcome: "build_failed" },

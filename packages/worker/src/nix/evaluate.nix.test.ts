@@ -123,6 +123,24 @@ describe("attributes that fail", () => {
     for (const text of Object.values(errors)) expect(text).not.toContain(fixture.nix.directory);
   });
 
+  test("a set that only calls itself a derivation fails alone", async () => {
+    const { jobs } = await fixture.evaluate({
+      "default.nix": expression(`{
+        good = mk "good" "echo > $out" { };
+        file = { type = "derivation"; drvPath = "/etc/passwd"; };
+        above = { type = "derivation"; drvPath = "/nix/store/../../etc/passwd.drv"; };
+        absent = { type = "derivation"; drvPath = "/nix/store/00000000000000000000000000000000-absent.drv"; };
+      }`),
+    });
+    expect(jobs).toEqual({
+      good: "good.drv",
+      file: "error: its drvPath is no derivation of the store: '/etc/passwd'",
+      above: "error: its drvPath is no derivation of the store: '/nix/store/../../etc/passwd.drv'",
+      absent:
+        "error: its drvPath is not in the store: /nix/store/00000000000000000000000000000000-absent.drv",
+    });
+  });
+
   test("an attribute that was asked for by name and is not there is an error that names it", async () => {
     const files = { "default.nix": expression(`{ a = ${drv("a")}; set.b = 1; }`) };
     const { jobs } = await evaluate(files, "a,lost,set,set.b,set.c.d");
@@ -246,7 +264,7 @@ interface Tree {
 }
 
 /** Without the attributes of a real one, which `#` would find too. */
-const FAKE_DERIVATION = `{ type = "derivation"; drvPath = "/nix/store/00000000000000000000000000000000-x.drv"; }`;
+const FAKE_DERIVATION = `{ type = "derivation"; drvPath = (derivation { name = "x"; system = "x"; builder = "x"; }).drvPath; }`;
 
 const treeArbitrary: fc.Arbitrary<Tree> = fc.letrec<{ tree: Tree }>((tie) => ({
   tree: fc.oneof(

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import {
   type AttributePath,
   type AttributePattern,
@@ -5,6 +6,7 @@ import {
   PatternError,
   formatAttributePath,
   formatPattern,
+  isDrvPath,
   isExcluded,
   parsePattern,
 } from "@gradient/protocol";
@@ -124,6 +126,11 @@ export class Evaluation {
       case "job": {
         this.#missing.delete(JSON.stringify(finding.path));
         const { path, drvPath } = finding;
+        const fault = this.#faultOf(drvPath);
+        if (fault !== null) {
+          this.#isRepeatable = false;
+          return errorJob(path, fault);
+        }
         return { type: "job", job: { outcome: "derivation", attribute: [...path], drvPath } };
       }
       case "thrown":
@@ -140,6 +147,13 @@ export class Evaluation {
         this.#isRepeatable = false;
         return isExcluded(pattern, finding.path) ? null : errorJob(finding.path, finding.error);
     }
+  }
+
+  /** A set of attributes that only calls itself a derivation may name any text as its `drvPath`. */
+  #faultOf(drvPath: string): string | null {
+    if (!isDrvPath(drvPath)) return `its drvPath is no derivation of the store: '${drvPath}'`;
+    if (existsSync(this.#options.store.physicalPath(drvPath))) return null;
+    return `its drvPath is not in the store: ${drvPath}`;
   }
 
   #messageEvent(message: EvaluationMessage): EvaluationEvent | null {
