@@ -168,7 +168,21 @@ describe("gradient-worker build", () => {
     expect(stderr).toMatch(/^derivation +status +wall +CPU +memory +output$/m);
     expect(stderr).toMatch(/^two +built +[\d.]+ s/m);
     expect(stderr).toContain("> reason");
-    expect(stderr).toMatch(/nix log \/nix\/store\/\S+-fails\.drv/);
+    expect(stderr).toMatch(/nix-store --read-log \/nix\/store\/\S+-fails\.drv/);
+  });
+
+  test("measures evaluation apart from the builds that go on after it", async () => {
+    const { stdout } = await worker(`build ${source} -A slow --timeout 1 --json`);
+    const { startedAt, stoppedAt, builds, evaluation } = JSON.parse(stdout) as Document;
+    const buildMs = builds[0]?.usage.wallMs ?? 0;
+    expect(buildMs).toBeGreaterThan(0);
+    expect(evaluation.usage.wallMs).toBeLessThan(stoppedAt - startedAt - buildMs / 2);
+  });
+
+  test("a pattern that selects nothing is told", async () => {
+    const { exitCode, stderr } = await worker(`build ${source} --pattern bse.*`);
+    expect(exitCode).toBe(0);
+    expect(stderr).toContain(`warning: there is no derivation that 'bse.*' selects in ${source}`);
   });
 
   test("a report goes into a pipe, and does not take its place", async () => {
@@ -371,10 +385,13 @@ test("a build whose progress nobody reads any more is built to its end", async (
 });
 
 interface Document {
+  startedAt: number;
+  stoppedAt: number;
+  evaluation: { usage: { wallMs: number } };
   jobs: { output: { path: string } }[];
   substituted: string[];
   dependencyFailed: string[];
-  builds: { name: string; outcome: string; usage: unknown }[];
+  builds: { name: string; outcome: string; usage: { wallMs: number } }[];
 }
 
 async function target(link: string): Promise<string | null> {

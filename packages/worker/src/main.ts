@@ -1,10 +1,9 @@
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { WorkerId } from "@gradient/protocol";
-import { z } from "zod";
 import { RunnerBuilder } from "./builder/runner-builder.ts";
 import type { WorkerConfig } from "./config/load.ts";
 import { describeMachine, type Machine } from "./config/machine.ts";
+import { readRelease } from "./config/release.ts";
 import { serve } from "./daemon.ts";
 import { openInlinePeers, openPeersFile, type PeersSource } from "./identity/peers-source.ts";
 import type { FetchRules } from "./jobs/fetch/access.ts";
@@ -190,7 +189,3 @@ function compressionThreads(cores: number): number {
 }
 
 /** Version in this package's package.json. */
-function readRelease(): string {
-  const text = readFileSync(new URL("../package.json", import.meta.url), "utf8");
-  return z.object({ version: z.string() }).parse(JSON.parse(text)).version;
-}

@@ -40,7 +40,7 @@ export function failureLines({ drvPath, outcome, message, logTail }: BuildRecord
     lines.push(
       `  the last ${logTail.length} lines of its log:`,
       ...logTail.map((line) => `  > ${printable(line)}`),
-      `  all of it: nix log ${drvPath}`,
+      `  all of it: nix-store --read-log ${drvPath}`,
     );
   }
   return lines;

@@ -83,9 +83,11 @@ class AloneBuild {
   async run(): Promise<RunReport> {
     const realised = this.#realisation.run().catch((error: unknown) => this.#fail(error));
     await this.#evaluate();
+    // Builds may go on for hours: they are no part of what evaluation took.
+    const evaluationUsage = await this.#run.meter.finish([]);
     this.#realisation.close();
     await realised;
-    return this.#report(await this.#run.meter.finish([]));
+    return this.#report(evaluationUsage);
   }
 
   async #evaluate(): Promise<void> {
@@ -136,6 +138,7 @@ class AloneBuild {
     this.#run.view.progress({
       jobs: this.#jobs.length,
       isEvaluating: this.#isEvaluating,
+      isPlanning: this.#realisation.isPlanning,
       builds,
       fetching: this.#fetching,
     });

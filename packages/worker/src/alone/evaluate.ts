@@ -1,7 +1,7 @@
-import type { EvaluatedJob } from "@gradient/protocol";
+import type { EvaluatedJob, EvaluationMessage } from "@gradient/protocol";
 import { EvaluationError } from "../nix/evaluation-error.ts";
 import type { EvaluationEvent, Evaluator, UsageMeter } from "../ports.ts";
-import { type Selection, isBelow, missingMessage } from "./selection.ts";
+import { EVERYTHING, type Selection, isBelow, missingMessage } from "./selection.ts";
 import type { Target } from "./target.ts";
 
 export interface EvaluationRun {
@@ -43,6 +43,9 @@ async function* evaluateSelection(
     const names = selection.patterns.map((pattern) => pattern.replace(/\.\*\*$/, "")).join(", ");
     throw new EvaluationError("no_expression", `${run.target.text} has none of ${names}`);
   }
+  if (found.length === 0 && selection.roots.length === 0) {
+    yield { type: "message", message: nothingFound(run.target, selection), selection };
+  }
   for (const root of selection.roots) {
     if (found.some((attribute) => isBelow(root, attribute))) continue;
     const error = missingMessage(root);
@@ -52,6 +55,13 @@ async function* evaluateSelection(
       selection,
     };
   }
+}
+
+/** Nix is content with nothing, and so are we; but mostly it was meant otherwise. */
+function nothingFound(target: Target, { patterns }: Selection): EvaluationMessage {
+  const asked = patterns.filter((pattern) => pattern !== EVERYTHING).join(" or ");
+  const which = asked === "" ? "no derivation" : `no derivation that '${asked}' selects`;
+  return { level: "Warning", text: `there is ${which} in ${target.text}` };
 }
 
 function evaluate(run: EvaluationRun, pattern: string): AsyncIterable<EvaluationEvent> {

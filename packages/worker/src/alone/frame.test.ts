@@ -1,10 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { PLAIN } from "../text/terminal-text.ts";
 import { type LiveBuild, frameLines } from "./frame.ts";
+import type { Progress } from "./view.ts";
 
 const PROGRESS = {
   jobs: 7,
   isEvaluating: true,
+  isPlanning: false,
   builds: { total: 12, building: 2, built: 3, failed: 1 },
   fetching: 0,
 };
@@ -13,9 +15,14 @@ function build(name: string, figures: Partial<LiveBuild> = {}): LiveBuild {
   return { name, startedAt: 0, cores: null, memoryBytes: null, last: null, ...figures };
 }
 
-function frame(running: readonly LiveBuild[], columns = 80, rows = 24): string[] {
+function frame(
+  running: readonly LiveBuild[],
+  columns = 80,
+  rows = 24,
+  progress: Progress = PROGRESS,
+): string[] {
   return frameLines({
-    progress: PROGRESS,
+    progress,
     running,
     now: 61_000,
     columns,
@@ -30,6 +37,12 @@ describe("the moving lines", () => {
       "  hello-2.12                                  61.0 s   1.50 cores   310.0 MiB",
       "2 building, 3 of 12 done, 1 failed, evaluating (7 so far)",
     ]);
+  });
+
+  test("say that Nix asks substituters, while nothing is known of builds", () => {
+    const builds = { total: 0, building: 0, built: 0, failed: 0 };
+    const progress = { ...PROGRESS, isPlanning: true, builds };
+    expect(frame([], 80, 24, progress)).toEqual(["asking substituters, evaluating (7 so far)"]);
   });
 
   test("show what is not known as such", () => {

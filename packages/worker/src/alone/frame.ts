@@ -49,14 +49,15 @@ function buildLine(build: LiveBuild, now: number, columns: number): string {
   return `  ${clipped(build.name, nameWidth - 2).padEnd(nameWidth - 2)} ${time} ${cores} ${memory}`;
 }
 
-function countsText({ jobs, isEvaluating, builds, fetching }: Progress): string {
+function countsText({ jobs, isEvaluating, isPlanning, builds, fetching }: Progress): string {
   const { total, building, built, failed } = builds;
   const parts = [
-    `${building} building`,
-    `${built} of ${total} done`,
+    ...(total > 0 ? [`${building} building`, `${built} of ${total} done`] : []),
     ...(failed > 0 ? [`${failed} failed`] : []),
     ...(fetching > 0 ? [`fetching ${fetching} paths`] : []),
+    // A substituter that does not answer keeps Nix for some seconds.
+    ...(isPlanning && fetching === 0 ? ["asking substituters"] : []),
     ...(isEvaluating ? [`evaluating (${jobs} so far)`] : []),
   ];
-  return parts.join(", ");
+  return parts.length === 0 ? "nothing to build" : parts.join(", ");
 }

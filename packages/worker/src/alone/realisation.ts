@@ -69,6 +69,11 @@ export class Realisation {
     return this.#graph.counts;
   }
 
+  /** Whether Nix is asked right now what has to be built. */
+  get isPlanning(): boolean {
+    return this.#planning !== null;
+  }
+
   /** Bits for `exitCodeOf`. */
   get failureBits(): number {
     return this.#bits;
@@ -152,8 +157,10 @@ export class Realisation {
       .catch((error: unknown) => this.#fail(error))
       .finally(() => {
         this.#planning = null;
+        this.#options.onProgress();
         this.#wake();
       });
+    this.#options.onProgress();
   }
 
   async #plan(drvPaths: readonly string[]): Promise<void> {

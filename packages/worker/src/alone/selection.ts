@@ -14,7 +14,7 @@ import { installablePaths } from "../nix/evaluation/installable.ts";
 import type { Target } from "./target.ts";
 
 /** As `nix-build` does it: the derivations of the expression, and of the sets in it that say `recurseForDerivations`. */
-const EVERYTHING = "**";
+export const EVERYTHING = "**";
 
 /** One evaluation, and what it has to find. */
 export interface Selection {

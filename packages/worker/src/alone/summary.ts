@@ -54,7 +54,7 @@ function totalsOf(report: RunReport): string {
     ...(failed > 0 ? [`${failed} failed`] : []),
     ...(cancelled.length > 0 ? [`${cancelled.length} cancelled`] : []),
     ...(dependencyFailed.length > 0
-      ? [`${dependencyFailed.length} not begun, as something that they need failed`]
+      ? [`${dependencyFailed.length} not begun for want of what failed`]
       : []),
     ...(notEvaluated > 0
       ? [`${formatCount(notEvaluated, "attribute")} that could not be evaluated`]

@@ -8,6 +8,8 @@ export interface Progress {
   /** Attributes that were evaluated so far. */
   readonly jobs: number;
   readonly isEvaluating: boolean;
+  /** Nix looks what has to be built, and asks substituters for the rest. */
+  readonly isPlanning: boolean;
   readonly builds: GraphCounts;
   /** Paths that are being fetched from substituters. */
   readonly fetching: number;

@@ -18,8 +18,8 @@ export async function checkGroups(findings: Findings): Promise<void> {
     ({ version, controllers }) =>
       version === 2 || controllers.some((each) => NEEDED.includes(each)),
   );
-  const writable: string[] = [];
-  const closed: string[] = [];
+  const writable: Group[] = [];
+  const closed: Group[] = [];
   for (const hierarchy of used) {
     // A mount may lie below another one, which hides it.
     if (!(await exists(path.join(hierarchy.directory, "cgroup.procs")))) continue;
@@ -28,17 +28,29 @@ export async function checkGroups(findings: Findings): Promise<void> {
   }
   if (writable.length + closed.length === 0) {
     findings.warning("control groups", "none can be seen", DELEGATE);
-  } else if (closed.length === 0) findings.ok("control groups", writable.join("; "));
-  else findings.warning("control groups", `not writable: ${closed.join("; ")}`, DELEGATE);
+  } else if (closed.length === 0) findings.ok("control groups", described(writable));
+  else findings.warning("control groups", `not writable: ${described(closed)}`, DELEGATE);
 }
 
-async function describeHierarchy({ version, controllers, directory }: Hierarchy): Promise<string> {
-  if (version === 1) return `version 1: ${controllers.join(", ")}`;
+/** One place for version 2, and the controllers of version 1 in one row, though each has a place of its own. */
+function described(groups: readonly Group[]): string {
+  const first = groups.flatMap(({ version, text }) => (version === 1 ? [text] : []));
+  const second = groups.flatMap(({ version, text }) => (version === 2 ? [text] : []));
+  return [...second, ...(first.length > 0 ? [`version 1: ${first.join(", ")}`] : [])].join("; ");
+}
+
+interface Group {
+  readonly version: 1 | 2;
+  readonly text: string;
+}
+
+async function describeHierarchy({ version, controllers, directory }: Hierarchy): Promise<Group> {
+  if (version === 1) return { version, text: controllers.join(", ") };
   const offered = await readFile(path.join(directory, "cgroup.controllers"), "utf8").catch(
     () => "",
   );
   const named = offered.split(/\s+/).filter((word) => word !== "");
-  return `version 2 (${directory}): ${named.join(", ") || "no controllers"}`;
+  return { version, text: `version 2 (${directory}): ${named.join(", ") || "no controllers"}` };
 }
 
 /** How builds are measured and bounded, and whether that was so with a real one. */

@@ -89,7 +89,26 @@ describe("gradient-worker run", () => {
   });
 });
 
+test("--version prints the release", async () => {
+  expect(await worker(["--version"])).toBe(0);
+  expect(printed.out).toMatch(/^\d+\.\d+\.\d+\n$/);
+});
+
 describe("gradient-worker build and eval", () => {
+  test("without Nix say so, and what tells more, without a stack", async () => {
+    const directory = await temporaryDirectory();
+    const file = join(directory, "file.nix");
+    await writeFile(file, "{ }");
+    const env = { PATH: join(directory, "no-programs"), GRADIENT_WORKER_DATA_DIR: directory };
+    for (const command of ["build", "eval"]) {
+      printed.err = "";
+      expect(await worker([command, file], env)).toBe(1);
+      expect(printed.err).toContain("nix-store");
+      expect(printed.err).toContain("gradient-worker check");
+      expect(printed.err.trim().split("\n")).toHaveLength(2);
+    }
+  });
+
   test.each([
     [["/no/such/path"], "/no/such/path does not exist"],
     [["EMPTY"], "there is nothing to do"],

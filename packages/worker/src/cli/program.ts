@@ -1,6 +1,7 @@
 import { Command, CommanderError, Option } from "@commander-js/extra-typings";
 import type { ConfigSources } from "../config/load.ts";
 import { CONFIG_FILE, SETTINGS, type SettingKey } from "../config/settings.ts";
+import { readRelease } from "../config/release.ts";
 import { UserError, WorkerError } from "../errors.ts";
 import { addBuildOptions } from "./build-options.ts";
 import { addEvalOptions, joinPairs } from "./expression-options.ts";
@@ -104,7 +105,11 @@ export async function main(
 
 /** A stack is for faults of ours alone. */
 function describe(error: unknown): string {
-  if (error instanceof WorkerError) return error.message;
+  if (error instanceof UserError) return error.message;
+  // Mostly thrown for what the machine lacks.
+  if (error instanceof WorkerError) {
+    return `${error.message}\n'gradient-worker check', with the same settings, says what this machine lacks`;
+  }
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
@@ -113,6 +118,7 @@ function createProgram(environment: Environment, state: { exitCode: number }): C
     .description(
       "fetches, evaluates, builds, measures, signs and uploads; alone or for a coordinator",
     )
+    .version(readRelease())
     .exitOverride();
   for (const plan of COMMANDS) {
     const command = program.command(plan.name).description(plan.description);

@@ -131,7 +131,7 @@ function parse<T>(schema: z.ZodType<T>, sources: ConfigSources): T {
   const source = given.get(setting.key);
   const problem = source
     ? `${source.name} is not usable: ${issue.message}`
-    : `${setting.key} is missing: it is ${setting.doc}`;
+    : `${setting.key} is missing (${setting.doc})`;
   const ways = setting.flag === null ? setting.env : `${setting.flag} or ${setting.env}`;
   throw new UserError("bad-setting", `${problem}; set ${ways} to ${setting.value}`, {
     cause: parsed.error,

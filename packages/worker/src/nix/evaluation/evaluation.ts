@@ -183,6 +183,7 @@ function notice(text: string): EvaluationEvent {
 
 function ageOf(ageMs: number): string {
   const minutes = Math.round(ageMs / 60_000);
+  if (minutes === 0) return "a moment";
   return minutes < 120 ? `${minutes} min` : `${Math.round(minutes / 60)} h`;
 }
 
