@@ -78,7 +78,7 @@ export async function serve(parts: DaemonParts): Promise<void> {
     logger,
   });
   const pool = new NarPool(parts.compressionThreads);
-  const feed = new Feed(journal, now);
+  const feed = new Feed({ journal, now, logger });
   using board = new StatusBoard({
     facts: parts.facts,
     server: parts.server,

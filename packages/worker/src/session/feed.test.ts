@@ -1,3 +1,4 @@
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { ToCoordinator } from "@gradient/protocol";
@@ -15,7 +16,7 @@ async function setUp() {
   const directory = join(await temporaryDirectory(), "journal");
   const journal = await Journal.open(directory, captureLog().logger);
   const clock = { now: 1_000_000 };
-  const feed = new Feed(journal, () => clock.now);
+  const feed = new Feed({ journal, now: () => clock.now, logger: captureLog().logger });
   const build = () => journal.create(recordOf(offers.build(storePath("x.drv"))));
   return { journal, clock, feed, build };
 }
@@ -45,6 +46,19 @@ describe("one assignment", () => {
     await entry.finish({ ...RESULT, signatures: [] });
     const types = (await all(feed)).map(({ type }) => type);
     expect(types).toEqual(["eval-jobs", "eval-jobs", "log", "result"]);
+  });
+
+  test("whose log cannot be read sends its result all the same, and holds up no other", async () => {
+    const { feed, build } = await setUp();
+    const [broken, other] = [await build(), await build()];
+    for (const entry of [broken, other]) write(entry, "hello\n");
+    await rm(join(broken.directory, "log"));
+    await broken.finish({ ...RESULT, signatures: [] });
+    const sent = (await all(feed)).map((message) =>
+      "assignment" in message ? [message.type, message.assignment] : [],
+    );
+    expect(sent).toContainEqual(["result", broken.record.assignment]);
+    expect(sent).toContainEqual(["log", other.record.assignment]);
   });
 
   test("begins a new connection at what was acknowledged", async () => {

@@ -1,7 +1,9 @@
 import type { AssignmentId, ToCoordinator } from "@gradient/protocol";
+import { reasonOf } from "../error-facts.ts";
 import type { JournalEntry } from "../journal/entry.ts";
 import type { Journal } from "../journal/journal.ts";
 import type { EvalBatch } from "../journal/record.ts";
+import type { Logger } from "../logger.ts";
 
 /** Bytes of logs that may be under way on one connection without being acknowledged. */
 const LOG_WINDOW_BYTES = 1024 * 1024;
@@ -20,6 +22,8 @@ interface Cursor {
   resultSentAt: number | null;
   /** Since when the result waits for its log. */
   heldSince: number | null;
+  /** It cannot be read: the result goes without the rest. */
+  isLogLost: boolean;
 }
 
 /**
@@ -30,13 +34,15 @@ interface Cursor {
 export class Feed {
   readonly #journal: Journal;
   readonly #now: () => number;
+  readonly #logger: Logger;
   readonly #acknowledged = new Map<AssignmentId, number>();
   #cursors = new Map<AssignmentId, Cursor>();
   #turn = 0;
 
-  constructor(journal: Journal, now: () => number) {
-    this.#journal = journal;
-    this.#now = now;
+  constructor(options: { journal: Journal; now: () => number; logger: Logger }) {
+    this.#journal = options.journal;
+    this.#now = options.now;
+    this.#logger = options.logger;
   }
 
   /** Nothing of this connection was sent yet. */
@@ -99,7 +105,7 @@ export class Feed {
     if (result === null || unsentBatch(entry, cursor)) return null;
     const now = this.#now();
     if (cursor.resultSentAt !== null && now - cursor.resultSentAt < RESEND_MS) return null;
-    if (cursor.logSent < entry.log.size) {
+    if (cursor.logSent < entry.log.size && !cursor.isLogLost) {
       cursor.heldSince ??= now;
       if (now - cursor.heldSince < LOG_PATIENCE_MS) return null;
     }
@@ -111,13 +117,18 @@ export class Feed {
     const cursor = this.#cursorOf(entry);
     const room = Math.min(LOG_PIECE_BYTES, LOG_WINDOW_BYTES - this.#logBytesInFlight());
     // A few bytes of room may be less than one character.
-    if (cursor.logSent >= entry.log.size || room < 4) return null;
+    if (cursor.logSent >= entry.log.size || room < 4 || cursor.isLogLost) return null;
     const offset = cursor.logSent;
     const piece = await entry.log.read(offset, room).catch((error: unknown) => {
+      const { assignment } = entry.record;
       // Acknowledged, and so removed, while it was read.
-      if (this.#journal.get(entry.record.assignment) === undefined) return null;
-      throw error;
+      if (this.#journal.get(assignment) === undefined) return null;
+      // One log that is broken is no reason to hold up all others. The next connection tries it again.
+      cursor.isLogLost = true;
+      this.#logger.error({ assignment, reason: reasonOf(error) }, "log cannot be read");
+      return null;
     });
+    if (cursor.isLogLost) return this.#nextResult(entry);
     if (piece === null || piece.bytes === 0) return null;
     cursor.logSent = offset + piece.bytes;
     return { type: "log", ...referenceOf(entry), offset, text: piece.text };
@@ -140,6 +151,7 @@ export class Feed {
       batchSent: -1,
       resultSentAt: null,
       heldSince: null,
+      isLogLost: false,
     };
     this.#cursors.set(assignment, cursor);
     return cursor;
