@@ -149,7 +149,9 @@ describe("the status socket", () => {
     slow.write("GET /metrics HTTP/1.1\r\n");
     // An answer says that the connections before it were taken.
     await fetch(`http://127.0.0.1:${server.metricsPort}/metrics`);
-    await server[Symbol.asyncDispose]();
+    const gone = Promise.all([once(silent, "close"), once(slow, "close")]);
+    await expect(server[Symbol.asyncDispose]()).resolves.toBeUndefined();
+    await gone;
   });
 
   test("a port that is taken is named", async () => {
