@@ -34,8 +34,11 @@ export class SlotBuilder implements Builder {
     if (!ready.meter.begin({ memoryBytes, cores })) {
       const unfit = ready.meter;
       ready.meter = await this.#meters.start(name, { memoryBytes, cores });
-      await slot.enter(ready.meter);
-      await unfit.finish([]);
+      try {
+        await slot.enter(ready.meter);
+      } finally {
+        await unfit.finish([]);
+      }
     }
     const { meter } = ready;
     onStart(meter);
