@@ -3,7 +3,7 @@ import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { UserError, WorkerError } from "../errors.ts";
-import { MAX_SOCKET_PATH } from "../identity/state-lock.ts";
+import { isAnswered, MAX_SOCKET_PATH } from "../identity/state-lock.ts";
 import type { NixInstallation } from "../nix/installation.ts";
 import { startDetached } from "../process/start-detached.ts";
 import { RUNNER_PROTOCOL, type RunnerConfig } from "../runner/messages.ts";
@@ -39,7 +39,7 @@ export function fingerprintOf(settings: RunnerSettings): string {
 
 /**
  * Calls the runners that are there. Their sockets lie in a private directory, each with a file beside it for what the runner
- * says when it fails; of those that do not answer any more nothing is left.
+ * says when it fails; of those that are gone nothing is left. One that lives and is not understood ends by itself.
  */
 export async function findRunners(stateDirectory: string): Promise<RunnerLink[]> {
   const directory = await runnersDirectory(stateDirectory);
@@ -48,8 +48,10 @@ export async function findRunners(stateDirectory: string): Promise<RunnerLink[]>
   for (const id of ids) {
     const files = filesOf(directory, id);
     const link = await RunnerLink.open(files.socket);
-    if (link === null) for (const file of Object.values(files)) await rm(file, { force: true });
-    else found.push(link);
+    if (link !== null) found.push(link);
+    else if (!(await isAnswered(files.socket))) {
+      for (const file of Object.values(files)) await rm(file, { force: true });
+    }
   }
   return found;
 }

@@ -1,9 +1,11 @@
 import { once } from "node:events";
+import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { type FromRunner, type KeptEnd, RUNNER_PROTOCOL } from "../runner/messages.ts";
 import { temporaryDirectory } from "../testing/temporary-directory.ts";
+import { findRunners } from "./launch-runner.ts";
 import { type BuildFollower, RunnerLink } from "./runner-link.ts";
 
 const OUTCOME: KeptEnd = { type: "failed", message: "for the test" };
@@ -72,4 +74,24 @@ test("a build that went on and ended before somebody followed it is told as it i
   tell(runner, { type: "ended", name: "late", logBytes: 0, logFailure: null, outcome: OUTCOME });
   expect((await late).at(-1)).toEqual(OUTCOME);
   expect(await followed(link, "early")).toEqual(["started", 7, OUTCOME]);
+});
+
+test("a runner that speaks another protocol is left alone, and nothing is left of a dead one", async () => {
+  const stateDirectory = await temporaryDirectory();
+  const runners = join(stateDirectory, "runners");
+  await mkdir(runners);
+  await writeFile(join(runners, "dead.sock"), "");
+  await writeFile(join(runners, "dead.log"), "");
+  const protocol = RUNNER_PROTOCOL + 1;
+  const server = createServer((runner) => {
+    runner.on("error", () => {});
+    tell(runner, { type: "hello", protocol, fingerprint: "", builds: [] });
+  });
+  onTestFinished(() => {
+    server.close();
+  });
+  server.listen(join(runners, "other.sock"));
+  await once(server, "listening");
+  expect(await findRunners(stateDirectory)).toEqual([]);
+  expect(await readdir(runners)).toEqual(["other.sock"]);
 });

@@ -61,7 +61,8 @@ async function replaceStale(path: string): Promise<Server> {
   );
 }
 
-async function isAnswered(path: string): Promise<boolean> {
+/** Whether a process listens at a Unix socket. */
+export async function isAnswered(path: string): Promise<boolean> {
   const socket = createConnection(path);
   try {
     await once(socket, "connect");
