@@ -281,7 +281,8 @@ function killOne(pid: number): void {
   try {
     process.kill(pid, "SIGKILL");
   } catch (error) {
-    if (codeOf(error) !== "ESRCH") throw error;
+    // A program with the set-user-id bit may be another user's by now: that is no reason to spare the others.
+    if (codeOf(error) !== "ESRCH" && codeOf(error) !== "EPERM") throw error;
   }
 }
 
