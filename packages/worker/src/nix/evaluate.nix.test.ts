@@ -1,3 +1,5 @@
+import { writeFile } from "node:fs/promises";
+import path from "node:path";
 import { type AttributeNode, isExcluded, parsePattern, selectAttributes } from "@gradient/protocol";
 import fc from "fast-check";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -169,6 +171,29 @@ describe("attributes that fail", () => {
       "set.#,throws,!set.bad,!throws",
     );
     expect(jobs).toEqual({ "set.a": "a.drv" });
+  });
+});
+
+describe("a tree that somebody sent", () => {
+  test("reads nothing of the machine but its own files", async () => {
+    const outside = path.join(fixture.nix.directory, "signing-key");
+    await writeFile(outside, "secret");
+    const { jobs, messages } = await fixture.evaluate({
+      "default.nix": expression(`{
+        own = mk (builtins.readFile ./name) "echo > $out" { };
+        read = builtins.trace (builtins.readFile ${outside}) (mk "read" "echo > $out" { });
+        copied = mk "copied" "echo > $out" { src = ${outside}; };
+        fetched = mk "fetched" "echo > $out" { src = builtins.fetchurl "file://${outside}"; };
+      }`),
+      name: "own",
+    });
+    expect(jobs).toEqual({
+      own: "own.drv",
+      read: expect.stringContaining("forbidden in restricted mode"),
+      copied: expect.stringContaining("forbidden in restricted mode"),
+      fetched: expect.stringContaining("forbidden in restricted mode"),
+    });
+    expect(JSON.stringify(messages)).not.toContain("secret");
   });
 });
 

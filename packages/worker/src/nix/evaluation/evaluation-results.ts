@@ -20,7 +20,7 @@ const MAX_LINE_BYTES = 4 * 1024 * 1024;
 const VALIDITY_BATCH = 1000;
 const SYSTEM_TIMEOUT_MS = 30_000;
 /** A change of what is stored, or of how it is found, makes older results unreadable. */
-const FORMAT = 1;
+const FORMAT = 2;
 
 const eventSchema = z.discriminatedUnion("type", [
   z.object({ type: z.literal("job"), job: evaluatedJobSchema }),

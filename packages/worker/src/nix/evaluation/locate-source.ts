@@ -25,6 +25,19 @@ const FLAKE_OPTIONS = [
   "false",
 ];
 const PURE_OPTIONS = ["--option", "pure-eval", "true"];
+/** What fetchers may ask in restricted mode: everything but files of this machine. */
+const REMOTE_URIS = [
+  "http://",
+  "https://",
+  "ssh://",
+  "git://",
+  "git+http://",
+  "git+https://",
+  "git+ssh://",
+  "github:",
+  "gitlab:",
+  "sourcehut:",
+].join(" ");
 const ARGUMENT_NAME = /^[a-zA-Z_][a-zA-Z0-9_'-]*$/;
 
 interface Tools {
@@ -48,6 +61,7 @@ export async function locateSource(
         arguments: subject.arguments,
         names: [path.dirname(subject.file)],
         identity: null,
+        options: [],
       });
     case "flake":
       return flakeSource(await lockedReference(subject.reference, tools), []);
@@ -69,7 +83,9 @@ async function locateTree(
     if (!(await exists(file))) continue;
     const isStored = storePath !== null && (await isReproducible(directory));
     const identity = isStored ? `${storePath}/${name}` : null;
-    return classicSource(file, { arguments: [], names, identity });
+    // Whose tree comes from the store was sent by somebody: it is not theirs to read what this worker may.
+    const options = storePath === null ? [] : restrictedTo(directory);
+    return classicSource(file, { arguments: [], names, identity, options });
   }
   throw new EvaluationError(
     "no_expression",
@@ -79,7 +95,7 @@ async function locateTree(
 
 function classicSource(
   file: string,
-  rest: Pick<EvaluationSource, "arguments" | "names" | "identity">,
+  rest: Pick<EvaluationSource, "arguments" | "names" | "identity" | "options">,
 ): EvaluationSource {
   const wrong = rest.arguments.find(({ name }) => !ARGUMENT_NAME.test(name));
   if (wrong !== undefined) {
@@ -87,7 +103,14 @@ function classicSource(
     throw new EvaluationError("bad_argument", message);
   }
   const imported = `import ${nixString(file)}`;
-  return { ...rest, label: path.basename(file), imported, options: [], isPure: false };
+  return { ...rest, label: path.basename(file), imported, isPure: false };
+}
+
+/** Evaluation reads the directory, what NIX_PATH names, and what it fetches or builds; nothing else of the machine. */
+function restrictedTo(directory: string): string[] {
+  const settings = { "restrict-eval": "true", "allowed-uris": REMOTE_URIS };
+  const options = Object.entries(settings).flatMap(([name, value]) => ["--option", name, value]);
+  return [...options, "-I", `evaluated-tree=${directory}`];
 }
 
 function flakeSource(reference: string, names: readonly string[]): EvaluationSource {

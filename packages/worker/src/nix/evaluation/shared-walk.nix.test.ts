@@ -25,7 +25,7 @@ const COST = `
   };
   kept = n: let list = builtins.genList (i: { inherit i n; }) 75000; in builtins.seq (builtins.foldl' (a: e: a + e.i) 0 list) list;
   heavy = n: { "heavy-\${toString n}" = mk "heavy-\${toString n}" "echo > $out" { value = builtins.length (builtins.elemAt lists n); }; };
-  lists = builtins.genList kept 28;
+  lists = builtins.genList kept 34;
   numbered = prefix: make: count: builtins.listToAttrs (builtins.genList (n: { name = "\${prefix}\${toString n}"; value = make n; }) count);
 `;
 
@@ -82,7 +82,7 @@ describe("an attribute that never ends", () => {
 
 describe("the memory ceiling", () => {
   test("a set that needs several times as much is evaluated below it", async () => {
-    const set = `builtins.foldl' (set: n: set // heavy n) { } (builtins.genList (n: n) 28)`;
+    const set = `builtins.foldl' (set: n: set // heavy n) { } (builtins.genList (n: n) 34)`;
     const files = { "default.nix": withCost(set) };
     const free = await fixture.evaluate(files, "*", { processes: 1 });
     const bound = await fixture.evaluate(files, "*", {
