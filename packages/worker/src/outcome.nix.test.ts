@@ -261,6 +261,13 @@ describe("build_failed: the derivation's own doing", () => {
     expect(ended).toMatchObject(ending({ outcome: "build_failed", message: /cycle/, isGuess }));
   });
 
+  test("a line that looks like one of Nix's own programs, and is none", async () => {
+    const script = `echo '@nix {\\"action\\":\\"start\\"}' >&2; exit 1`;
+    const ended = await bench.build(`mk "forger" "${script}" { }`);
+    const isGuess = isBefore(bench.version, [2, 9]);
+    expect(ended).toMatchObject(ending({ outcome: "build_failed", message: /./, isGuess }));
+  });
+
   test("an output that no store can hold", async () => {
     const ended = await bench.build(`mk "pipe" "mkfifo $out" { }`);
     expect(ended).toMatchObject(

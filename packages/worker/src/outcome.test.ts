@@ -57,6 +57,7 @@ const GUESSES: [string, string][] = [
   ["path '/nix/store/x.drv' is not valid", "client_error"],
   ["cannot build missing derivation '/nix/store/x.drv'", "client_error"],
   ["cycle detected in build of '/nix/store/x.drv'", "build_failed"],
+  ["[json.exception.type_error.302] type must be number, but is null", "build_failed"],
   ["file '/nix/store/x/pipe' has an unsupported type", "build_failed"],
   ["writing to file: No space left on device", "internal_error"],
   ["something that nobody has seen before", "internal_error"],

@@ -88,6 +88,8 @@ const TEXT_RULES: readonly TextRule[] = [
   },
   { pattern: /is not valid|missing derivation|is not in the Nix store/i, outcome: "client_error" },
   { pattern: /error parsing derivation|expected string/i, outcome: "client_error" },
+  // A line of the builder that begins as those of Nix's own programs, and is none: Nix 2.8 gives up over it.
+  { pattern: /^\[json\.exception\./, outcome: "build_failed" },
   // The output breaks a rule that the derivation sets, or holds what no store can: a socket, a pipe, a device.
   {
     pattern:

@@ -1,6 +1,7 @@
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { EvaluatedJob } from "@gradient/protocol";
+import { v7 as uuidV7 } from "uuid";
 import { describe, expect, test } from "vitest";
 import { captureLog } from "../testing/log-capture.ts";
 import { Offers, recordOf, storePath } from "../testing/offers.ts";
@@ -79,6 +80,8 @@ describe("after a restart", () => {
     const entry = await journal.create(recordOf(offers.build(DRV)));
     await writeFile(join(path, entry.record.assignment, "spec.json"), "{ torn");
     await mkdir(join(path, "lost+found"));
+    await mkdir(join(path, uuidV7(), "spec.json"), { recursive: true });
+    await writeFile(join(path, uuidV7()), "no directory");
     const again = await openJournal(path);
     expect(again.journal.entries()).toEqual([]);
     expect(await readdir(path)).toEqual(["lost+found"]);

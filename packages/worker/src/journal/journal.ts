@@ -161,7 +161,7 @@ async function finishInterrupted(entry: JournalEntry, logger: Logger): Promise<v
 
 async function readBatches(directory: string): Promise<EvalBatch[]> {
   const names = await readdir(directory).catch((error: unknown) => {
-    if (errnoOf(error) === "ENOENT") return [];
+    if (isAbsence(error)) return [];
     throw error;
   });
   const read = await Promise.all(
@@ -178,13 +178,19 @@ async function sizeOf(path: string): Promise<number> {
   return stats?.size ?? 0;
 }
 
+/** Also when a file is where a directory should be, or the other way round. */
+function isAbsence(error: unknown): boolean {
+  const code = errnoOf(error);
+  return code === "ENOENT" || code === "ENOTDIR" || code === "EISDIR";
+}
+
 /** null for a file that is missing or is not what it should be. */
 async function readJson<T>(path: string, schema: z.ZodType<T>): Promise<T | null> {
   try {
     const parsed = schema.safeParse(JSON.parse(await readFile(path, "utf8")));
     return parsed.success ? parsed.data : null;
   } catch (error) {
-    if (errnoOf(error) === "ENOENT" || error instanceof SyntaxError) return null;
+    if (isAbsence(error) || error instanceof SyntaxError) return null;
     throw error;
   }
 }
