@@ -7,7 +7,7 @@ import { TestCheckout } from "../../testing/git-checkout.ts";
 import { HttpGitServer } from "../../testing/git-over-http.ts";
 import { freePort, TestRepository } from "../../testing/git-server.ts";
 import { temporaryDirectory } from "../../testing/temporary-directory.ts";
-import { fetchError } from "./git-errors.ts";
+import { fetchError, treeError } from "./git-errors.ts";
 
 async function setUp() {
   const directory = await temporaryDirectory();
@@ -115,4 +115,12 @@ test.each([
   const failed = new ProcessError("process_failed", "git ended", { command: "git", stderr });
   expect(fetchError("https://user:secret@h/x", failed)).toMatchObject({ code, isTransient });
   expect(fetchError("https://user:secret@h/x", failed).message).not.toContain("secret");
+});
+
+test("a tree that the disk does not hold is worth another try", () => {
+  const stderr = "error: unable to write file seed/busybox\n";
+  const failed = new ProcessError("process_failed", "git ended", { command: "git", stderr });
+  expect(treeError(failed)).toMatchObject({ code: "disk-full", isTransient: true });
+  const other = new ProcessError("process_failed", "git ended", { command: "git", stderr: "no" });
+  expect(treeError(other)).toBe(other);
 });

@@ -109,6 +109,13 @@ export function fetchError(repository: string, error: unknown): WorkerError {
   );
 }
 
+/** A tree that cannot be written. Git does not say why a write failed; it is the disk, as its objects have been read. */
+export function treeError(error: unknown): unknown {
+  if (!(error instanceof ProcessError) || !/unable to write file/i.test(error.stderr)) return error;
+  const message = `cannot write the tree: ${ownWords(error.stderr)} (make room in the worker's state directory)`;
+  return new WorkerError("disk-full", message, { isTransient: true, cause: error });
+}
+
 const PROGRESS =
   /^(hint|remote: (Counting|Compressing|Enumerating|Total)|From |Warning: Permanently)/;
 const BOILERPLATE =

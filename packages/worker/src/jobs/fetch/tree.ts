@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Git } from "./git.ts";
+import { treeError } from "./git-errors.ts";
 
 const TIMEOUT_MS = 600_000;
 /** Characters of a commit message that are told. */
@@ -31,12 +32,16 @@ export async function writeTree(
   );
   const common = { timeoutMs: TIMEOUT_MS, env };
   await git.run({ ...common, args: ["read-tree", hash], title: "git read-tree" });
-  await git.run({
-    ...common,
-    config: ["core.autocrlf=false", "core.symlinks=true"],
-    args: [`--work-tree=${tree}`, "checkout-index", "--all", "--force"],
-    title: "git checkout-index",
-  });
+  try {
+    await git.run({
+      ...common,
+      config: ["core.autocrlf=false", "core.symlinks=true"],
+      args: [`--work-tree=${tree}`, "checkout-index", "--all", "--force"],
+      title: "git checkout-index",
+    });
+  } catch (error) {
+    throw treeError(error);
+  }
 }
 
 export async function describeCommit(git: Git, hash: string): Promise<Commit> {
