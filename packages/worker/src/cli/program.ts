@@ -3,6 +3,7 @@ import type { ConfigSources } from "../config/load.ts";
 import { CONFIG_FILE, SETTINGS, type SettingKey } from "../config/settings.ts";
 import { readRelease } from "../config/release.ts";
 import { UserError, WorkerError } from "../errors.ts";
+import { ProcessError } from "../process/process-error.ts";
 import { addBuildOptions } from "./build-options.ts";
 import { addEvalOptions, joinPairs } from "./expression-options.ts";
 
@@ -105,11 +106,11 @@ export async function main(
 
 /** A stack is for faults of ours alone. */
 function describe(error: unknown): string {
-  if (error instanceof UserError) return error.message;
-  // Mostly thrown for what the machine lacks.
-  if (error instanceof WorkerError) {
-    return `${error.message}\n'gradient-worker check', with the same settings, says what this machine lacks`;
+  // Nix, which is not there or cannot be used by this user.
+  if (error instanceof ProcessError) {
+    return `${error.message} ('gradient-worker check' says what to change)`;
   }
+  if (error instanceof WorkerError) return error.message;
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
