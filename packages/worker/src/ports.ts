@@ -66,8 +66,8 @@ export interface BuildSlot extends AsyncDisposable {
 
 /** What is known of a running build. */
 export interface LiveUsage {
-  /** What was used until now. */
-  current(): UsageRecord;
+  /** What was used until now. It may be another process that measures. */
+  current(): UsageRecord | Promise<UsageRecord>;
 }
 
 export interface BuildRequest {

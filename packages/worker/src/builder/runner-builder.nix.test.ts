@@ -136,7 +136,9 @@ test("the next daemon goes on with what runs and with what waits", async () => {
   left.push(first.build(waiting.request));
   // Answers of the runner come after what it was told before.
   const live = await running.started;
-  await expect.poll(() => live.current().wallMs, { timeout: 10_000 }).toBeGreaterThan(300);
+  await expect
+    .poll(async () => (await live.current()).wallMs, { timeout: 10_000 })
+    .toBeGreaterThan(300);
   const pid = await runnerPid();
   first.leave();
   for (const each of left) await expect(each).rejects.toThrow("successor");
@@ -217,9 +219,13 @@ test("what a running build has used so far can be asked for", async () => {
   const build = await Build.make("busy", "while true; do :; done");
   const answer = builder.build(build.request);
   const live = await build.started;
-  await expect.poll(() => live.current().wallMs, { timeout: 10_000 }).toBeGreaterThan(300);
+  expect((await live.current()).wallMs).toBeGreaterThan(0);
+  await expect
+    .poll(async () => (await live.current()).wallMs, { timeout: 10_000 })
+    .toBeGreaterThan(300);
   build.cancel.abort();
   await answer;
+  expect((await live.current()).wallMs).toBeGreaterThan(300);
 });
 
 test("nothing is left when the daemon ends in order", async () => {

@@ -163,27 +163,40 @@ export class RunnerBuilder implements LastingBuilder {
         onLost: () => resolve(null),
       });
     });
+    live.end();
     return told ?? (await afterLoss(keep, this.#hasLeft));
   }
 }
 
-/** Answers with what the runner told last, and asks it for more. */
+/** Asks the runner. What it told the time before may be long ago: nobody may have asked since the build began. */
 class FollowedUsage implements LiveUsage {
   readonly #ask: () => void;
   #last = unmeasured(0);
+  #waiting: ((usage: UsageRecord) => void)[] = [];
+  #hasEnded = false;
 
   constructor(ask: () => void) {
     this.#ask = ask;
-    ask();
   }
 
   take(usage: UsageRecord): void {
     this.#last = usage;
+    for (const resolve of this.#waiting.splice(0)) resolve(usage);
   }
 
-  current(): UsageRecord {
+  /** No more answers come. */
+  end(): void {
+    this.#hasEnded = true;
+    this.take(this.#last);
+  }
+
+  async current(): Promise<UsageRecord> {
+    if (this.#hasEnded) return this.#last;
+    const answer = new Promise<UsageRecord>((resolve) => {
+      this.#waiting.push(resolve);
+    });
     this.#ask();
-    return this.#last;
+    return answer;
   }
 }
 

@@ -107,12 +107,9 @@ export class Runner implements AsyncDisposable {
       case "cancel":
         this.#builds.get(message.name)?.controller.abort();
         break;
-      case "usage": {
-        const { name } = message;
-        const usage = this.#builds.get(name)?.live?.current();
-        if (usage !== undefined) this.#send({ type: "usage", name, usage });
+      case "usage":
+        void this.#tellUsage(message.name);
         break;
-      }
       case "retire":
         this.#isRetired = true;
         this.#finishIfIdle();
@@ -121,6 +118,11 @@ export class Runner implements AsyncDisposable {
         this.#finish();
         break;
     }
+  }
+
+  async #tellUsage(name: string): Promise<void> {
+    const usage = await this.#builds.get(name)?.live?.current();
+    if (usage !== undefined) this.#send({ type: "usage", name, usage });
   }
 
   /** Without a daemon builds go on for as long as their leases can last: after that nobody takes what they make. */
