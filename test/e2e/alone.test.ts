@@ -231,6 +231,15 @@ describe("gradient-worker build", () => {
     expect(report.builds.map(({ name }) => name)).toEqual(["hello", "two"]);
   });
 
+  test("names a substituter that does not answer, once, and builds", async () => {
+    const { exitCode, stderr } = await worker(`build ${await fresh("silent")} -A hello`, {
+      cwd: await place(),
+      env: { NIX_CONFIG: "substituters = http://127.0.0.1:1\ndownload-attempts = 2" },
+    });
+    expect(exitCode, stderr).toBe(0);
+    expect(stderr.match(/^warning: .*127\.0\.0\.1:1.*$/gm), stderr).toHaveLength(1);
+  });
+
   test("builds what a substituter offers and does not give", async () => {
     const file = await fresh("outage");
     const base = (await nixBuild(`${file} -A base --no-out-link`)).stdout;

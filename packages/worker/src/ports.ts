@@ -227,8 +227,8 @@ export interface MissingPaths {
 
 /** What the substituters of nix.conf can do for a build. */
 export interface Substituter extends AsyncDisposable {
-  /** What has to be built or substituted to have all outputs of the derivations. */
-  missing(drvPaths: readonly string[]): Promise<MissingPaths>;
+  /** What has to be built or substituted to have all outputs of the derivations. Warnings tell of substituters that do not answer. */
+  missing(drvPaths: readonly string[], onWarning: (text: string) => void): Promise<MissingPaths>;
   /** As `missing`, if there were no substituters. */
   missingWithout(drvPaths: readonly string[]): Promise<MissingPaths>;
   /** Fetches paths and what they refer to. Rejects with a NixError when one can not be had. */

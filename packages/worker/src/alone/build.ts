@@ -63,7 +63,7 @@ class AloneBuild {
         this.#fetching = fetch.paths.length;
         view.fetching(fetch);
       },
-      onWarning: (text) => this.#tell({ level: "Warning", text }),
+      onWarning: (text) => this.#warn(text),
       signal,
     });
     this.#realisation = new Realisation({
@@ -118,6 +118,12 @@ class AloneBuild {
     const name = formatAttributePath(job.attribute);
     this.#run.view.message({ level: "Error", text: `${name}: ${job.error}` });
     if (!this.#run.keepsGoing) this.#realisation.stop();
+  }
+
+  /** Says the same only once: Nix asks substituters again for every handful of derivations. */
+  #warn(text: string): void {
+    if (this.#messages.some((message) => message.text === text)) return;
+    this.#tell({ level: "Warning", text });
   }
 
   #tell(message: EvaluationMessage): void {

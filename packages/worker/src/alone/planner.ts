@@ -54,8 +54,8 @@ export class Planner {
 
   /** What has to be built for all outputs of these derivations; everything that it needs besides is valid then. */
   async plan(drvPaths: readonly string[]): Promise<PlannedBuild[]> {
-    const { substituter } = this.#options;
-    let missing = await substituter.missing(drvPaths);
+    const { substituter, onWarning } = this.#options;
+    let missing = await substituter.missing(drvPaths, onWarning);
     if (missing.willSubstitute.length > 0 && !(await this.#fetch(missing))) {
       missing = await substituter.missingWithout(drvPaths);
     }

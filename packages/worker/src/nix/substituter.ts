@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from "node:util";
 import type { MissingPaths, Substituter } from "../ports.ts";
 import { DaemonClient } from "./daemon/client.ts";
 import { DaemonConnection } from "./daemon/connection.ts";
@@ -5,6 +6,7 @@ import { queryMissing, substitutePaths } from "./daemon/operations.ts";
 import type { NixInstallation } from "./installation.ts";
 
 const QUERY_TIMEOUT_MS = 600_000;
+const WARNING = "warning:";
 
 /** Opens the way to the substituters of nix.conf. The children start at the first call. */
 export function openSubstituter(nix: NixInstallation): Substituter {
@@ -26,9 +28,13 @@ class DaemonSubstituter implements Substituter {
     this.#without = new DaemonClient(nix);
   }
 
-  missing(drvPaths: readonly string[]): Promise<MissingPaths> {
+  missing(drvPaths: readonly string[], onWarning: (text: string) => void): Promise<MissingPaths> {
+    const onMessage = (text: string): void => {
+      const warning = finalWarning(text);
+      if (warning !== null) onWarning(warning);
+    };
     return this.#use(AbortSignal.timeout(QUERY_TIMEOUT_MS), (connection) =>
-      connection.call(queryMissing(drvPaths)),
+      connection.call(queryMissing(drvPaths, { onMessage })),
     );
   }
 
@@ -75,4 +81,11 @@ class DaemonSubstituter implements Substituter {
     this.#connection = await DaemonConnection.open(this.#nix);
     return this.#connection;
   }
+}
+
+/** What Nix warns of, without the tries before the last one. */
+function finalWarning(message: string): string | null {
+  const text = stripVTControlCharacters(message).trim();
+  if (!text.startsWith(WARNING) || /; retrying /.test(text)) return null;
+  return text.slice(WARNING.length).trim();
 }

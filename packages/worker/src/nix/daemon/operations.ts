@@ -67,9 +67,13 @@ export function queryPathInfo(path: string): Call<StoredPath | null> {
 }
 
 /** What is missing for all outputs of these derivations, with the substituters of the connection's settings. */
-export function queryMissing(drvPaths: readonly string[]): Call<MissingPaths> {
+export function queryMissing(
+  drvPaths: readonly string[],
+  listener: FrameListener = {},
+): Call<MissingPaths> {
   return {
     request: new Request().number(QUERY_MISSING).strings(drvPaths.map((path) => `${path}!*`)),
+    listener,
     answer: async (reader) => {
       const willBuild = await reader.strings();
       const willSubstitute = await reader.strings();
