@@ -240,6 +240,36 @@ describe("gradient-worker build", () => {
     expect(stderr.match(/^warning: .*127\.0\.0\.1:1.*$/gm), stderr).toHaveLength(1);
   });
 
+  test("--dry-run says in nix-build's words what would be built and fetched, and builds nothing", async () => {
+    const file = await fresh("dry");
+    const base = (await nixBuild(`${file} -A base --no-out-link`)).stdout;
+    const cache = `file://${join(directory, "dry-cache")}`;
+    await theirs.nix("nix", [...NIX_COMMAND, "copy", "--to", cache, base]);
+    const env = { NIX_CONFIG: `substituters = ${cache}\nrequire-sigs = false` };
+    const cwd = await place();
+    const line = `${file} -A two -A sets.inner --dry-run`;
+    const dry = await worker(`build ${line}`, { cwd, env });
+    const other = await NixRoot.make(join(directory, "dry-store"));
+    const plain = await execa("nix-build", line.split(" "), { env: { ...other.env, ...env } });
+    await other.remove();
+    expect(dry).toMatchObject({ exitCode: 0, stdout: "" });
+    // Later versions choose another unit for so few bytes.
+    const linesOf = (text: string): string[] =>
+      stripVTControlCharacters(text)
+        .replace(/\(.* download, .* unpacked\)/, "(sizes)")
+        .split("\n")
+        .toSorted();
+    expect(linesOf(dry.stderr)).toEqual(linesOf(plain.stderr));
+    expect(dry.stderr).toMatch(/-hello\.drv\n[^]*-two\.drv\n/);
+    expect(dry.stderr).toContain(
+      `will be fetched (0.00 MiB download, 0.00 MiB unpacked):\n  ${base}`,
+    );
+    expect(existsSync(join(cwd, "result"))).toBe(false);
+    const failing = await worker(`build ${file} -A throws -A base --dry-run`, { env });
+    expect(failing).toMatchObject({ exitCode: 1 });
+    expect(failing.stderr).toMatch(/no such luck[^]*this path will be fetched/);
+  });
+
   test("builds what a substituter offers and does not give", async () => {
     const file = await fresh("outage");
     const base = (await nixBuild(`${file} -A base --no-out-link`)).stdout;

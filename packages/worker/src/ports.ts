@@ -223,6 +223,8 @@ export interface MissingPaths {
   /** Store paths that a substituter has. */
   willSubstitute: readonly string[];
   downloadBytes: number;
+  /** What is fetched, once it is in the store. */
+  unpackedBytes: number;
 }
 
 /** What the substituters of nix.conf can do for a build. */

@@ -1,4 +1,4 @@
-import { type Command, InvalidArgumentError } from "@commander-js/extra-typings";
+import { type Command, InvalidArgumentError, Option } from "@commander-js/extra-typings";
 import { addExpressionOptions } from "./expression-options.ts";
 
 const HELP = `
@@ -23,6 +23,12 @@ export function addBuildOptions(command: Command): void {
     .option("--no-out-link", "make no links")
     .option("--json", "print one JSON document instead of output paths")
     .option("--report <file>", "write the same JSON document to a file")
+    .addOption(
+      new Option(
+        "--dry-run",
+        "say on standard error what would be built and fetched, and build only what evaluation imports from",
+      ).conflicts(["json", "report"]),
+    )
     .addHelpText("after", HELP);
 }
 
@@ -36,6 +42,7 @@ export interface BuildOptions {
   readonly outLink: string | null;
   readonly printsJson: boolean;
   readonly reportFile: string | null;
+  readonly isDryRun: boolean;
 }
 
 export function readBuildOptions(options: Readonly<Record<string, unknown>>): BuildOptions {
@@ -55,6 +62,7 @@ export function readBuildOptions(options: Readonly<Record<string, unknown>>): Bu
     outLink: text("outLink"),
     printsJson: options["json"] === true,
     reportFile: text("report"),
+    isDryRun: options["dryRun"] === true,
   };
 }
 

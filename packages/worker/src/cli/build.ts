@@ -2,6 +2,8 @@ import { access, constants, stat, writeFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { v4 as uuidV4 } from "uuid";
 import { runBuild } from "../alone/build.ts";
+import { askMissing, missingText } from "../alone/dry-run.ts";
+import type { EvaluationRun } from "../alone/evaluate.ts";
 import { LiveView } from "../alone/live-view.ts";
 import { makeOutLinks, resultsOf } from "../alone/out-links.ts";
 import { PlainView } from "../alone/plain-view.ts";
@@ -20,13 +22,14 @@ import { expressionRequest } from "./expression-options.ts";
 import { Interruption } from "./interruption.ts";
 import type { Invocation } from "./program.ts";
 import { writeOut } from "./standard-output.ts";
-import { isTerminal, paletteFor } from "./terminal.ts";
+import { INTERRUPTED, isTerminal, paletteFor } from "./terminal.ts";
 
 /** Builds here. Resolves to an exit code as of `nix-build`. */
 export async function build(invocation: Invocation): Promise<number> {
   const options = readBuildOptions(invocation.options);
   const given = loadAloneConfig(invocation.sources);
   const config = { ...given, maxConcurrentBuilds: options.maxJobs ?? given.maxConcurrentBuilds };
+  if (options.isDryRun) return printMissing(invocation, config);
   // Found out now rather than after hours.
   if (options.reportFile !== null) await checkReportFile(options.reportFile);
   using view = openView(invocation.environment);
@@ -48,7 +51,7 @@ export async function build(invocation: Invocation): Promise<number> {
 
 async function buildWith(
   tools: AloneTools,
-  { options: given, operands }: Invocation,
+  invocation: Invocation,
   {
     config,
     options,
@@ -56,7 +59,24 @@ async function buildWith(
     signal,
   }: { config: AloneConfig; options: BuildOptions; view: BuildView; signal: AbortSignal },
 ): Promise<RunReport> {
-  const request = expressionRequest(given);
+  const evaluation = await prepareEvaluation(tools, invocation, config);
+  return runBuild({
+    ...tools,
+    ...evaluation,
+    view,
+    keepsGoing: options.keepsGoing,
+    bounds: options,
+    signal,
+  });
+}
+
+/** What was asked for, and a meter for its evaluation. */
+async function prepareEvaluation(
+  tools: AloneTools,
+  { options, operands }: Invocation,
+  config: AloneConfig,
+): Promise<Omit<EvaluationRun, "evaluator" | "signal">> {
+  const request = expressionRequest(options);
   const directory = process.cwd();
   const target = parseTarget(operands[0] ?? ".", { directory, arguments: request.arguments });
   const selections = selectionsOf(target, request, tools.machine.systems[0] ?? "");
@@ -64,18 +84,33 @@ async function buildWith(
     memoryBytes: tools.evaluator.memoryLimitBytes,
     cores: null,
   });
-  return runBuild({
-    ...tools,
-    target,
-    selections,
-    directory,
-    meter,
-    view,
-    timeoutMs: config.evalTimeoutSeconds * 1000,
-    keepsGoing: options.keepsGoing,
-    bounds: options,
-    signal,
-  });
+  return { target, selections, directory, meter, timeoutMs: config.evalTimeoutSeconds * 1000 };
+}
+
+/** Builds nothing. Resolves to 1 when an attribute could not be evaluated. */
+async function printMissing(invocation: Invocation, config: AloneConfig): Promise<number> {
+  const { stderr } = process;
+  const view = new PlainView(
+    (text) => stderr.write(text),
+    paletteFor(stderr, invocation.environment),
+  );
+  using interruption = new Interruption(() => {});
+  const { signal } = interruption;
+  try {
+    return await withAloneTools(config, invocation.environment, async (tools) => {
+      const evaluation = await prepareEvaluation(tools, invocation, config);
+      try {
+        const { missing, hasFailed } = await askMissing({ ...tools, ...evaluation, view, signal });
+        stderr.write(missingText(missing));
+        return hasFailed ? 1 : 0;
+      } finally {
+        await evaluation.meter.finish([]);
+      }
+    });
+  } catch (error) {
+    if (signal.aborted) return INTERRUPTED;
+    throw error;
+  }
 }
 
 function openView(environment: Invocation["environment"]): BuildView {

@@ -79,8 +79,8 @@ export function queryMissing(
       const willSubstitute = await reader.strings();
       await reader.strings(); // what nobody has, and no derivation is known for
       const downloadBytes = await reader.number();
-      await reader.number(); // size of the NARs
-      return { willBuild, willSubstitute, downloadBytes };
+      const unpackedBytes = await reader.number();
+      return { willBuild, willSubstitute, downloadBytes, unpackedBytes };
     },
   };
 }
