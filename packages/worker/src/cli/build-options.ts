@@ -13,10 +13,10 @@ export function addBuildOptions(command: Command): void {
   command
     .option("-j, --max-jobs <n>", "as --max-concurrent-builds", countFromOne)
     .option("-k, --keep-going", "go on with what does not depend on what failed")
-    .option("--timeout <seconds>", "longest time for one build", wholeNumber)
+    .option("--timeout <seconds>", "longest time for one build; 0 for no limit", wholeNumber)
     .option(
       "--max-silent-time <seconds>",
-      "longest time in which a build says nothing",
+      "longest time in which a build says nothing; 0 for no limit",
       wholeNumber,
     )
     .option("-o, --out-link <path>", "name of the links to the outputs", "result")

@@ -3,6 +3,10 @@ import type { Command } from "@commander-js/extra-typings";
 import { UserError } from "../errors.ts";
 import type { EvaluationArgument } from "../ports.ts";
 
+const HELP = `
+Who may not write to the default state directory has one of their own: ~/.local/state/gradient-worker.
+`;
+
 /** Options of Nix's commands that take two values, which the parser of the command line does not know. */
 const PAIRS: ReadonlySet<string> = new Set(["--arg", "--argstr"]);
 
@@ -47,12 +51,16 @@ export function addExpressionOptions(command: Command): void {
         "argument of the expression, may be given again",
       ).argParser(collect),
     )
-    .addOption(new Option("--argstr <name> <string>", "as --arg, for a string").argParser(collect));
+    .addOption(new Option("--argstr <name> <string>", "as --arg, for a string").argParser(collect))
+    .addHelpText("after", HELP);
 }
 
 export function addEvalOptions(command: Command): void {
   addExpressionOptions(command);
-  command.option("--json", "one JSON object a line: attribute, and drvPath or error");
+  command.option(
+    "--json",
+    "one JSON object a line: name, attribute, outcome, and drvPath or error",
+  );
 }
 
 /** What was given for the options of `addExpressionOptions`. */

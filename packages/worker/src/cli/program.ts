@@ -32,12 +32,18 @@ interface CommandPlan {
 
 const EVALUATION_SETTINGS = ["evalTimeoutSeconds", "evalForkWorkers", "maxEvalRssBytes"] as const;
 
+const RUN_HELP = `
+SIGTERM and SIGINT let running jobs finish for the grace; a second one ends them at once. After SIGHUP builds go on, and
+the next run takes them over.
+`;
+
 /** What a command needs is loaded with it: the libraries of the daemon take longer to load than most commands to run. */
 const COMMANDS: readonly CommandPlan[] = [
   {
     name: "run",
     description: "serve a coordinator until SIGTERM",
     settings: SETTINGS.map(({ key }) => key),
+    extend: (command) => command.addHelpText("after", RUN_HELP),
     action: async (invocation) => (await import("./run.ts")).run(invocation),
   },
   {
@@ -49,7 +55,8 @@ const COMMANDS: readonly CommandPlan[] = [
   },
   {
     name: "eval",
-    description: "print the derivations of an expression as they are evaluated; builds nothing",
+    description:
+      "print the derivations of an expression as they are evaluated; builds only what evaluation imports from",
     settings: ["stateDir", "store", ...EVALUATION_SETTINGS],
     extend: addEvalOptions,
     action: async (invocation) => (await import("./eval.ts")).evaluate(invocation),
@@ -65,7 +72,11 @@ const COMMANDS: readonly CommandPlan[] = [
     name: "drain",
     description: "let the worker of this machine finish what it does, take nothing new, and end",
     settings: ["stateDir"],
-    extend: (command) => command.option("--wait", "until it has ended"),
+    extend: (command) =>
+      command.option(
+        "--wait",
+        "until it has ended; exit code 1 when it was stopped before it was done",
+      ),
     action: async (invocation) => (await import("./drain.ts")).drain(invocation),
   },
   {

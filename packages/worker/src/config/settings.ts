@@ -152,7 +152,7 @@ export const SETTINGS = [
     flag: "--max-eval-rss",
     value: "BYTES",
     env: "GRADIENT_MAX_EVAL_RSS",
-    doc: "memory of one process of an evaluation; it is ended there and another goes on",
+    doc: "memory of one process of an evaluation; it is ended there and another goes on; all of one evaluation, with builds that it imports from, may have one such share more than it has processes",
     fallback: "8 GiB, at most a quarter of the memory",
   },
   {
