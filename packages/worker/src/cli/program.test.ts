@@ -134,7 +134,7 @@ describe("gradient-worker build and eval", () => {
     }
   });
 
-  test("a store that Nix can not open is told in one clear line", async () => {
+  test("a store that Nix can not open is told in one clear line, and one says who knows more", async () => {
     const directory = await temporaryDirectory();
     const env = { PATH: "/usr/local/bin:/usr/bin:/bin", GRADIENT_WORKER_DATA_DIR: directory };
     const file = join(directory, "file.nix");
@@ -142,8 +142,10 @@ describe("gradient-worker build and eval", () => {
     for (const store of ["nonsense://x", "local?root=/proc/x"]) {
       printed.err = "";
       expect(await worker(["build", file, "--store", store], env)).toBe(1);
-      expect(printed.err).toMatch(/^gradient-worker: /);
-      expect(printed.err.trim().split("\n")).toHaveLength(1);
+      expect(printed.err.trim().split("\n")).toEqual([
+        expect.stringMatching(/^gradient-worker: nix-store ended/),
+        expect.stringMatching(/^'gradient-worker check'/),
+      ]);
     }
   });
 
