@@ -185,6 +185,16 @@ describe("gradient-worker build", () => {
     expect(stderr).toContain(`warning: there is no derivation that 'bse.*' selects in ${source}`);
   });
 
+  test("a link that can not be made hides neither the paths nor the report", async () => {
+    const report = join(await place(), "report.json");
+    const line = `build ${source} -A base -o ${directory}/absent/result --report ${report}`;
+    const { exitCode, stdout, stderr } = await worker(line);
+    expect(exitCode).toBe(1);
+    expect(stdout).toMatch(/^\/nix\/store\/\w{32}-base$/);
+    expect(stderr).toMatch(/^gradient-worker: cannot make the link \S+\/absent\/result: .*ENOENT/m);
+    expect(JSON.parse(await readFile(report, "utf8"))).toMatchObject({ exitCode: 0 });
+  });
+
   test("a report goes into a pipe, and does not take its place", async () => {
     const pipe = join(await place(), "pipe");
     await execa("mkfifo", [pipe]);

@@ -35,17 +35,21 @@ export async function build(invocation: Invocation): Promise<number> {
   using view = openView(invocation.environment);
   using interruption = new Interruption(() => view[Symbol.dispose]());
   const { signal } = interruption;
+  const failures: unknown[] = [];
   const report = await withAloneTools(config, invocation.environment, async (tools) => {
     const report = await buildWith(tools, invocation, { config, options, view, signal });
     if (report.exitCode === 0 && options.outLink !== null) {
       const results = resultsOf(report.jobs, options.outLink);
-      await makeOutLinks(results, { directory: process.cwd(), store: tools.store });
+      const place = { directory: process.cwd(), store: tools.store };
+      // What was built is told all the same.
+      await makeOutLinks(results, place).catch((error: unknown) => failures.push(error));
     }
     return report;
   });
   view[Symbol.dispose]();
   if (options.reportFile !== null) await writeReport(options.reportFile, report);
   await printResult(report, options);
+  if (failures.length > 0) throw failures[0];
   return report.exitCode;
 }
 
