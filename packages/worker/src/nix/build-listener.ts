@@ -1,4 +1,5 @@
 import type { Activity, ActivityResult, FrameListener } from "./daemon/frames.ts";
+import { isAboutBusyDatabase } from "./error-text.ts";
 
 const BUILD_ACTIVITY = 105;
 const LOG_LINE = 101;
@@ -26,6 +27,7 @@ export class BuildListener implements FrameListener {
   }
 
   onMessage(text: string): void {
+    if (isAboutBusyDatabase(text)) return;
     this.#log(text.endsWith("\n") ? text.slice(0, -1) : text);
   }
 

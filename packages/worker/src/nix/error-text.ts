@@ -7,6 +7,11 @@ const FRAME = /^\s+… /;
 const NOISE =
   /^\s+(\d*\||\d+\|.*)|^\s*\((use '--show-trace'|stack trace truncated|\d+ duplicate frames)/;
 
+/** Nix says so each time that another process of Nix holds the store's database for a moment, and waits. It is nothing for whoever builds. */
+export function isAboutBusyDatabase(text: string): boolean {
+  return /SQLite database '.*' is busy/.test(text);
+}
+
 /**
  * Brings an error of Nix's evaluator, as printed with `--show-trace`, down to its message and the place in the user's files
  * that it is about. Nix 2.8 prints the message first and its frames after; later versions print the frames first.

@@ -5,7 +5,7 @@ import {
   type AttributePath,
   type EvaluationMessage,
 } from "@gradient/protocol";
-import { summarizeError } from "../error-text.ts";
+import { isAboutBusyDatabase, summarizeError } from "../error-text.ts";
 import { TailBuffer } from "../../process/tail-buffer.ts";
 import { ImportedBuilds } from "./imported-builds.ts";
 
@@ -96,7 +96,7 @@ export class EvaluatorLines {
     }
     if (level !== LEVEL_WARNING) return null;
     // Of a store that several processes write to; each tries again.
-    if (DATABASE_BUSY.test(text)) return null;
+    if (isAboutBusyDatabase(text)) return null;
     return this.#message("Warning", text.replace(/^(evaluation )?warning: ?/, ""));
   }
 
@@ -126,7 +126,6 @@ export class EvaluatorLines {
   }
 }
 
-const DATABASE_BUSY = /SQLite database '.*' is busy/;
 const LOG_PREFIX = "@nix ";
 
 function parseLog(line: string): LogLine | null {
