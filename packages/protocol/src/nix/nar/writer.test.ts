@@ -69,6 +69,19 @@ describe("the NAR writer", () => {
     reader.end();
   });
 
+  test("a NAR that is expected to be small takes little memory, and a wrong expectation changes nothing", () => {
+    const path = place();
+    mkdirSync(path);
+    for (let n = 0; n < 100; n++) writeFileSync(join(path, `file-${n}`), "some text".repeat(n));
+    const nar = Buffer.concat([...dumpPathSync(path)]);
+    for (const expected of [0, nar.length, 10 * nar.length]) {
+      expect(Buffer.concat([...dumpPathSync(path, expected)]).equals(nar)).toBe(true);
+    }
+    const [chunk, ...others] = dumpPathSync(path, nar.length);
+    expect(others).toHaveLength(0);
+    expect(chunk?.buffer.byteLength).toBeLessThan(nar.length + 20_000);
+  });
+
   test("chunks are not touched after they were handed out", () => {
     const path = place();
     writeFileSync(path, Buffer.alloc(3 * NAR_CHUNK_BYTES, "x"));

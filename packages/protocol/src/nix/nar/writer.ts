@@ -48,9 +48,14 @@ const SEPARATOR = Buffer.from("/");
  * NAR of a file, symbolic link or directory on disk, equal to `nix-store --dump`. For worker threads: it reads synchronously.
  * Memory is one chunk and the names of the directories that are open. Yielded buffers are not touched again.
  * Throws NarError for what no NAR can hold and for a file that changes meanwhile, and the file system's own errors.
+ * Whoever knows that the NAR is small says so by `expectedBytes`: then no large chunk is made for it. A wrong number costs time only.
  */
-export function* dumpPathSync(path: string | Buffer): Generator<Buffer, void, undefined> {
-  for (const item of walk(Buffer.from(path))) {
+export function* dumpPathSync(
+  path: string | Buffer,
+  expectedBytes = NAR_CHUNK_BYTES,
+): Generator<Buffer, void, undefined> {
+  const chunkBytes = Math.min(NAR_CHUNK_BYTES, expectedBytes + 2 * STEP_BYTES);
+  for (const item of walk(Buffer.from(path), chunkBytes)) {
     if (Buffer.isBuffer(item)) yield item;
     else item.runSync();
   }
@@ -61,7 +66,7 @@ export async function* dumpPath(
   path: string | Buffer,
   signal?: AbortSignal,
 ): AsyncGenerator<Buffer, void, undefined> {
-  for (const item of walk(Buffer.from(path))) {
+  for (const item of walk(Buffer.from(path), NAR_CHUNK_BYTES)) {
     signal?.throwIfAborted();
     if (Buffer.isBuffer(item)) yield item;
     else await item.run();
@@ -106,8 +111,8 @@ interface OpenDirectory {
 }
 
 /** Iterative: a tree may be deeper than the call stack. */
-function* walk(root: Buffer): Walk<void> {
-  const out = new ChunkedOutput();
+function* walk(root: Buffer, chunkBytes: number): Walk<void> {
+  const out = new ChunkedOutput(chunkBytes);
   const directories: OpenDirectory[] = [];
   out.put(MAGIC);
   const first = yield* writeNode(out, root);
@@ -128,7 +133,7 @@ function* walk(root: Buffer): Walk<void> {
     if (opened) directories.push(opened);
     else out.put(CLOSE);
   }
-  yield out.take();
+  yield out.last();
 }
 
 /** Writes a whole file or link, or the beginning of a directory, whose entries are then up to the caller. */
@@ -215,8 +220,12 @@ function refuse(code: NarErrorCode, path: Buffer, fault: string): never {
 
 /** Collects small pieces, so that a tree of tiny files does not become a stream of tiny chunks. */
 class ChunkedOutput {
-  #chunk = Buffer.allocUnsafeSlow(NAR_CHUNK_BYTES);
+  #chunk: Buffer;
   #used = 0;
+
+  constructor(chunkBytes: number) {
+    this.#chunk = Buffer.allocUnsafeSlow(chunkBytes);
+  }
 
   get isNearlyFull(): boolean {
     return this.#chunk.length - this.#used < STEP_BYTES;
@@ -253,9 +262,14 @@ class ChunkedOutput {
   }
 
   take(): Buffer {
-    const full = this.#chunk.subarray(0, this.#used);
-    this.#chunk = Buffer.allocUnsafeSlow(NAR_CHUNK_BYTES);
+    const full = this.last();
+    this.#chunk = Buffer.allocUnsafeSlow(this.#chunk.length);
     this.#used = 0;
     return full;
+  }
+
+  /** What is left at the end. */
+  last(): Buffer {
+    return this.#chunk.subarray(0, this.#used);
   }
 }
