@@ -21,7 +21,11 @@ import { addAll, shapes } from "./transfer-paths.ts";
 
 const ROUNDS = 3;
 
-/** The worker's pipeline to a server that only hashes and writes, against `nix copy` to a directory: the same paths, in turns. */
+/**
+ * The worker's pipeline to a server that only hashes and writes, against `nix copy` to a directory: the same paths, in turns.
+ * The server is a process of its own. Each copy starts a process (60 to 90 ms, what one small path takes) and writes narinfos; the
+ * pipeline runs already, as in a worker, and sends over a socket what the copy writes by itself.
+ */
 export async function transferRows(): Promise<Row[]> {
   const directory = await mkdtemp(join(tmpdir(), "gradient-transfer-"));
   const root = await NixRoot.make(join(directory, "nix"));
