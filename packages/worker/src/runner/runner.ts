@@ -108,7 +108,8 @@ export class Runner implements AsyncDisposable {
         this.#builds.get(message.name)?.controller.abort();
         break;
       case "usage":
-        void this.#tellUsage(message.name);
+        // Figures that cannot be read now are asked for again, and are no reason to lose the builds.
+        this.#tellUsage(message.name).catch(() => {});
         break;
       case "retire":
         this.#isRetired = true;
