@@ -1,4 +1,4 @@
-import { lstatSync, readdirSync, type Stats } from "node:fs";
+import { lstatSync, opendirSync, type Dir, type Stats } from "node:fs";
 import { performance } from "node:perf_hooks";
 import { setImmediate as turn } from "node:timers/promises";
 
@@ -30,12 +30,27 @@ export class TreeSize {
     this.#sliceAt = performance.now();
     for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
       if (this.#count(next)) {
-        for (const name of entriesOf(next)) waiting.push(`${next}/${name}`);
+        await this.#list(next, waiting);
       }
       await this.#pause();
       if (this.#signal.aborted || this.#entries > MAX_ENTRIES) break;
     }
     this.costMs += performance.now() - this.#sliceAt;
+  }
+
+  /** Piece by piece and with a bound: a builder may make a directory of millions of names. */
+  async #list(directory: string, waiting: string[]): Promise<void> {
+    const opened = openDirectory(directory);
+    if (opened === null) return;
+    try {
+      for (let name = nextName(opened); name !== null; name = nextName(opened)) {
+        if (this.#signal.aborted || this.#entries + waiting.length > MAX_ENTRIES) return;
+        waiting.push(`${directory}/${name}`);
+        await this.#pause();
+      }
+    } finally {
+      opened.closeSync();
+    }
   }
 
   /** True for a directory to go into. */
@@ -72,10 +87,18 @@ function statsOf(file: string): Stats | null {
   }
 }
 
-function entriesOf(directory: string): string[] {
+function openDirectory(directory: string): Dir | null {
   try {
-    return readdirSync(directory);
+    return opendirSync(directory);
   } catch {
-    return [];
+    return null;
+  }
+}
+
+function nextName(opened: Dir): string | null {
+  try {
+    return opened.readSync()?.name ?? null;
+  } catch {
+    return null;
   }
 }
