@@ -1,11 +1,25 @@
 import { createHash } from "node:crypto";
-import { closeSync, openSync, writeSync } from "node:fs";
+import { closeSync, openSync, writeFileSync, writeSync } from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
+import { buffer } from "node:stream/consumers";
+import { decodeNarBundle } from "@gradient/protocol";
 
 /** Takes uploads as a cache of files does: hashes what comes and writes it. Argument: where to. Prints its port. */
 const directory = process.argv[2] ?? ".";
 const server = createServer((request, response) => {
+  if (request.method === "PUT" && request.url === "/proto/nars") {
+    void buffer(request).then((body) => {
+      const nars = decodeNarBundle(body);
+      for (const { narHash, bytes } of nars) {
+        createHash("sha256").update(bytes).digest();
+        writeFileSync(join(directory, narHash), bytes);
+      }
+      response.setHeader("content-type", "application/json");
+      response.end(JSON.stringify({ accepted: nars.length }));
+    });
+    return;
+  }
   const [, narHash] = /\/nar\/([0-9a-z]{52})/.exec(request.url ?? "") ?? [];
   response.setHeader("content-type", "application/json");
   if (narHash === undefined) {

@@ -134,12 +134,21 @@ export {
   acceptedDerivationsSchema,
   narHashListSchema,
   heldNarsSchema,
+  acceptedNarsSchema,
   transferErrorSchema,
   STAGED_BYTES_HEADER,
   type NarReceipt,
   type Closure,
   type HeldNars,
 } from "./messages/transfer.ts";
+export {
+  decodeNarBundle,
+  encodeNarBundle,
+  MAX_BUNDLED_NAR_BYTES,
+  MAX_NAR_BUNDLE_BYTES,
+  NarBundleError,
+  type BundledNar,
+} from "./messages/nar-bundle.ts";
 export { FrameError, decodeToCoordinator, decodeToWorker, encode } from "./messages/codec.ts";
 export {
   RepositoryError,

@@ -1,16 +1,21 @@
 import type { OrganizationId } from "@gradient/protocol";
 import type { Database, PreparedQuery, Queries } from "./client.ts";
 
-/** Notes that the organization has uploaded the NAR's whole bytes. */
-export async function insertPossession(
+/** Notes that the organization has uploaded the whole bytes of the NARs. */
+export async function insertPossessions(
   db: Queries,
-  organization: OrganizationId,
-  narHash: string,
+  { organization, narHashes }: { organization: OrganizationId; narHashes: readonly string[] },
   now: number,
 ): Promise<void> {
+  if (narHashes.length === 0) return;
+  const rows = narHashes.map((narHash) => ({
+    organization_id: organization,
+    nar_hash: narHash,
+    created_at: now,
+  }));
   await db
     .insertInto("nar_possessions")
-    .values({ organization_id: organization, nar_hash: narHash, created_at: now })
+    .values(rows)
     .onConflict((conflict) =>
       conflict.columns(["organization_id", "nar_hash"]).doUpdateSet({ created_at: now }),
     )

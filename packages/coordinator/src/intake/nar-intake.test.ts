@@ -248,6 +248,58 @@ test("a NAR that only others have uploaded is checked like a new one", async () 
   await intake.take(claim, upload(chunked(Buffer.from("anything"))));
 });
 
+describe("a bundle of NARs", () => {
+  async function bundle(texts: readonly string[]) {
+    return Promise.all(
+      texts.map(async (text) => {
+        const bytes = await narOfText(text);
+        return { ...claimOf(bytes), bytes: compress(bytes) };
+      }),
+    );
+  }
+
+  test("is kept as if each had come by itself", async () => {
+    const nars = await bundle(["one", "two", "three", "one"]);
+    await intake.takeBundle(organization, nars);
+    for (const { narHash, narSize, bytes } of nars) {
+      expect(await readFile(files.file(narHash))).toEqual(bytes);
+      expect(prepareFindNarObject(database)(narHash)).toMatchObject({ narSize });
+      expect(prepareHasUploaded(database)(organization, narHash)).toBe(true);
+    }
+  });
+
+  test("with one that is not as announced is refused as a whole, and names it", async () => {
+    const [first, second, third] = await bundle(["one", "two", "three"]);
+    if (!first || !second || !third) throw new Error("three were made");
+    const bad = [
+      { ...second, narSize: second.narSize + 1 },
+      { ...second, bytes: third.bytes },
+      { ...second, bytes: second.bytes.subarray(0, -3) },
+      { ...second, bytes: Buffer.from("no zstd") },
+    ];
+    for (const each of bad) {
+      const taking = intake.takeBundle(organization, [first, each, third]);
+      await expect(taking).rejects.toMatchObject({
+        status: 422,
+        message: expect.stringContaining(`NAR sha256:${second.narHash}`),
+      });
+    }
+    expect(await kept()).toEqual([]);
+  });
+
+  test("with what another organization has is checked: knowing a hash is not enough", async () => {
+    const [nar] = await bundle(["secret"]);
+    if (!nar) throw new Error("one was made");
+    await intake.takeBundle(organization, [nar]);
+    const other = await addOrganization();
+    const guess = { ...nar, bytes: compress(await narOfText("guess!")) };
+    await expect(intake.takeBundle(other, [guess])).rejects.toMatchObject({ status: 422 });
+    expect(prepareHasUploaded(database)(other, nar.narHash)).toBe(false);
+    await intake.takeBundle(other, [nar]);
+    expect(prepareHasUploaded(database)(other, nar.narHash)).toBe(true);
+  });
+});
+
 test("drafts of a process that was killed are removed at the next start", async () => {
   const draft = await files.draft();
   await draft.write(Buffer.from("half"));

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { encodeNix32, type OrganizationId } from "@gradient/protocol";
+import { encodeNix32, type BundledNar, type OrganizationId } from "@gradient/protocol";
 import type { Clock } from "../clock.ts";
 import type { Database } from "../db/client.ts";
 import {
@@ -7,7 +7,7 @@ import {
   type FindNarObject,
   type NarObject,
 } from "../db/nar-object-repository.ts";
-import { insertPossession } from "../db/nar-possession-repository.ts";
+import { insertPossessions } from "../db/nar-possession-repository.ts";
 import { ConflictError, CoordinatorError, UnprocessableError } from "../errors.ts";
 import type { Draft, NarFiles } from "../storage/nar-files.ts";
 import { Gate } from "./gate.ts";
@@ -32,6 +32,12 @@ export interface NarUpload {
   readonly name: string;
   /** The body goes on behind so many bytes that are kept. */
   readonly offset: number;
+}
+
+/** Who has uploaded which NARs. */
+interface Possession {
+  readonly organization: OrganizationId;
+  readonly narHashes: readonly string[];
 }
 
 /** A NAR in the form in which it will be stored. */
@@ -92,9 +98,52 @@ export class NarIntake {
     return await this.#lock.hold([object.narHash], async () => {
       const first = this.#find(object.narHash);
       if (first === null) await draft.keep(object.narHash);
-      await this.#record(first === null ? [object] : [], { organization, narHash: claim.narHash });
+      const possession = { organization, narHashes: [claim.narHash] };
+      await this.#record(first === null ? [object] : [], possession);
       return first ?? object;
     });
+  }
+
+  /**
+   * Takes several small NARs at once, by the rules of `take`: all, or nothing of them is kept. Throws UnprocessableError that names the one
+   * that is not as announced.
+   */
+  async takeBundle(organization: OrganizationId, nars: readonly BundledNar[]): Promise<void> {
+    const packed = await this.#inspectBundle(organization, nars);
+    if (packed.length === 0) return;
+    await this.#store(packed, {
+      organization,
+      narHashes: packed.map(({ object }) => object.narHash),
+    });
+  }
+
+  async #inspectBundle(
+    organization: OrganizationId,
+    nars: readonly BundledNar[],
+  ): Promise<PackedNar[]> {
+    using _place = await this.#gate.enter();
+    const decoder = new ZstdDecoder();
+    const packed = new Map<string, PackedNar>();
+    for (const nar of nars) {
+      if (this.#isHeld(organization, nar) || packed.has(nar.narHash)) continue;
+      const inspection = new PackedInspection(nar, decoder);
+      try {
+        await inspection.write(nar.bytes);
+        packed.set(nar.narHash, { object: inspection.finish(), bytes: nar.bytes });
+      } catch (cause) {
+        if (!(cause instanceof CoordinatorError)) throw cause;
+        const message = `NAR sha256:${nar.narHash}: ${cause.message}`;
+        throw new UnprocessableError(message, { code: cause.code, cause });
+      }
+    }
+    return [...packed.values()];
+  }
+
+  #isHeld(organization: OrganizationId, { narHash, narSize }: NarClaim): boolean {
+    const known = this.#find(narHash);
+    if (known === null || !this.#possesses(organization, narHash)) return false;
+    if (known.narSize !== narSize) throw sizeMismatch({ narHash, narSize }, known.narSize);
+    return true;
   }
 
   async #begin({ name, offset }: NarUpload): Promise<Draft> {
@@ -127,7 +176,11 @@ export class NarIntake {
   }
 
   /** Stores NARs that were made here. The ones that are there already stay. */
-  async add(nars: readonly PackedNar[]): Promise<void> {
+  add(nars: readonly PackedNar[]): Promise<void> {
+    return this.#store(nars, null);
+  }
+
+  async #store(nars: readonly PackedNar[], possession: Possession | null): Promise<void> {
     const hashes = nars.map(({ object }) => object.narHash);
     await this.#lock.hold(hashes, async () => {
       const missing = nars.filter(({ object }) => this.#find(object.narHash) === null);
@@ -136,21 +189,17 @@ export class NarIntake {
       );
       await this.#record(
         missing.map(({ object }) => object),
-        null,
+        possession,
       );
     });
   }
 
   /** The result that uses an object makes its row durable, too. */
-  #record(
-    objects: readonly NarObject[],
-    possession: { organization: OrganizationId; narHash: string } | null,
-  ): Promise<void> {
+  #record(objects: readonly NarObject[], possession: Possession | null): Promise<void> {
     const now = this.#clock.now();
     return this.#database.relaxedTransaction(async ({ kysely }) => {
       await insertNarObjects(kysely, objects, now);
-      if (possession === null) return;
-      await insertPossession(kysely, possession.organization, possession.narHash, now);
+      if (possession !== null) await insertPossessions(kysely, possession, now);
     });
   }
 }
@@ -161,11 +210,13 @@ class PackedInspection {
   readonly #claim: NarClaim;
   readonly #fileHash = createHash("sha256");
   readonly #inspection: NarInspection;
-  readonly #decoder = new ZstdDecoder();
+  readonly #decoder: ZstdDecoder;
   readonly #turns = new Turns();
 
-  constructor(claim: NarClaim) {
+  /** `decoder`: one whose last frame is complete. */
+  constructor(claim: NarClaim, decoder = new ZstdDecoder()) {
     this.#claim = claim;
+    this.#decoder = decoder;
     this.#inspection = new NarInspection(claim.narSize);
   }
 

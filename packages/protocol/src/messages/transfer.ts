@@ -29,6 +29,9 @@ export const narHashListSchema = z.object({ narHashes: z.array(z.string()).max(1
 export const heldNarsSchema = z.object({ held: z.array(z.string()) });
 export type HeldNars = z.infer<typeof heldNarsSchema>;
 
+/** How many NARs of a bundle are there now, also those that were there before: all, or the bundle is refused. */
+export const acceptedNarsSchema = z.object({ accepted: z.int().nonnegative() });
+
 /**
  * In the answer to `HEAD` of a NAR that is not there: so many compressed bytes of an upload that broke off are kept.
  * A `PUT` with `offset` goes on behind them.

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { buffer } from "node:stream/consumers";
 import {
+  decodeNarBundle,
   drvPathListSchema,
   narHashListSchema,
   narHashOf,
@@ -17,6 +18,8 @@ import {
 } from "@gradient/protocol";
 import { extract } from "tar-stream";
 import { compress, decompress } from "zstd-napi";
+
+const NAR_MISMATCH = { code: "nar_mismatch", error: "the NAR is not what its address says" };
 
 /** What came over HTTP. */
 export interface SeenRequest {
@@ -82,6 +85,17 @@ export class TestTransfers {
         const isHeld = (narHash: string) => this.nars.has(narHash.slice("sha256:".length));
         return answer(response, 200, { held: narHashes.filter(isHeld) });
       }
+      case "PUT /nars": {
+        const nars = decodeNarBundle(body);
+        for (const { narHash, narSize, bytes } of nars) {
+          const nar = decompress(Buffer.from(bytes));
+          if (sha256(nar) !== `sha256:${narHash}` || nar.length !== narSize) {
+            return answer(response, 422, NAR_MISMATCH);
+          }
+          this.nars.set(narHash, Buffer.from(bytes));
+        }
+        return answer(response, 200, { accepted: nars.length });
+      }
       case "POST /closure":
         return answer(response, 200, this.#closure(pathListSchema.parse(json(body)).paths));
       case "POST /paths":
@@ -116,10 +130,7 @@ export class TestTransfers {
     const nar = decompress(file);
     const narHash = sha256(nar);
     if (narHash !== `sha256:${expected.hash}` || nar.length !== expected.size) {
-      answer(response, 422, {
-        code: "nar_mismatch",
-        error: "the NAR is not what its address says",
-      });
+      answer(response, 422, NAR_MISMATCH);
       return;
     }
     this.nars.set(expected.hash, file);

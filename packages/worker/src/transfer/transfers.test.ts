@@ -67,6 +67,10 @@ async function refusalOf(work: Promise<unknown>): Promise<TransferError> {
   return error;
 }
 
+function narOf(text: string): Buffer {
+  return singleFileNar(Buffer.from(text));
+}
+
 const isBuilt = existsSync(new URL("../../dist/compress/nar-thread.js", import.meta.url));
 
 describe("an upload", () => {
@@ -126,8 +130,28 @@ describe("an upload", () => {
     await transfers.uploadNars(all.slice(0, 12), scope);
     coordinator.requests.length = 0;
     await transfers.uploadNars(all, scope);
-    const methods = coordinator.requests.map(({ method }) => method);
-    expect(methods).toEqual(["POST", ...Array.from({ length: 8 }, () => "PUT")]);
+    const requests = coordinator.requests.map(({ method, path }) => `${method} ${path}`);
+    expect(requests).toEqual(["POST /nars/held", "PUT /nars"]);
+    const sent = [...coordinator.nars.values()].slice(12).map((nar) => decompress(nar));
+    expect(sent).toEqual(all.slice(12).map((_, at) => narOf(`contents ${at + 12}`)));
+  });
+
+  test("of many small paths takes few requests, however many there are", async () => {
+    const { coordinator, store, transfers, scope } = await setUp();
+    const all = await Promise.all(
+      Array.from({ length: 300 }, (_, count) => store.add(`path-${count}`, randomBytes(3000))),
+    );
+    await transfers.uploadNars(all, scope);
+    expect(coordinator.nars.size).toBe(300);
+    expect(coordinator.requests.length).toBeLessThan(10);
+  });
+
+  test("to a coordinator that does not know bundles sends each by itself", async () => {
+    const { coordinator, store, transfers, scope } = await setUp();
+    const all = await Promise.all(["a", "b", "c"].map((name) => store.add(name, name)));
+    coordinator.faults.push({ method: "PUT", path: /^\/nars$/, status: 404, body: {} });
+    await transfers.uploadNars(all, scope);
+    expect(coordinator.nars.size).toBe(3);
   });
 
   test("counts what it sends", async () => {

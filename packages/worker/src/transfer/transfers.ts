@@ -1,6 +1,9 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import {
   acceptedDerivationsSchema,
+  acceptedNarsSchema,
   closureSchema,
+  encodeNarBundle,
   heldNarsSchema,
   narReceiptSchema,
   STAGED_BYTES_HEADER,
@@ -28,6 +31,8 @@ import { TransferError } from "./transfer-error.ts";
 const LARGE_NAR_BYTES = 1024 * 1024;
 /** So many small NARs are sent without a question. */
 const FEW = 3;
+/** NARs of so many bytes together are made in one go and sent in one request: 3 ms of compression, and less than a round trip each. */
+const BUNDLE_BYTES = 256 * 1024;
 /** Limits of one request (transfer messages of the protocol). */
 const MAX_LISTED = 10_000;
 const MAX_PUBLISHED = 1000;
@@ -46,6 +51,8 @@ export class Transfers {
   readonly #largeUploads: ReturnType<typeof pLimit>;
   readonly #largeDownloads = pLimit(DOWNLOAD_LANE);
   readonly #small = pLimit(SMALL_LANE);
+  /** Bundles are made one after the other, and sent at the same time. */
+  readonly #packing = pLimit(1);
 
   constructor(options: { client: TransferClient; store: TransferStore; pool: NarPool }) {
     this.#client = options.client;
@@ -59,11 +66,13 @@ export class Transfers {
   async uploadNars(paths: readonly PathFacts[], scope: TransferScope): Promise<void> {
     const held = isWorthAsking(paths) ? await this.#held(paths, scope) : new Set();
     const missing = paths.filter(({ narHash }) => !held.has(narHash));
-    await together(scope, missing, async (facts, each) => {
-      const lane = isLarge(facts) ? this.#largeUploads : this.#small;
-      await inTurn(lane, each.signal, () =>
-        isLarge(facts) ? this.#uploadLarge(facts, each) : this.#upload(facts, each),
-      );
+    await together(scope, bundles(missing), async (bundle, each) => {
+      const [first] = bundle;
+      const lane = isLarge(first) ? this.#largeUploads : this.#small;
+      await inTurn(lane, each.signal, () => {
+        if (bundle.length > 1) return this.#uploadBundle(bundle, each);
+        return isLarge(first) ? this.#uploadLarge(first, each) : this.#upload(first, each);
+      });
     });
   }
 
@@ -158,17 +167,45 @@ export class Transfers {
     return held;
   }
 
+  async #uploadBundle(bundle: Bundle, scope: TransferScope): Promise<void> {
+    const bytes = await this.#packing(async () => {
+      await nextTurn();
+      return encodeNarBundle(
+        bundle.map((facts) => ({
+          narHash: narBase(facts),
+          narSize: facts.narSize,
+          bytes: compressSmallNar(this.#sourceOf(facts)),
+        })),
+      );
+    });
+    const ask = {
+      method: "PUT",
+      path: "/nars",
+      what: `upload of ${bundle[0].path} and ${bundle.length - 1} more`,
+      contentType: "application/octet-stream",
+      body: () => bytes,
+    } as const;
+    try {
+      await this.#client.exchange(ask, scope, async (response) => {
+        acceptedNarsSchema.parse(await response.body.json());
+      });
+    } catch (error) {
+      // A coordinator of an earlier release does not know bundles.
+      if (!(error instanceof TransferError) || error.status !== 404) throw error;
+      for (const facts of bundle) await this.#upload(facts, scope);
+    }
+  }
+
   #upload(facts: PathFacts, scope: TransferScope): Promise<void> {
-    const { narSize } = facts;
-    const source = { path: this.#store.physicalPath(facts.path), narSize };
-    const small = narSize <= SMALL_NAR_BYTES ? compressSmallNar(source) : null;
+    const source = this.#sourceOf(facts);
+    const small = source.narSize <= SMALL_NAR_BYTES ? compressSmallNar(source) : null;
     const body = (): Body => small ?? this.#pool.compress(source);
     return this.#client.exchange(uploadOf(facts, { body, offset: 0 }), scope, readReceipt);
   }
 
   /** Goes on where it broke off: the same tree gives the same compressed bytes. */
   #uploadLarge(facts: PathFacts, scope: TransferScope): Promise<void> {
-    const source = { path: this.#store.physicalPath(facts.path), narSize: facts.narSize };
+    const source = this.#sourceOf(facts);
     let kept = 0;
     let isFirst = true;
     return this.#client.retrying(`upload of ${facts.path}`, scope, async ({ gotAhead }) => {
@@ -179,6 +216,10 @@ export class Transfers {
       const body = (): Body => behind(offset, this.#pool.compress(source));
       await this.#client.once(uploadOf(facts, { body, offset }), scope, readReceipt);
     });
+  }
+
+  #sourceOf({ path, narSize }: PathFacts): { path: string; narSize: number } {
+    return { path: this.#store.physicalPath(path), narSize };
   }
 
   #stagedBytes(facts: PathFacts, scope: TransferScope): Promise<number> {
@@ -236,7 +277,35 @@ function isLarge({ narSize }: PathFacts): boolean {
 }
 
 function narRoute(facts: PathFacts): string {
-  return `/nar/${facts.narHash.slice("sha256:".length)}`;
+  return `/nar/${narBase(facts)}`;
+}
+
+/** The NAR's hash, 52 characters of Nix base 32. */
+function narBase({ narHash }: PathFacts): string {
+  return narHash.slice("sha256:".length);
+}
+
+/** Paths that are uploaded in one request; at least one. */
+type Bundle = readonly [PathFacts, ...PathFacts[]];
+
+/** Small ones together, each of the others by itself. */
+function bundles(paths: readonly PathFacts[]): Bundle[] {
+  const all: Bundle[] = [];
+  let open: [PathFacts, ...PathFacts[]] | null = null;
+  let openBytes = 0;
+  for (const facts of paths) {
+    if (facts.narSize > SMALL_NAR_BYTES) {
+      all.push([facts]);
+    } else if (open !== null && openBytes + facts.narSize <= BUNDLE_BYTES) {
+      open.push(facts);
+      openBytes += facts.narSize;
+    } else {
+      open = [facts];
+      openBytes = facts.narSize;
+      all.push(open);
+    }
+  }
+  return all;
 }
 
 function* slices<T>(items: readonly T[], size: number): Generator<readonly T[]> {

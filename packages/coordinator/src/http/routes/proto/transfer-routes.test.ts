@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { connect } from "node:net";
 import {
   closureSchema,
+  encodeNarBundle,
   narReceiptSchema,
   STAGED_BYTES_HEADER,
   transferErrorSchema,
@@ -149,6 +150,25 @@ describe("NARs", () => {
     const narHashes = sources.map(({ facts }) => facts.narHash);
     const answer = await worker.transfer("POST", "/nars/held", offer.assignment, { narHashes });
     expect(await answer.json()).toEqual({ held: narHashes.slice(0, 2) });
+  });
+
+  test("come many at once, and are held then", async () => {
+    const { worker } = scene;
+    const sources = await Promise.all(["a", "b", "c"].map((text) => makeSource("source", text)));
+    const nars = sources.map(({ facts, body }) => ({
+      narHash: facts.narHash.slice("sha256:".length),
+      narSize: facts.narSize,
+      bytes: body,
+    }));
+    const put = (body: Buffer) => worker.transfer("PUT", "/nars", offer.assignment, body);
+    const bundle = encodeNarBundle(nars);
+    expect(await refusal(await put(bundle.subarray(0, -1)))).toMatchObject({ status: 400 });
+    expect(await refusal(await put(Buffer.alloc(5_000_000)))).toMatchObject({ status: 413 });
+    expect(await (await put(bundle)).json()).toEqual({ accepted: 3 });
+    const narHashes = sources.map(({ facts }) => facts.narHash);
+    const answer = await worker.transfer("POST", "/nars/held", offer.assignment, { narHashes });
+    expect(await answer.json()).toEqual({ held: narHashes });
+    await expectOk(await publish(...sources.map(({ facts }) => facts)));
   });
 
   test("whose upload broke off go on where it did", async () => {

@@ -13,6 +13,7 @@ import type { NarFiles } from "../../../storage/nar-files.ts";
 import { closureRoute } from "./closure.ts";
 import { derivationRoutes } from "./derivations.ts";
 import { heldNarsRoute } from "./held-nars.ts";
+import { narBundleRoute } from "./nar-bundle.ts";
 import { narRoutes } from "./nar.ts";
 import { pathsRoute } from "./paths.ts";
 
@@ -54,6 +55,7 @@ export function transferRoutes(options: TransferRouteOptions): FastifyPluginAsyn
         .send({ code: "internal", error: "internal error; the coordinator's log has the cause" });
     });
     await app.register(narRoutes(options));
+    await app.register(narBundleRoute(options));
     await app.register(heldNarsRoute(options));
     await app.register(closureRoute(options));
     await app.register(pathsRoute(options));
