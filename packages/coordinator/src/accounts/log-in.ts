@@ -1,48 +1,42 @@
-import { v7 as uuidv7 } from "uuid";
 import { isPassword } from "../auth/passwords.ts";
 import type { SessionTokens } from "../auth/session-token.ts";
-import type { Queries } from "../db/client.ts";
-import { insertSession } from "../db/session-repository.ts";
-import { findUserByLogin, recordLogin } from "../db/user-repository.ts";
-import { ForbiddenError, UnauthorizedError } from "../errors.ts";
-
-const DAY_SECONDS = 86_400;
-const SESSION_SECONDS = DAY_SECONDS;
-export const REMEMBERED_SESSION_SECONDS = 30 * DAY_SECONDS;
+import type { Database } from "../db/client.ts";
+import { findUserByLogin, type User } from "../db/user-repository.ts";
+import { ForbiddenError, UnauthorizedError, type CoordinatorError } from "../errors.ts";
+import { audit, type Actor } from "./audit.ts";
+import { openSession } from "./open-session.ts";
 
 export interface LoginRequest {
   /** Username or e-mail address. */
   login: string;
   password: string;
   isRemembered: boolean;
+  actor: Actor;
 }
 
 /** Checks the password, opens a session and returns its token. Throws UnauthorizedError `invalid_credentials`, ForbiddenError for a deactivated account. */
 export async function logIn(
-  dependencies: { db: Queries; tokens: SessionTokens },
+  dependencies: { database: Database; tokens: SessionTokens },
   request: LoginRequest,
   now: number,
 ): Promise<string> {
-  const { db, tokens } = dependencies;
-  const user = await findUserByLogin(db, request.login);
+  const { database } = dependencies;
+  const user = await findUserByLogin(database.kysely, request.login);
   const isRight = await isPassword(request.password, user?.password_hash ?? null);
-  if (user === undefined || !isRight) {
-    throw new UnauthorizedError("user name or password is wrong", { code: "invalid_credentials" });
+  const fault = faultOf(user, isRight);
+  if (user !== undefined && fault === null) {
+    return openSession(dependencies, { ...request, user, method: "password" }, now);
   }
-  if (user.active === 0) throw new ForbiddenError("this account is deactivated");
-  const seconds = request.isRemembered ? REMEMBERED_SESSION_SECONDS : SESSION_SECONDS;
-  const session = {
-    id: uuidv7(),
-    user_id: user.id,
-    created_at: now,
-    expires_at: now + seconds * 1000,
-    last_used_at: now,
-    revoked_at: null,
-  };
-  await insertSession(db, session);
-  await recordLogin(db, user.id, now);
-  return tokens.sign(
-    { userId: user.id, sessionId: session.id },
-    { issuedAt: now, expiresAt: session.expires_at },
-  );
+  const actor = { ...request.actor, userId: user?.id ?? null };
+  // What was typed as a name may be a password by mistake, so only the name of an account is kept.
+  const subject = user === undefined ? {} : { subject: user.username };
+  await audit(database.kysely, { event: "login.failure", actor, ...subject }, now);
+  throw fault;
+}
+
+function faultOf(user: User | undefined, isRight: boolean): CoordinatorError | null {
+  if (user === undefined || !isRight) {
+    return new UnauthorizedError("user name or password is wrong", { code: "invalid_credentials" });
+  }
+  return user.active === 0 ? new ForbiddenError("this account is deactivated") : null;
 }

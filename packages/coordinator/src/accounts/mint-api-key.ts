@@ -14,6 +14,7 @@ import { insertApiKey } from "../db/api-key-repository.ts";
 import type { Database } from "../db/client.ts";
 import { BadRequestError, ConflictError, ForbiddenError, NotFoundError } from "../errors.ts";
 import { canonicalRange } from "../rules/address.ts";
+import { audit, type Actor } from "./audit.ts";
 
 export interface KeyRequest {
   name: string;
@@ -22,6 +23,7 @@ export interface KeyRequest {
   cache: string | null;
   expiresInDays: number | null;
   allowedIps: readonly string[];
+  actor: Actor;
 }
 
 interface Pin {
@@ -61,7 +63,12 @@ export async function mintApiKey(
     expires_at: request.expiresInDays === null ? null : now + request.expiresInDays * DAY_MS,
     revoked_at: null,
   };
-  const isStored = await dependencies.database.transaction((tx) => insertApiKey(tx.kysely, row));
+  const isStored = await dependencies.database.transaction(async ({ kysely }) => {
+    if (!(await insertApiKey(kysely, row))) return false;
+    const { name: subject, actor } = request;
+    await audit(kysely, { event: "api_key.create", actor, subject }, now);
+    return true;
+  });
   if (isStored) return key;
   throw new ConflictError(`you have an API key named "${request.name}" already`, {
     code: "already_exists",

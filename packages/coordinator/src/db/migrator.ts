@@ -4,6 +4,7 @@ import * as first from "./migrations/0001-first.ts";
 import * as transfers from "./migrations/0002-transfers.ts";
 import * as announcedBuilds from "./migrations/0003-announced-builds.ts";
 import * as attemptMemory from "./migrations/0004-attempt-memory.ts";
+import * as accounts from "./migrations/0005-accounts.ts";
 
 /** Append only: a migration that was ever released is never changed. */
 const migrations: Record<string, Migration> = {
@@ -11,6 +12,7 @@ const migrations: Record<string, Migration> = {
   "0002-transfers": transfers,
   "0003-announced-builds": announcedBuilds,
   "0004-attempt-memory": attemptMemory,
+  "0005-accounts": accounts,
 };
 
 const provider: MigrationProvider = { getMigrations: () => Promise.resolve(migrations) };

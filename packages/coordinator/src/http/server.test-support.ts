@@ -51,6 +51,9 @@ export interface FarmCalls {
 
 export const PASSWORD = "Correct-Horse7";
 
+/** Who made what a test arranges. */
+const NOBODY = { userId: null, apiKeyId: null, ip: null, userAgent: null };
+
 /** The whole HTTP side on a real socket, a real database and a temporary directory; only the farm's features are played. */
 export class TestServer implements AsyncDisposable {
   readonly url: string;
@@ -131,8 +134,8 @@ export class TestServer implements AsyncDisposable {
     };
     await registerUser(database.kysely, registration, Date.now());
     return logIn(
-      { db: database.kysely, tokens },
-      { login: username, password: PASSWORD, isRemembered: false },
+      { database, tokens },
+      { login: username, password: PASSWORD, isRemembered: false, actor: NOBODY },
       Date.now(),
     );
   }

@@ -8,6 +8,7 @@ import { healthRoute } from "./server/health.ts";
 import { createKeyRoute } from "./user/create-key.ts";
 import { deleteKeyRoute } from "./user/delete-key.ts";
 import { getUserRoute } from "./user/get-user.ts";
+import { listAuditEventsRoute } from "./user/list-audit-events.ts";
 import { listKeysRoute } from "./user/list-keys.ts";
 import { listPermissionsRoute } from "./user/list-permissions.ts";
 import { addMemberRoute } from "./orgs/add-member.ts";
@@ -73,6 +74,7 @@ export const apiRoutes: readonly Route[] = [
   createKeyRoute,
   deleteKeyRoute,
   getUserRoute,
+  listAuditEventsRoute,
   listKeysRoute,
   listPermissionsRoute,
   addMemberRoute,

@@ -1,5 +1,7 @@
 import { z } from "zod";
-import { logIn, REMEMBERED_SESSION_SECONDS } from "../../../../accounts/log-in.ts";
+import { logIn } from "../../../../accounts/log-in.ts";
+import { REMEMBERED_SESSION_SECONDS } from "../../../../accounts/open-session.ts";
+import { actorOf } from "../../../actor.ts";
 import type { Route } from "../../../api.ts";
 import { sessionCookie } from "../../../cookies.ts";
 import { ok, textEnvelope } from "../../../envelope.ts";
@@ -14,12 +16,24 @@ const body = z.object({
 export const loginRoute: Route = (api, { database, tokens, clock, serveUrl }) => {
   api.post(
     "/auth/basic/login",
-    { config: { access: "none" }, schema: { body, response: { 200: textEnvelope } } },
+    {
+      config: { access: "none" },
+      schema: {
+        summary: "Log in with user name or e-mail address and password",
+        body,
+        response: { 200: textEnvelope },
+      },
+    },
     async (request, reply) => {
       const isRemembered = request.body.remember_me ?? false;
       const token = await logIn(
-        { db: database.kysely, tokens },
-        { login: request.body.loginname, password: request.body.password, isRemembered },
+        { database, tokens },
+        {
+          login: request.body.loginname,
+          password: request.body.password,
+          isRemembered,
+          actor: actorOf(request),
+        },
         clock.now(),
       );
       const cookie = sessionCookie(token, {

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { mintApiKey } from "../../../../accounts/mint-api-key.ts";
 import { bySession } from "../../../../auth/authority.ts";
+import { actorOf } from "../../../actor.ts";
 import type { Route } from "../../../api.ts";
 import { ok, textEnvelope } from "../../../envelope.ts";
 
@@ -30,6 +31,7 @@ export const createKeyRoute: Route = (api, { database, authority, clock }) => {
           cache: request.body.cache ?? null,
           expiresInDays: request.body.expires_in_days ?? null,
           allowedIps: request.body.allowed_ips ?? [],
+          actor: actorOf(request),
         },
         clock.now(),
       );
