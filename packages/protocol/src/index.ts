@@ -244,6 +244,13 @@ export {
   NarReader,
 } from "./nix/nar/reader.ts";
 export { type NarListing, type NarListingNode, NarListingBuilder } from "./nix/nar/listing.ts";
+export {
+  type NarBytes,
+  type NarEntry,
+  type NarPart,
+  openNarEntry,
+  readNarParts,
+} from "./nix/nar/entry.ts";
 export { ReferenceScanner, CandidateScanner } from "./nix/nar/references.ts";
 export {
   type AttributePath,
