@@ -6,6 +6,7 @@ import { loadSecrets } from "./config/secrets.ts";
 import type { Config } from "./config/settings.ts";
 import { ensureDataDir, lockDataDir, openFarmDatabase } from "./data-dir.ts";
 import { CacheSurfaceView } from "./db/cache-surface-view.ts";
+import type { Queries } from "./db/client.ts";
 import { listKnownHosts } from "./db/known-host-repository.ts";
 import { LastUse } from "./db/last-use.ts";
 import { openFarm } from "./farm.ts";
@@ -19,6 +20,8 @@ import { StoredCacheSigner } from "./keys/cache-signer.ts";
 import { MasterKey } from "./keys/master-key.ts";
 import { openSshKey } from "./keys/organization-ssh-key.ts";
 import type { Logger } from "./logger.ts";
+import { OutboundClient } from "./outbound/outbound-client.ts";
+import type { FindCredentials } from "./queue/offer.ts";
 import { Resources } from "./resources.ts";
 import { formatHostKeys } from "./rules/known-hosts.ts";
 import { readVersion } from "./version.ts";
@@ -42,6 +45,15 @@ export async function startCoordinator(config: Config, logger: Logger): Promise<
   }
 }
 
+/** Secrets for fetches over ssh: the organization's key, and the hosts that it believes. */
+function credentialsFinder(db: Queries, masterKey: MasterKey): FindCredentials {
+  return async (organization) => ({
+    sshPrivateKey: await openSshKey(db, masterKey, organization),
+    knownHosts: formatHostKeys(await listKnownHosts(db, organization)),
+    acceptsNewHosts: true,
+  });
+}
+
 async function open(config: Config, logger: Logger, resources: Resources): Promise<string> {
   await ensureDataDir(config.dataDir);
   resources.use(lockDataDir(config.dataDir));
@@ -58,17 +70,16 @@ async function open(config: Config, logger: Logger, resources: Resources): Promi
     }),
   );
   const db = database.kysely;
+  const outbound = resources.use(
+    new OutboundClient({ allowedRanges: config.allowPrivateAddresses }),
+  );
   const farm = await openFarm({
     database,
     dataDir: config.dataDir,
     signer,
     leaseMs: config.leaseSeconds * 1000,
     logger,
-    findCredentials: async (organization) => ({
-      sshPrivateKey: await openSshKey(db, masterKey, organization),
-      knownHosts: formatHostKeys(await listKnownHosts(db, organization)),
-      acceptsNewHosts: true,
-    }),
+    findCredentials: credentialsFinder(db, masterKey),
     clock,
   });
   const tokens = new SessionTokens(secrets.jwtSecret);
@@ -89,6 +100,7 @@ async function open(config: Config, logger: Logger, resources: Resources): Promi
     signer,
     lastUse,
     surface,
+    outbound,
     requestIds,
     narinfoLane: new NarinfoLane(surface, clock, requestIds),
     evaluations: farm.evaluations,

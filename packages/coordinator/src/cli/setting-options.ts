@@ -30,7 +30,8 @@ export function addSettings(
   );
   for (const name of names) {
     const setting: Setting = settings[name];
-    const fallback = setting.fallback === null ? "" : ` (default: ${setting.fallback})`;
+    const hasFallback = setting.fallback !== null && setting.fallback !== "";
+    const fallback = hasFallback ? ` (default: ${setting.fallback})` : "";
     const text = `${setting.doc}${fallback} [${setting.variables.join(", ")}]`;
     command.addOption(new Option(`--${settingKey(name)} <${setting.value}>`, text));
   }

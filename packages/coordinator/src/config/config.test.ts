@@ -39,6 +39,7 @@ describe("settings", () => {
       maxRequestSize: 2_097_152,
       trustedProxies: ["127.0.0.1/32", "::1/128"],
       localIps: ["10.0.0.0/8"],
+      allowPrivateAddresses: [],
       logLevel: "info",
     });
   });

@@ -179,6 +179,13 @@ export const settings = {
     fallback: "10.0.0.0/8",
     doc: "addresses, separated by commas, that are told a cache's local priority",
   },
+  allowPrivateAddresses: {
+    value: "list",
+    variables: ["GRADIENT_ALLOW_PRIVATE_ADDRESSES"],
+    schema: addressListSchema,
+    fallback: "",
+    doc: "addresses outside of the public network, separated by commas, that the server may ask for its users: forges, webhooks, upstream caches (default: none)",
+  },
   logLevel: {
     value: "level",
     variables: ["GRADIENT_LOG_LEVEL"],

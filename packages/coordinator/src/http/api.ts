@@ -13,6 +13,7 @@ import type { StoredCacheSigner } from "../keys/cache-signer.ts";
 import type { MasterKey } from "../keys/master-key.ts";
 import type { Logger } from "../logger.ts";
 import type { Evaluations, Logs, NarStore, WorkerLink } from "../ports.ts";
+import type { OutboundClient } from "../outbound/outbound-client.ts";
 import type { RequestIds } from "./request-ids.ts";
 import type { NarinfoLane } from "./routes/cache/narinfo-lane.ts";
 
@@ -33,6 +34,8 @@ export interface Services {
   signer: StoredCacheSigner;
   lastUse: LastUse;
   surface: CacheSurfaceView;
+  /** Asks addresses that users gave. */
+  outbound: OutboundClient;
   requestIds: RequestIds;
   narinfoLane: NarinfoLane;
   evaluations: Evaluations;

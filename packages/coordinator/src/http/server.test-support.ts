@@ -14,6 +14,7 @@ import { StoredCacheSigner } from "../keys/cache-signer.ts";
 import { MasterKey } from "../keys/master-key.ts";
 import { createLogger } from "../logger.ts";
 import type { LiveWorker, Logs } from "../ports.ts";
+import { OutboundClient } from "../outbound/outbound-client.ts";
 import { Resources } from "../resources.ts";
 import { registerUser } from "../accounts/register-user.ts";
 import { logIn } from "../accounts/log-in.ts";
@@ -218,6 +219,7 @@ export async function openTestServer(options: TestServerOptions = {}): Promise<T
     signer: new StoredCacheSigner(database.kysely, masterKey),
     lastUse,
     surface,
+    outbound: resources.use(new OutboundClient({ allowedRanges: config.allowPrivateAddresses })),
     requestIds,
     narinfoLane: new NarinfoLane(surface, clock, requestIds),
     ...playedFarm(calls, live),
