@@ -13,10 +13,11 @@ import { ForbiddenError, NotFoundError, UnauthorizedError } from "../errors.ts";
 import type { Caller, SignedIn } from "./caller.ts";
 import {
   ALL_CACHE_PERMISSIONS,
-  cacheRoles,
+  builtInCacheRoles,
+  builtInOrganizationRoles,
   hasCachePermission,
   hasOrganizationPermission,
-  organizationRoles,
+  roleMask,
   type CachePermission,
   type OrganizationPermission,
 } from "./permissions.ts";
@@ -263,8 +264,9 @@ function accessOf(caller: Caller, organization: OrganizationMembership): Organiz
   if (key !== null && key.organizationId !== null && key.organizationId !== organization.id) {
     return null;
   }
-  const roleMask = organization.role === null ? 0 : (organizationRoles[organization.role] ?? 0);
-  return { organization, mask: key === null ? roleMask : roleMask & key.permissions };
+  const { role, role_permissions: stored } = organization;
+  const mask = roleMask(builtInOrganizationRoles, role, stored);
+  return { organization, mask: key === null ? mask : mask & key.permissions };
 }
 
 function mayRead(access: OrganizationAccess): boolean {
@@ -292,10 +294,9 @@ function isPartOf(cache: CacheMembership): boolean {
 
 function cacheMask(caller: Caller, cache: CacheMembership): number {
   const role = cache.role ?? (cache.is_subscriber ? "View" : null);
-  const roleMask = role === null ? 0 : (cacheRoles[role] ?? 0);
   const key = caller.kind === "signed-in" ? caller.key : null;
   const keyMask = key !== null && key.cacheId !== null ? key.permissions : ALL_CACHE_PERMISSIONS;
-  return roleMask & keyMask;
+  return roleMask(builtInCacheRoles, role, cache.role_permissions) & keyMask;
 }
 
 function missingPermission(permission: string, kind: string, name: string): ForbiddenError {

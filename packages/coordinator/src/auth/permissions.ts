@@ -40,13 +40,34 @@ export const cachePermissions = [
 export type OrganizationPermission = (typeof organizationPermissions)[number]["id"];
 export type CachePermission = (typeof cachePermissions)[number]["id"];
 
-/** Masks of the built-in roles; both kinds of role have the same three names. */
-export const organizationRoles: Readonly<Record<string, number>> = {
-  Admin: 16_383,
-  Write: 16_353,
-  View: 929,
-};
-export const cacheRoles: Readonly<Record<string, number>> = { Admin: 1023, Write: 7, View: 3 };
+/** A role that every organization, or every cache, has and nobody can change. */
+export interface BuiltInRole {
+  id: string;
+  name: "Admin" | "Write" | "View";
+  mask: number;
+}
+
+/** The ids are part of the API. */
+export const builtInOrganizationRoles: readonly BuiltInRole[] = [
+  { id: "00000000-0000-0000-0000-000000000001", name: "Admin", mask: 16_383 },
+  { id: "00000000-0000-0000-0000-000000000002", name: "Write", mask: 16_353 },
+  { id: "00000000-0000-0000-0000-000000000003", name: "View", mask: 929 },
+];
+export const builtInCacheRoles: readonly BuiltInRole[] = [
+  { id: "00000000-0000-0000-0000-000000000011", name: "Admin", mask: 1023 },
+  { id: "00000000-0000-0000-0000-000000000012", name: "Write", mask: 7 },
+  { id: "00000000-0000-0000-0000-000000000013", name: "View", mask: 3 },
+];
+
+/** What a member may do who has the role: a built-in one, or one whose permissions are stored. 0 for no role. */
+export function roleMask(
+  builtIns: readonly BuiltInRole[],
+  role: string | null,
+  storedPermissions: number | null,
+): number {
+  if (role === null) return 0;
+  return builtIns.find(({ name }) => name === role)?.mask ?? storedPermissions ?? 0;
+}
 
 export const ALL_CACHE_PERMISSIONS = 2 ** cachePermissions.length - 1;
 

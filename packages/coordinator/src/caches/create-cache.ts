@@ -10,6 +10,7 @@ import { checkStorageLimit } from "../rules/storage.ts";
 
 /** The cache that every Nix installation trusts. */
 const NIXOS_CACHE = {
+  name: "cache.nixos.org",
   url: "https://cache.nixos.org",
   publicKey: "cache.nixos.org-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY=",
 } as const;
@@ -58,6 +59,9 @@ export async function createCache(
   const upstream = {
     id: uuidv7(),
     cache_id: id,
+    kind: "http" as const,
+    display_name: NIXOS_CACHE.name,
+    mode: "ReadOnly" as const,
     url: NIXOS_CACHE.url,
     public_key: NIXOS_CACHE.publicKey,
     created_at: now,

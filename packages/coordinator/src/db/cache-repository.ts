@@ -1,5 +1,6 @@
-import type { Insertable, Selectable, Updateable } from "kysely";
+import { sql, type Insertable, type Selectable, type Updateable } from "kysely";
 import type { Queries } from "./client.ts";
+import { insertMember } from "./member-repository.ts";
 import { offsetOf, type Page, type PageRequest } from "./page.ts";
 import type { CacheUpstreamsTable, CachesTable, CacheSubscriptionsTable } from "./tables.ts";
 
@@ -35,6 +36,8 @@ export interface CacheViewer {
 /** A cache as one user sees it: their own role, and whether an organization of theirs subscribes to it. */
 export interface CacheMembership extends ShownCache {
   role: string | null;
+  /** Of the role when it is one of the cache's own. */
+  role_permissions: number | null;
   is_subscriber: boolean;
 }
 
@@ -52,10 +55,7 @@ export async function insertCache(
     .returning("id")
     .executeTakeFirst();
   if (stored === undefined) return false;
-  await db
-    .insertInto("cache_members")
-    .values({ cache_id: cache.id, user_id: firstMember.userId, role: firstMember.role })
-    .execute();
+  await insertMember(db, { kind: "cache", id: cache.id }, firstMember);
   if (upstreams.length > 0) await db.insertInto("cache_upstreams").values(upstreams).execute();
   return true;
 }
@@ -80,9 +80,16 @@ function membershipQuery(db: Queries, viewer: CacheViewer) {
         .onRef("member.cache_id", "=", "caches.id")
         .on("member.user_id", "=", viewer.userId ?? ""),
     )
+    .leftJoin("roles", (join) =>
+      join.onRef("roles.cache_id", "=", "caches.id").onRef("roles.name", "=", "member.role"),
+    )
     .leftJoin(subscriptions.as("subscribed"), "subscribed.cache_id", "caches.id")
     .select(SHOWN.map((column) => `caches.${column}` as const))
-    .select(["member.role", "subscribed.cache_id as subscribed_id"]);
+    .select([
+      "member.role",
+      "roles.permissions as role_permissions",
+      "subscribed.cache_id as subscribed_id",
+    ]);
 }
 
 function toMembership<T extends { subscribed_id: string | null }>(row: T) {
@@ -119,6 +126,31 @@ export async function listCaches(
     .select((select) => select.fn.countAll<number>().as("total"))
     .executeTakeFirstOrThrow();
   return { items: rows.map(toMembership), total: Number(total) };
+}
+
+/** Public caches, oldest first. */
+export async function listPublicCaches(db: Queries, page: PageRequest): Promise<Page<ShownCache>> {
+  const query = db.selectFrom("caches").where("public", "=", sql.lit(1 as const));
+  const items = await query
+    .select(SHOWN)
+    .orderBy("created_at")
+    .orderBy("id")
+    .limit(page.perPage)
+    .offset(offsetOf(page))
+    .execute();
+  const { total } = await query
+    .select((select) => select.fn.countAll<number>().as("total"))
+    .executeTakeFirstOrThrow();
+  return { items, total: Number(total) };
+}
+
+export async function isCacheName(db: Queries, name: string): Promise<boolean> {
+  const row = await db
+    .selectFrom("caches")
+    .select("id")
+    .where("name", "=", name)
+    .executeTakeFirst();
+  return row !== undefined;
 }
 
 /** False when the new name is taken. */

@@ -5,6 +5,7 @@ import * as transfers from "./migrations/0002-transfers.ts";
 import * as announcedBuilds from "./migrations/0003-announced-builds.ts";
 import * as attemptMemory from "./migrations/0004-attempt-memory.ts";
 import * as accounts from "./migrations/0005-accounts.ts";
+import * as roles from "./migrations/0006-roles.ts";
 
 /** Append only: a migration that was ever released is never changed. */
 const migrations: Record<string, Migration> = {
@@ -13,6 +14,7 @@ const migrations: Record<string, Migration> = {
   "0003-announced-builds": announcedBuilds,
   "0004-attempt-memory": attemptMemory,
   "0005-accounts": accounts,
+  "0006-roles": roles,
 };
 
 const provider: MigrationProvider = { getMigrations: () => Promise.resolve(migrations) };

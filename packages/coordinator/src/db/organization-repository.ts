@@ -1,6 +1,7 @@
-import type { Insertable, Selectable, Updateable } from "kysely";
+import { sql, type Insertable, type Selectable, type Updateable } from "kysely";
 import { ENDED_EVALUATION_STATES } from "../scheduler/evaluation-state.ts";
 import type { Queries } from "./client.ts";
+import { insertMember } from "./member-repository.ts";
 import { offsetOf, type Page, type PageRequest } from "./page.ts";
 import type { OrganizationsTable } from "./tables.ts";
 
@@ -25,6 +26,8 @@ export type ShownOrganization = Pick<Organization, (typeof SHOWN)[number]>;
 /** An organization as one user sees it; `role` is null for who is no member. */
 export interface OrganizationMembership extends ShownOrganization {
   role: string | null;
+  /** Of the role when it is one of the organization's own. */
+  role_permissions: number | null;
 }
 
 export interface ListedOrganization extends OrganizationMembership {
@@ -44,7 +47,7 @@ export async function insertOrganization(
     .returning("id")
     .executeTakeFirst();
   if (stored === undefined) return false;
-  await insertMember(db, { organizationId: organization.id, ...firstMember });
+  await insertMember(db, { kind: "organization", id: organization.id }, firstMember);
   return true;
 }
 
@@ -56,8 +59,13 @@ function membershipQuery(db: Queries, userId: string | null) {
         .onRef("member.organization_id", "=", "organizations.id")
         .on("member.user_id", "=", userId ?? ""),
     )
+    .leftJoin("roles", (join) =>
+      join
+        .onRef("roles.organization_id", "=", "organizations.id")
+        .onRef("roles.name", "=", "member.role"),
+    )
     .select(SHOWN.map((column) => `organizations.${column}` as const))
-    .select("member.role");
+    .select(["member.role", "roles.permissions as role_permissions"]);
 }
 
 export function findOrganizationByName(
@@ -114,6 +122,39 @@ export async function listOrganizations(
   };
 }
 
+/** Public organizations, oldest first; only one when `onlyId` is set. */
+export async function listPublicOrganizations(
+  db: Queries,
+  filter: { userId: string | null; onlyId: string | null },
+  page: PageRequest,
+): Promise<Page<OrganizationMembership>> {
+  const query = membershipQuery(db, filter.userId)
+    .where("organizations.public", "=", sql.lit(1 as const))
+    .$if(filter.onlyId !== null, (only) =>
+      only.where("organizations.id", "=", filter.onlyId ?? ""),
+    );
+  const items = await query
+    .orderBy("organizations.created_at")
+    .orderBy("organizations.id")
+    .limit(page.perPage)
+    .offset(offsetOf(page))
+    .execute();
+  const { total } = await query
+    .clearSelect()
+    .select((count) => count.fn.countAll<number>().as("total"))
+    .executeTakeFirstOrThrow();
+  return { items, total: Number(total) };
+}
+
+export async function isOrganizationName(db: Queries, name: string): Promise<boolean> {
+  const row = await db
+    .selectFrom("organizations")
+    .select("id")
+    .where("name", "=", name)
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
 /** False when the new name is taken. */
 export async function updateOrganization(
   db: Queries,
@@ -148,58 +189,4 @@ export function findSealedSshKey(
     .select("ssh_private_key")
     .where("id", "=", id)
     .executeTakeFirst();
-}
-
-export interface Member {
-  user_id: string;
-  username: string;
-  role: string;
-}
-
-/** In the order of their user names. */
-export function listMembers(db: Queries, organizationId: string): Promise<Member[]> {
-  return db
-    .selectFrom("organization_members")
-    .innerJoin("users", "users.id", "organization_members.user_id")
-    .select(["users.id as user_id", "users.username", "organization_members.role"])
-    .where("organization_members.organization_id", "=", organizationId)
-    .orderBy("users.username")
-    .execute();
-}
-
-/** False when the user is a member already. */
-export async function insertMember(
-  db: Queries,
-  member: { organizationId: string; userId: string; role: string },
-): Promise<boolean> {
-  const stored = await db
-    .insertInto("organization_members")
-    .values({ organization_id: member.organizationId, user_id: member.userId, role: member.role })
-    .onConflict((conflict) => conflict.doNothing())
-    .returning("user_id")
-    .executeTakeFirst();
-  return stored !== undefined;
-}
-
-export async function setMemberRole(
-  db: Queries,
-  member: { organizationId: string; userId: string; role: string },
-): Promise<void> {
-  await db
-    .updateTable("organization_members")
-    .set({ role: member.role })
-    .where("organization_id", "=", member.organizationId)
-    .where("user_id", "=", member.userId)
-    .execute();
-}
-
-export async function deleteMember(
-  db: Queries,
-  member: { organizationId: string; userId: string },
-): Promise<void> {
-  await db
-    .deleteFrom("organization_members")
-    .where("organization_id", "=", member.organizationId)
-    .where("user_id", "=", member.userId)
-    .execute();
 }

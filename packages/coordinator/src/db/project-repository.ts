@@ -76,6 +76,20 @@ export async function listProjects(
   return { items, total: Number(total) };
 }
 
+export async function isProjectName(
+  db: Queries,
+  organizationId: string,
+  name: string,
+): Promise<boolean> {
+  const row = await db
+    .selectFrom("projects")
+    .select("id")
+    .where("organization_id", "=", organizationId)
+    .where("name", "=", name)
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
 /** False when the new name is taken by another project of the organization. */
 export async function updateProject(
   db: Queries,

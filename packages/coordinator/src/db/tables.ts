@@ -108,6 +108,18 @@ export interface OrganizationMembersTable {
   role: string;
 }
 
+/** Roles beside those that every organization and cache has. Members name their role. */
+export interface RolesTable {
+  id: string;
+  /** Either this is set, or the cache. */
+  organization_id: string | null;
+  cache_id: string | null;
+  name: string;
+  permissions: number;
+  managed: Flag;
+  created_at: number;
+}
+
 export interface WorkerRegistrationsTable {
   organization_id: string;
   worker_id: string;
@@ -167,12 +179,33 @@ export interface CacheSubscriptionsTable {
   created_at: number;
 }
 
+/** Where a cache looks for paths that it does not have itself. */
 export interface CacheUpstreamsTable {
   id: string;
   cache_id: string;
-  url: string;
-  public_key: string;
+  /** internal: a cache of this server; http: any binary cache; gradient_proto: a cache of another server of this kind. */
+  kind: "internal" | "http" | "gradient_proto";
+  display_name: string;
+  mode: "ReadWrite" | "ReadOnly" | "WriteOnly";
+  /** null for an internal one. */
+  url: string | null;
+  /** As Nix's trusted-public-keys has it; only of kind http. */
+  public_key: string | null;
+  /** Only of kind internal. */
+  upstream_cache_id: string | null;
+  /** Name of the cache on the other server; only of kind gradient_proto. */
+  remote_cache: string | null;
+  /** Sealed with the master key; only of kind gradient_proto. */
+  sealed_api_key: string | null;
   created_at: number;
+}
+
+/** Caches that do not show yet what an organization had built before it subscribed. */
+export interface CacheBackfillsTable {
+  organization_id: string;
+  cache_id: string;
+  /** Everything up to this derivation is done. */
+  last_derivation_id: number;
 }
 
 export interface ProjectsTable {
@@ -438,8 +471,10 @@ export interface Tables {
   workers: WorkersTable;
   caches: CachesTable;
   cache_members: CacheMembersTable;
+  roles: RolesTable;
   cache_subscriptions: CacheSubscriptionsTable;
   cache_upstreams: CacheUpstreamsTable;
+  cache_backfills: CacheBackfillsTable;
   projects: ProjectsTable;
   commits: CommitsTable;
   evaluations: EvaluationsTable;

@@ -4,14 +4,16 @@ const SLUG = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/;
 const MAX_SLUG_LENGTH = 64;
 const MAX_DISPLAY_NAME_BYTES = 100;
 
-/** Names that are words of the API's paths where a name of this kind would stand. */
+/** Names that are words of the API where a name of this kind would stand. */
 const RESERVED_SLUGS = {
   organization: ["available", "public"],
   cache: ["available", "public"],
   project: ["available", "build-request"],
+  // Too easily taken for the roles that everybody has.
+  role: ["admin", "write", "view"],
 } as const;
 
-/** Checks the name by which an organization, cache or project is addressed. Throws BadRequestError `invalid_name`. */
+/** Checks the name by which an organization, cache, project or role is addressed. Throws BadRequestError `invalid_name`. */
 export function checkSlug(kind: keyof typeof RESERVED_SLUGS, name: string): void {
   const fault = slugFault(kind, name);
   if (fault === null) return;

@@ -61,6 +61,34 @@ import { getCacheRoute } from "./caches/get-cache.ts";
 import { getCacheKeyRoute } from "./caches/get-key.ts";
 import { listCachesRoute } from "./caches/list-caches.ts";
 import { updateCacheRoute } from "./caches/update-cache.ts";
+import { listOrganizationRolesRoute } from "./orgs/list-roles.ts";
+import { getOrganizationRoleRoute } from "./orgs/get-role.ts";
+import { createOrganizationRoleRoute } from "./orgs/create-role.ts";
+import { updateOrganizationRoleRoute } from "./orgs/update-role.ts";
+import { deleteOrganizationRoleRoute } from "./orgs/delete-role.ts";
+import { publishOrganizationRoute } from "./orgs/publish-organization.ts";
+import { unpublishOrganizationRoute } from "./orgs/unpublish-organization.ts";
+import { listPublicOrganizationsRoute } from "./orgs/list-public-organizations.ts";
+import { checkOrganizationNameRoute } from "./orgs/check-name.ts";
+import { listCacheRolesRoute } from "./caches/list-roles.ts";
+import { getCacheRoleRoute } from "./caches/get-role.ts";
+import { createCacheRoleRoute } from "./caches/create-role.ts";
+import { updateCacheRoleRoute } from "./caches/update-role.ts";
+import { deleteCacheRoleRoute } from "./caches/delete-role.ts";
+import { publishCacheRoute } from "./caches/publish-cache.ts";
+import { unpublishCacheRoute } from "./caches/unpublish-cache.ts";
+import { listPublicCachesRoute } from "./caches/list-public-caches.ts";
+import { getCachePublicRoute } from "./caches/get-public.ts";
+import { checkCacheNameRoute } from "./caches/check-name.ts";
+import { listCacheMembersRoute } from "./caches/list-members.ts";
+import { addCacheMemberRoute } from "./caches/add-member.ts";
+import { changeCacheMemberRoute } from "./caches/change-member.ts";
+import { removeCacheMemberRoute } from "./caches/remove-member.ts";
+import { checkProjectNameRoute } from "./projects/check-name.ts";
+import { listUpstreamsRoute } from "./caches/list-upstreams.ts";
+import { addUpstreamRoute } from "./caches/add-upstream.ts";
+import { updateUpstreamRoute } from "./caches/update-upstream.ts";
+import { deleteUpstreamRoute } from "./caches/delete-upstream.ts";
 import { getCommitRoute } from "./commits/get-commit.ts";
 
 /** Everything under /api/v1. */
@@ -128,4 +156,32 @@ export const apiRoutes: readonly Route[] = [
   listCachesRoute,
   updateCacheRoute,
   getCommitRoute,
+  listOrganizationRolesRoute,
+  getOrganizationRoleRoute,
+  createOrganizationRoleRoute,
+  updateOrganizationRoleRoute,
+  deleteOrganizationRoleRoute,
+  publishOrganizationRoute,
+  unpublishOrganizationRoute,
+  listPublicOrganizationsRoute,
+  checkOrganizationNameRoute,
+  listCacheRolesRoute,
+  getCacheRoleRoute,
+  createCacheRoleRoute,
+  updateCacheRoleRoute,
+  deleteCacheRoleRoute,
+  publishCacheRoute,
+  unpublishCacheRoute,
+  listPublicCachesRoute,
+  getCachePublicRoute,
+  checkCacheNameRoute,
+  listCacheMembersRoute,
+  addCacheMemberRoute,
+  changeCacheMemberRoute,
+  removeCacheMemberRoute,
+  checkProjectNameRoute,
+  listUpstreamsRoute,
+  addUpstreamRoute,
+  updateUpstreamRoute,
+  deleteUpstreamRoute,
 ];

@@ -1,8 +1,8 @@
 import { notManaged } from "../../../../auth/authority.ts";
-import { addMember } from "../../../../organizations/members.ts";
+import { addMember } from "../../../../members/members.ts";
 import type { Route } from "../../../api.ts";
 import { ok, textEnvelope } from "../../../envelope.ts";
-import { nameOf, roleBody } from "./member-body.ts";
+import { nameOf, roleBody } from "../member-body.ts";
 import { organizationParams } from "./organization.ts";
 
 /** POST /orgs/{org}/users */
@@ -14,14 +14,17 @@ export const addMemberRoute: Route = (api, { authority, database }) => {
       schema: { params: organizationParams, body: roleBody, response: { 200: textEnvelope } },
     },
     async (request) => {
-      const { organization } = await authority.organization(
+      const { organization, mask } = await authority.organization(
         request.caller,
         request.params.org,
         "manageMembers",
       );
       notManaged(organization);
       const username = nameOf(request.body);
-      await addMember(database.kysely, organization.id, { username, role: request.body.role });
+      await addMember(database, { kind: "organization", id: organization.id }, mask, {
+        username,
+        role: request.body.role,
+      });
       return ok(`User "${username}" is a member now`);
     },
   );

@@ -1,8 +1,8 @@
 import { notManaged } from "../../../../auth/authority.ts";
-import { changeMemberRole } from "../../../../organizations/members.ts";
+import { changeMemberRole } from "../../../../members/members.ts";
 import type { Route } from "../../../api.ts";
 import { ok, textEnvelope } from "../../../envelope.ts";
-import { nameOf, roleBody } from "./member-body.ts";
+import { nameOf, roleBody } from "../member-body.ts";
 import { organizationParams } from "./organization.ts";
 
 /** PATCH /orgs/{org}/users */
@@ -14,14 +14,17 @@ export const changeMemberRoute: Route = (api, { authority, database }) => {
       schema: { params: organizationParams, body: roleBody, response: { 200: textEnvelope } },
     },
     async (request) => {
-      const { organization } = await authority.organization(
+      const { organization, mask } = await authority.organization(
         request.caller,
         request.params.org,
         "manageMembers",
       );
       notManaged(organization);
       const username = nameOf(request.body);
-      await changeMemberRole(database, organization.id, { username, role: request.body.role });
+      await changeMemberRole(database, { kind: "organization", id: organization.id }, mask, {
+        username,
+        role: request.body.role,
+      });
       return ok(`User "${username}" has the role ${request.body.role} now`);
     },
   );

@@ -1,11 +1,9 @@
 import { z } from "zod";
-import { listMembers } from "../../../../db/organization-repository.ts";
+import { listMembers } from "../../../../db/member-repository.ts";
 import type { Route } from "../../../api.ts";
 import { envelope, ok } from "../../../envelope.ts";
+import { memberSchema } from "../member-body.ts";
 import { organizationParams } from "./organization.ts";
-
-/** `id` is the user's name and `name` the role's: that is how clients know it. */
-const member = z.object({ id: z.string(), name: z.string() });
 
 /** GET /orgs/{org}/users */
 export const listMembersRoute: Route = (api, { authority, database }) => {
@@ -13,11 +11,14 @@ export const listMembersRoute: Route = (api, { authority, database }) => {
     "/orgs/:org/users",
     {
       config: { access: "optional" },
-      schema: { params: organizationParams, response: { 200: envelope(z.array(member)) } },
+      schema: { params: organizationParams, response: { 200: envelope(z.array(memberSchema)) } },
     },
     async (request) => {
       const { organization } = await authority.readOrganization(request.caller, request.params.org);
-      const members = await listMembers(database.kysely, organization.id);
+      const members = await listMembers(database.kysely, {
+        kind: "organization",
+        id: organization.id,
+      });
       return ok(members.map((row) => ({ id: row.username, name: row.role })));
     },
   );

@@ -1,8 +1,8 @@
 import { notManaged } from "../../../../auth/authority.ts";
-import { removeMember } from "../../../../organizations/members.ts";
+import { removeMember } from "../../../../members/members.ts";
 import type { Route } from "../../../api.ts";
 import { ok, textEnvelope } from "../../../envelope.ts";
-import { memberBody, nameOf } from "./member-body.ts";
+import { memberBody, nameOf } from "../member-body.ts";
 import { organizationParams } from "./organization.ts";
 
 /** DELETE /orgs/{org}/users */
@@ -21,7 +21,7 @@ export const removeMemberRoute: Route = (api, { authority, database }) => {
       );
       notManaged(organization);
       const username = nameOf(request.body);
-      await removeMember(database, organization.id, username);
+      await removeMember(database, { kind: "organization", id: organization.id }, username);
       return ok(`User "${username}" is no member any more`);
     },
   );

@@ -2,7 +2,9 @@ import { z } from "zod";
 
 const modes = ["ReadWrite", "ReadOnly", "WriteOnly"] as const;
 
-export const subscriptionSchema = z.object({ id: z.uuid(), name: z.string(), mode: z.enum(modes) });
+export const modeSchema = z.enum(modes);
+
+export const subscriptionSchema = z.object({ id: z.uuid(), name: z.string(), mode: modeSchema });
 
 /** The names as we write them, or in snake case as some clients do. */
 export const modeInput = z.enum([...modes, "read_write", "read_only", "write_only"]).transform(

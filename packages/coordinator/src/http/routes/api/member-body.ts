@@ -15,3 +15,6 @@ const nameMissing = { path: ["user"], error: "expected the name of a user" };
 
 export const memberBody = z.object(nameFields).refine(hasName, nameMissing);
 export const roleBody = z.object({ ...nameFields, role: z.string() }).refine(hasName, nameMissing);
+
+/** `id` is the user's name and `name` the role's: that is how clients know it. */
+export const memberSchema = z.object({ id: z.string(), name: z.string() });

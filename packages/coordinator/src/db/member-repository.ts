@@ -1,0 +1,109 @@
+import type { Queries } from "./client.ts";
+
+/** What has members with roles: an organization or a cache. */
+export interface Realm {
+  readonly kind: "organization" | "cache";
+  readonly id: string;
+}
+
+export interface Member {
+  user_id: string;
+  username: string;
+  role: string;
+}
+
+/** In the order of their user names. */
+export function listMembers(db: Queries, realm: Realm): Promise<Member[]> {
+  if (realm.kind === "cache") {
+    return db
+      .selectFrom("cache_members as member")
+      .innerJoin("users", "users.id", "member.user_id")
+      .select(["users.id as user_id", "users.username", "member.role"])
+      .where("member.cache_id", "=", realm.id)
+      .orderBy("users.username")
+      .execute();
+  }
+  return db
+    .selectFrom("organization_members as member")
+    .innerJoin("users", "users.id", "member.user_id")
+    .select(["users.id as user_id", "users.username", "member.role"])
+    .where("member.organization_id", "=", realm.id)
+    .orderBy("users.username")
+    .execute();
+}
+
+/** False when the user is a member already. */
+export async function insertMember(
+  db: Queries,
+  realm: Realm,
+  member: { userId: string; role: string },
+): Promise<boolean> {
+  const row = { user_id: member.userId, role: member.role };
+  const insertion =
+    realm.kind === "cache"
+      ? db
+          .insertInto("cache_members")
+          .values({ ...row, cache_id: realm.id })
+          .onConflict((conflict) => conflict.doNothing())
+      : db
+          .insertInto("organization_members")
+          .values({ ...row, organization_id: realm.id })
+          .onConflict((conflict) => conflict.doNothing());
+  const { numInsertedOrUpdatedRows } = await insertion.executeTakeFirstOrThrow();
+  return Number(numInsertedOrUpdatedRows) > 0;
+}
+
+export async function setMemberRole(
+  db: Queries,
+  realm: Realm,
+  member: { userId: string; role: string },
+): Promise<void> {
+  const update =
+    realm.kind === "cache"
+      ? db
+          .updateTable("cache_members")
+          .set({ role: member.role })
+          .where("cache_id", "=", realm.id)
+          .where("user_id", "=", member.userId)
+      : db
+          .updateTable("organization_members")
+          .set({ role: member.role })
+          .where("organization_id", "=", realm.id)
+          .where("user_id", "=", member.userId);
+  await update.execute();
+}
+
+/** Gives everybody who has the one role the other. */
+export async function renameMembersRole(
+  db: Queries,
+  realm: Realm,
+  names: { from: string; to: string },
+): Promise<void> {
+  const update =
+    realm.kind === "cache"
+      ? db
+          .updateTable("cache_members")
+          .set({ role: names.to })
+          .where("cache_id", "=", realm.id)
+          .where("role", "=", names.from)
+      : db
+          .updateTable("organization_members")
+          .set({ role: names.to })
+          .where("organization_id", "=", realm.id)
+          .where("role", "=", names.from);
+  await update.execute();
+}
+
+export async function deleteMember(db: Queries, realm: Realm, userId: string): Promise<void> {
+  const deletion =
+    realm.kind === "cache"
+      ? db
+          .deleteFrom("cache_members")
+          .where("cache_id", "=", realm.id)
+          .where("user_id", "=", userId)
+      : db
+          .deleteFrom("organization_members")
+          .where("organization_id", "=", realm.id)
+          .where("user_id", "=", userId);
+  await deletion.execute();
+}

@@ -1,0 +1,70 @@
+import type { Selectable } from "kysely";
+import type { Queries } from "./client.ts";
+import type { Realm } from "./member-repository.ts";
+import type { RolesTable } from "./tables.ts";
+
+/** A role that an organization or a cache has made for itself. */
+export type StoredRole = Selectable<RolesTable>;
+
+function ownerColumn({ kind }: Realm): "organization_id" | "cache_id" {
+  return kind === "cache" ? "cache_id" : "organization_id";
+}
+
+/** In the order of their names. */
+export function listRoles(db: Queries, realm: Realm): Promise<StoredRole[]> {
+  return db
+    .selectFrom("roles")
+    .selectAll()
+    .where(ownerColumn(realm), "=", realm.id)
+    .orderBy("name")
+    .execute();
+}
+
+export function findRole(db: Queries, realm: Realm, id: string): Promise<StoredRole | undefined> {
+  return db
+    .selectFrom("roles")
+    .selectAll()
+    .where("id", "=", id)
+    .where(ownerColumn(realm), "=", realm.id)
+    .executeTakeFirst();
+}
+
+export function findRoleByName(
+  db: Queries,
+  realm: Realm,
+  name: string,
+): Promise<StoredRole | undefined> {
+  return db
+    .selectFrom("roles")
+    .selectAll()
+    .where(ownerColumn(realm), "=", realm.id)
+    .where("name", "=", name)
+    .executeTakeFirst();
+}
+
+export async function insertRole(
+  db: Queries,
+  realm: Realm,
+  role: Omit<StoredRole, "organization_id" | "cache_id">,
+): Promise<void> {
+  const owner =
+    realm.kind === "cache"
+      ? { organization_id: null, cache_id: realm.id }
+      : { organization_id: realm.id, cache_id: null };
+  await db
+    .insertInto("roles")
+    .values({ ...role, ...owner })
+    .execute();
+}
+
+export async function updateRole(
+  db: Queries,
+  id: string,
+  change: { name: string; permissions: number },
+): Promise<void> {
+  await db.updateTable("roles").set(change).where("id", "=", id).execute();
+}
+
+export async function deleteRole(db: Queries, id: string): Promise<void> {
+  await db.deleteFrom("roles").where("id", "=", id).execute();
+}
