@@ -1,11 +1,11 @@
 import { CandidateScanner } from "@gradient/protocol";
 import type { NarObject } from "../db/nar-object-repository.ts";
-import type { NarFiles } from "../storage/nar-files.ts";
-import { readNar } from "./nar-intake.ts";
+import { readNar } from "../nar-contents/read-nar.ts";
+import type { NarStore } from "../ports.ts";
 
 /** Which of the candidates (32 characters each) occur in the NAR. Reads it again when too much was found to be kept. */
 export async function findReferences(
-  files: NarFiles,
+  nars: NarStore,
   object: NarObject,
   candidates: Iterable<string>,
 ): Promise<Set<string>> {
@@ -14,6 +14,6 @@ export async function findReferences(
     return new Set([...candidates].filter((candidate) => kept.has(candidate)));
   }
   const scanner = new CandidateScanner(candidates);
-  for await (const piece of readNar(files, object.narHash)) scanner.write(piece);
+  for await (const piece of readNar(nars, object.narHash)) scanner.write(piece);
   return new Set(scanner.found());
 }

@@ -18,7 +18,8 @@ import { prepareFindNarObject } from "../db/nar-object-repository.ts";
 import { prepareHasUploaded } from "../db/nar-possession-repository.ts";
 import { NarFiles } from "../storage/nar-files.ts";
 import { narOfText } from "../test-objects.test-support.ts";
-import { NarIntake, readNar, type NarUpload } from "./nar-intake.ts";
+import { readNar } from "../nar-contents/read-nar.ts";
+import { NarIntake, type NarUpload } from "./nar-intake.ts";
 
 let dataDir: string;
 let database: Database;

@@ -245,22 +245,6 @@ class PackedInspection {
   }
 }
 
-/** The decompressed bytes of a stored object, in pieces that are valid until the next one. */
-export async function* readNar(
-  files: NarFiles,
-  narHash: string,
-): AsyncGenerator<Buffer, void, undefined> {
-  const decoder = new ZstdDecoder();
-  const turns = new Turns();
-  for await (const chunk of files.read(narHash)) {
-    for (const piece of decoder.decode(chunk)) {
-      yield piece;
-      await turns.giveWay();
-    }
-  }
-  decoder.end();
-}
-
 function sizeMismatch(claim: NarClaim, size: number): UnprocessableError {
   return new UnprocessableError(`the NAR has ${size} bytes, not ${claim.narSize} as announced`, {
     code: "nar_size_mismatch",

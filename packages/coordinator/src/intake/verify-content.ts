@@ -12,7 +12,7 @@ import {
   type StorePath,
 } from "@gradient/protocol";
 import type { NarFiles } from "../storage/nar-files.ts";
-import { readNar } from "./nar-intake.ts";
+import { readNar } from "../nar-contents/read-nar.ts";
 
 /** A path with its facts, all of them claims but the NAR hash, whose bytes were verified. */
 export interface AddressedPath {

@@ -51,11 +51,6 @@ export class NarFiles implements NarStore, AsyncDisposable {
     return join(this.#root, narHash.slice(0, 2), `${narHash}.nar.zst`);
   }
 
-  /** The compressed bytes of an object. */
-  read(narHash: string): AsyncIterable<Buffer> {
-    return createReadStream(this.file(narHash), { highWaterMark: 256 * 1024 });
-  }
-
   async draft(): Promise<Draft> {
     const path = join(this.#drafts, uuidv4());
     return this.#draft(path, await open(path, "wx", 0o644));
