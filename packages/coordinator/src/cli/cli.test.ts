@@ -100,6 +100,16 @@ test("migrate brings a database up to date and may be repeated", async () => {
   }
 });
 
+test("openapi prints the document without a data directory", async () => {
+  const json = await run(["openapi"]);
+  expect(json.exitCode).toBe(0);
+  const document = JSON.parse(json.out) as { openapi: string; paths: object };
+  expect(document.openapi).toBe("3.1.0");
+  expect(document.paths).toHaveProperty(["/api/v1/health", "get", "summary"]);
+  const yaml = await run(["openapi", "--yaml"]);
+  expect([yaml.exitCode, yaml.out.slice(0, 15)]).toEqual([0, "openapi: 3.1.0\n"]);
+});
+
 describe("serve", () => {
   const serveArgs = (dataDir: string, listen = "127.0.0.1:0") =>
     `serve --data-dir ${dataDir} --listen ${listen} --log-level silent`.split(" ");

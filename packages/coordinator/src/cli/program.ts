@@ -2,6 +2,7 @@ import { Command } from "@commander-js/extra-typings";
 import { CommanderError } from "commander";
 import { CoordinatorError, UserError } from "../errors.ts";
 import { addMigrate } from "./migrate.ts";
+import { addOpenApi } from "./openapi.ts";
 import type { Surroundings } from "./surroundings.ts";
 import { addServe } from "./serve.ts";
 import { addUserCreate } from "./user-create.ts";
@@ -25,6 +26,7 @@ export async function runCli(argv: readonly string[], surroundings: Surroundings
   addServe(program, surroundings);
   addUserCreate(program, surroundings);
   addMigrate(program, surroundings);
+  addOpenApi(program, surroundings);
   try {
     await program.parseAsync([...argv], { from: "user" });
     return 0;

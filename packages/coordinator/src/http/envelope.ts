@@ -13,11 +13,14 @@ export function ok<T>(message: T): { error: false; message: T } {
 /** Answers that are only meant for people. */
 export const textEnvelope = envelope(z.string());
 
-export const errorEnvelope = z.object({
-  error: z.literal(true),
-  code: z.string(),
-  message: z.string(),
-});
+/** Schema of every refusal; the OpenAPI document has it for the usual statuses of each route without being told. */
+export const errorEnvelope = z
+  .object({
+    error: z.literal(true),
+    code: z.string().meta({ description: "A stable word for programs." }),
+    message: z.string().meta({ description: "One sentence for people." }),
+  })
+  .meta({ id: "Error" });
 export type ErrorEnvelope = z.infer<typeof errorEnvelope>;
 
 /** RFC 3339 in UTC with a `Z`. */

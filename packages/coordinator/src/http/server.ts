@@ -13,8 +13,11 @@ import {
 } from "fastify-type-provider-zod";
 import type { Server, Services } from "./api.ts";
 import { handleError } from "./errors.ts";
+import { addApiPage } from "./openapi/api-page.ts";
+import { addOpenApi } from "./openapi/document.ts";
 import { addAccessControl } from "./plugins/access.ts";
 import { addJsonBodies } from "./plugins/json-body.ts";
+import { addSummaries } from "./plugins/summaries.ts";
 import { addUnknownRoutes } from "./plugins/unknown-routes.ts";
 import { REQUEST_ID_HEADER } from "./request-ids.ts";
 import { apiRoutes } from "./routes/api/routes.ts";
@@ -53,6 +56,8 @@ export async function createHttpServer(
     reply.header(REQUEST_ID_HEADER, request.id);
   });
   addUnknownRoutes(app);
+  await addOpenApi(app, services.version);
+  await addApiPage(app);
   await app.register(apiScope(services), { prefix: "/api/v1" });
   await app.register(cacheScope(services), { prefix: "/cache" });
   await app.register(transferRoutes, { prefix: "/proto" });
@@ -67,6 +72,7 @@ function apiScope(services: Services): FastifyPluginAsync {
     api.setSerializerCompiler(serializerCompiler);
     addJsonBodies(api);
     addAccessControl(api, services.authenticator);
+    addSummaries(api);
     for (const route of apiRoutes) route(api, services);
   };
 }

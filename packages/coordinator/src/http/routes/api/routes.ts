@@ -5,6 +5,7 @@ import { logoutRoute } from "./auth/logout.ts";
 import { registerRoute } from "./auth/register.ts";
 import { serverConfigRoute } from "./server/config.ts";
 import { healthRoute } from "./server/health.ts";
+import { openApiRoute } from "./server/openapi.ts";
 import { createKeyRoute } from "./user/create-key.ts";
 import { deleteKeyRoute } from "./user/delete-key.ts";
 import { getUserRoute } from "./user/get-user.ts";
@@ -99,6 +100,7 @@ export const apiRoutes: readonly Route[] = [
   registerRoute,
   serverConfigRoute,
   healthRoute,
+  openApiRoute,
   createKeyRoute,
   deleteKeyRoute,
   getUserRoute,

@@ -14,7 +14,10 @@ export const listConnectedWorkersRoute: Route = (api, { config, workers }) => {
     "/admin/workers",
     {
       config: { access: config.globalStatsPublic ? "required" : "superuser" },
-      schema: { response: { 200: envelope(z.array(worker)) } },
+      schema: {
+        summary: "Lists every connected worker.",
+        response: { 200: envelope(z.array(worker)) },
+      },
     },
     () =>
       ok(

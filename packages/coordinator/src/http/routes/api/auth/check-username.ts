@@ -10,7 +10,14 @@ const answer = z.object({ error: z.boolean(), message: z.string() });
 export const checkUsernameRoute: Route = (api, { database }) => {
   api.post(
     "/auth/check-username",
-    { config: { access: "none" }, schema: { body, response: { 200: answer } } },
+    {
+      config: { access: "none" },
+      schema: {
+        summary: "Says whether a username can be had; the answer is in `error`.",
+        body,
+        response: { 200: answer },
+      },
+    },
     async (request) => {
       const { username } = request.body;
       const fault = usernameFault(username);

@@ -9,7 +9,10 @@ export const logoutRoute: Route = (api, { database, clock, serveUrl }) => {
     "/auth/logout",
     {
       config: { access: "optional", admitsCacheKeys: true },
-      schema: { response: { 200: textEnvelope } },
+      schema: {
+        summary: "Ends the session that is shown and clears its cookie.",
+        response: { 200: textEnvelope },
+      },
     },
     async (request, reply) => {
       const { caller } = request;

@@ -15,7 +15,10 @@ const body = z.object({
 export const registerRoute: Route = (api, { config, database, clock }) => {
   api.post(
     "/auth/basic/register",
-    { config: { access: "none" }, schema: { body, response: { 200: textEnvelope } } },
+    {
+      config: { access: "none" },
+      schema: { summary: "Registers a user.", body, response: { 200: textEnvelope } },
+    },
     async (request) => {
       if (!config.enableRegistration) {
         throw new BadRequestError("registration is switched off on this server", {

@@ -41,7 +41,11 @@ export const getBuildRoute: Route = (api, { authority, database }) => {
     "/builds/:id",
     {
       config: { access: "optional" },
-      schema: { params: buildParams, response: { 200: envelope(build) } },
+      schema: {
+        summary: "Shows a build with its outputs, times and what it used.",
+        params: buildParams,
+        response: { 200: envelope(build) },
+      },
     },
     async (request) => {
       const access = await authority.readBuild(request.caller, request.params.id);

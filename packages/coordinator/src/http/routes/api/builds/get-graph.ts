@@ -22,7 +22,11 @@ export const getGraphRoute: Route = (api, { authority, database }) => {
     "/builds/:id/graph",
     {
       config: { access: "optional" },
-      schema: { params: buildParams, response: { 200: envelope(graph) } },
+      schema: {
+        summary: "Shows what a build depends on; edges go from the dependency to the dependent.",
+        params: buildParams,
+        response: { 200: envelope(graph) },
+      },
     },
     async (request) => {
       const { build } = await authority.readBuild(request.caller, request.params.id);

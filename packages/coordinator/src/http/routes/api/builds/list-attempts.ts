@@ -28,7 +28,11 @@ export const listAttemptsRoute: Route = (api, { authority, database }) => {
     "/builds/:id/attempts",
     {
       config: { access: "optional" },
-      schema: { params: buildParams, response: { 200: envelope(z.array(attempt)) } },
+      schema: {
+        summary: "Lists every execution of a build with what it used, the newest first.",
+        params: buildParams,
+        response: { 200: envelope(z.array(attempt)) },
+      },
     },
     async (request) => {
       const { build } = await authority.readBuild(request.caller, request.params.id);

@@ -11,7 +11,11 @@ export const listDependenciesRoute: Route = (api, { authority, database }) => {
     "/builds/:id/dependencies",
     {
       config: { access: "optional" },
-      schema: { params: buildParams, response: { 200: envelope(z.array(buildNode)) } },
+      schema: {
+        summary: "Lists the direct dependencies of a build.",
+        params: buildParams,
+        response: { 200: envelope(z.array(buildNode)) },
+      },
     },
     async (request) => {
       const { build } = await authority.readBuild(request.caller, request.params.id);

@@ -1,4 +1,6 @@
+import { z } from "zod";
 import { followBuild } from "../../../../log-streams/follow-build.ts";
+import { ndjsonAnswer } from "../../../answer-schemas.ts";
 import type { Route } from "../../../api.ts";
 import { sendLogStream } from "../../../log-answer.ts";
 import { buildParams } from "./build-params.ts";
@@ -7,7 +9,19 @@ import { buildParams } from "./build-params.ts";
 export const streamLogRoute: Route = (api, { authority, database, logs, stopping }) => {
   api.post(
     "/builds/:id/log",
-    { config: { access: "required" }, schema: { params: buildParams } },
+    {
+      config: { access: "required" },
+      schema: {
+        summary: "Streams what is appended to a build's log from now on.",
+        params: buildParams,
+        response: {
+          200: ndjsonAnswer(
+            "Pieces of the log as JSON strings; one empty string when there is none.",
+            z.string(),
+          ),
+        },
+      },
+    },
     async (request, reply) => {
       const { build } = await authority.memberBuild(request.caller, request.params.id);
       return sendLogStream(reply, stopping, (signal) =>

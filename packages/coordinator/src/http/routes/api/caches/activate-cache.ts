@@ -10,7 +10,11 @@ export const activateCacheRoute: Route = (api, { authority, database, narinfoLan
     "/caches/:cache/active",
     {
       config: { access: "required", admitsCacheKeys: true },
-      schema: { params: cacheParams, response: { 200: textEnvelope } },
+      schema: {
+        summary: "Switches a cache on.",
+        params: cacheParams,
+        response: { 200: textEnvelope },
+      },
     },
     async (request) => {
       const { caller, params } = request;

@@ -20,7 +20,14 @@ export const createCacheRoute: Route = (api, services) => {
   const { config, database, masterKey, serveUrl, clock } = services;
   api.put(
     "/caches",
-    { config: { access: "required" }, schema: { body, response: { 200: textEnvelope } } },
+    {
+      config: { access: "required" },
+      schema: {
+        summary: "Creates a cache; the answer is its id.",
+        body,
+        response: { 200: textEnvelope },
+      },
+    },
     async (request) => {
       const creator = mayCreate(request.caller, "caches", config.createCache);
       const id = await createCache(

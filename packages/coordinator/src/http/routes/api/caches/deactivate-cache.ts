@@ -10,7 +10,11 @@ export const deactivateCacheRoute: Route = (api, { authority, database, narinfoL
     "/caches/:cache/active",
     {
       config: { access: "required", admitsCacheKeys: true },
-      schema: { params: cacheParams, response: { 200: textEnvelope } },
+      schema: {
+        summary: "Switches a cache off: nothing can be substituted from it.",
+        params: cacheParams,
+        response: { 200: textEnvelope },
+      },
     },
     async (request) => {
       const { caller, params } = request;

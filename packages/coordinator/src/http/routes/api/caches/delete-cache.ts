@@ -10,7 +10,7 @@ export const deleteCacheRoute: Route = (api, { authority, database, signer, nari
     "/caches/:cache",
     {
       config: { access: "required", admitsCacheKeys: true },
-      schema: { params: cacheParams, response: { 200: textEnvelope } },
+      schema: { summary: "Deletes a cache.", params: cacheParams, response: { 200: textEnvelope } },
     },
     async (request) => {
       const { caller, params } = request;

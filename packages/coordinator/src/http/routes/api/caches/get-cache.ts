@@ -12,7 +12,11 @@ export const getCacheRoute: Route = (api, { authority }) => {
     "/caches/:cache",
     {
       config: { access: "optional", admitsCacheKeys: true },
-      schema: { params: cacheParams, response: { 200: envelope(answer) } },
+      schema: {
+        summary: "Shows a cache; the public key is in Nix's form.",
+        params: cacheParams,
+        response: { 200: envelope(answer) },
+      },
     },
     async (request) => {
       const { cache, mask } = await authority.readCache(request.caller, request.params.cache);

@@ -8,7 +8,11 @@ export const getCacheKeyRoute: Route = (api, { authority }) => {
     "/caches/:cache/key",
     {
       config: { access: "optional", admitsCacheKeys: true },
-      schema: { params: cacheParams, response: { 200: textEnvelope } },
+      schema: {
+        summary: "Gives the public signing key in Nix's form.",
+        params: cacheParams,
+        response: { 200: textEnvelope },
+      },
     },
     async (request) => {
       const { cache } = await authority.readCache(request.caller, request.params.cache);

@@ -10,7 +10,11 @@ export const listCachesRoute: Route = (api, { database }) => {
     "/caches",
     {
       config: { access: "required" },
-      schema: { querystring: pageQuery, response: { 200: pageEnvelope(cacheSchema) } },
+      schema: {
+        summary: "Lists the caches that the caller has part in.",
+        querystring: pageQuery,
+        response: { 200: pageEnvelope(cacheSchema) },
+      },
     },
     async (request) => {
       const { user, key } = signedIn(request.caller);

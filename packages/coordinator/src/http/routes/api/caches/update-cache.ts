@@ -21,7 +21,12 @@ export const updateCacheRoute: Route = (api, { authority, database, narinfoLane 
     "/caches/:cache",
     {
       config: { access: "required", admitsCacheKeys: true },
-      schema: { params: cacheParams, body, response: { 200: textEnvelope } },
+      schema: {
+        summary: "Changes the given fields of a cache.",
+        params: cacheParams,
+        body,
+        response: { 200: textEnvelope },
+      },
     },
     async (request) => {
       const { caller, params } = request;

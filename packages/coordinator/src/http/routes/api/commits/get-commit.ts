@@ -17,7 +17,10 @@ const commit = z.object({
 export const getCommitRoute: Route = (api, { authority }) => {
   api.get(
     "/commits/:id",
-    { config: { access: "optional" }, schema: { params, response: { 200: envelope(commit) } } },
+    {
+      config: { access: "optional" },
+      schema: { summary: "Shows a commit.", params, response: { 200: envelope(commit) } },
+    },
     async (request) => {
       const row = await authority.readCommit(request.caller, request.params.id);
       return ok({

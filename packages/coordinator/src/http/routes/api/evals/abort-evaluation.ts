@@ -12,7 +12,12 @@ export const abortEvaluationRoute: Route = (api, { authority, evaluations }) => 
     "/evals/:id",
     {
       config: { access: "required" },
-      schema: { params: evaluationParams, body, response: { 200: textEnvelope } },
+      schema: {
+        summary: "Aborts an evaluation and its builds.",
+        params: evaluationParams,
+        body,
+        response: { 200: textEnvelope },
+      },
     },
     async (request) => {
       const { caller, params } = request;

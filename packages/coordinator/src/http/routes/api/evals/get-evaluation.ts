@@ -46,7 +46,11 @@ export const getEvaluationRoute: Route = (api, { authority, database }) => {
     "/evals/:id",
     {
       config: { access: "optional" },
-      schema: { params: evaluationParams, response: { 200: envelope(evaluation) } },
+      schema: {
+        summary: "Shows an evaluation.",
+        params: evaluationParams,
+        response: { 200: envelope(evaluation) },
+      },
     },
     async (request) => {
       const access = await authority.readEvaluation(request.caller, request.params.id);

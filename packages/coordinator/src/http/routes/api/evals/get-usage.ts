@@ -18,7 +18,11 @@ export const getEvaluationUsageRoute: Route = (api, { authority }) => {
     "/evals/:id/usage",
     {
       config: { access: "optional" },
-      schema: { params: evaluationParams, response: { 200: envelope(usage) } },
+      schema: {
+        summary: "Shows what fetching and evaluating used.",
+        params: evaluationParams,
+        response: { 200: envelope(usage) },
+      },
     },
     async (request) => {
       const { evaluation } = await authority.readEvaluation(request.caller, request.params.id);

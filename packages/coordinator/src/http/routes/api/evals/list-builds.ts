@@ -38,7 +38,12 @@ export const listBuildsRoute: Route = (api, { authority, database }) => {
     "/evals/:id/builds",
     {
       config: { access: "optional" },
-      schema: { params: evaluationParams, querystring, response: { 200: envelope(answer) } },
+      schema: {
+        summary: "Lists the builds of an evaluation.",
+        params: evaluationParams,
+        querystring,
+        response: { 200: envelope(answer) },
+      },
     },
     async (request) => {
       const { evaluation } = await authority.readEvaluation(request.caller, request.params.id);

@@ -1,4 +1,6 @@
+import { z } from "zod";
 import { followEvaluation } from "../../../../log-streams/follow-evaluation.ts";
+import { ndjsonAnswer } from "../../../answer-schemas.ts";
 import type { Route } from "../../../api.ts";
 import { sendLogStream } from "../../../log-answer.ts";
 import { evaluationParams } from "./evaluation-params.ts";
@@ -7,7 +9,19 @@ import { evaluationParams } from "./evaluation-params.ts";
 export const streamLogsRoute: Route = (api, { authority, database, logs, stopping }) => {
   api.post(
     "/evals/:id/builds",
-    { config: { access: "required" }, schema: { params: evaluationParams } },
+    {
+      config: { access: "required" },
+      schema: {
+        summary: "Streams the logs of all builds of an evaluation.",
+        params: evaluationParams,
+        response: {
+          200: ndjsonAnswer(
+            "Pieces of the logs as JSON strings, each line behind `NAME> `; one empty string when there is none.",
+            z.string(),
+          ),
+        },
+      },
+    },
     async (request, reply) => {
       const { evaluation } = await authority.memberEvaluation(request.caller, request.params.id);
       return sendLogStream(reply, stopping, (signal) =>

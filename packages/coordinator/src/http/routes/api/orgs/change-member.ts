@@ -11,7 +11,12 @@ export const changeMemberRoute: Route = (api, { authority, database }) => {
     "/orgs/:org/users",
     {
       config: { access: "required" },
-      schema: { params: organizationParams, body: roleBody, response: { 200: textEnvelope } },
+      schema: {
+        summary: "Changes a member's role.",
+        params: organizationParams,
+        body: roleBody,
+        response: { 200: textEnvelope },
+      },
     },
     async (request) => {
       const { organization, mask } = await authority.organization(

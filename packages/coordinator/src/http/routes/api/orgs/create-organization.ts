@@ -16,7 +16,14 @@ const body = z.object({
 export const createOrganizationRoute: Route = (api, { config, database, masterKey, clock }) => {
   api.put(
     "/orgs",
-    { config: { access: "required" }, schema: { body, response: { 200: textEnvelope } } },
+    {
+      config: { access: "required" },
+      schema: {
+        summary: "Creates an organization; the answer is its id.",
+        body,
+        response: { 200: textEnvelope },
+      },
+    },
     async (request) => {
       const creator = mayCreate(request.caller, "organizations", config.createOrg);
       const id = await createOrganization(

@@ -13,7 +13,11 @@ export const deleteOrganizationRoute: Route = (
     "/orgs/:org",
     {
       config: { access: "required" },
-      schema: { params: organizationParams, response: { 200: textEnvelope } },
+      schema: {
+        summary: "Deletes an organization with everything in it.",
+        params: organizationParams,
+        response: { 200: textEnvelope },
+      },
     },
     async (request) => {
       const { organization } = await authority.organization(

@@ -12,7 +12,11 @@ export const forgetKnownHostRoute: Route = (api, { authority, database }) => {
     "/orgs/:org/known-hosts/:host",
     {
       config: { access: "required" },
-      schema: { params, response: { 200: textEnvelope } },
+      schema: {
+        summary: "Forgets an ssh host's key: the next one that it shows is believed.",
+        params,
+        response: { 200: textEnvelope },
+      },
     },
     async (request) => {
       const { org, host } = request.params;

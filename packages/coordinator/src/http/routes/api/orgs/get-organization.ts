@@ -11,7 +11,11 @@ export const getOrganizationRoute: Route = (api, { authority }) => {
     "/orgs/:org",
     {
       config: { access: "optional" },
-      schema: { params: organizationParams, response: { 200: envelope(answer) } },
+      schema: {
+        summary: "Shows an organization.",
+        params: organizationParams,
+        response: { 200: envelope(answer) },
+      },
     },
     async (request) => {
       const { organization } = await authority.readOrganization(request.caller, request.params.org);

@@ -9,7 +9,11 @@ export const getSshKeyRoute: Route = (api, { authority, serveUrl }) => {
     "/orgs/:org/ssh",
     {
       config: { access: "required" },
-      schema: { params: organizationParams, response: { 200: textEnvelope } },
+      schema: {
+        summary: "Gives the organization's public ssh key as a line of authorized_keys.",
+        params: organizationParams,
+        response: { 200: textEnvelope },
+      },
     },
     async (request) => {
       const { organization } = await authority.memberOrganization(

@@ -22,7 +22,11 @@ export const listKnownHostsRoute: Route = (api, { authority, database }) => {
     "/orgs/:org/known-hosts",
     {
       config: { access: "required" },
-      schema: { params: organizationParams, response: { 200: envelope(z.array(knownHost)) } },
+      schema: {
+        summary: "Lists the ssh hosts that fetches believe, with their keys.",
+        params: organizationParams,
+        response: { 200: envelope(z.array(knownHost)) },
+      },
     },
     async (request) => {
       const { organization } = await authority.memberOrganization(

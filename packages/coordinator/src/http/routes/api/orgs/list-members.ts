@@ -11,7 +11,11 @@ export const listMembersRoute: Route = (api, { authority, database }) => {
     "/orgs/:org/users",
     {
       config: { access: "optional" },
-      schema: { params: organizationParams, response: { 200: envelope(z.array(memberSchema)) } },
+      schema: {
+        summary: "Lists the members with their roles.",
+        params: organizationParams,
+        response: { 200: envelope(z.array(memberSchema)) },
+      },
     },
     async (request) => {
       const { organization } = await authority.readOrganization(request.caller, request.params.org);

@@ -13,7 +13,11 @@ export const listOrganizationsRoute: Route = (api, { database }) => {
     "/orgs",
     {
       config: { access: "required" },
-      schema: { querystring: pageQuery, response: { 200: pageEnvelope(item) } },
+      schema: {
+        summary: "Lists the organizations that the caller is a member of.",
+        querystring: pageQuery,
+        response: { 200: pageEnvelope(item) },
+      },
     },
     async (request) => {
       const { user, key } = signedIn(request.caller);

@@ -12,6 +12,7 @@ export const listSubscriptionsRoute: Route = (api, { authority, database }) => {
     {
       config: { access: "required" },
       schema: {
+        summary: "Lists the caches that the organization is subscribed to.",
         params: organizationParams,
         response: { 200: envelope(z.array(subscriptionSchema)) },
       },

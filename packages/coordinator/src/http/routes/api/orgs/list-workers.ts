@@ -26,7 +26,11 @@ export const listWorkersRoute: Route = (api, { authority, database, workers }) =
     "/orgs/:org/workers",
     {
       config: { access: "required" },
-      schema: { params: organizationParams, response: { 200: envelope(z.array(worker)) } },
+      schema: {
+        summary: "Lists the registered workers; `live` is null for those that are not connected.",
+        params: organizationParams,
+        response: { 200: envelope(z.array(worker)) },
+      },
     },
     async (request) => {
       const { caller, params } = request;

@@ -23,7 +23,12 @@ export const registerWorkerRoute: Route = (api, { authority, database, workers, 
     "/orgs/:org/workers",
     {
       config: { access: "required" },
-      schema: { params: organizationParams, body, response: { 200: envelope(answer) } },
+      schema: {
+        summary: "Registers a worker; a token that was made here is only in this answer.",
+        params: organizationParams,
+        body,
+        response: { 200: envelope(answer) },
+      },
     },
     async (request) => {
       const { caller, params } = request;

@@ -11,7 +11,12 @@ export const removeMemberRoute: Route = (api, { authority, database }) => {
     "/orgs/:org/users",
     {
       config: { access: "required" },
-      schema: { params: organizationParams, body: memberBody, response: { 200: textEnvelope } },
+      schema: {
+        summary: "Removes a member.",
+        params: organizationParams,
+        body: memberBody,
+        response: { 200: textEnvelope },
+      },
     },
     async (request) => {
       const { organization } = await authority.organization(

@@ -12,7 +12,11 @@ export const renewSshKeyRoute: Route = (api, { authority, database, masterKey, s
     "/orgs/:org/ssh",
     {
       config: { access: "required" },
-      schema: { params: organizationParams, response: { 200: textEnvelope } },
+      schema: {
+        summary: "Makes a new ssh key pair; the old one is gone for good.",
+        params: organizationParams,
+        response: { 200: textEnvelope },
+      },
     },
     async (request) => {
       const { organization } = await authority.organization(

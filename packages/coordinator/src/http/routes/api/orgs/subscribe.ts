@@ -13,7 +13,12 @@ export const subscribeRoute: Route = (api, { authority, database, clock, evaluat
     "/orgs/:org/subscribe/:cache",
     {
       config: { access: "required" },
-      schema: { params: subscriptionParams, body, response: { 200: textEnvelope } },
+      schema: {
+        summary: "Subscribes the organization to a cache.",
+        params: subscriptionParams,
+        body,
+        response: { 200: textEnvelope },
+      },
     },
     async (request) => {
       const { caller, params } = request;

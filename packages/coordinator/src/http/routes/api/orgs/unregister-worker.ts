@@ -10,7 +10,11 @@ export const unregisterWorkerRoute: Route = (api, { authority, database, workers
     "/orgs/:org/workers/:worker_id",
     {
       config: { access: "required" },
-      schema: { params: workerParams, response: { 200: textEnvelope } },
+      schema: {
+        summary: "Removes the registration of a worker.",
+        params: workerParams,
+        response: { 200: textEnvelope },
+      },
     },
     async (request) => {
       const { org, worker_id: workerId } = request.params;

@@ -10,7 +10,11 @@ export const unsubscribeRoute: Route = (api, { authority, database, evaluations 
     "/orgs/:org/subscribe/:cache",
     {
       config: { access: "required" },
-      schema: { params: subscriptionParams, response: { 200: textEnvelope } },
+      schema: {
+        summary: "Ends the subscription to a cache.",
+        params: subscriptionParams,
+        response: { 200: textEnvelope },
+      },
     },
     async (request) => {
       const { caller, params } = request;

@@ -18,7 +18,12 @@ export const updateOrganizationRoute: Route = (api, { authority, database }) => 
     "/orgs/:org",
     {
       config: { access: "required" },
-      schema: { params: organizationParams, body, response: { 200: textEnvelope } },
+      schema: {
+        summary: "Changes the given fields of an organization; the answer is its id.",
+        params: organizationParams,
+        body,
+        response: { 200: textEnvelope },
+      },
     },
     async (request) => {
       const { organization } = await authority.organization(

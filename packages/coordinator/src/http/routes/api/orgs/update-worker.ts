@@ -24,7 +24,12 @@ export const updateWorkerRoute: Route = (api, { authority, database, workers }) 
     "/orgs/:org/workers/:worker_id",
     {
       config: { access: "required" },
-      schema: { params: workerParams, body, response: { 200: textEnvelope } },
+      schema: {
+        summary: "Changes the given fields of a worker's registration.",
+        params: workerParams,
+        body,
+        response: { 200: textEnvelope },
+      },
     },
     async (request) => {
       const { org, worker_id: workerId } = request.params;

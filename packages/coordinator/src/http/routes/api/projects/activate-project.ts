@@ -10,7 +10,11 @@ export const activateProjectRoute: Route = (api, { authority, database }) => {
     "/projects/:org/:project/active",
     {
       config: { access: "required" },
-      schema: { params: projectParams, response: { 200: textEnvelope } },
+      schema: {
+        summary: "Switches a project on.",
+        params: projectParams,
+        response: { 200: textEnvelope },
+      },
     },
     async (request) => {
       const { project } = await authority.project(request.caller, request.params, "editProject");

@@ -22,7 +22,12 @@ export const createProjectRoute: Route = (api, { authority, database, clock }) =
     "/projects/:org",
     {
       config: { access: "required" },
-      schema: { params: organizationParams, body, response: { 200: textEnvelope } },
+      schema: {
+        summary: "Creates a project; the answer is its id.",
+        params: organizationParams,
+        body,
+        response: { 200: textEnvelope },
+      },
     },
     async (request) => {
       const { caller, params } = request;

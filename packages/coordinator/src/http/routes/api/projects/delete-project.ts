@@ -10,7 +10,11 @@ export const deleteProjectRoute: Route = (api, { authority, database, evaluation
     "/projects/:org/:project",
     {
       config: { access: "required" },
-      schema: { params: projectParams, response: { 200: textEnvelope } },
+      schema: {
+        summary: "Deletes a project with its evaluations.",
+        params: projectParams,
+        response: { 200: textEnvelope },
+      },
     },
     async (request) => {
       const { project } = await authority.project(request.caller, request.params, "editProject");

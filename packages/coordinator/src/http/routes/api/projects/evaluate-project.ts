@@ -13,7 +13,12 @@ export const evaluateProjectRoute: Route = (api, { authority, evaluations }) => 
     "/projects/:org/:project/evaluate",
     {
       config: { access: "required" },
-      schema: { params: projectParams, body, response: { 200: textEnvelope } },
+      schema: {
+        summary: "Starts an evaluation; the answer is its id.",
+        params: projectParams,
+        body,
+        response: { 200: textEnvelope },
+      },
     },
     async (request) => {
       const mode = request.body?.mode ?? null;

@@ -36,7 +36,11 @@ export const getProjectDetailsRoute: Route = (api, { authority, database }) => {
     "/projects/:org/:project/details",
     {
       config: { access: "optional" },
-      schema: { params: projectParams, response: { 200: envelope(details) } },
+      schema: {
+        summary: "Shows a project with its last evaluations.",
+        params: projectParams,
+        response: { 200: envelope(details) },
+      },
     },
     async (request) => {
       const { org, project: name } = request.params;

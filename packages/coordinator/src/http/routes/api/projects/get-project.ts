@@ -8,7 +8,11 @@ export const getProjectRoute: Route = (api, { authority }) => {
     "/projects/:org/:project",
     {
       config: { access: "optional" },
-      schema: { params: projectParams, response: { 200: envelope(projectSchema) } },
+      schema: {
+        summary: "Shows a project.",
+        params: projectParams,
+        response: { 200: envelope(projectSchema) },
+      },
     },
     async (request) => {
       const { org, project: name } = request.params;

@@ -35,6 +35,7 @@ export const listEntryPointsRoute: Route = (api, { authority, database }) => {
     {
       config: { access: "optional" },
       schema: {
+        summary: "Lists the root builds of an evaluation, by default of the last.",
         params: projectParams,
         querystring,
         response: { 200: envelope(z.array(entryPoint)) },

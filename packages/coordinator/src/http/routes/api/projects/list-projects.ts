@@ -11,6 +11,7 @@ export const listProjectsRoute: Route = (api, { authority, database }) => {
     {
       config: { access: "optional" },
       schema: {
+        summary: "Lists the projects of an organization.",
         params: organizationParams,
         querystring: pageQuery,
         response: { 200: pageEnvelope(projectSchema) },

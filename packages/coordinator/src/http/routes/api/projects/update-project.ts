@@ -22,7 +22,12 @@ export const updateProjectRoute: Route = (api, { authority, database }) => {
     "/projects/:org/:project",
     {
       config: { access: "required" },
-      schema: { params: projectParams, body, response: { 200: textEnvelope } },
+      schema: {
+        summary: "Changes the given fields of a project.",
+        params: projectParams,
+        body,
+        response: { 200: textEnvelope },
+      },
     },
     async (request) => {
       const { project } = await authority.project(request.caller, request.params, "editProject");

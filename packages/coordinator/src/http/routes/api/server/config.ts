@@ -20,7 +20,10 @@ const features = z.object({
 export const serverConfigRoute: Route = (api, { config, version }) => {
   api.get(
     "/config",
-    { config: { access: "none" }, schema: { response: { 200: envelope(features) } } },
+    {
+      config: { access: "none" },
+      schema: { summary: "Says what this server offers.", response: { 200: envelope(features) } },
+    },
     () =>
       ok({
         version,

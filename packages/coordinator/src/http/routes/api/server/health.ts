@@ -5,7 +5,10 @@ import { ok, textEnvelope } from "../../../envelope.ts";
 export const healthRoute: Route = (api) => {
   api.get(
     "/health",
-    { config: { access: "none" }, schema: { response: { 200: textEnvelope } } },
+    {
+      config: { access: "none" },
+      schema: { summary: "Says that the server is alive.", response: { 200: textEnvelope } },
+    },
     () => ok("200 ALIVE"),
   );
 };

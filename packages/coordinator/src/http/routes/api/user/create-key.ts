@@ -18,7 +18,14 @@ const body = z.object({
 export const createKeyRoute: Route = (api, { database, authority, clock }) => {
   api.post(
     "/user/keys",
-    { config: { access: "required" }, schema: { body, response: { 200: textEnvelope } } },
+    {
+      config: { access: "required" },
+      schema: {
+        summary: "Creates an API key, which is only in this answer.",
+        body,
+        response: { 200: textEnvelope },
+      },
+    },
     async (request) => {
       const owner = bySession(request.caller);
       const key = await mintApiKey(

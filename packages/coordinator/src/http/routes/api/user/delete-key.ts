@@ -11,7 +11,10 @@ const body = z.object({ name: z.string() });
 export const deleteKeyRoute: Route = (api, { database }) => {
   api.delete(
     "/user/keys",
-    { config: { access: "required" }, schema: { body, response: { 200: textEnvelope } } },
+    {
+      config: { access: "required" },
+      schema: { summary: "Deletes an API key.", body, response: { 200: textEnvelope } },
+    },
     async (request) => {
       const owner = bySession(request.caller);
       const { name } = request.body;

@@ -15,7 +15,10 @@ const user = z.object({
 export const getUserRoute: Route = (api) => {
   api.get(
     "/user",
-    { config: { access: "required" }, schema: { response: { 200: envelope(user) } } },
+    {
+      config: { access: "required" },
+      schema: { summary: "Shows the current user.", response: { 200: envelope(user) } },
+    },
     (request) => {
       const { id, username, name, email, superuser } = signedIn(request.caller).user;
       return ok({ id, username, name, email, superuser: superuser === 1 });

@@ -11,7 +11,10 @@ export const listKeysRoute: Route = (api, { database }) => {
     "/user/keys",
     {
       config: { access: "required" },
-      schema: { response: { 200: envelope(z.array(apiKeySchema)) } },
+      schema: {
+        summary: "Lists the caller's API keys, the newest first.",
+        response: { 200: envelope(z.array(apiKeySchema)) },
+      },
     },
     async (request) => {
       const keys = await listApiKeys(database.kysely, signedIn(request.caller).user.id);

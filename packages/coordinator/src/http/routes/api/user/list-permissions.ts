@@ -11,7 +11,13 @@ const catalogues = z.object({ available_permissions: entries, availableCache: en
 export const listPermissionsRoute: Route = (api) => {
   api.get(
     "/user/keys/permissions",
-    { config: { access: "required" }, schema: { response: { 200: envelope(catalogues) } } },
+    {
+      config: { access: "required" },
+      schema: {
+        summary: "Lists the permissions that a key can have.",
+        response: { 200: envelope(catalogues) },
+      },
+    },
     () =>
       ok({
         available_permissions: [...organizationPermissions],
