@@ -1,6 +1,5 @@
-import { Authenticator } from "./auth/authenticator.ts";
+import { openAccountServices } from "./accounts/account-services.ts";
 import { Authority } from "./auth/authority.ts";
-import { SessionTokens } from "./auth/session-token.ts";
 import { systemClock } from "./clock.ts";
 import { loadSecrets } from "./config/secrets.ts";
 import type { Config } from "./config/settings.ts";
@@ -82,19 +81,20 @@ async function open(config: Config, logger: Logger, resources: Resources): Promi
     findCredentials: credentialsFinder(db, masterKey),
     clock,
   });
-  const tokens = new SessionTokens(secrets.jwtSecret);
   const surface = new CacheSurfaceView(database);
   const requestIds = new RequestIds();
   const stopping = new AbortController();
+  const serveUrl = config.serveUrl ?? addressUrl(config.listen.host, config.listen.port);
+  const { jwtSecret } = secrets;
+  const now = () => clock.now();
   const services: Services = {
+    ...(await openAccountServices({ config, serveUrl, jwtSecret, database, lastUse, logger, now })),
     config,
-    serveUrl: config.serveUrl ?? addressUrl(config.listen.host, config.listen.port),
+    serveUrl,
     version: readVersion(),
     database,
     clock,
     logger,
-    tokens,
-    authenticator: new Authenticator({ db, tokens, lastUse, now: () => clock.now() }),
     authority: new Authority(db),
     masterKey,
     signer,

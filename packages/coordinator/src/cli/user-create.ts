@@ -30,8 +30,10 @@ export function addUserCreate(program: Command, surroundings: Surroundings): voi
         name: flags.name,
         password,
         isSuperuser: flags.superuser,
+        verification: null,
+        actor: { userId: null, apiKeyId: null, ip: null, userAgent: null },
       };
-      const id = await registerUser(database.kysely, registration, systemClock.now());
+      const id = await registerUser(database, registration, systemClock.now());
       surroundings.writeOut(`${id}\n`);
     });
   addSettings(command, ["dataDir"]);

@@ -2,6 +2,8 @@ import { isIP } from "node:net";
 import { z } from "zod";
 import { LOG_LEVELS } from "../logger.ts";
 import { addressRangeSchema } from "../rules/address.ts";
+import { emailSettings, oidcSettings } from "./account-settings.ts";
+import { switchSchema } from "./setting-schemas.ts";
 
 /**
  * Every setting of the daemon, once. Parsing, validation and `--help` come from this table. The key in camel case names the property of
@@ -65,8 +67,6 @@ const secondsSchema = (min: number, max: number) =>
         .min(min, `expected whole seconds from ${min} to ${max}`)
         .max(max, `expected whole seconds from ${min} to ${max}`),
     );
-
-const switchSchema = z.stringbool({ error: "expected true or false" });
 
 const oneOf = <const T extends readonly [string, ...string[]]>(values: T) =>
   z.enum(values, { error: `expected one of ${values.join(", ")}` });
@@ -151,6 +151,8 @@ export const settings = {
     fallback: "false",
     doc: "whether every user may see all connected workers",
   },
+  ...emailSettings,
+  ...oidcSettings,
   leaseSeconds: {
     value: "seconds",
     variables: ["GRADIENT_LEASE_SECONDS"],

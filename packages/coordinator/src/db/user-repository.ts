@@ -1,4 +1,4 @@
-import type { Insertable, Selectable } from "kysely";
+import type { Insertable, Selectable, Updateable } from "kysely";
 import type { Queries } from "./client.ts";
 import type { UsersTable } from "./tables.ts";
 
@@ -36,4 +36,75 @@ export function findUserByLogin(db: Queries, login: string): Promise<User | unde
 
 export async function recordLogin(db: Queries, id: string, at: number): Promise<void> {
   await db.updateTable("users").set({ last_login_at: at }).where("id", "=", id).execute();
+}
+
+/** By the hash of the token that was mailed last. */
+export function findUserByVerification(db: Queries, hash: string): Promise<User | undefined> {
+  return db
+    .selectFrom("users")
+    .selectAll()
+    .where("verification_hash", "=", hash)
+    .executeTakeFirst();
+}
+
+/** Makes an earlier token worthless. */
+export async function setVerification(
+  db: Queries,
+  id: string,
+  columns: { verification_hash: string; verification_expires_at: number },
+): Promise<void> {
+  await db.updateTable("users").set(columns).where("id", "=", id).execute();
+}
+
+export async function markEmailVerified(db: Queries, id: string): Promise<void> {
+  await db.updateTable("users").set({ email_verified: 1 }).where("id", "=", id).execute();
+}
+
+export function findUserByIdentity(
+  db: Queries,
+  identity: { issuer: string; subject: string },
+): Promise<User | undefined> {
+  return db
+    .selectFrom("users")
+    .selectAll()
+    .where("oidc_issuer", "=", identity.issuer)
+    .where("oidc_subject", "=", identity.subject)
+    .executeTakeFirst();
+}
+
+/** Every account that has this name or this address: none, one or two. */
+export function findUsersLike(
+  db: Queries,
+  like: { username: string; email: string },
+): Promise<User[]> {
+  return db
+    .selectFrom("users")
+    .selectAll()
+    .where((where) =>
+      where.or([where("username", "=", like.username), where("email", "=", like.email)]),
+    )
+    .execute();
+}
+
+/** Changes an account. Tells which of the new values another account has; then nothing is changed. */
+export async function updateUser(
+  db: Queries,
+  id: string,
+  change: Updateable<UsersTable>,
+): Promise<"username" | "email" | null> {
+  for (const column of ["username", "email"] as const) {
+    const value = change[column];
+    if (value === undefined) continue;
+    const other = await db
+      .selectFrom("users")
+      .select("id")
+      .where(column, "=", value)
+      .where("id", "!=", id)
+      .executeTakeFirst();
+    if (other !== undefined) return column;
+  }
+  if (Object.keys(change).length > 0) {
+    await db.updateTable("users").set(change).where("id", "=", id).execute();
+  }
+  return null;
 }

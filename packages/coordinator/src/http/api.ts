@@ -1,9 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
-import type { Authenticator } from "../auth/authenticator.ts";
+import type { AccountServices } from "../accounts/account-services.ts";
 import type { Authority } from "../auth/authority.ts";
-import type { SessionTokens } from "../auth/session-token.ts";
 import type { Clock } from "../clock.ts";
 import type { Config } from "../config/settings.ts";
 import type { Database } from "../db/client.ts";
@@ -18,7 +17,7 @@ import type { RequestIds } from "./request-ids.ts";
 import type { NarinfoLane } from "./routes/cache/narinfo-lane.ts";
 
 /** Everything that routes are made of; each takes what it needs by name. */
-export interface Services {
+export interface Services extends AccountServices {
   config: Config;
   /** Under which users reach this server; without a slash at the end. */
   serveUrl: string;
@@ -27,8 +26,6 @@ export interface Services {
   database: Database;
   clock: Clock;
   logger: Logger;
-  tokens: SessionTokens;
-  authenticator: Authenticator;
   authority: Authority;
   masterKey: MasterKey;
   signer: StoredCacheSigner;

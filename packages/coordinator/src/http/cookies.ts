@@ -10,12 +10,25 @@ export function readCookie(header: string | undefined, name: string): string | n
   return null;
 }
 
-/** Set-Cookie value of a session. Without a maximum age it ends with the browser. */
+export interface CookieOptions {
+  isSecure: boolean;
+  /** `Lax` is sent when another site links here, `Strict` never. */
+  sameSite: "Strict" | "Lax";
+  /** Without it the cookie ends with the browser. */
+  maxAgeSeconds?: number;
+}
+
+/** Set-Cookie value of a cookie that no script sees. */
+export function setCookie(name: string, value: string, options: CookieOptions): string {
+  const age = options.maxAgeSeconds === undefined ? "" : `; Max-Age=${options.maxAgeSeconds}`;
+  const secure = options.isSecure ? "; Secure" : "";
+  return `${name}=${value}; HttpOnly${secure}; SameSite=${options.sameSite}; Path=/${age}`;
+}
+
+/** Set-Cookie value of a session. */
 export function sessionCookie(
   token: string,
   options: { isSecure: boolean; maxAgeSeconds?: number },
 ): string {
-  const age = options.maxAgeSeconds === undefined ? "" : `; Max-Age=${options.maxAgeSeconds}`;
-  const secure = options.isSecure ? "; Secure" : "";
-  return `${SESSION_COOKIE}=${token}; HttpOnly${secure}; SameSite=Strict; Path=/${age}`;
+  return setCookie(SESSION_COOKIE, token, { ...options, sameSite: "Strict" });
 }

@@ -1,9 +1,8 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Authenticator } from "../auth/authenticator.ts";
+import { openAccountServices } from "../accounts/account-services.ts";
 import { Authority } from "../auth/authority.ts";
-import { SessionTokens } from "../auth/session-token.ts";
 import type { Clock } from "../clock.ts";
 import { systemClock } from "../clock.ts";
 import { loadConfig } from "../config/load-config.ts";
@@ -12,7 +11,7 @@ import { openDatabase } from "../db/client.ts";
 import { LastUse } from "../db/last-use.ts";
 import { StoredCacheSigner } from "../keys/cache-signer.ts";
 import { MasterKey } from "../keys/master-key.ts";
-import { createLogger } from "../logger.ts";
+import { createLogger, type Logger } from "../logger.ts";
 import type { LiveWorker, Logs } from "../ports.ts";
 import { OutboundClient } from "../outbound/outbound-client.ts";
 import { Resources } from "../resources.ts";
@@ -125,19 +124,21 @@ export class TestServer implements AsyncDisposable {
 
   /** Makes a user and returns the token of a session. */
   async user(username: string, isSuperuser = false): Promise<string> {
-    const { database, tokens } = this.services;
+    const { database, clock } = this.services;
     const registration = {
       username,
       name: `User ${username}`,
       email: `${username}@example.com`,
       password: PASSWORD,
       isSuperuser,
+      verification: null,
+      actor: NOBODY,
     };
-    await registerUser(database.kysely, registration, Date.now());
+    await registerUser(database, registration, clock.now());
     return logIn(
-      { database, tokens },
+      this.services,
       { login: username, password: PASSWORD, isRemembered: false, actor: NOBODY },
-      Date.now(),
+      clock.now(),
     );
   }
 
@@ -164,6 +165,7 @@ export interface TestServerOptions {
   env?: Record<string, string>;
   clock?: Clock;
   logs?: Logs;
+  logger?: Logger;
 }
 
 const noLogs: Logs = {
@@ -189,7 +191,8 @@ export async function openTestServer(options: TestServerOptions = {}): Promise<T
       },
     }),
   );
-  const tokens = new SessionTokens(Buffer.alloc(32, 9));
+  const jwtSecret = Buffer.alloc(32, 9);
+  const logger = options.logger ?? createLogger("silent");
   const calls: FarmCalls = {
     started: [],
     aborted: [],
@@ -200,20 +203,16 @@ export async function openTestServer(options: TestServerOptions = {}): Promise<T
   const surface = new CacheSurfaceView(database);
   const requestIds = new RequestIds();
   const stopping = new AbortController();
+  const serveUrl = config.serveUrl ?? "https://farm.example:8443";
+  const now = () => clock.now();
   const services: Services = {
+    ...(await openAccountServices({ config, serveUrl, jwtSecret, database, lastUse, logger, now })),
     config,
-    serveUrl: "https://farm.example:8443",
+    serveUrl,
     version: "1.2.3",
     database,
     clock,
-    logger: createLogger("silent"),
-    tokens,
-    authenticator: new Authenticator({
-      db: database.kysely,
-      tokens,
-      lastUse,
-      now: () => clock.now(),
-    }),
+    logger,
     authority: new Authority(database.kysely),
     masterKey,
     signer: new StoredCacheSigner(database.kysely, masterKey),

@@ -25,11 +25,16 @@ export function checkUsername(username: string): void {
   });
 }
 
-/** Throws BadRequestError `invalid_email`. The rule is that of HTML's input field; whether mail arrives is another question. */
-export function checkEmail(email: string): void {
+/** The rule is that of HTML's input field; whether mail arrives is another question. */
+export function isEmail(email: string): boolean {
   const label = "[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?";
   const pattern = new RegExp(`^[a-zA-Z0-9.!#$%&'*+/=?^_\`{|}~-]{1,64}@${label}(?:\\.${label})*$`);
-  if (email.length <= 254 && pattern.test(email)) return;
+  return email.length <= 254 && pattern.test(email);
+}
+
+/** Throws BadRequestError `invalid_email`. */
+export function checkEmail(email: string): void {
+  if (isEmail(email)) return;
   throw new BadRequestError(`${JSON.stringify(email)} is not an e-mail address`, {
     code: "invalid_email",
   });

@@ -38,7 +38,8 @@ export function checkDisplayName(name: string): void {
   throw new BadRequestError(`display name ${JSON.stringify(name)} cannot be used: ${fault}`);
 }
 
-function displayNameFault(name: string): string | null {
+/** What a name for people may not be, as one clause; null for a good one. */
+export function displayNameFault(name: string): string | null {
   if (name === "") return "it is empty";
   if (Buffer.byteLength(name) > MAX_DISPLAY_NAME_BYTES) {
     return `it is longer than ${MAX_DISPLAY_NAME_BYTES} bytes`;

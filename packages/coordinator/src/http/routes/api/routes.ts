@@ -2,7 +2,12 @@ import type { Route } from "../../api.ts";
 import { checkUsernameRoute } from "./auth/check-username.ts";
 import { loginRoute } from "./auth/login.ts";
 import { logoutRoute } from "./auth/logout.ts";
+import { beginOauthRoute, endOauthRoute } from "./auth/oauth-authorize.ts";
+import { oidcCallbackRoute } from "./auth/oidc-callback.ts";
+import { oidcLoginRoute } from "./auth/oidc-login.ts";
 import { registerRoute } from "./auth/register.ts";
+import { resendVerificationRoute } from "./auth/resend-verification.ts";
+import { verifyEmailRoute } from "./auth/verify-email.ts";
 import { serverConfigRoute } from "./server/config.ts";
 import { healthRoute } from "./server/health.ts";
 import { openApiRoute } from "./server/openapi.ts";
@@ -98,6 +103,12 @@ export const apiRoutes: readonly Route[] = [
   loginRoute,
   logoutRoute,
   registerRoute,
+  verifyEmailRoute,
+  resendVerificationRoute,
+  beginOauthRoute,
+  endOauthRoute,
+  oidcLoginRoute,
+  oidcCallbackRoute,
   serverConfigRoute,
   healthRoute,
   openApiRoute,

@@ -13,29 +13,23 @@ const body = z.object({
 });
 
 /** POST /auth/basic/login: the token in the answer and in a cookie. */
-export const loginRoute: Route = (api, { database, tokens, clock, serveUrl }) => {
+export const loginRoute: Route = (api, services) => {
   api.post(
     "/auth/basic/login",
     {
       config: { access: "none" },
       schema: {
-        summary: "Log in with user name or e-mail address and password",
+        summary: "Logs in with user name or e-mail address and password.",
         body,
         response: { 200: textEnvelope },
       },
     },
     async (request, reply) => {
+      const { loginname: login, password } = request.body;
       const isRemembered = request.body.remember_me ?? false;
-      const token = await logIn(
-        { database, tokens },
-        {
-          login: request.body.loginname,
-          password: request.body.password,
-          isRemembered,
-          actor: actorOf(request),
-        },
-        clock.now(),
-      );
+      const actor = actorOf(request);
+      const { clock, serveUrl } = services;
+      const token = await logIn(services, { login, password, isRemembered, actor }, clock.now());
       const cookie = sessionCookie(token, {
         isSecure: serveUrl.startsWith("https:"),
         ...(isRemembered ? { maxAgeSeconds: REMEMBERED_SESSION_SECONDS } : {}),

@@ -1,4 +1,5 @@
-import { revokeSession } from "../../../../db/session-repository.ts";
+import { logOut } from "../../../../accounts/log-out.ts";
+import { actorOf } from "../../../actor.ts";
 import type { Route } from "../../../api.ts";
 import { sessionCookie } from "../../../cookies.ts";
 import { ok, textEnvelope } from "../../../envelope.ts";
@@ -17,7 +18,8 @@ export const logoutRoute: Route = (api, { database, clock, serveUrl }) => {
     async (request, reply) => {
       const { caller } = request;
       if (caller.kind === "signed-in" && caller.sessionId !== null) {
-        await revokeSession(database.kysely, caller.sessionId, clock.now());
+        const { sessionId } = caller;
+        await logOut(database, { sessionId, actor: actorOf(request) }, clock.now());
       }
       const cookie = sessionCookie("", {
         isSecure: serveUrl.startsWith("https:"),

@@ -1,6 +1,7 @@
 import { z } from "zod";
-import { registerUser } from "../../../../accounts/register-user.ts";
+import { signUp } from "../../../../accounts/sign-up.ts";
 import { BadRequestError } from "../../../../errors.ts";
+import { actorOf } from "../../../actor.ts";
 import type { Route } from "../../../api.ts";
 import { ok, textEnvelope } from "../../../envelope.ts";
 
@@ -12,7 +13,8 @@ const body = z.object({
 });
 
 /** POST /auth/basic/register */
-export const registerRoute: Route = (api, { config, database, clock }) => {
+export const registerRoute: Route = (api, services) => {
+  const { config, isOidcRequired, clock } = services;
   api.post(
     "/auth/basic/register",
     {
@@ -20,14 +22,18 @@ export const registerRoute: Route = (api, { config, database, clock }) => {
       schema: { summary: "Registers a user.", body, response: { 200: textEnvelope } },
     },
     async (request) => {
-      if (!config.enableRegistration) {
+      if (!config.enableRegistration || isOidcRequired) {
         throw new BadRequestError("registration is switched off on this server", {
           code: "registration_disabled",
         });
       }
-      const registration = { ...request.body, isSuperuser: false };
-      const id = await registerUser(database.kysely, registration, clock.now());
-      return ok(`User ${id} was registered; log in with the chosen name and password`);
+      const registration = { ...request.body, actor: actorOf(request) };
+      const { id, isUnverified } = await signUp(services, registration, clock.now());
+      return ok(
+        isUnverified
+          ? `User ${id} was registered; open the link that was mailed to you, then log in`
+          : `User ${id} was registered; log in with the chosen name and password`,
+      );
     },
   );
 };

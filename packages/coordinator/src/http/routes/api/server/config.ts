@@ -17,7 +17,8 @@ const features = z.object({
 });
 
 /** GET /config: what this server offers. */
-export const serverConfigRoute: Route = (api, { config, version }) => {
+export const serverConfigRoute: Route = (api, services) => {
+  const { config, version, mailer, verification, oidc, isOidcRequired } = services;
   api.get(
     "/config",
     {
@@ -27,11 +28,11 @@ export const serverConfigRoute: Route = (api, { config, version }) => {
     () =>
       ok({
         version,
-        oidc_enabled: false,
-        oidc_required: false,
-        registration_enabled: config.enableRegistration,
-        email_verification_enabled: false,
-        smtp_enabled: false,
+        oidc_enabled: oidc !== null,
+        oidc_required: isOidcRequired,
+        registration_enabled: config.enableRegistration && !isOidcRequired,
+        email_verification_enabled: verification !== null,
+        smtp_enabled: mailer !== null,
         quic: false,
         create_org: config.createOrg,
         create_cache: config.createCache,

@@ -25,7 +25,7 @@ export const listAuditEventsRoute: Route = (api, { database }) => {
     {
       config: { access: "required" },
       schema: {
-        summary: "List what was done with the caller's account",
+        summary: "Lists what was done with the caller's account.",
         querystring: pageQuery,
         response: { 200: pageEnvelope(auditEvent) },
       },

@@ -1,0 +1,12 @@
+/** One mail in plain text to one address. */
+export interface Mail {
+  to: string;
+  subject: string;
+  text: string;
+}
+
+/** Sends mail. */
+export interface Mailer {
+  /** Resolves when the mail server has taken the mail; rejects when it has not, in bounded time. */
+  send(mail: Mail): Promise<void>;
+}
