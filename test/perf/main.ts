@@ -1,3 +1,4 @@
+import { apiRows } from "./api.ts";
 import { cacheRows } from "./cache.ts";
 import { controlRows } from "./control-latency.ts";
 import { criticalPathRows, criticalPathRowsWithoutUsers } from "./critical-path.ts";
@@ -17,6 +18,7 @@ const groups = {
   transfer: transferRows,
   control: controlRows,
   eval: evaluationRows,
+  api: apiRows,
 } as const;
 
 function isGroup(name: string): name is keyof typeof groups {

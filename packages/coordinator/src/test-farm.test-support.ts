@@ -6,7 +6,8 @@ import { organizationIdSchema, SecretKey, type OrganizationId } from "@gradient/
 import Fastify, { type FastifyInstance } from "fastify";
 import { v7 as uuidv7 } from "uuid";
 import type { Clock } from "./clock.ts";
-import { openDatabase, type Database } from "./db/client.ts";
+import type { Database } from "./db/client.ts";
+import { openPlannedDatabase } from "./db/planned-database.test-support.ts";
 import { openFarm, type Farm, type FarmTimes } from "./farm.ts";
 import { createLogger } from "./logger.ts";
 import type { FindCredentials } from "./queue/offer.ts";
@@ -215,7 +216,7 @@ async function start(
   keys: ReadonlyMap<string, SecretKey>,
   port: number,
 ): Promise<Opened> {
-  const database = await openDatabase(join(dataDir, "farm.sqlite"));
+  const database = await openPlannedDatabase(join(dataDir, "farm.sqlite"));
   const farm = await openFarm({
     database,
     dataDir,

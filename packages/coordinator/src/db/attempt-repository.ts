@@ -73,6 +73,17 @@ export interface AttemptEnd {
   usage: UsageRecord | null;
 }
 
+/** A usage record, and apart what lists show of it. */
+export function usageColumns(usage: UsageRecord | null) {
+  if (usage === null) return { usage_json: null, cpu_time_ms: null, memory_peak_bytes: null };
+  const { cpuUserMs: user, cpuSystemMs: system, memoryPeakBytes } = usage;
+  return {
+    usage_json: JSON.stringify(usage),
+    cpu_time_ms: user === null || system === null ? null : user + system,
+    memory_peak_bytes: memoryPeakBytes,
+  };
+}
+
 /** Ends a running attempt. False when it does not run. */
 export async function endAttempt(db: Queries, attempt: number, end: AttemptEnd): Promise<boolean> {
   const { numUpdatedRows } = await db
@@ -83,7 +94,7 @@ export async function endAttempt(db: Queries, attempt: number, end: AttemptEnd):
       started_at: end.startedAt ?? eb.ref("started_at"),
       stopped_at: end.stoppedAt,
       stored_at: end.storedAt,
-      usage_json: end.usage === null ? null : JSON.stringify(end.usage),
+      ...usageColumns(end.usage),
     }))
     .where("number", "=", attempt)
     .where("status", "=", "running" satisfies AttemptState)
@@ -127,7 +138,7 @@ export async function recordLateUsage(
 ): Promise<void> {
   await db
     .updateTable("attempts")
-    .set({ usage_json: JSON.stringify(usage) })
+    .set(usageColumns(usage))
     .where("fencing", "=", fencing)
     .where("worker_id", "=", worker)
     .where("usage_json", "is", null)

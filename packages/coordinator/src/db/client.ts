@@ -51,8 +51,16 @@ export interface Database extends AsyncDisposable {
 const BUSY_TIMEOUT_MS = 5000;
 const STATEMENT_CACHE_SIZE = 1000;
 
+export interface DatabaseOptions {
+  /** Is told each statement when it is prepared. */
+  onStatement?: (sql: string) => void;
+}
+
 /** Keeps statements prepared, and starts transactions with the write lock held, so that no transaction fails in its middle because another process wrote. */
-function cacheStatements(connection: Sqlite.Database): SqliteDatabase {
+function cacheStatements(
+  connection: Sqlite.Database,
+  { onStatement }: DatabaseOptions = {},
+): SqliteDatabase {
   const statements = new Map<string, Sqlite.Statement>();
   return {
     close: () => {
@@ -61,6 +69,7 @@ function cacheStatements(connection: Sqlite.Database): SqliteDatabase {
     prepare: (sql) => {
       let statement = statements.get(sql);
       if (statement !== undefined) return statement;
+      onStatement?.(sql);
       statement = connection.prepare(sql === "begin" ? "begin immediate" : sql);
       if (statements.size >= STATEMENT_CACHE_SIZE) statements.clear();
       statements.set(sql, statement);
@@ -112,12 +121,12 @@ async function schemaOfNewDatabase(): Promise<Schema> {
 }
 
 /** Opens the database file, makes it when it is missing, and brings its tables up to date. */
-export async function openDatabase(file: string): Promise<Database> {
+export async function openDatabase(file: string, options: DatabaseOptions = {}): Promise<Database> {
   const writer = openConnection(file, {});
   writer.pragma("journal_mode = WAL");
   writer.pragma("synchronous = FULL");
   const kysely = new Kysely<Tables>({
-    dialect: new SqliteDialect({ database: cacheStatements(writer) }),
+    dialect: new SqliteDialect({ database: cacheStatements(writer, options) }),
   });
   try {
     await migrateToLatest(kysely);
@@ -145,6 +154,7 @@ export async function openDatabase(file: string): Promise<Database> {
   return {
     kysely,
     prepare: <Params extends readonly SqlValue[], Row>(sql: string) => {
+      options.onStatement?.(sql);
       const statement = reader.prepare<SqlValue[], Row>(sql);
       return {
         get: (...params: Params) => statement.get(...params),

@@ -6,6 +6,7 @@ import * as announcedBuilds from "./migrations/0003-announced-builds.ts";
 import * as attemptMemory from "./migrations/0004-attempt-memory.ts";
 import * as accounts from "./migrations/0005-accounts.ts";
 import * as roles from "./migrations/0006-roles.ts";
+import * as attemptFigures from "./migrations/0011-attempt-figures.ts";
 
 /** Append only: a migration that was ever released is never changed. */
 const migrations: Record<string, Migration> = {
@@ -15,6 +16,7 @@ const migrations: Record<string, Migration> = {
   "0004-attempt-memory": attemptMemory,
   "0005-accounts": accounts,
   "0006-roles": roles,
+  "0011-attempt-figures": attemptFigures,
 };
 
 const provider: MigrationProvider = { getMigrations: () => Promise.resolve(migrations) };

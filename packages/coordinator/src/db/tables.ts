@@ -363,6 +363,10 @@ export interface AttemptsTable {
   stopped_at: number | null;
   stored_at: number | null;
   usage_json: string | null;
+  /** Of the usage record: user and system time together; null when one is not known. */
+  cpu_time_ms: number | null;
+  /** Of the usage record. */
+  memory_peak_bytes: number | null;
   log_bytes: number;
   restart_of: number | null;
   restarted_as: number | null;

@@ -1,5 +1,6 @@
 import { usageRecordSchema, type UsageRecord } from "@gradient/protocol";
 import { v7 as uuidv7 } from "uuid";
+import { usageColumns } from "../db/attempt-repository.ts";
 import type { Queries } from "../db/client.ts";
 
 /** Milliseconds of the seeded rows: 2025-11-22T00:00:00Z. */
@@ -186,7 +187,7 @@ async function insertAttempt(db: Queries, buildId: number, seed: AttemptSeed): P
       status: seed.status,
       worker_id: "550e8400-e29b-41d4-a716-446655440001",
       created_at: SEED_TIME + 100,
-      usage_json: seed.usage === null ? null : JSON.stringify(seed.usage),
+      ...usageColumns(seed.usage),
       log_bytes: 0,
     })
     .returning("number")

@@ -7,8 +7,8 @@ import type { Clock } from "../clock.ts";
 import { systemClock } from "../clock.ts";
 import { loadConfig } from "../config/load-config.ts";
 import { CacheSurfaceView } from "../db/cache-surface-view.ts";
-import { openDatabase } from "../db/client.ts";
 import { LastUse } from "../db/last-use.ts";
+import { openPlannedDatabase } from "../db/planned-database.test-support.ts";
 import { StoredCacheSigner } from "../keys/cache-signer.ts";
 import { MasterKey } from "../keys/master-key.ts";
 import { createLogger, type Logger } from "../logger.ts";
@@ -179,7 +179,7 @@ export async function openTestServer(options: TestServerOptions = {}): Promise<T
   const dataDir = await mkdtemp(join(tmpdir(), "coordinator-"));
   resources.use({ [Symbol.asyncDispose]: () => rm(dataDir, { recursive: true }) });
   const config = loadConfig({ flags: { dataDir }, env: options.env ?? {}, file: null });
-  const database = resources.use(await openDatabase(join(dataDir, "farm.sqlite")));
+  const database = resources.use(await openPlannedDatabase(join(dataDir, "farm.sqlite")));
   const clock = options.clock ?? systemClock;
   const masterKey = new MasterKey(Buffer.alloc(32, 7));
   const lastUse = resources.use(

@@ -69,7 +69,7 @@ function toItem(row: BuildItem): z.infer<typeof buildItem> {
     updated_at: toTimestamp(row.updated_at),
     build_time_ms: buildTimeMs(row),
     cpu_time_ms: row.cpu_time_ms,
-    peak_memory_bytes: row.peak_memory_bytes,
+    peak_memory_bytes: row.memory_peak_bytes,
   };
 }
 

@@ -1,0 +1,88 @@
+import Sqlite from "better-sqlite3";
+import { openDatabase, type Database } from "./client.ts";
+
+/** Hold what is going on now, or what people have made by hand. */
+const SMALL_TABLES = new Set(["assignments", "organizations", "caches", "workers"]);
+
+/**
+ * A database that, when it is closed, throws if one of the statements that went through it reads a whole table: with a million builds
+ * it would take seconds. Rows that a `limit` cuts off in the order of an index are not the whole.
+ */
+export async function openPlannedDatabase(file: string): Promise<Database> {
+  const statements = new Set<string>();
+  const onStatement = (sql: string): void => {
+    if (isOurs()) statements.add(sql);
+  };
+  const database = await openDatabase(file, { onStatement });
+  // Migrations may take their time.
+  statements.clear();
+  const check = (): void => {
+    const connection = new Sqlite(file, { readonly: true });
+    try {
+      const scans = [...statements].flatMap((sql) => scansOf(connection, sql));
+      if (scans.length > 0)
+        throw new Error(`statements that read whole tables:\n${scans.join("\n")}`);
+    } finally {
+      connection.close();
+    }
+  };
+  return {
+    ...database,
+    [Symbol.asyncDispose]: async () => {
+      try {
+        check();
+      } finally {
+        await database[Symbol.asyncDispose]();
+      }
+    },
+  };
+}
+
+/** Whether the statement comes from the product: tests may read what they like. */
+function isOurs(): boolean {
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 60;
+  const { stack = "" } = new Error("where from");
+  Error.stackTraceLimit = stackTraceLimit;
+  const from = stack
+    .split("\n")
+    .find((line) => line.includes("/coordinator/src/") && !/db\/(?:client|planned)/.test(line));
+  return from !== undefined && !/\.test(?:-support)?\.ts/.test(from);
+}
+
+/** What of the statement's plan reads a whole table that may be large. */
+export function scansOf(connection: Sqlite.Database, sql: string): string[] {
+  if (!/^\s*(?:select|insert|update|delete|with)\b/i.test(sql)) return [];
+  const parameters = Array.from(sql.matchAll(/\?/g), () => null);
+  const plan = connection
+    .prepare<null[], { detail: string }>(`explain query plan ${sql}`)
+    .all(...parameters);
+  return plan.flatMap(({ detail }) => {
+    const [, name, index] = /^SCAN (\S+)(?: (USING .*INDEX .*))?$/.exec(detail) ?? [];
+    if (name === undefined) return [];
+    const table = tableOf(sql, name);
+    if (!isTable(connection, table) || SMALL_TABLES.has(table)) return [];
+    if (index !== undefined && (/\blimit\b/i.test(sql) || isPartial(connection, index))) return [];
+    return [`${detail} (${table}): ${sql}`];
+  });
+}
+
+/** An index of some rows only, which are few. */
+function isPartial(connection: Sqlite.Database, using: string): boolean {
+  const name = using.split(" ").at(-1);
+  const find = connection.prepare<[string | undefined], { sql: string | null }>(
+    "select sql from sqlite_master where type = 'index' and name = ?",
+  );
+  return / where /i.test(find.get(name)?.sql ?? "");
+}
+
+/** The table behind an alias. */
+function tableOf(sql: string, name: string): string {
+  const alias = new RegExp(String.raw`"?(\w+)"? as "?${name}"?\b`, "i").exec(sql);
+  return alias?.[1] ?? name;
+}
+
+function isTable(connection: Sqlite.Database, name: string): boolean {
+  const find = connection.prepare("select 1 from sqlite_master where type = 'table' and name = ?");
+  return find.get(name) !== undefined;
+}

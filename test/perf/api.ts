@@ -1,0 +1,198 @@
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import Database from "better-sqlite3";
+import { execa } from "execa";
+import { Agent } from "undici";
+import { ApiClient, eventually } from "../support/api-client.ts";
+import { Daemon } from "../support/daemon.ts";
+import { freePort, isListening } from "../support/ports.ts";
+import { commands } from "../support/programs.ts";
+import { fillLargeDatabase, type LargeDatabase } from "./large-database.ts";
+import type { Row } from "./report.ts";
+
+const CLIENTS = 4;
+/** For each path, whichever comes first. */
+const MAX_REQUESTS = 400;
+const MAX_MS = 3000;
+const WARM_UP = 8;
+const PASSWORD = "Tr1al-of-light!";
+
+/** GETs of the contract; rows of the database are put in for `{org}`, `{project}` and so on. */
+const PAGES: readonly string[] = [
+  "health",
+  "config",
+  "user",
+  "user/keys",
+  "user/keys/permissions",
+  "orgs",
+  "orgs/{org}",
+  "orgs/{org}/users",
+  "orgs/{org}/ssh",
+  "orgs/{org}/subscribe",
+  "orgs/{org}/workers",
+  "admin/workers",
+  "projects/{org}",
+  "projects/{org}/{project}",
+  "projects/{org}/{project}/details",
+  "projects/{org}/{project}/entry-points",
+  "evals/{eval}",
+  "evals/{eval}/builds?limit=50",
+  "evals/{eval}/builds?limit=50&offset=150",
+  "builds/{build}",
+  "builds/{build}/log",
+  "builds/{build}/graph",
+  "builds/{build}/dependencies",
+  "builds/{build}/attempts",
+  "caches",
+  "caches/{cache}",
+  "caches/{cache}/key",
+  "commits/{commit}",
+];
+
+const LARGEST_PAGES: readonly string[] = [
+  "orgs?per_page=100",
+  "caches?per_page=100",
+  "evals/{largeEval}",
+  "evals/{largeEval}/builds",
+  "builds/{largeBuild}/graph",
+];
+
+/**
+ * Every GET against a farm that has run for years, by four clients at once: the slowest one of each kind, and by how much the process grew.
+ * Clients and server share the machine's cores.
+ */
+export async function apiRows(): Promise<Row[]> {
+  const directory = await mkdtemp(join(tmpdir(), "gradient-api-"));
+  try {
+    const names = await prepare(directory);
+    await using farm = await Server.start(directory);
+    await farm.api.login("alice", PASSWORD);
+    const before = await farm.residentMegabytes();
+    const pages = await measureAll(farm, names, PAGES);
+    const largest = await measureAll(farm, names, LARGEST_PAGES);
+    const grown = (await farm.residentMegabytes()) - before;
+    return [
+      limit(`p99 of the slowest page of 50: ${pages.path}`, "ms", pages.p99, 20),
+      limit(`p99 of the slowest largest page: ${largest.path}`, "ms", largest.p99, 100),
+      limit("growth of the coordinator under that load", "MB", grown, 200),
+    ];
+  } finally {
+    await rm(directory, { recursive: true });
+  }
+}
+
+function limit(what: string, unit: string, ours: number, target: number): Row {
+  return { what, unit, ours, theirs: null, against: "limit", better: "less", target };
+}
+
+/** A database of its own with a first user, filled. */
+async function prepare(directory: string): Promise<LargeDatabase> {
+  const passwordFile = join(directory, "password");
+  await writeFile(passwordFile, PASSWORD, { mode: 0o600 });
+  const { command, argv } = commands.coordinator;
+  const user = ["--username", "alice", "--email", "alice@example.org", "--name", "Alice"];
+  const data = ["--data-dir", directory, "--password-file", passwordFile, "--superuser"];
+  await execa(command, [...argv, "user", "create", ...user, ...data]);
+  const file = join(directory, "farm.sqlite");
+  const db = new Database(file);
+  const owner = String(db.prepare("select id from users").pluck().get());
+  db.close();
+  return fillLargeDatabase(file, owner);
+}
+
+class Server implements AsyncDisposable {
+  readonly api: ApiClient;
+  readonly agent = new Agent({ connections: CLIENTS });
+  readonly #daemon: Daemon;
+
+  private constructor(daemon: Daemon, url: string) {
+    this.#daemon = daemon;
+    this.api = new ApiClient(url);
+  }
+
+  static async start(directory: string): Promise<Server> {
+    const port = await freePort();
+    const { command, argv } = commands.coordinator;
+    const serve = ["serve", "--data-dir", directory, "--listen", `127.0.0.1:${port}`];
+    const daemon = new Daemon("coordinator", command, [...argv, ...serve], process.env);
+    await eventually("the coordinator to listen", 30_000, async () => {
+      if (daemon.hasExited) throw new Error(daemon.log);
+      return (await isListening(port)) ? true : null;
+    });
+    return new Server(daemon, `http://127.0.0.1:${port}`);
+  }
+
+  async residentMegabytes(): Promise<number> {
+    const status = await readFile(`/proc/${this.#daemon.pid}/status`, "utf8");
+    return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024;
+  }
+
+  /** Milliseconds until the last byte of the answer. */
+  async timed(path: string): Promise<number> {
+    const start = performance.now();
+    const response = await this.agent.request({
+      origin: this.api.url,
+      path: `/api/v1/${path}`,
+      method: "GET",
+      headers: { authorization: `Bearer ${this.api.token}` },
+    });
+    const text = await response.body.text();
+    const tookMs = performance.now() - start;
+    if (response.statusCode === 200) return tookMs;
+    throw new Error(`GET ${path} answered ${response.statusCode}: ${text.slice(0, 200)}`);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.agent.close();
+    await this.#daemon.stop();
+  }
+}
+
+interface Slowest {
+  path: string;
+  p99: number;
+}
+
+async function measureAll(
+  farm: Server,
+  names: LargeDatabase,
+  paths: readonly string[],
+): Promise<Slowest> {
+  const all: Slowest[] = [];
+  for (const path of paths) all.push(await measure(farm, names, path));
+  all.sort((a, b) => b.p99 - a.p99);
+  const lines = all.map(({ path, p99 }) => `  ${p99.toFixed(2).padStart(8)} ms  GET ${path}`);
+  process.stdout.write(`${lines.join("\n")}\n`);
+  const [slowest] = all;
+  if (slowest === undefined) throw new Error("nothing was measured");
+  return slowest;
+}
+
+async function measure(farm: Server, names: LargeDatabase, path: string): Promise<Slowest> {
+  const times: number[] = [];
+  for (let at = 0; at < WARM_UP; at += 1) await farm.timed(filled(path, names, at));
+  const deadline = performance.now() + MAX_MS;
+  const client = async (number: number): Promise<void> => {
+    for (let at = number; at < MAX_REQUESTS && performance.now() < deadline; at += CLIENTS) {
+      times.push(await farm.timed(filled(path, names, at)));
+    }
+  };
+  await Promise.all(Array.from({ length: CLIENTS }, (_, number) => client(number)));
+  times.sort((a, b) => a - b);
+  return { path, p99: times[Math.floor(times.length * 0.99)] ?? Number.NaN };
+}
+
+function filled(path: string, names: LargeDatabase, at: number): string {
+  const pick = (list: readonly string[]): string => list[(at * 7) % list.length] ?? "";
+  return path
+    .replace("{org}", pick(names.organizations))
+    .replace("{project}", pick(names.projects))
+    .replace("{cache}", pick(names.caches))
+    .replace("{eval}", pick(names.evaluations))
+    .replace("{largeEval}", names.largeEvaluation)
+    .replace("{build}", pick(names.builds))
+    .replace("{largeBuild}", names.largeBuild)
+    .replace("{commit}", pick(names.commits))
+    .replace("{hash}", pick(names.pathHashes));
+}
