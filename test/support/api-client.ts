@@ -1,3 +1,4 @@
+import { AnswerCheck } from "@gradient/coordinator/testing";
 import { request } from "undici";
 
 /** An answer with `error: true`, or no answer in the envelope at all. */
@@ -55,10 +56,11 @@ export function hasEnded(view: EvaluationView): boolean {
   return ["Completed", "Failed", "Aborted"].includes(view.status);
 }
 
-/** Speaks Gradient's API as a user's script would. */
+/** Speaks Gradient's API as a user's script would, and holds every answer against the OpenAPI document that the server serves. */
 export class ApiClient {
   readonly url: string;
   token: string | null = null;
+  #answers: Promise<AnswerCheck> | null = null;
 
   constructor(url: string) {
     this.url = url;
@@ -80,9 +82,22 @@ export class ApiClient {
     });
     const text = await response.body.text();
     const envelope = parseEnvelope(response.statusCode, text);
+    const answers = await (this.#answers ??= this.#describedAnswers());
+    answers.check({
+      method,
+      path: `/api/v1${path}`,
+      status: response.statusCode,
+      contentType: String(response.headers["content-type"]),
+      text,
+    });
     if (envelope.error)
       throw new ApiError(response.statusCode, envelope.code ?? "", String(envelope.message));
     return envelope.message as T;
+  }
+
+  async #describedAnswers(): Promise<AnswerCheck> {
+    const response = await request(`${this.url}/api/v1/openapi.json`);
+    return new AnswerCheck((await response.body.json()) as object);
   }
 
   async login(loginname: string, password: string): Promise<void> {

@@ -15,6 +15,7 @@ import { createLogger, type Logger } from "../logger.ts";
 import type { LiveWorker, Logs } from "../ports.ts";
 import { OutboundClient } from "../outbound/outbound-client.ts";
 import { Resources } from "../resources.ts";
+import { AnswerCheck } from "../testing/answer-check.ts";
 import { registerUser } from "../accounts/register-user.ts";
 import { logIn } from "../accounts/log-in.ts";
 import type { Services } from "./api.ts";
@@ -63,10 +64,13 @@ export class TestServer implements AsyncDisposable {
   readonly live: LiveWorker[];
   readonly dataDir: string;
   readonly #resources: Resources;
+  readonly #describe: () => object;
+  #answers: AnswerCheck | null = null;
 
   constructor(
     parts: Pick<TestServer, "url" | "services" | "calls" | "live" | "dataDir">,
     resources: Resources,
+    describe: () => object,
   ) {
     this.url = parts.url;
     this.services = parts.services;
@@ -74,9 +78,13 @@ export class TestServer implements AsyncDisposable {
     this.live = parts.live;
     this.dataDir = parts.dataDir;
     this.#resources = resources;
+    this.#describe = describe;
   }
 
-  /** One request; paths that start with `/` are taken as they are, others lie under the API. */
+  /**
+   * One request; paths that start with `/` are taken as they are, others lie under the API. Throws when an answer of the API is not what the
+   * OpenAPI document says.
+   */
   async call(method: string, path: string, call: Call = {}): Promise<Answer> {
     const url = path.startsWith("/") ? this.url + path : `${this.url}/api/v1/${path}`;
     const headers: Record<string, string> = { ...call.headers };
@@ -91,6 +99,7 @@ export class TestServer implements AsyncDisposable {
         : { body: typeof call.body === "string" ? call.body : JSON.stringify(call.body) }),
     });
     const text = await response.text();
+    this.#check(method, new URL(url), response, text);
     const isJson = response.headers.get("content-type")?.startsWith("application/json") ?? false;
     const json = isJson ? parse(text) : undefined;
     return {
@@ -100,6 +109,18 @@ export class TestServer implements AsyncDisposable {
       json,
       message: json?.message,
     };
+  }
+
+  #check(method: string, url: URL, response: Response, text: string): void {
+    if (!url.pathname.startsWith("/api/v1/")) return;
+    this.#answers ??= new AnswerCheck(this.#describe());
+    this.#answers.check({
+      method,
+      path: url.pathname,
+      status: response.status,
+      contentType: response.headers.get("content-type"),
+      text,
+    });
   }
 
   get(path: string, token?: string): Promise<Answer> {
@@ -231,7 +252,7 @@ export async function openTestServer(options: TestServerOptions = {}): Promise<T
     new HttpShutdown(app, stopping, { [Symbol.asyncDispose]: () => Promise.resolve() }),
   );
   const url = await listen(app, { host: "127.0.0.1", port: 0 });
-  return new TestServer({ url, services, calls, live, dataDir }, resources);
+  return new TestServer({ url, services, calls, live, dataDir }, resources, () => app.swagger());
 }
 
 function playedFarm(

@@ -40,10 +40,13 @@ export interface RefusalFacts {
 /** Statuses that every route of this kind can refuse with; a route declares further ones in its `response`, for instance `410: errorEnvelope`. */
 export function refusalsOf(facts: RefusalFacts): number[] {
   const isRead = facts.method === "GET";
+  const isPublicRead = facts.access === "none" && isRead;
+  // What changes something and lets everybody in looks at other credentials: a password, a code, a signature.
+  const needsCredentials = facts.access !== "optional" && !isPublicRead;
   return [
     400,
-    ...(facts.access === "required" || facts.access === "superuser" ? [401] : []),
-    ...(facts.access === "none" ? [] : [403]),
+    ...(needsCredentials ? [401] : []),
+    ...(isPublicRead ? [] : [403]),
     ...(facts.hasPathParameters || facts.hasBody ? [404] : []),
     ...(isRead ? [] : [409, 413, 415]),
     ...(facts.hasBody ? [422] : []),

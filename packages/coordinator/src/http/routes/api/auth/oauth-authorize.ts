@@ -1,5 +1,5 @@
 import type { Route } from "../../../api.ts";
-import { ok, textEnvelope } from "../../../envelope.ts";
+import { errorEnvelope, ok, textEnvelope } from "../../../envelope.ts";
 import { beginSignIn, endSignIn, returnQuery } from "./oidc-redirect.ts";
 
 /** POST /auth/oauth/authorize: for programs that send the browser to the provider themselves. */
@@ -26,7 +26,7 @@ export const endOauthRoute: Route = (api, services) => {
       schema: {
         summary: "Exchanges the code of the OIDC provider for a token.",
         querystring: returnQuery,
-        response: { 200: textEnvelope },
+        response: { 200: textEnvelope, 401: errorEnvelope },
       },
     },
     async (request, reply) => {

@@ -1,9 +1,8 @@
-import { z } from "zod";
+import { redirectAnswer } from "../../../answer-schemas.ts";
 import type { Route } from "../../../api.ts";
 import { sessionCookie } from "../../../cookies.ts";
+import { errorEnvelope } from "../../../envelope.ts";
 import { endSignIn, returnQuery } from "./oidc-redirect.ts";
-
-const noContent = z.null().describe("Location is the page that says so.");
 
 /** GET /auth/oidc/callback: where the provider sends the browser back to. */
 export const oidcCallbackRoute: Route = (api, services) => {
@@ -15,7 +14,7 @@ export const oidcCallbackRoute: Route = (api, services) => {
       schema: {
         summary: "Signs in who comes back from the OIDC provider.",
         querystring: returnQuery,
-        response: { 302: noContent },
+        response: { 302: redirectAnswer("To the page that says so."), 401: errorEnvelope },
       },
     },
     async (request, reply) => {

@@ -1,5 +1,7 @@
 import { z } from "zod";
+import { redirectAnswer } from "../../../answer-schemas.ts";
 import type { Route } from "../../../api.ts";
+import { errorEnvelope } from "../../../envelope.ts";
 import { beginSignIn } from "./oidc-redirect.ts";
 
 /** The page of a device login may be what somebody signs in for. */
@@ -10,8 +12,6 @@ const querystring = z.object({
     .optional(),
 });
 
-const noContent = z.null().describe("Location is the provider's page.");
-
 /** GET /auth/oidc/login: sends the browser to the provider. */
 export const oidcLoginRoute: Route = (api, services) => {
   api.get(
@@ -21,7 +21,7 @@ export const oidcLoginRoute: Route = (api, services) => {
       schema: {
         summary: "Sends the browser to the OIDC provider to sign in.",
         querystring,
-        response: { 302: noContent },
+        response: { 302: redirectAnswer("To the provider."), 401: errorEnvelope },
       },
     },
     async (request, reply) =>
