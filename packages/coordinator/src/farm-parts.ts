@@ -62,6 +62,7 @@ export interface FarmParts {
   readonly review: WaitingReview;
   readonly background: Background;
   readonly routes: FastifyPluginAsync;
+  readonly intake: NarIntake;
 }
 
 /** Hot reads over the database, prepared once. */
@@ -119,10 +120,11 @@ export function connectParts(ground: Ground): FarmParts {
     evaluations: new ActiveEvaluations({ changes, review }),
     sessions,
     dispatcher,
-    sweep: connectSweep(ground, { changes, dispatcher, handler }),
+    sweep: connectSweep(ground, { changes, dispatcher, handler, intake: intake.nars }),
     review,
     background,
     routes: intake.routes,
+    intake: intake.nars,
   };
 }
 
@@ -163,10 +165,11 @@ function connectIntake(
     hasUploaded(organization, narHash) || cachedPaths.isNarVisible(organization, narHash);
   const evidence = { files, findNarObject, possesses };
   const publications = publicationPlanner({ kysely, cachedPaths, signer: options.signer });
+  const nars = new NarIntake({ database, files, findNarObject, possesses, clock });
   const routes = transferRoutes({
     kysely,
     files,
-    nars: new NarIntake({ database, files, findNarObject, possesses, clock }),
+    nars,
     findNarObject,
     findClosure: announcedClosureFinder({ cachedPaths, builds: reads.builds, moved: builds }),
     cachedPaths,
@@ -175,7 +178,7 @@ function connectIntake(
     changes: changes.durable,
     grant: (headers) => grantTransfer(memory.roster, memory.leases, headers),
   });
-  return { evidence, publications, routes };
+  return { evidence, publications, routes, nars };
 }
 
 function connectHandler(
@@ -262,10 +265,15 @@ function connectSessions(
 
 function connectSweep(
   ground: Ground,
-  parts: { changes: Changes; dispatcher: Dispatcher; handler: MessageHandler },
+  parts: {
+    changes: Changes;
+    dispatcher: Dispatcher;
+    handler: MessageHandler;
+    intake: NarIntake;
+  },
 ): Sweep {
   const { options, clock, times, memory } = ground;
-  const { changes, dispatcher, handler } = parts;
+  const { changes, dispatcher, handler, intake } = parts;
   return new Sweep({
     kysely: options.database.kysely,
     // What it finds it would find again.
@@ -276,7 +284,10 @@ function connectSweep(
     leaseMs: options.leaseMs,
     offerMs: times.offerMs,
     intervalMs: times.sweepMs,
-    removeStaged: (before) => ground.files.removeStaged(before),
+    removeStaged: async (before) => {
+      await ground.files.removeStaged(before);
+      await intake.removeHidden(before);
+    },
     onUnanswered: (lease) => handler.unanswered(memory.roster.find(lease.worker), lease),
     wake: () => dispatcher.wake(),
   });

@@ -7,8 +7,9 @@ import { findReadyBuilds } from "./db/build-repository.ts";
 import type { Database } from "./db/client.ts";
 import { connectParts, type Memory } from "./farm-parts.ts";
 import type { Logger } from "./logger.ts";
+import type { NarIntake } from "./intake/nar-intake.ts";
 import { LogFiles } from "./logs/log-files.ts";
-import type { CacheSigner, Evaluations, Logs, NarStore, WorkerLink } from "./ports.ts";
+import type { CacheSigner, Evaluations, Logs, WorkerLink } from "./ports.ts";
 import { EvaluationTasks } from "./queue/evaluation-tasks.ts";
 import { LeaseBook } from "./queue/lease-book.ts";
 import type { FindCredentials } from "./queue/offer.ts";
@@ -61,7 +62,9 @@ export interface Farm extends AsyncDisposable {
   readonly evaluations: Evaluations;
   readonly workers: WorkerLink;
   readonly logs: Logs;
-  readonly nars: NarStore;
+  readonly nars: NarFiles;
+  /** Where NARs come in, from workers and from users. */
+  readonly intake: NarIntake;
   /** To be registered with the prefix `/proto`. */
   readonly transferRoutes: FastifyPluginAsync;
 }
@@ -97,6 +100,7 @@ export async function openFarm(options: FarmOptions): Promise<Farm> {
     workers: parts.sessions,
     logs,
     nars: files,
+    intake: parts.intake,
     transferRoutes: parts.routes,
     [Symbol.asyncDispose]: async () => {
       parts.review[Symbol.dispose]();

@@ -1,14 +1,17 @@
 import { openAccountServices } from "./accounts/account-services.ts";
 import { Authority } from "./auth/authority.ts";
-import { systemClock } from "./clock.ts";
+import type { CacheContent } from "./caches/cache-content.ts";
+import { openCacheContent } from "./caches/open-content.ts";
+import { systemClock, type Clock } from "./clock.ts";
 import { loadSecrets } from "./config/secrets.ts";
 import type { Config } from "./config/settings.ts";
 import { ensureDataDir, lockDataDir, openFarmDatabase } from "./data-dir.ts";
+import type { Database } from "./db/client.ts";
 import { CacheSurfaceView } from "./db/cache-surface-view.ts";
 import type { Queries } from "./db/client.ts";
 import { listKnownHosts } from "./db/known-host-repository.ts";
 import { LastUse } from "./db/last-use.ts";
-import { openFarm } from "./farm.ts";
+import { openFarm, type Farm } from "./farm.ts";
 import type { Services } from "./http/api.ts";
 import { addressUrl, listen } from "./http/listen.ts";
 import { RequestIds } from "./http/request-ids.ts";
@@ -53,6 +56,33 @@ function credentialsFinder(db: Queries, masterKey: MasterKey): FindCredentials {
   });
 }
 
+function contentOf(parts: {
+  config: Config;
+  database: Database;
+  clock: Clock;
+  farm: Farm;
+  signer: StoredCacheSigner;
+}): CacheContent {
+  const { config, database, clock, farm, signer } = parts;
+  return openCacheContent({
+    database,
+    clock,
+    intake: farm.intake,
+    files: farm.nars,
+    signer,
+    elsewhere: { missing: (_cache, bases) => Promise.resolve({ absent: bases, unknown: [] }) },
+    maxFileBytes: config.maxNarUploadSize,
+  });
+}
+
+function countUses(database: Database, clock: Clock, logger: Logger): LastUse {
+  return new LastUse({
+    database,
+    now: () => clock.now(),
+    onError: (error) => logger.error({ err: error }, "times of last use could not be stored"),
+  });
+}
+
 async function open(config: Config, logger: Logger, resources: Resources): Promise<string> {
   await ensureDataDir(config.dataDir);
   resources.use(lockDataDir(config.dataDir));
@@ -61,13 +91,7 @@ async function open(config: Config, logger: Logger, resources: Resources): Promi
   const masterKey = new MasterKey(secrets.masterKey);
   const signer = new StoredCacheSigner(database.kysely, masterKey);
   const clock = systemClock;
-  const lastUse = resources.use(
-    new LastUse({
-      database,
-      now: () => clock.now(),
-      onError: (error) => logger.error({ err: error }, "times of last use could not be stored"),
-    }),
-  );
+  const lastUse = resources.use(countUses(database, clock, logger));
   const db = database.kysely;
   const outbound = resources.use(
     new OutboundClient({ allowedRanges: config.allowPrivateAddresses }),
@@ -102,11 +126,12 @@ async function open(config: Config, logger: Logger, resources: Resources): Promi
     surface,
     outbound,
     requestIds,
-    narinfoLane: new NarinfoLane(surface, clock, requestIds),
+    narinfoLane: new NarinfoLane({ surface, clock, requestIds, lastUse }),
     evaluations: farm.evaluations,
     workers: farm.workers,
     logs: farm.logs,
     nars: farm.nars,
+    content: contentOf({ config, database, clock, farm, signer }),
     stopping: stopping.signal,
   };
   const app = await createHttpServer(services, farm.transferRoutes);

@@ -52,6 +52,7 @@ describe("settings", () => {
       oidcScopes: "openid email profile",
       leaseSeconds: 1200,
       maxRequestSize: 2_097_152,
+      maxNarUploadSize: 512 * 1024 * 1024,
       trustedProxies: ["127.0.0.1/32", "::1/128"],
       localIps: ["10.0.0.0/8"],
       allowPrivateAddresses: [],

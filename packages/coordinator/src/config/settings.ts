@@ -167,6 +167,13 @@ export const settings = {
     fallback: "2M",
     doc: "largest request body of the API",
   },
+  maxNarUploadSize: {
+    value: "bytes",
+    variables: ["GRADIENT_MAX_NAR_UPLOAD_SIZE"],
+    schema: sizeSchema,
+    fallback: "512M",
+    doc: "largest file with a NAR that users may put into a cache; unpacked it may be 64 times as large",
+  },
   trustedProxies: {
     value: "list",
     variables: ["GRADIENT_TRUSTED_PROXIES"],

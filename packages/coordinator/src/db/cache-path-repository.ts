@@ -1,4 +1,5 @@
 import type { OrganizationId } from "@gradient/protocol";
+import { sql } from "kysely";
 import { batchesOf } from "./batches.ts";
 import type { Database, PreparedQuery, Queries } from "./client.ts";
 import { readJsonColumn, stringListSchema } from "./json-column.ts";
@@ -59,6 +60,7 @@ export async function insertCachedPaths(
       created_at: now,
       last_fetched_at: null,
       fetch_count: 0,
+      nar_size: sql<number>`(select nar_size from nar_objects where nar_hash = ${path.narHash})`,
     }));
     await db
       .insertInto("cache_paths")
@@ -66,6 +68,42 @@ export async function insertCachedPaths(
       .onConflict((conflict) => conflict.columns(["cache_id", "hash_part"]).doNothing())
       .execute();
   }
+}
+
+/** Takes a path out of a cache. False when the cache does not show it. */
+export async function deleteCachedPath(
+  db: Queries,
+  cacheId: string,
+  hashPart: string,
+): Promise<boolean> {
+  const gone = await db
+    .deleteFrom("cache_paths")
+    .where("cache_id", "=", cacheId)
+    .where("hash_part", "=", hashPart)
+    .returning("hash_part")
+    .executeTakeFirst();
+  return gone !== undefined;
+}
+
+/** Base names of some paths of the cache that refer to a path, without itself. */
+export async function findReferrers(
+  db: Queries,
+  cacheId: string,
+  hashPart: string,
+  limit: number,
+): Promise<string[]> {
+  const rows = await db
+    .selectFrom("cache_path_references as r")
+    .innerJoin("cache_paths as p", (join) =>
+      join.onRef("p.cache_id", "=", "r.cache_id").onRef("p.hash_part", "=", "r.referrer"),
+    )
+    .select("p.path")
+    .where("r.cache_id", "=", cacheId)
+    .where("r.reference", "=", hashPart)
+    .orderBy("r.referrer")
+    .limit(limit)
+    .execute();
+  return rows.map(({ path }) => path);
 }
 
 /** Those of the base names that the cache does not show. */

@@ -1,3 +1,4 @@
+import { addTraffic, type Traffic } from "./cache-traffic-repository.ts";
 import type { Database, Queries } from "./client.ts";
 
 export interface LastUseOptions {
@@ -16,7 +17,7 @@ interface PathUse {
 }
 
 /**
- * When sessions, API keys and cached paths were last used. Uses are counted in memory and written in one transaction every few seconds, so that
+ * When sessions, API keys and cached paths were last used, and what was asked of caches. Uses are counted in memory and written in one transaction every few seconds, so that
  * reading costs no write. A crash loses the last seconds, which nothing depends on.
  */
 export class LastUse implements AsyncDisposable {
@@ -25,6 +26,7 @@ export class LastUse implements AsyncDisposable {
   #sessions = new Map<string, number>();
   #apiKeys = new Map<string, number>();
   #paths = new Map<string, PathUse>();
+  #traffic = new Map<string, Traffic>();
   #flushing: Promise<void> = Promise.resolve();
 
   constructor(options: LastUseOptions) {
@@ -41,8 +43,18 @@ export class LastUse implements AsyncDisposable {
     this.#apiKeys.set(id, this.#options.now());
   }
 
-  /** One download of a path's NAR from a cache. */
-  path(cacheId: string, hashPart: string): void {
+  /** Somebody asked a cache for a narinfo, and got it or not. */
+  narinfo(cacheId: string, isHit: boolean): void {
+    const traffic = this.#trafficOf(cacheId);
+    if (isHit) traffic.hits += 1;
+    else traffic.misses += 1;
+  }
+
+  /** One download of a path's NAR from a cache, or of a part of it. */
+  path(cacheId: string, hashPart: string, bytes: number): void {
+    const traffic = this.#trafficOf(cacheId);
+    traffic.narRequests += 1;
+    traffic.narBytes += bytes;
     const key = `${cacheId}/${hashPart}`;
     const use = this.#paths.get(key);
     const at = this.#options.now();
@@ -54,6 +66,14 @@ export class LastUse implements AsyncDisposable {
     use.at = at;
   }
 
+  #trafficOf(cacheId: string): Traffic {
+    const known = this.#traffic.get(cacheId);
+    if (known !== undefined) return known;
+    const traffic = { hits: 0, misses: 0, narRequests: 0, narBytes: 0 };
+    this.#traffic.set(cacheId, traffic);
+    return traffic;
+  }
+
   /** Writes what was counted so far. Never rejects. */
   flush(): Promise<void> {
     this.#flushing = this.#flushing.then(() => this.#write());
@@ -62,15 +82,19 @@ export class LastUse implements AsyncDisposable {
 
   async #write(): Promise<void> {
     const [sessions, apiKeys, paths] = [this.#sessions, this.#apiKeys, this.#paths];
-    if (sessions.size + apiKeys.size + paths.size === 0) return;
+    const traffic = this.#traffic;
+    if (sessions.size + apiKeys.size + paths.size + traffic.size === 0) return;
     this.#sessions = new Map();
     this.#apiKeys = new Map();
     this.#paths = new Map();
+    this.#traffic = new Map();
+    const now = this.#options.now();
     try {
       await this.#options.database.transaction(async ({ kysely: db }) => {
         for (const [id, at] of sessions) await touch(db, "sessions", id, at);
         for (const [id, at] of apiKeys) await touch(db, "api_keys", id, at);
         for (const use of paths.values()) await countFetches(db, use);
+        for (const [cache, figures] of traffic) await addTraffic(db, cache, figures, now);
       });
     } catch (error) {
       this.#options.onError(error);

@@ -4,6 +4,7 @@ import * as first from "./migrations/0001-first.ts";
 import * as transfers from "./migrations/0002-transfers.ts";
 import * as announcedBuilds from "./migrations/0003-announced-builds.ts";
 import * as attemptMemory from "./migrations/0004-attempt-memory.ts";
+import * as cacheContent from "./migrations/0010-cache-content.ts";
 import * as accounts from "./migrations/0005-accounts.ts";
 import * as roles from "./migrations/0006-roles.ts";
 import * as attemptFigures from "./migrations/0011-attempt-figures.ts";
@@ -14,6 +15,7 @@ const migrations: Record<string, Migration> = {
   "0002-transfers": transfers,
   "0003-announced-builds": announcedBuilds,
   "0004-attempt-memory": attemptMemory,
+  "0010-cache-content": cacheContent,
   "0005-accounts": accounts,
   "0006-roles": roles,
   "0011-attempt-figures": attemptFigures,

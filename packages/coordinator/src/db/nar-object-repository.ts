@@ -36,6 +36,37 @@ export async function insertNarObjects(
   }
 }
 
+/** Removes an object that nothing shows, that no cache was given, and that no organization has uploaded of late. False when it stays. */
+export async function deleteUnusedNarObject(db: Queries, narHash: string): Promise<boolean> {
+  const gone = await db
+    .deleteFrom("nar_objects")
+    .where("nar_hash", "=", narHash)
+    .where((where) =>
+      where.not(
+        where.exists(
+          where.selectFrom("cache_paths").select("path").where("nar_hash", "=", narHash),
+        ),
+      ),
+    )
+    .where((where) =>
+      where.not(
+        where.exists(
+          where.selectFrom("cache_nar_files").select("file_hash").where("nar_hash", "=", narHash),
+        ),
+      ),
+    )
+    .where((where) =>
+      where.not(
+        where.exists(
+          where.selectFrom("nar_possessions").select("nar_hash").where("nar_hash", "=", narHash),
+        ),
+      ),
+    )
+    .returning("nar_hash")
+    .executeTakeFirst();
+  return gone !== undefined;
+}
+
 interface NarObjectRow {
   narHash: string;
   narSize: number;

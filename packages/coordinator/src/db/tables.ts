@@ -443,6 +443,52 @@ export interface CachePathsTable {
   created_at: number;
   last_fetched_at: number | null;
   fetch_count: number;
+  /** That of its NAR, here to be sorted by. */
+  nar_size: number | null;
+}
+
+/** Files with NARs as uploaders named and packed them. Before the first path shows the NAR they keep it from being removed. */
+export interface CacheNarFilesTable {
+  cache_id: string;
+  file_hash: string;
+  compression: string;
+  file_size: number;
+  nar_hash: string;
+  created_at: number;
+}
+
+/** Hash parts: which path refers to which in a cache. Filled and emptied with cache_paths, by triggers. */
+export interface CachePathReferencesTable {
+  cache_id: string;
+  reference: string;
+  referrer: string;
+}
+
+/** What a cache shows in all; counted by triggers, and to be counted anew by one query. */
+export interface CacheTotalsTable {
+  cache_id: string;
+  paths: number;
+  nar_bytes: number;
+  file_bytes: number;
+}
+
+/** What uploaders leave beside paths, by its place in the cache: `log/NAME.drv`, `realisations/ID.doi`. */
+export interface CacheDocumentsTable {
+  cache_id: string;
+  name: string;
+  /** Packed with zstd. */
+  body: Uint8Array;
+  created_at: number;
+}
+
+/** Requests for narinfos and NARs by hour. */
+export interface CacheTrafficTable {
+  cache_id: string;
+  hour_at: number;
+  hits: number;
+  misses: number;
+  nar_requests: number;
+  nar_bytes: number;
 }
 
 /** Who has uploaded a NAR's whole bytes, whether they were stored already or not. */
@@ -497,6 +543,11 @@ export interface Tables {
   unsigned_paths: UnsignedPathsTable;
   nar_objects: NarObjectsTable;
   cache_paths: CachePathsTable;
+  cache_nar_files: CacheNarFilesTable;
+  cache_path_references: CachePathReferencesTable;
+  cache_totals: CacheTotalsTable;
+  cache_documents: CacheDocumentsTable;
+  cache_traffic: CacheTrafficTable;
   nar_possessions: NarPossessionsTable;
   known_host_keys: KnownHostKeysTable;
 }

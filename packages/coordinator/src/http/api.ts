@@ -3,6 +3,7 @@ import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from "fasti
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import type { AccountServices } from "../accounts/account-services.ts";
 import type { Authority } from "../auth/authority.ts";
+import type { CacheContent } from "../caches/cache-content.ts";
 import type { Clock } from "../clock.ts";
 import type { Config } from "../config/settings.ts";
 import type { Database } from "../db/client.ts";
@@ -39,6 +40,8 @@ export interface Services extends AccountServices {
   workers: WorkerLink;
   logs: Logs;
   nars: NarStore;
+  /** What users put into caches and take out of them. */
+  content: CacheContent;
   /** Aborts when the server stops: long answers end then. */
   stopping: AbortSignal;
 }

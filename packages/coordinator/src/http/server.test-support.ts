@@ -16,6 +16,7 @@ import type { LiveWorker, Logs } from "../ports.ts";
 import { OutboundClient } from "../outbound/outbound-client.ts";
 import { Resources } from "../resources.ts";
 import { AnswerCheck } from "../testing/answer-check.ts";
+import { NarFiles } from "../storage/nar-files.ts";
 import { registerUser } from "../accounts/register-user.ts";
 import { logIn } from "../accounts/log-in.ts";
 import type { Services } from "./api.ts";
@@ -23,6 +24,7 @@ import { listen } from "./listen.ts";
 import { RequestIds } from "./request-ids.ts";
 import { NarinfoLane } from "./routes/cache/narinfo-lane.ts";
 import { createHttpServer } from "./server.ts";
+import { testContent } from "./test-content.test-support.ts";
 import { HttpShutdown } from "./shutdown.ts";
 
 export interface Answer {
@@ -214,6 +216,8 @@ export async function openTestServer(options: TestServerOptions = {}): Promise<T
   );
   const jwtSecret = Buffer.alloc(32, 9);
   const logger = options.logger ?? createLogger("silent");
+  const signer = new StoredCacheSigner(database.kysely, masterKey);
+  const nars = resources.use(await NarFiles.open(dataDir));
   const calls: FarmCalls = {
     started: [],
     aborted: [],
@@ -236,15 +240,16 @@ export async function openTestServer(options: TestServerOptions = {}): Promise<T
     logger,
     authority: new Authority(database.kysely),
     masterKey,
-    signer: new StoredCacheSigner(database.kysely, masterKey),
+    signer,
     lastUse,
     surface,
     outbound: resources.use(new OutboundClient({ allowedRanges: config.allowPrivateAddresses })),
     requestIds,
-    narinfoLane: new NarinfoLane(surface, clock, requestIds),
+    narinfoLane: new NarinfoLane({ surface, clock, requestIds, lastUse }),
     ...playedFarm(calls, live),
     logs: options.logs ?? noLogs,
-    nars: { file: (narHash) => join(dataDir, `${narHash}.nar.zst`) },
+    nars,
+    content: testContent({ config, database, clock, files: nars, signer }),
     stopping: stopping.signal,
   };
   const app = await createHttpServer(services, () => Promise.resolve());

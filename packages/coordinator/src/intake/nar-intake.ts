@@ -3,6 +3,12 @@ import { encodeNix32, type BundledNar, type OrganizationId } from "@gradient/pro
 import type { Clock } from "../clock.ts";
 import type { Database } from "../db/client.ts";
 import {
+  deleteHiddenNarFiles,
+  findHiddenNarFiles,
+  insertNarFile,
+} from "../db/cache-nar-file-repository.ts";
+import {
+  deleteUnusedNarObject,
   insertNarObjects,
   type FindNarObject,
   type NarObject,
@@ -13,6 +19,7 @@ import type { Draft, NarFiles } from "../storage/nar-files.ts";
 import { Gate } from "./gate.ts";
 import { KeyedLock } from "./keyed-lock.ts";
 import { NarInspection } from "./nar-inspection.ts";
+import { receiveFile, type ReceivedFile, type ReceiveLimits } from "./received-file.ts";
 import { Turns } from "./turns.ts";
 import type { Possesses } from "./verify-path.ts";
 import { ZstdDecoder } from "./zstd-decoder.ts";
@@ -40,6 +47,15 @@ interface Possession {
   readonly narHashes: readonly string[];
 }
 
+/** A file with a NAR that a cache is given. */
+export interface CacheUpload {
+  readonly cacheId: string;
+  readonly body: AsyncIterable<Uint8Array>;
+  readonly limits: ReceiveLimits;
+  /** Compares the file with what was said of it; what it throws keeps the file out. */
+  readonly accept: (received: ReceivedFile) => void;
+}
+
 /** A NAR in the form in which it will be stored. */
 export interface PackedNar {
   readonly object: NarObject;
@@ -48,6 +64,9 @@ export interface PackedNar {
 
 /** NARs that are decompressed at once. Each may need the window of its compression, 32 MiB for a large one; the bodies of others wait unread. */
 const MAX_INSPECTIONS = 16;
+
+/** Files that caches were given are looked at for so long; what is shown by then is not looked at again. */
+const HIDDEN_LOOKED_AT_MS = 7 * 24 * 3600 * 1000;
 
 /** Less than this is soon sent again. */
 const MIN_STAGED_BYTES = 1024 * 1024;
@@ -144,6 +163,54 @@ export class NarIntake {
     if (known === null || !this.#possesses(organization, narHash)) return false;
     if (known.narSize !== narSize) throw sizeMismatch({ narHash, narSize }, known.narSize);
     return true;
+  }
+
+  /**
+   * Takes a file with a NAR, compressed or not, that a cache is given: checked as it streams, and stored in one form. Nothing shows it yet; until something does, the note of
+   * the file keeps it. Throws UnprocessableError, PayloadTooLargeError, and what `accept` throws.
+   */
+  async receive({ cacheId, body, limits, accept }: CacheUpload): Promise<ReceivedFile> {
+    using _place = await this.#gate.enter();
+    await using draft = await this.#files.draft();
+    const received = await receiveFile(body, limits, draft);
+    accept(received);
+    const { given, object } = received;
+    return await this.#lock.hold([object.narHash], async () => {
+      const first = this.#find(object.narHash);
+      if (first === null) await draft.keep(object.narHash);
+      const now = this.#clock.now();
+      await this.#database.transaction(async ({ kysely }) => {
+        await insertNarObjects(kysely, first === null ? [object] : [], now);
+        await insertNarFile(kysely, {
+          cache_id: cacheId,
+          file_hash: given.fileHash,
+          compression: given.compression,
+          file_size: given.fileSize,
+          nar_hash: object.narHash,
+          created_at: now,
+        });
+      });
+      return { given, object: first ?? object };
+    });
+  }
+
+  /** Forgets what a cache was given of a NAR that it shows no path with, and the NAR itself when nobody else has it. */
+  async discard(cacheId: string, narHash: string): Promise<void> {
+    await this.#lock.hold([narHash], async () => {
+      const isGone = await this.#database.transaction(async ({ kysely }) => {
+        await deleteHiddenNarFiles(kysely, cacheId, narHash);
+        return deleteUnusedNarObject(kysely, narHash);
+      });
+      if (isGone) await this.#files.remove(narHash);
+    });
+  }
+
+  /** Discards what caches were given before that time and never showed. To be called more often than once in a week. */
+  async removeHidden(before: number): Promise<void> {
+    const since = { after: before - HIDDEN_LOOKED_AT_MS, before };
+    for (const { cacheId, narHash } of await findHiddenNarFiles(this.#database.kysely, since)) {
+      await this.discard(cacheId, narHash);
+    }
   }
 
   async #begin({ name, offset }: NarUpload): Promise<Draft> {

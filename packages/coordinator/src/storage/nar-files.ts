@@ -51,6 +51,11 @@ export class NarFiles implements NarStore, AsyncDisposable {
     return join(this.#root, narHash.slice(0, 2), `${narHash}.nar.zst`);
   }
 
+  /** Removes the file of an object that is no more; whoever has it open reads on. */
+  async remove(narHash: string): Promise<void> {
+    await rm(this.file(narHash), { force: true });
+  }
+
   async draft(): Promise<Draft> {
     const path = join(this.#drafts, uuidv4());
     return this.#draft(path, await open(path, "wx", 0o644));

@@ -95,6 +95,16 @@ import { listUpstreamsRoute } from "./caches/list-upstreams.ts";
 import { addUpstreamRoute } from "./caches/add-upstream.ts";
 import { updateUpstreamRoute } from "./caches/update-upstream.ts";
 import { deleteUpstreamRoute } from "./caches/delete-upstream.ts";
+import { getCachePublicKeyRoute } from "./caches/get-public-key.ts";
+import { checkNarRoute } from "./caches/check-nar.ts";
+import { deleteNarRoute } from "./caches/delete-nar.ts";
+import { finalizeNarRoute } from "./caches/finalize-nar.ts";
+import { getNarRoute } from "./caches/get-nar.ts";
+import { getNarStatsRoute } from "./caches/get-nar-stats.ts";
+import { getCacheTrafficRoute } from "./caches/get-traffic.ts";
+import { listNarsRoute } from "./caches/list-nars.ts";
+import { uploadChunkRoute } from "./caches/upload-chunk.ts";
+import { uploadNarRoute } from "./caches/upload-nar.ts";
 import { getCommitRoute } from "./commits/get-commit.ts";
 
 /** Everything under /api/v1. */
@@ -168,6 +178,16 @@ export const apiRoutes: readonly Route[] = [
   getCacheKeyRoute,
   listCachesRoute,
   updateCacheRoute,
+  getCachePublicKeyRoute,
+  listNarsRoute,
+  getNarStatsRoute,
+  checkNarRoute,
+  getNarRoute,
+  deleteNarRoute,
+  uploadNarRoute,
+  uploadChunkRoute,
+  finalizeNarRoute,
+  getCacheTrafficRoute,
   getCommitRoute,
   listOrganizationRolesRoute,
   getOrganizationRoleRoute,

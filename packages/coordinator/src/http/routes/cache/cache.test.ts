@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from "node:crypto";
-import { writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
 import { request, type IncomingMessage, type ServerResponse } from "node:http";
 import { encodeNix32, parseNarInfo } from "@gradient/protocol";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -37,6 +38,7 @@ beforeAll(async () => {
       created_at: 1,
     })
     .execute();
+  await mkdir(dirname(server.services.nars.file(narHash)), { recursive: true });
   await writeFile(server.services.nars.file(narHash), bytes);
   await addPath("open");
   await addPath("closed");
@@ -179,8 +181,8 @@ describe("narinfo", () => {
 
 test("a narinfo in memory is compared with the database again after two seconds", async () => {
   let now = 1_000_000;
-  const { surface, requestIds } = server.services;
-  const lane = new NarinfoLane(surface, { now: () => now }, requestIds);
+  const { surface, requestIds, lastUse } = server.services;
+  const lane = new NarinfoLane({ surface, clock: { now: () => now }, requestIds, lastUse });
   const url = `/cache/open/${HASH}.narinfo`;
   const before = answerOf(lane, url);
   const db = server.services.database.kysely;

@@ -50,7 +50,7 @@ export const nar: CacheRoute = (app, services) => {
           reply.raw.end();
           return reply;
         }
-        lastUse.path(cache.id, found.hash_part);
+        lastUse.path(cache.id, found.hash_part, part.end - part.start);
         await sendFile(reply.raw, file, part);
         return reply;
       } finally {

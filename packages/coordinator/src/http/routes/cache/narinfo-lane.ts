@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Clock } from "../../../clock.ts";
 import type { CacheSurfaceView } from "../../../db/cache-surface-view.ts";
+import type { LastUse } from "../../../db/last-use.ts";
 import { errorBody } from "../../errors.ts";
 import { REQUEST_ID_HEADER, type RequestIds } from "../../request-ids.ts";
 import { NARINFO_HEADERS, narinfoText, noSuchPath } from "./narinfo-text.ts";
@@ -13,6 +14,7 @@ const BELIEVED_FOR_MS = 2000;
 const URL = /^\/cache\/(?<cache>[a-z0-9-]{1,64})\/(?<hash>[0-9a-df-np-sv-z]{32})\.narinfo$/;
 
 interface Answer {
+  cacheId: string;
   status: number;
   body: string;
   /** Names and values in turn. */
@@ -35,13 +37,20 @@ export class NarinfoLane {
   readonly #surface: CacheSurfaceView;
   readonly #clock: Pick<Clock, "now">;
   readonly #requestIds: RequestIds;
+  readonly #lastUse: Pick<LastUse, "narinfo">;
   #young = new Map<string, Entry>();
   #old = new Map<string, Entry>();
 
-  constructor(surface: CacheSurfaceView, clock: Pick<Clock, "now">, requestIds: RequestIds) {
-    this.#surface = surface;
-    this.#clock = clock;
-    this.#requestIds = requestIds;
+  constructor(options: {
+    surface: CacheSurfaceView;
+    clock: Pick<Clock, "now">;
+    requestIds: RequestIds;
+    lastUse: Pick<LastUse, "narinfo">;
+  }) {
+    this.#surface = options.surface;
+    this.#clock = options.clock;
+    this.#requestIds = options.requestIds;
+    this.#lastUse = options.lastUse;
   }
 
   /** Answers when it can; false leaves request and response untouched. Never throws. */
@@ -49,6 +58,7 @@ export class NarinfoLane {
     if (request.method !== "GET" && request.method !== "HEAD") return false;
     const answer = this.#find(request.url ?? "");
     if (answer === null) return false;
+    this.#lastUse.narinfo(answer.cacheId, answer.status === 200);
     const requestId = this.#requestIds.of(request);
     response.writeHead(answer.status, [...answer.headers, REQUEST_ID_HEADER, requestId]);
     // As a string, which Node writes together with the head; a buffer would be a second piece. All of it is ASCII.
@@ -76,11 +86,11 @@ export class NarinfoLane {
     const path = this.#surface.findPath(cache.id, hash);
     if (path === undefined) {
       const body = errorBody({ code: "not_found", message: noSuchPath(name, hash) });
-      return makeAnswer(404, JSON.stringify(body), {
+      return makeAnswer(cache.id, 404, JSON.stringify(body), {
         "content-type": "application/json; charset=utf-8",
       });
     }
-    const answer = makeAnswer(200, narinfoText(path), NARINFO_HEADERS);
+    const answer = makeAnswer(cache.id, 200, narinfoText(path), NARINFO_HEADERS);
     this.#keep(url, { ...answer, believedUntil: this.#clock.now() + BELIEVED_FOR_MS });
     return answer;
   }
@@ -91,6 +101,13 @@ export class NarinfoLane {
       this.#young = new Map();
     }
     this.#young.set(url, entry);
+  }
+
+  /** Drops a path that a cache does not show any more. */
+  forgetPath(name: string, hashPart: string): void {
+    const url = `/cache/${name}/${hashPart}.narinfo`;
+    this.#young.delete(url);
+    this.#old.delete(url);
   }
 
   /** Drops everything of a cache whose key, name, visibility or state changed. */
@@ -110,7 +127,12 @@ export class NarinfoLane {
   }
 }
 
-function makeAnswer(status: number, body: string, headers: Record<string, string>): Answer {
+function makeAnswer(
+  cacheId: string,
+  status: number,
+  body: string,
+  headers: Record<string, string>,
+): Answer {
   const all = { ...headers, "content-length": String(body.length) };
-  return { status, body, headers: Object.entries(all).flat() };
+  return { cacheId, status, body, headers: Object.entries(all).flat() };
 }

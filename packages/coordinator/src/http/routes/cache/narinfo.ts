@@ -8,7 +8,7 @@ const FILE = /^(?<hash>[0-9a-df-np-sv-z]{32})\.narinfo$/;
 
 /** GET /cache/{cache}/{hash}.narinfo[?json], the long way; narinfo-lane.ts is the short one. */
 export const narinfo: CacheRoute = (app, services) => {
-  const { surface } = services;
+  const { surface, lastUse } = services;
   app.get<{ Params: { cache: string; file: string } }>("/:cache/:file", async (request, reply) => {
     const cache = await readableCache(services, request, request.params.cache);
     const hash = FILE.exec(request.params.file)?.groups?.["hash"];
@@ -18,6 +18,7 @@ export const narinfo: CacheRoute = (app, services) => {
       );
     }
     const path = surface.findPath(cache.id, hash);
+    lastUse.narinfo(cache.id, path !== undefined);
     if (path === undefined) throw new NotFoundError(noSuchPath(cache.name, hash));
     reply.headers({ "x-cache": "HIT", "access-control-allow-origin": "*" });
     if (isJsonWanted(request)) return narinfoJson(path);

@@ -1,0 +1,293 @@
+import { PublicKey, storePathBase, storePathHash } from "@gradient/protocol";
+import type { Clock } from "../clock.ts";
+import type { Database } from "../db/client.ts";
+import {
+  deleteCachedPath,
+  findInvisible,
+  findReferrers,
+  insertCachedPaths,
+  type CachedPathReads,
+  type NewCachedPath,
+} from "../db/cache-path-repository.ts";
+import type { FindNarFile } from "../db/cache-nar-file-repository.ts";
+import type { FindNarObject, NarObject } from "../db/nar-object-repository.ts";
+import { listUpstreams } from "../db/upstream-repository.ts";
+import {
+  BadRequestError,
+  ConflictError,
+  CoordinatorError,
+  NotFoundError,
+  UnavailableError,
+  UnprocessableError,
+} from "../errors.ts";
+import type { NarIntake } from "../intake/nar-intake.ts";
+import type { ReceivedFile, ReceiveLimits } from "../intake/received-file.ts";
+import type { CacheSigner } from "../ports.ts";
+import type { NarFiles } from "../storage/nar-files.ts";
+import {
+  checkContent,
+  checkFile,
+  checkNar,
+  checkReferences,
+  checkSignatures,
+  fingerprintOf,
+  outsideReferences,
+  sortedOnce,
+} from "./check-claim.ts";
+import type { PathClaim } from "./path-claim.ts";
+import { StagedUploads } from "./staged-uploads.ts";
+
+/** The cache that content goes to or comes from. */
+export interface ContentCache {
+  readonly id: string;
+  readonly name: string;
+  readonly key_name: string;
+  readonly public_key: string;
+}
+
+/** Whether some of the given paths can be had from elsewhere: three answers, for an outage is no absence. */
+export interface ElsewhereVisible {
+  /** Base names that no upstream of the cache has, and those of which it is not known. */
+  missing(
+    cacheId: string,
+    bases: readonly string[],
+  ): Promise<{ absent: readonly string[]; unknown: readonly string[] }>;
+}
+
+export interface CacheContentOptions {
+  readonly database: Database;
+  readonly clock: Clock;
+  readonly intake: NarIntake;
+  readonly files: NarFiles;
+  readonly signer: CacheSigner;
+  readonly cachedPaths: CachedPathReads;
+  readonly findNarObject: FindNarObject;
+  readonly findNarFile: FindNarFile;
+  readonly elsewhere: ElsewhereVisible;
+  readonly limits: ReceiveLimits;
+}
+
+/** How many paths a message names. */
+const NAMED_PATHS = 5;
+
+/** What users put into caches and take out of them. Nothing is shown before its bytes, its references and its signatures were verified. */
+export class CacheContent {
+  readonly #options: CacheContentOptions;
+  /** Files that come in pieces. */
+  readonly staged: StagedUploads;
+
+  constructor(options: CacheContentOptions) {
+    this.#options = options;
+    this.staged = new StagedUploads(options.files, options.limits.maxFileBytes);
+  }
+
+  /** Takes a NAR file together with what is said of it, and shows the path. Throws CoordinatorError that says what is wrong; nothing is kept then. */
+  async upload(
+    cache: ContentCache,
+    claim: PathClaim,
+    body: AsyncIterable<Uint8Array>,
+  ): Promise<{ isNew: boolean }> {
+    const { object } = await this.#receive(cache, body, (received) => checkFile(claim, received));
+    return this.#publish(cache, claim, object);
+  }
+
+  /** As `upload`, with the file that was sent in pieces. Whatever comes of it, the pieces are gone then. */
+  async finish(
+    cache: ContentCache,
+    claim: PathClaim,
+    stagedName: string,
+  ): Promise<{ isNew: boolean }> {
+    await using draft = await this.staged.take(stagedName);
+    if (draft !== null) return await this.upload(cache, claim, draft.read());
+    if (this.#shown(cache, claim) !== null) return { isNew: false };
+    throw new BadRequestError(`nothing was uploaded for ${claim.path}: send its chunks first`, {
+      code: "nothing_staged",
+    });
+  }
+
+  /** Takes a NAR file of which nothing is said yet but its hash; `publish` shows a path with it. Throws CoordinatorError. */
+  async receive(
+    cache: ContentCache,
+    fileHash: string,
+    body: AsyncIterable<Uint8Array>,
+  ): Promise<void> {
+    await this.#receive(cache, body, ({ given }) => {
+      if (given.fileHash === fileHash) return;
+      throw new UnprocessableError(
+        `the file has hash ${given.fileHash} and not ${fileHash}, which its name says: it was damaged on the way`,
+        { code: "file_hash_mismatch" },
+      );
+    });
+  }
+
+  /** Shows a path whose file was received before. Throws CoordinatorError; what was received for it is not kept then. */
+  async publish(
+    cache: ContentCache,
+    claim: PathClaim,
+    file: { readonly fileHash: string; readonly compression: string },
+  ): Promise<{ isNew: boolean }> {
+    const { findNarFile, findNarObject } = this.#options;
+    const given = findNarFile(cache.id, file.fileHash);
+    const object = given === null ? null : findNarObject(given.narHash);
+    if (given === null || object === null) {
+      if (this.#shown(cache, claim) !== null) return { isNew: false };
+      throw new UnprocessableError(
+        `the file with the NAR of ${claim.path} is not here: upload it before its narinfo`,
+        { code: "nar_missing" },
+      );
+    }
+    if (given.compression !== file.compression) {
+      await this.#options.intake.discard(cache.id, given.narHash);
+      throw new UnprocessableError(
+        `the file is compressed with ${given.compression}, not ${file.compression} as the narinfo says`,
+        { code: "wrong_compression" },
+      );
+    }
+    const compression = given.compression as ReceivedFile["given"]["compression"];
+    return this.#publish(cache, claim, object, { ...given, compression });
+  }
+
+  async #receive(
+    cache: ContentCache,
+    body: AsyncIterable<Uint8Array>,
+    accept: (received: ReceivedFile) => void,
+  ): Promise<ReceivedFile> {
+    const { intake, limits } = this.#options;
+    return intake.receive({ cacheId: cache.id, body, limits, accept });
+  }
+
+  async #publish(
+    cache: ContentCache,
+    claim: PathClaim,
+    object: NarObject,
+    given: ReceivedFile["given"] | null = null,
+  ): Promise<{ isNew: boolean }> {
+    try {
+      if (given === null) checkNar(claim, object);
+      else checkFile(claim, { given, object });
+      if (this.#shown(cache, claim) !== null) return { isNew: false };
+      const row = await this.#verified(cache, claim, object);
+      await this.#requireReferences(cache, claim);
+      return { isNew: await this.#show(cache, claim, row) };
+    } catch (error) {
+      if (error instanceof CoordinatorError) {
+        await this.#options.intake.discard(cache.id, object.narHash);
+      }
+      throw error;
+    }
+  }
+
+  /** The path as the cache shows it already. Throws ConflictError when that is another one: what was shown once does not change. */
+  #shown(cache: ContentCache, claim: PathClaim): string | null {
+    const shown = this.#options.cachedPaths.inCache(cache.id, storePathHash(claim.path));
+    if (shown === null) return null;
+    if (shown.path === storePathBase(claim.path) && shown.narHash === claim.narHash) {
+      return shown.path;
+    }
+    throw alreadyShown(cache, shown);
+  }
+
+  async #verified(
+    cache: ContentCache,
+    claim: PathClaim,
+    object: NarObject,
+  ): Promise<NewCachedPath> {
+    const { files, signer, database } = this.#options;
+    const text = fingerprintOf(claim);
+    const upstreams = await listUpstreams(database.kysely, cache.id);
+    const others = checkSignatures(claim, text, {
+      own: PublicKey.parse(`${cache.key_name}:${cache.public_key}`),
+      others: upstreams.flatMap(({ public_key: key }) =>
+        key === null ? [] : [PublicKey.parse(key)],
+      ),
+    });
+    await checkContent(files, claim);
+    await checkReferences(files, claim, object);
+    return {
+      path: storePathBase(claim.path),
+      narHash: claim.narHash,
+      references: sortedOnce(claim.references).map(storePathBase),
+      deriver: claim.deriver === null ? null : storePathBase(claim.deriver),
+      ca: claim.ca,
+      signatures: [await signer.sign(cache.id, text), ...others],
+    };
+  }
+
+  async #requireReferences(cache: ContentCache, claim: PathClaim): Promise<void> {
+    const { database, elsewhere } = this.#options;
+    const here = await findInvisible(database.kysely, cache.id, outsideReferences(claim));
+    if (here.length === 0) return;
+    const { absent, unknown } = await elsewhere.missing(cache.id, here);
+    if (absent.length > 0) throw missingReferences(cache, claim, absent);
+    if (unknown.length === 0) return;
+    throw new UnavailableError(
+      `${claim.path} refers to ${listed(unknown)}, which cache "${cache.name}" does not have, and an upstream does not answer: upload it, or try again`,
+    );
+  }
+
+  /** False when somebody else was faster with the same. */
+  async #show(cache: ContentCache, claim: PathClaim, row: NewCachedPath): Promise<boolean> {
+    const { database, clock, cachedPaths } = this.#options;
+    const isNew = await database.transaction(async ({ kysely }) => {
+      if ((await findInvisible(kysely, cache.id, [row.path])).length === 0) return false;
+      await insertCachedPaths(kysely, cache.id, [row], clock.now());
+      return true;
+    });
+    const shown = cachedPaths.inCache(cache.id, storePathHash(claim.path));
+    if (shown !== null && (shown.path !== row.path || shown.narHash !== row.narHash)) {
+      throw alreadyShown(cache, shown);
+    }
+    return isNew;
+  }
+
+  /**
+   * Takes a path out of the cache, and its NAR from the disk when no cache has it any more. Throws NotFoundError, and ConflictError as long as another path of the cache refers to it:
+   * what a cache shows can be fetched with all that it needs.
+   */
+  async remove(cache: ContentCache, hashPart: string): Promise<void> {
+    const { database, cachedPaths, intake } = this.#options;
+    const shown = cachedPaths.inCache(cache.id, hashPart);
+    const referrers = await database.transaction(async ({ kysely }) => {
+      const found = await findReferrers(kysely, cache.id, hashPart, NAMED_PATHS);
+      if (found.length === 0 && (await deleteCachedPath(kysely, cache.id, hashPart))) return found;
+      return found.length > 0 ? found : null;
+    });
+    if (shown === null || referrers === null) {
+      throw new NotFoundError(`cache "${cache.name}" has no path with hash ${hashPart}`);
+    }
+    if (referrers.length > 0) {
+      throw new ConflictError(
+        `/nix/store/${shown.path} is needed by ${listed(referrers)} in cache "${cache.name}": delete that first`,
+        { code: "still_referenced" },
+      );
+    }
+    await intake.discard(cache.id, shown.narHash);
+  }
+}
+
+function listed(bases: readonly string[]): string {
+  const named = bases.slice(0, NAMED_PATHS).map((base) => `/nix/store/${base}`);
+  const more = bases.length > NAMED_PATHS ? ` and ${bases.length - NAMED_PATHS} more` : "";
+  return `${named.join(", ")}${more}`;
+}
+
+function missingReferences(
+  cache: ContentCache,
+  claim: PathClaim,
+  bases: readonly string[],
+): UnprocessableError {
+  return new UnprocessableError(
+    `${claim.path} refers to ${listed(bases)}, which cache "${cache.name}" and its upstreams do not have: upload it first`,
+    { code: "missing_reference" },
+  );
+}
+
+function alreadyShown(
+  cache: ContentCache,
+  shown: { path: string; narHash: string },
+): ConflictError {
+  return new ConflictError(
+    `cache "${cache.name}" shows /nix/store/${shown.path} with NAR hash sha256:${shown.narHash}, and what it shows does not change`,
+    { code: "already_exists" },
+  );
+}

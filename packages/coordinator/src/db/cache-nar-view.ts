@@ -1,0 +1,161 @@
+import type { ExpressionBuilder } from "kysely";
+import type { Queries } from "./client.ts";
+import { readJsonColumn, stringListSchema } from "./json-column.ts";
+import { offsetOf, type Page, type PageRequest } from "./page.ts";
+import type { Tables } from "./tables.ts";
+
+/** A path in a cache, as lists show it. Times are milliseconds. */
+export interface ListedNar {
+  hash: string;
+  path: string;
+  narSize: number;
+  fileSize: number;
+  createdAt: number;
+  lastFetchedAt: number | null;
+}
+
+/** The same with everything that is known of it. Hashes are 52 characters of Nix base 32, paths base names. */
+export interface ShownNar extends ListedNar {
+  narHash: string;
+  fileHash: string;
+  references: string[];
+  deriver: string | null;
+  ca: string | null;
+  fetchCount: number;
+  isSigned: boolean;
+}
+
+export interface NarListRequest {
+  /** First characters of the hash part. */
+  hashPrefix: string | null;
+  /** Occurs in the name, whatever the case of its letters. */
+  packageText: string | null;
+  sort: "created_at" | "nar_size" | "last_fetched_at";
+  order: "asc" | "desc";
+  page: PageRequest;
+}
+
+/** Past every character of a hash part. */
+const AFTER_HASHES = "~";
+
+function matching(db: Queries, cacheId: string, request: NarListRequest) {
+  const { hashPrefix, packageText } = request;
+  return db
+    .selectFrom("cache_paths as p")
+    .where("p.cache_id", "=", cacheId)
+    .$if(hashPrefix !== null, (query) =>
+      query
+        .where("p.hash_part", ">=", hashPrefix ?? "")
+        .where("p.hash_part", "<", `${hashPrefix ?? ""}${AFTER_HASHES}`),
+    )
+    .$if(packageText !== null, (query) =>
+      query.where((where) => nameHas(where, packageText ?? "")),
+    );
+}
+
+function nameHas(where: ExpressionBuilder<{ p: Tables["cache_paths"] }, "p">, text: string) {
+  const name = where.fn<string>("substr", ["p.path", where.lit(34)]);
+  const lower = where.fn<string>("lower", [name]);
+  return where(where.fn<number>("instr", [lower, where.val(text.toLowerCase())]), ">", 0);
+}
+
+/** One page of the paths, and how many there are. */
+export async function listNars(
+  db: Queries,
+  cacheId: string,
+  request: NarListRequest,
+): Promise<Page<ListedNar>> {
+  const { page, sort, order } = request;
+  const items = await matching(db, cacheId, request)
+    .innerJoin("nar_objects as n", "n.nar_hash", "p.nar_hash")
+    .select(["p.hash_part as hash", "p.path", "n.nar_size as narSize", "n.file_size as fileSize"])
+    .select(["p.created_at as createdAt", "p.last_fetched_at as lastFetchedAt"])
+    .orderBy(`p.${sort}`, order)
+    .orderBy("p.hash_part", order)
+    .limit(page.perPage)
+    .offset(offsetOf(page))
+    .execute();
+  const isFiltered = request.hashPrefix !== null || request.packageText !== null;
+  const total = isFiltered
+    ? await countMatching(db, cacheId, request)
+    : (await totalsOf(db, cacheId)).paths;
+  return { items, total };
+}
+
+async function countMatching(
+  db: Queries,
+  cacheId: string,
+  request: NarListRequest,
+): Promise<number> {
+  const { total } = await matching(db, cacheId, request)
+    .select((select) => select.fn.countAll<number>().as("total"))
+    .executeTakeFirstOrThrow();
+  return Number(total);
+}
+
+export interface CacheTotals {
+  paths: number;
+  narBytes: number;
+  fileBytes: number;
+}
+
+/** What a cache shows in all. */
+async function totalsOf(db: Queries, cacheId: string): Promise<CacheTotals> {
+  const row = await db
+    .selectFrom("cache_totals")
+    .select(["paths", "nar_bytes as narBytes", "file_bytes as fileBytes"])
+    .where("cache_id", "=", cacheId)
+    .executeTakeFirst();
+  return row ?? { paths: 0, narBytes: 0, fileBytes: 0 };
+}
+
+/** Totals, and the newest path and the one whose last fetch is the longest ago. Times are milliseconds. */
+export async function findNarStats(
+  db: Queries,
+  cacheId: string,
+): Promise<CacheTotals & { lastUploadedAt: number | null; oldestFetchedAt: number | null }> {
+  const newest = await db
+    .selectFrom("cache_paths")
+    .select("created_at")
+    .where("cache_id", "=", cacheId)
+    .orderBy("created_at", "desc")
+    .limit(1)
+    .executeTakeFirst();
+  const oldest = await db
+    .selectFrom("cache_paths")
+    .select("last_fetched_at")
+    .where("cache_id", "=", cacheId)
+    .where("last_fetched_at", "is not", null)
+    .orderBy("last_fetched_at")
+    .limit(1)
+    .executeTakeFirst();
+  return {
+    ...(await totalsOf(db, cacheId)),
+    lastUploadedAt: newest?.created_at ?? null,
+    oldestFetchedAt: oldest?.last_fetched_at ?? null,
+  };
+}
+
+export async function findNar(
+  db: Queries,
+  cacheId: string,
+  hashPart: string,
+): Promise<ShownNar | undefined> {
+  const row = await db
+    .selectFrom("cache_paths as p")
+    .innerJoin("nar_objects as n", "n.nar_hash", "p.nar_hash")
+    .select(["p.hash_part as hash", "p.path", "n.nar_size as narSize", "n.file_size as fileSize"])
+    .select(["p.created_at as createdAt", "p.last_fetched_at as lastFetchedAt"])
+    .select(["n.nar_hash as narHash", "n.file_hash as fileHash", "p.deriver", "p.ca"])
+    .select(["p.references_json", "p.signatures_json", "p.fetch_count as fetchCount"])
+    .where("p.cache_id", "=", cacheId)
+    .where("p.hash_part", "=", hashPart)
+    .executeTakeFirst();
+  if (row === undefined) return undefined;
+  const { references_json: references, signatures_json: signatures, ...rest } = row;
+  return {
+    ...rest,
+    references: readJsonColumn(stringListSchema, references),
+    isSigned: readJsonColumn(stringListSchema, signatures).length > 0,
+  };
+}

@@ -1,0 +1,43 @@
+import { Readable } from "node:stream";
+import { z } from "zod";
+import { signedIn } from "../../../../auth/authority.ts";
+import { stagedName } from "../../../../caches/staged-uploads.ts";
+import { BadRequestError } from "../../../../errors.ts";
+import type { Route } from "../../../api.ts";
+import { envelope, ok } from "../../../envelope.ts";
+import { bytesBody } from "../../../sent-bodies.ts";
+import { streamBodies } from "../../proto/stream-bodies.ts";
+import { narParams } from "./nar-params.ts";
+
+const MAX_CHUNK_BYTES = 64 * 1024 * 1024;
+
+const querystring = z.object({ offset: z.coerce.number().int().nonnegative().default(0) });
+
+/** PUT /caches/{cache}/nars/{hash}/chunk?offset= */
+export const uploadChunkRoute: Route = (api, { authority, content }) => {
+  void api.register(async (scope) => {
+    const streaming: typeof api = scope;
+    streamBodies(streaming);
+    streaming.put(
+      "/caches/:cache/nars/:hash/chunk",
+      {
+        bodyLimit: MAX_CHUNK_BYTES,
+        config: { access: "required", admitsCacheKeys: true, sends: bytesBody() },
+        schema: {
+          summary:
+            "Takes the next chunk of a NAR's file: appended when it begins where the kept bytes end, which the answer tells",
+          params: narParams,
+          querystring,
+          response: { 200: envelope(z.object({ received: z.int() })) },
+        },
+      },
+      async ({ caller, params, query, body }) => {
+        const { cache } = await authority.cache(caller, params.cache, "writeStore");
+        if (!(body instanceof Readable)) throw new BadRequestError("send the chunk as the body");
+        const { user } = signedIn(caller);
+        const name = stagedName({ userId: user.id, cacheId: cache.id, hashPart: params.hash });
+        return ok({ received: await content.staged.append(name, query.offset, body) });
+      },
+    );
+  });
+};

@@ -1,0 +1,34 @@
+import type { CacheContent } from "../caches/cache-content.ts";
+import { openCacheContent } from "../caches/open-content.ts";
+import type { Clock } from "../clock.ts";
+import type { Config } from "../config/settings.ts";
+import type { Database } from "../db/client.ts";
+import { prepareFindNarObject } from "../db/nar-object-repository.ts";
+import { prepareHasUploaded } from "../db/nar-possession-repository.ts";
+import { NarIntake } from "../intake/nar-intake.ts";
+import type { CacheSigner } from "../ports.ts";
+import type { NarFiles } from "../storage/nar-files.ts";
+
+/** Real content over a test's own database and directory. */
+export function testContent(options: {
+  config: Config;
+  database: Database;
+  clock: Clock;
+  files: NarFiles;
+  signer: CacheSigner;
+}): CacheContent {
+  const { config, database, clock, files, signer } = options;
+  const intake = new NarIntake({
+    database,
+    files,
+    findNarObject: prepareFindNarObject(database),
+    possesses: prepareHasUploaded(database),
+    clock,
+  });
+  const elsewhere = {
+    missing: (_cache: string, bases: readonly string[]) =>
+      Promise.resolve({ absent: bases, unknown: [] }),
+  };
+  const maxFileBytes = config.maxNarUploadSize;
+  return openCacheContent({ database, clock, intake, files, signer, elsewhere, maxFileBytes });
+}
