@@ -74,6 +74,15 @@ export class UnprocessableError extends CoordinatorError {
   }
 }
 
+/** It was there, and its time is over. */
+export class GoneError extends CoordinatorError {
+  override name = "GoneError";
+
+  constructor(message: string, options: CoordinatorErrorOptions = {}) {
+    super(message, 410, options.code ?? "gone", options.cause);
+  }
+}
+
 /** The body is larger than the limit that the message names. */
 export class PayloadTooLargeError extends CoordinatorError {
   override name = "PayloadTooLargeError";

@@ -2,7 +2,7 @@ import type { FastifyPluginAsync } from "fastify";
 import type { Clock } from "./clock.ts";
 import { DEFAULT_RETRY_POLICY } from "./builds/verdict.ts";
 import { prepareBuildReads } from "./db/build-repository.ts";
-import { prepareCachedPathReads } from "./db/cache-path-repository.ts";
+import { hashPartOf, prepareCachedPathReads } from "./db/cache-path-repository.ts";
 import { prepareDerivationReads } from "./db/derivation-repository.ts";
 import { prepareFindNarObject } from "./db/nar-object-repository.ts";
 import { prepareHasUploaded } from "./db/nar-possession-repository.ts";
@@ -19,6 +19,7 @@ import { publicationPlanner } from "./intake/publication.ts";
 import { grantTransfer } from "./intake/transfer-access.ts";
 import type { Possesses } from "./intake/verify-path.ts";
 import type { LogFiles } from "./logs/log-files.ts";
+import type { Sources } from "./ports.ts";
 import { Bell } from "./queue/bell.ts";
 import { Background } from "./queue/background.ts";
 import { changesOf, type Changes } from "./queue/change.ts";
@@ -33,7 +34,10 @@ import type { ReadyQueue } from "./scheduler/ready-queue.ts";
 import { MessageHandler } from "./sessions/message-handler.ts";
 import type { Roster } from "./sessions/roster.ts";
 import { WorkerSessions } from "./sessions/worker-sessions.ts";
+import { StoredSources } from "./sources/stored-sources.ts";
+import { cleanSources } from "./sources/clean-sources.ts";
 import type { NarFiles } from "./storage/nar-files.ts";
+import type { SourceFiles } from "./storage/source-files.ts";
 
 /** What is kept in memory: all of it can be made again from the database. */
 export interface Memory {
@@ -52,10 +56,12 @@ export interface Ground {
   readonly memory: Memory;
   readonly logs: LogFiles;
   readonly files: NarFiles;
+  readonly sourceFiles: SourceFiles;
 }
 
 export interface FarmParts {
   readonly evaluations: ActiveEvaluations;
+  readonly sources: Sources;
   readonly sessions: WorkerSessions;
   readonly dispatcher: Dispatcher;
   readonly sweep: Sweep;
@@ -118,6 +124,14 @@ export function connectParts(ground: Ground): FarmParts {
   };
   return {
     evaluations: new ActiveEvaluations({ changes, review }),
+    sources: new StoredSources({
+      nars: intake.nars,
+      publications: intake.publications,
+      changes: changes.durable,
+      isVisible: (organization, base) =>
+        reads.cachedPaths.ofOrganization(organization, hashPartOf(base))?.path === base,
+      review: (organization) => review.now(organization),
+    }),
     sessions,
     dispatcher,
     sweep: connectSweep(ground, { changes, dispatcher, handler, intake: intake.nars }),
@@ -288,6 +302,7 @@ function connectSweep(
       await ground.files.removeStaged(before);
       await intake.removeHidden(before);
     },
+    cleanSources: (now) => cleanSources(options.database.kysely, ground.sourceFiles, now),
     onUnanswered: (lease) => handler.unanswered(memory.roster.find(lease.worker), lease),
     wake: () => dispatcher.wake(),
   });

@@ -9,7 +9,7 @@ import { connectParts, type Memory } from "./farm-parts.ts";
 import type { Logger } from "./logger.ts";
 import type { NarIntake } from "./intake/nar-intake.ts";
 import { LogFiles } from "./logs/log-files.ts";
-import type { CacheSigner, Evaluations, Logs, WorkerLink } from "./ports.ts";
+import type { CacheSigner, Evaluations, Logs, Sources, WorkerLink } from "./ports.ts";
 import { EvaluationTasks } from "./queue/evaluation-tasks.ts";
 import { LeaseBook } from "./queue/lease-book.ts";
 import type { FindCredentials } from "./queue/offer.ts";
@@ -17,6 +17,7 @@ import { ReadyQueue } from "./scheduler/ready-queue.ts";
 import { SigningTasks } from "./queue/signing-tasks.ts";
 import { Roster } from "./sessions/roster.ts";
 import { NarFiles } from "./storage/nar-files.ts";
+import { SourceFiles } from "./storage/source-files.ts";
 
 /** How long things may take. All of them milliseconds. */
 export interface FarmTimes {
@@ -65,6 +66,8 @@ export interface Farm extends AsyncDisposable {
   readonly nars: NarFiles;
   /** Where NARs come in, from workers and from users. */
   readonly intake: NarIntake;
+  readonly sources: Sources;
+  readonly sourceFiles: SourceFiles;
   /** To be registered with the prefix `/proto`. */
   readonly transferRoutes: FastifyPluginAsync;
 }
@@ -92,7 +95,8 @@ export async function openFarm(options: FarmOptions): Promise<Farm> {
     },
   });
   const files = await NarFiles.open(dataDir);
-  const parts = connectParts({ options, clock, times, memory, logs, files });
+  const sourceFiles = await SourceFiles.open(dataDir);
+  const parts = connectParts({ options, clock, times, memory, logs, files, sourceFiles });
   parts.dispatcher.wake();
   parts.review.soon();
   return {
@@ -101,6 +105,8 @@ export async function openFarm(options: FarmOptions): Promise<Farm> {
     logs,
     nars: files,
     intake: parts.intake,
+    sources: parts.sources,
+    sourceFiles,
     transferRoutes: parts.routes,
     [Symbol.asyncDispose]: async () => {
       parts.review[Symbol.dispose]();

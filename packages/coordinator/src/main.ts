@@ -26,6 +26,7 @@ import { OutboundClient } from "./outbound/outbound-client.ts";
 import type { FindCredentials } from "./queue/offer.ts";
 import { Resources } from "./resources.ts";
 import { formatHostKeys } from "./rules/known-hosts.ts";
+import { ChunkedUploads } from "./sources/chunked-uploads.ts";
 import { readVersion } from "./version.ts";
 
 /** A coordinator that listens. Disposing stops it: no new requests, sessions closed, database closed. */
@@ -127,10 +128,7 @@ async function open(config: Config, logger: Logger, resources: Resources): Promi
     outbound,
     requestIds,
     narinfoLane: new NarinfoLane({ surface, clock, requestIds, lastUse }),
-    evaluations: farm.evaluations,
-    workers: farm.workers,
-    logs: farm.logs,
-    nars: farm.nars,
+    ...farmServices(farm, config),
     content: contentOf({ config, database, clock, farm, signer }),
     stopping: stopping.signal,
   };
@@ -138,4 +136,12 @@ async function open(config: Config, logger: Logger, resources: Resources): Promi
   // Workers' sockets keep the server open until the farm has closed them, so both go down together.
   resources.use(new HttpShutdown(app, stopping, farm));
   return listen(app, config.listen);
+}
+
+function farmServices(
+  { evaluations, workers, logs, nars, sources, sourceFiles }: Farm,
+  config: Config,
+) {
+  const chunkedUploads = new ChunkedUploads(sourceFiles, config.maxSourceUploadSize);
+  return { evaluations, workers, logs, nars, sources, sourceFiles, chunkedUploads };
 }

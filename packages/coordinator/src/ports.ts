@@ -1,6 +1,8 @@
 import type { OrganizationId, WorkerId } from "@gradient/protocol";
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
+import type { Queries } from "./db/client.ts";
+import type { InputOverride } from "./rules/input-override.ts";
 
 /** What the HTTP routes need from the farm's features, and what the features need from the keys. Routes hold no logic of their own. */
 
@@ -30,6 +32,50 @@ export interface Evaluations {
   abort(evaluationId: string): Promise<void>;
   /** Called when an organization got its first writable cache: evaluations that wait for one go on. */
   cachesChanged(organizationId: string): Promise<void>;
+}
+
+/** A tree that was uploaded, verified and stored, and that nobody sees yet. */
+export interface StoredSource {
+  readonly organization: OrganizationId;
+  /** `<hash>-source` */
+  readonly base: string;
+  /** 52 characters of Nix base 32. */
+  readonly narHash: string;
+  readonly narSize: number;
+}
+
+/** What is to be evaluated of a stored source. */
+export interface SourceEvaluation {
+  readonly source: StoredSource;
+  /** null when it belongs to none. */
+  readonly project: "build-request" | null;
+  /** Attribute patterns. */
+  readonly wildcard: string;
+  readonly inputOverrides: readonly InputOverride[];
+  readonly triggeredBy: string;
+  /** Further rows of the same transaction. What it throws undoes all of it. */
+  readonly record: (db: Queries, evaluationId: string, now: number) => Promise<void>;
+}
+
+export interface StartedSourceEvaluation {
+  readonly evaluation: string;
+  /** null when it belongs to none. */
+  readonly project: string | null;
+  readonly commit: string;
+}
+
+/** Sources that did not come from a repository. */
+export interface Sources {
+  /**
+   * Stores a NAR that is not compressed and lies on this machine's disk. Nothing is shown by it.
+   * Throws BadRequestError for bytes that are no NAR.
+   */
+  store(organization: OrganizationId, nar: AsyncIterable<Uint8Array>): Promise<StoredSource>;
+  /**
+   * Shows the source in the organization's caches and queues an evaluation of it, both or neither.
+   * Throws ConflictError when the organization has no cache that it writes to.
+   */
+  evaluate(request: SourceEvaluation): Promise<StartedSourceEvaluation>;
 }
 
 /** The worker link. */

@@ -1,3 +1,4 @@
+import { findSession, type BuildRequestSession } from "../db/build-request-repository.ts";
 import { findBuildFacts, type BuildFacts } from "../db/build-view.ts";
 import { findCacheByName, type CacheMembership, type CacheViewer } from "../db/cache-repository.ts";
 import type { Queries } from "../db/client.ts";
@@ -6,6 +7,7 @@ import { findEvaluationFacts, type EvaluationFacts } from "../db/evaluation-view
 import {
   findOrganization,
   findOrganizationByName,
+  listMemberships,
   type OrganizationMembership,
 } from "../db/organization-repository.ts";
 import { findProject, type ProjectWithLast } from "../db/project-repository.ts";
@@ -50,6 +52,10 @@ export interface BuildAccess extends OrganizationAccess {
   build: BuildFacts;
 }
 
+export interface BuildRequestAccess extends OrganizationAccess {
+  session: BuildRequestSession;
+}
+
 export interface CacheAccess {
   cache: CacheMembership;
   /** Effective permissions; 0 for a stranger who reads a public cache. */
@@ -74,6 +80,16 @@ export class Authority {
   /** The organization, when the caller is a member who may view it. */
   async memberOrganization(caller: Caller, name: string): Promise<OrganizationAccess> {
     return this.#organizationByName(caller, name, "member");
+  }
+
+  /** Every organization that the caller is a member of and may view. */
+  async memberOrganizations(caller: Caller): Promise<OrganizationAccess[]> {
+    const { user } = signedIn(caller);
+    const memberships = await listMemberships(this.#db, user.id);
+    return memberships
+      .map((organization) => accessOf(caller, organization))
+      .filter((access) => access !== null)
+      .filter(({ mask }) => hasOrganizationPermission(mask, "viewOrg"));
   }
 
   async organization(
@@ -130,6 +146,18 @@ export class Authority {
       if (access !== null && mayRead(access)) return commit;
     }
     throw new NotFoundError(missing);
+  }
+
+  /** The session, when the caller opened it and may still trigger evaluations in its organization. Everybody else is told that there is none. */
+  async buildRequest(caller: Caller, id: string): Promise<BuildRequestAccess> {
+    const missing = `session ${id} does not exist`;
+    const session = await findSession(this.#db, id);
+    if (session === null || session.userId !== userIdOf(caller)) throw new NotFoundError(missing);
+    const access = await this.#organizationById(caller, session.organizationId);
+    if (access === null || !hasOrganizationPermission(access.mask, "triggerEvaluation")) {
+      throw new NotFoundError(missing);
+    }
+    return { ...access, session };
   }
 
   /** The cache, when it is public or the caller has part in it. */

@@ -53,6 +53,8 @@ describe("settings", () => {
       leaseSeconds: 1200,
       maxRequestSize: 2_097_152,
       maxNarUploadSize: 512 * 1024 * 1024,
+      maxSourceUploadSize: 512 * 1024 ** 2,
+      maxDirectBuildSize: 1024 ** 3,
       trustedProxies: ["127.0.0.1/32", "::1/128"],
       localIps: ["10.0.0.0/8"],
       allowPrivateAddresses: [],

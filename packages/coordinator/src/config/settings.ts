@@ -174,6 +174,20 @@ export const settings = {
     fallback: "512M",
     doc: "largest file with a NAR that users may put into a cache; unpacked it may be 64 times as large",
   },
+  maxSourceUploadSize: {
+    value: "bytes",
+    variables: ["GRADIENT_MAX_SOURCE_UPLOAD_SIZE"],
+    schema: sizeSchema,
+    fallback: "512M",
+    doc: "largest source tree that a client may upload to have it built",
+  },
+  maxDirectBuildSize: {
+    value: "bytes",
+    variables: ["GRADIENT_MAX_DIRECT_BUILD_SIZE"],
+    schema: sizeSchema,
+    fallback: "1G",
+    doc: "largest body of a direct build",
+  },
   trustedProxies: {
     value: "list",
     variables: ["GRADIENT_TRUSTED_PROXIES"],

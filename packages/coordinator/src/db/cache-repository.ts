@@ -233,3 +233,20 @@ export async function deleteSubscription(
     .executeTakeFirst();
   return gone !== undefined;
 }
+
+/** Name of an active cache that the organization subscribes to, one that it also writes to first; null when there is none. */
+export async function findSubscribedCacheName(
+  db: Queries,
+  organizationId: string,
+): Promise<string | null> {
+  const rows = await db
+    .selectFrom("cache_subscriptions")
+    .innerJoin("caches", "caches.id", "cache_subscriptions.cache_id")
+    .select(["caches.name", "cache_subscriptions.mode"])
+    .where("cache_subscriptions.organization_id", "=", organizationId)
+    .where("caches.active", "=", 1)
+    .orderBy("caches.name")
+    .execute();
+  const written = rows.find(({ mode }) => mode === "ReadWrite");
+  return (written ?? rows[0])?.name ?? null;
+}

@@ -8,6 +8,8 @@ import type {
 import { evaluationIdSchema, organizationIdSchema } from "@gradient/protocol";
 import { sql, type Selectable } from "kysely";
 import { v7 as uuidv7 } from "uuid";
+import { z } from "zod";
+import type { InputOverride } from "../rules/input-override.ts";
 import type { AttemptState } from "../scheduler/attempt-state.ts";
 import { FAILED_BUILD_STATES, UNFINISHED_BUILD_STATES } from "../scheduler/build-state.ts";
 import {
@@ -20,6 +22,7 @@ import {
 import { moveOf } from "../scheduler/transition.ts";
 import { batchesOf } from "./batches.ts";
 import type { Queries } from "./client.ts";
+import { readJsonColumn } from "./json-column.ts";
 import type { EvaluationsTable } from "./tables.ts";
 
 /** As in the index evaluations_active: with bound values the index would not be used. */
@@ -41,6 +44,13 @@ export interface Evaluation {
   readonly retryAt: number | null;
   readonly createdAt: number;
   readonly isEvaluated: boolean;
+  readonly inputOverrides: readonly InputOverride[];
+}
+
+const overridesSchema = z.array(z.object({ input: z.string(), url: z.string() }));
+
+function overridesJson(overrides: readonly InputOverride[]): string | null {
+  return overrides.length === 0 ? null : JSON.stringify(overrides);
 }
 
 function evaluationOf(row: Selectable<EvaluationsTable>): Evaluation {
@@ -62,6 +72,10 @@ function evaluationOf(row: Selectable<EvaluationsTable>): Evaluation {
     retryAt: row.retry_at,
     createdAt: row.created_at,
     isEvaluated: row.building_started_at !== null,
+    inputOverrides:
+      row.input_overrides_json === null
+        ? []
+        : readJsonColumn(overridesSchema, row.input_overrides_json),
   };
 }
 
@@ -140,11 +154,14 @@ export async function insertCommit(
 
 export interface NewEvaluation {
   readonly organization: OrganizationId;
-  readonly project: string;
+  readonly project: string | null;
   readonly repository: string;
   readonly wildcard: string;
   readonly priority: number;
   readonly triggeredBy: string | null;
+  /** For a source that is there already, and need not be fetched. */
+  readonly source?: { readonly base: string; readonly commitId: string };
+  readonly inputOverrides?: readonly InputOverride[];
 }
 
 export async function insertEvaluation(
@@ -161,6 +178,9 @@ export async function insertEvaluation(
       repository: evaluation.repository,
       wildcard: evaluation.wildcard,
       state: "Queued" satisfies EvaluationState,
+      source_path: evaluation.source?.base ?? null,
+      commit_id: evaluation.source?.commitId ?? null,
+      input_overrides_json: overridesJson(evaluation.inputOverrides ?? []),
       priority: evaluation.priority,
       triggered_by: evaluation.triggeredBy,
       created_at: now,

@@ -8,6 +8,7 @@ import * as cacheContent from "./migrations/0010-cache-content.ts";
 import * as accounts from "./migrations/0005-accounts.ts";
 import * as roles from "./migrations/0006-roles.ts";
 import * as attemptFigures from "./migrations/0011-attempt-figures.ts";
+import * as buildRequests from "./migrations/0008-build-requests.ts";
 
 /** Append only: a migration that was ever released is never changed. */
 const migrations: Record<string, Migration> = {
@@ -19,6 +20,7 @@ const migrations: Record<string, Migration> = {
   "0005-accounts": accounts,
   "0006-roles": roles,
   "0011-attempt-figures": attemptFigures,
+  "0008-build-requests": buildRequests,
 };
 
 const provider: MigrationProvider = { getMigrations: () => Promise.resolve(migrations) };

@@ -84,6 +84,11 @@ export function findOrganization(
   return membershipQuery(db, userId).where("organizations.id", "=", id).executeTakeFirst();
 }
 
+/** Every organization that the user is a member of. */
+export function listMemberships(db: Queries, userId: string): Promise<OrganizationMembership[]> {
+  return membershipQuery(db, userId).where("member.role", "is not", null).execute();
+}
+
 /** Organizations that the user is a member of, oldest first; only one when `onlyId` is set. */
 export async function listOrganizations(
   db: Queries,

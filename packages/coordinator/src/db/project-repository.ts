@@ -56,13 +56,15 @@ export function findProject(
   return projectQuery(db, organizationId).where("projects.name", "=", name).executeTakeFirst();
 }
 
-/** Oldest first. */
+/** Oldest first; without the one that is called `hiddenName`. */
 export async function listProjects(
   db: Queries,
   organizationId: string,
+  hiddenName: string | null,
   page: PageRequest,
 ): Promise<Page<ProjectWithLast>> {
   const items = await projectQuery(db, organizationId)
+    .where("projects.name", "!=", hiddenName ?? "")
     .orderBy("projects.created_at")
     .orderBy("projects.id")
     .limit(page.perPage)
@@ -72,6 +74,7 @@ export async function listProjects(
     .selectFrom("projects")
     .select((select) => select.fn.countAll<number>().as("total"))
     .where("organization_id", "=", organizationId)
+    .where("name", "!=", hiddenName ?? "")
     .executeTakeFirstOrThrow();
   return { items, total: Number(total) };
 }

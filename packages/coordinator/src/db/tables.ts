@@ -261,6 +261,8 @@ export interface EvaluationsTable {
   eval_started_at: number | null;
   building_started_at: number | null;
   finished_at: number | null;
+  /** Inputs of the flake that are others than its lock file says: `[{"input", "url"}]`; null when there are none. */
+  input_overrides_json: string | null;
   /** Usage records of the fetch and of the evaluation itself. */
   fetch_usage_json: string | null;
   eval_usage_json: string | null;
@@ -509,6 +511,39 @@ export interface KnownHostKeysTable {
   seen_at: number;
 }
 
+/** Files that an organization has uploaded, by their content. */
+export interface SourceBlobsTable {
+  organization_id: string;
+  /** BLAKE3, 64 hexadecimal digits. */
+  hash: string;
+  size: number;
+  /** Uploaded, or named by a session. */
+  last_used_at: number;
+}
+
+/** What somebody is about to have built from files that are uploaded one by one. */
+export interface BuildRequestSessionsTable {
+  id: string;
+  organization_id: string;
+  /** Who opened it; nobody else may go on with it. */
+  user_id: string;
+  /** `[{"path", "hash", "size", "executable"}]` */
+  files_json: string;
+  created_at: number;
+  expires_at: number;
+  dispatched_at: number | null;
+}
+
+/** Builds of files that came with the request, outside of every project. */
+export interface DirectBuildsTable {
+  id: string;
+  organization_id: string;
+  evaluation_id: string;
+  /** Attribute pattern, as it was asked for. */
+  derivation: string;
+  created_at: number;
+}
+
 export interface Tables {
   users: UsersTable;
   sessions: SessionsTable;
@@ -550,4 +585,7 @@ export interface Tables {
   cache_traffic: CacheTrafficTable;
   nar_possessions: NarPossessionsTable;
   known_host_keys: KnownHostKeysTable;
+  source_blobs: SourceBlobsTable;
+  build_request_sessions: BuildRequestSessionsTable;
+  direct_builds: DirectBuildsTable;
 }

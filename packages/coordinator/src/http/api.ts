@@ -12,8 +12,10 @@ import type { LastUse } from "../db/last-use.ts";
 import type { StoredCacheSigner } from "../keys/cache-signer.ts";
 import type { MasterKey } from "../keys/master-key.ts";
 import type { Logger } from "../logger.ts";
-import type { Evaluations, Logs, NarStore, WorkerLink } from "../ports.ts";
 import type { OutboundClient } from "../outbound/outbound-client.ts";
+import type { Evaluations, Logs, NarStore, Sources, WorkerLink } from "../ports.ts";
+import type { ChunkedUploads } from "../sources/chunked-uploads.ts";
+import type { SourceFiles } from "../storage/source-files.ts";
 import type { RequestIds } from "./request-ids.ts";
 import type { NarinfoLane } from "./routes/cache/narinfo-lane.ts";
 
@@ -42,6 +44,9 @@ export interface Services extends AccountServices {
   nars: NarStore;
   /** What users put into caches and take out of them. */
   content: CacheContent;
+  sources: Sources;
+  sourceFiles: SourceFiles;
+  chunkedUploads: ChunkedUploads;
   /** Aborts when the server stops: long answers end then. */
   stopping: AbortSignal;
 }

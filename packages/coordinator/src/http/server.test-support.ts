@@ -16,9 +16,11 @@ import type { LiveWorker, Logs } from "../ports.ts";
 import { OutboundClient } from "../outbound/outbound-client.ts";
 import { Resources } from "../resources.ts";
 import { AnswerCheck } from "../testing/answer-check.ts";
-import { NarFiles } from "../storage/nar-files.ts";
 import { registerUser } from "../accounts/register-user.ts";
 import { logIn } from "../accounts/log-in.ts";
+import { ChunkedUploads } from "../sources/chunked-uploads.ts";
+import { NarFiles } from "../storage/nar-files.ts";
+import { SourceFiles } from "../storage/source-files.ts";
 import type { Services } from "./api.ts";
 import { listen } from "./listen.ts";
 import { RequestIds } from "./request-ids.ts";
@@ -26,6 +28,7 @@ import { NarinfoLane } from "./routes/cache/narinfo-lane.ts";
 import { createHttpServer } from "./server.ts";
 import { testContent } from "./test-content.test-support.ts";
 import { HttpShutdown } from "./shutdown.ts";
+import { sourcesWithoutFarm } from "./sources.test-support.ts";
 
 export interface Answer {
   status: number;
@@ -227,6 +230,7 @@ export async function openTestServer(options: TestServerOptions = {}): Promise<T
   const live: LiveWorker[] = [];
   const surface = new CacheSurfaceView(database);
   const requestIds = new RequestIds();
+  const sourceFiles = await SourceFiles.open(dataDir);
   const stopping = new AbortController();
   const serveUrl = config.serveUrl ?? "https://farm.example:8443";
   const now = () => clock.now();
@@ -250,6 +254,9 @@ export async function openTestServer(options: TestServerOptions = {}): Promise<T
     logs: options.logs ?? noLogs,
     nars,
     content: testContent({ config, database, clock, files: nars, signer }),
+    sources: sourcesWithoutFarm({ database, files: nars, signer, clock }),
+    sourceFiles,
+    chunkedUploads: new ChunkedUploads(sourceFiles, config.maxSourceUploadSize),
     stopping: stopping.signal,
   };
   const app = await createHttpServer(services, () => Promise.resolve());

@@ -20,6 +20,7 @@ import { Gate } from "./gate.ts";
 import { KeyedLock } from "./keyed-lock.ts";
 import { NarInspection } from "./nar-inspection.ts";
 import { receiveFile, type ReceivedFile, type ReceiveLimits } from "./received-file.ts";
+import { packNar } from "./pack-nar.ts";
 import { Turns } from "./turns.ts";
 import type { Possesses } from "./verify-path.ts";
 import { ZstdDecoder } from "./zstd-decoder.ts";
@@ -114,10 +115,27 @@ export class NarIntake {
     await using draft = await this.#begin(upload);
     const object = await this.#inspect(claim, upload, draft);
     // Awaited here: the draft is removed when this function is left.
-    return await this.#lock.hold([object.narHash], async () => {
-      const first = this.#find(object.narHash);
-      if (first === null) await draft.keep(object.narHash);
-      const possession = { organization, narHashes: [claim.narHash] };
+    return await this.#keep(organization, object, draft);
+  }
+
+  /**
+   * Takes a NAR that is not compressed, from this machine's disk: it is checked, hashed and compressed on the way to its place.
+   * Throws UnprocessableError that says what is wrong.
+   */
+  async pack(organization: OrganizationId, nar: AsyncIterable<Uint8Array>): Promise<NarObject> {
+    using _place = await this.#gate.enter();
+    await using draft = await this.#files.draft();
+    const object = await packNar(nar, draft);
+    return await this.#keep(organization, object, draft);
+  }
+
+  /** The first of two uploads of the same NAR stays. */
+  #keep(organization: OrganizationId, object: NarObject, draft: Draft): Promise<NarObject> {
+    const { narHash } = object;
+    return this.#lock.hold([narHash], async () => {
+      const first = this.#find(narHash);
+      if (first === null) await draft.keep(narHash);
+      const possession = { organization, narHashes: [narHash] };
       await this.#record(first === null ? [object] : [], possession);
       return first ?? object;
     });

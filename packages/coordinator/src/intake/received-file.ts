@@ -83,7 +83,7 @@ export async function receiveFile(
 }
 
 /** Packs a NAR that came in another form. */
-class Packer {
+export class Packer {
   readonly #draft: Pick<Draft, "write">;
   readonly #encoder = new ZstdEncoder();
   readonly #measure = new Measure();

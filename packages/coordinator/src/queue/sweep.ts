@@ -34,6 +34,8 @@ export interface SweepOptions {
   readonly onUnanswered: (lease: Lease) => void;
   /** Removes uploads that broke off before that time. */
   readonly removeStaged: (before: number) => Promise<void>;
+  /** Removes sources of clients that nobody has used for long. */
+  readonly cleanSources: (now: number) => Promise<void>;
   /** Called after each sweep: something that had to wait for a time may be due. */
   readonly wake: () => void;
 }
@@ -94,11 +96,12 @@ export class Sweep implements AsyncDisposable {
 
   /** Leases do not wait for it. */
   async #clean(now: number): Promise<void> {
-    const { kysely, removeStaged, logger } = this.#options;
+    const { kysely, removeStaged, cleanSources, logger } = this.#options;
     try {
       await deleteAnswersBefore(kysely, now - ANSWERS_KEPT_MS);
       await deletePossessionsBefore(kysely, now - ANSWERS_KEPT_MS);
       await removeStaged(now - STAGED_KEPT_MS);
+      await cleanSources(now);
     } catch (error) {
       logger.error({ err: error }, "what is kept for a while could not be removed");
     }

@@ -4,11 +4,14 @@ const SLUG = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/;
 const MAX_SLUG_LENGTH = 64;
 const MAX_DISPLAY_NAME_BYTES = 100;
 
+/** The project of sources that are uploaded; only the server makes it. */
+export const BUILD_REQUEST_PROJECT = "build-request";
+
 /** Names that are words of the API where a name of this kind would stand. */
 const RESERVED_SLUGS = {
   organization: ["available", "public"],
   cache: ["available", "public"],
-  project: ["available", "build-request"],
+  project: ["available", BUILD_REQUEST_PROJECT],
   // Too easily taken for the roles that everybody has.
   role: ["admin", "write", "view"],
 } as const;

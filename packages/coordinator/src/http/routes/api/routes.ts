@@ -105,6 +105,14 @@ import { getCacheTrafficRoute } from "./caches/get-traffic.ts";
 import { listNarsRoute } from "./caches/list-nars.ts";
 import { uploadChunkRoute } from "./caches/upload-chunk.ts";
 import { uploadNarRoute } from "./caches/upload-nar.ts";
+import { dispatchSessionRoute } from "./build-requests/dispatch-session.ts";
+import { finalizeSourceRoute } from "./build-requests/finalize-source.ts";
+import { openSessionRoute } from "./build-requests/open-session.ts";
+import { uploadBlobsRoute } from "./build-requests/upload-blobs.ts";
+import { uploadSourceChunkRoute } from "./build-requests/upload-source-chunk.ts";
+import { uploadSourceRoute } from "./build-requests/upload-source.ts";
+import { listRecentDirectBuildsRoute } from "./builds/list-recent-direct-builds.ts";
+import { submitDirectBuildRoute } from "./builds/submit-direct-build.ts";
 import { getCommitRoute } from "./commits/get-commit.ts";
 
 /** Everything under /api/v1. */
@@ -217,4 +225,12 @@ export const apiRoutes: readonly Route[] = [
   addUpstreamRoute,
   updateUpstreamRoute,
   deleteUpstreamRoute,
+  submitDirectBuildRoute,
+  listRecentDirectBuildsRoute,
+  openSessionRoute,
+  uploadBlobsRoute,
+  dispatchSessionRoute,
+  uploadSourceChunkRoute,
+  finalizeSourceRoute,
+  uploadSourceRoute,
 ];

@@ -1,4 +1,5 @@
 import { listProjects } from "../../../../db/project-repository.ts";
+import { BUILD_REQUEST_PROJECT } from "../../../../rules/names.ts";
 import type { Route } from "../../../api.ts";
 import { okPage, pageEnvelope, pageQuery } from "../../../envelope.ts";
 import { organizationParams } from "../orgs/organization.ts";
@@ -20,7 +21,8 @@ export const listProjectsRoute: Route = (api, { authority, database }) => {
     async (request) => {
       const { caller, params, query } = request;
       const { organization, mask } = await authority.readOrganization(caller, params.org);
-      const { items, total } = await listProjects(database.kysely, organization.id, query);
+      const hidden = organization.hide_build_requests === 1 ? BUILD_REQUEST_PROJECT : null;
+      const { items, total } = await listProjects(database.kysely, organization.id, hidden, query);
       return okPage(
         items.map((row) => toProject(row, mask)),
         total,

@@ -1,0 +1,74 @@
+import { v7 as uuidv7 } from "uuid";
+import { z } from "zod";
+import type { Queries } from "./client.ts";
+import { readJsonColumn } from "./json-column.ts";
+
+const filesSchema = z.array(
+  z.object({ path: z.string(), hash: z.string(), size: z.number(), executable: z.boolean() }),
+);
+
+/** A file of the tree that a session is about. */
+export type ManifestFile = z.infer<typeof filesSchema>[number];
+
+export interface BuildRequestSession {
+  readonly id: string;
+  readonly organizationId: string;
+  readonly userId: string;
+  readonly files: readonly ManifestFile[];
+  readonly expiresAt: number;
+  readonly isDispatched: boolean;
+}
+
+/** Resolves to the new session's id. */
+export async function insertSession(
+  db: Queries,
+  session: Pick<BuildRequestSession, "organizationId" | "userId" | "files" | "expiresAt">,
+  now: number,
+): Promise<string> {
+  const id = uuidv7();
+  await db
+    .insertInto("build_request_sessions")
+    .values({
+      id,
+      organization_id: session.organizationId,
+      user_id: session.userId,
+      files_json: JSON.stringify(session.files),
+      created_at: now,
+      expires_at: session.expiresAt,
+      dispatched_at: null,
+    })
+    .execute();
+  return id;
+}
+
+export async function findSession(db: Queries, id: string): Promise<BuildRequestSession | null> {
+  const row = await db
+    .selectFrom("build_request_sessions")
+    .selectAll()
+    .where("id", "=", id)
+    .executeTakeFirst();
+  if (row === undefined) return null;
+  return {
+    id: row.id,
+    organizationId: row.organization_id,
+    userId: row.user_id,
+    files: readJsonColumn(filesSchema, row.files_json),
+    expiresAt: row.expires_at,
+    isDispatched: row.dispatched_at !== null,
+  };
+}
+
+/** Marks the session as done. False when somebody else was first. */
+export async function dispatchSession(db: Queries, id: string, now: number): Promise<boolean> {
+  const { numUpdatedRows } = await db
+    .updateTable("build_request_sessions")
+    .set({ dispatched_at: now })
+    .where("id", "=", id)
+    .where("dispatched_at", "is", null)
+    .executeTakeFirstOrThrow();
+  return numUpdatedRows > 0n;
+}
+
+export async function deleteSessionsBefore(db: Queries, expiredBefore: number): Promise<void> {
+  await db.deleteFrom("build_request_sessions").where("expires_at", "<", expiredBefore).execute();
+}

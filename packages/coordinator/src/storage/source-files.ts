@@ -1,0 +1,211 @@
+import { createReadStream } from "node:fs";
+import { chmod, copyFile, link, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { dumpPath } from "@gradient/protocol";
+import { v4 as uuidv4 } from "uuid";
+
+const HASH = /^[0-9a-f]{64}$/;
+const READ_BYTES = 256 * 1024;
+
+/** Something that is being received. Disposing it removes it; what was kept has gone elsewhere by then. */
+export interface FileDraft extends AsyncDisposable {
+  /** Appends the contents; resolves to how many bytes they have. */
+  write(contents: AsyncIterable<Uint8Array>): Promise<number>;
+  read(): AsyncIterable<Buffer>;
+  /** Makes it the organization's blob of this hash. */
+  keepAsBlob(organization: string, hash: string): Promise<void>;
+}
+
+/** A tree of files that is being put together; paths have been checked. Disposing it removes it. */
+export interface TreeDraft extends AsyncDisposable {
+  addFile(path: string, contents: AsyncIterable<Uint8Array>): Promise<void>;
+  addBlob(path: string, file: string, isExecutable: boolean): Promise<void>;
+  /** The tree as a NAR, in Nix's order. */
+  nar(): AsyncIterable<Buffer>;
+}
+
+/**
+ * Sources of clients below `sources/`: `drafts` is what comes in now and is emptied at start, `blobs/<organization>` are files by their
+ * content, `uploads/<user>` are NARs that come in chunks.
+ */
+export class SourceFiles {
+  readonly #drafts: string;
+  readonly #blobs: string;
+  readonly #uploads: string;
+
+  private constructor(root: string) {
+    this.#drafts = join(root, "drafts");
+    this.#blobs = join(root, "blobs");
+    this.#uploads = join(root, "uploads");
+  }
+
+  static async open(dataDir: string): Promise<SourceFiles> {
+    const files = new SourceFiles(join(dataDir, "sources"));
+    await rm(files.#drafts, { recursive: true, force: true });
+    for (const folder of [files.#drafts, files.#blobs, files.#uploads]) {
+      await mkdir(folder, { recursive: true });
+    }
+    return files;
+  }
+
+  draft(): FileDraft {
+    const path = join(this.#drafts, uuidv4());
+    return {
+      write: (contents) => append(path, contents),
+      read: () => createReadStream(path, { highWaterMark: READ_BYTES }),
+      keepAsBlob: async (organization, hash) => {
+        const target = this.blob(organization, hash);
+        await mkdir(dirname(target), { recursive: true });
+        await rename(path, target);
+      },
+      [Symbol.asyncDispose]: () => rm(path, { force: true }),
+    };
+  }
+
+  async treeDraft(): Promise<TreeDraft> {
+    const root = join(this.#drafts, uuidv4());
+    await mkdir(root);
+    // Most files lie in few folders.
+    const made = new Set([root]);
+    const placeOf = async (path: string): Promise<string> => {
+      const place = join(root, path);
+      const folder = dirname(place);
+      if (!made.has(folder)) await mkdir(folder, { recursive: true });
+      made.add(folder);
+      return place;
+    };
+    return {
+      addFile: async (path, contents) => {
+        await append(await placeOf(path), contents);
+      },
+      addBlob: async (path, file, isExecutable) => {
+        const place = await placeOf(path);
+        // A link shares its mode with the blob, and a file has no more than some ten thousand of them.
+        if (!isExecutable && (await isLinked(file, place))) return;
+        await copyFile(file, place);
+        if (isExecutable) await chmod(place, 0o755);
+      },
+      nar: () => dumpPath(root),
+      [Symbol.asyncDispose]: () => rm(root, { recursive: true, force: true }),
+    };
+  }
+
+  /** File of a blob, which need not be there. */
+  blob(organization: string, hash: string): string {
+    // Both become parts of a path.
+    if (!HASH.test(hash)) throw new Error(`'${hash}' is no BLAKE3 hash`);
+    return join(this.#blobs, safeName(organization), hash.slice(0, 2), hash);
+  }
+
+  readBlob(organization: string, hash: string): AsyncIterable<Buffer> {
+    return createReadStream(this.blob(organization, hash), { highWaterMark: READ_BYTES });
+  }
+
+  async removeBlob(organization: string, hash: string): Promise<void> {
+    await rm(this.blob(organization, hash), { force: true });
+  }
+
+  /** Organizations that have, or had, blobs. */
+  blobOwners(): Promise<string[]> {
+    return readdir(this.#blobs);
+  }
+
+  async removeBlobsOf(organization: string): Promise<void> {
+    await rm(join(this.#blobs, safeName(organization)), { recursive: true, force: true });
+  }
+
+  /** A NAR that a user sends in chunks under a name of their own (64 hexadecimal digits). */
+  upload(user: string, name: string): StagedUpload {
+    if (!HASH.test(name)) throw new Error(`'${name}' is no name of an upload`);
+    return new StagedUpload(join(this.#uploads, safeName(user), name));
+  }
+
+  /** Bytes of all NARs that the user has begun to send. */
+  async uploadedBytes(user: string): Promise<number> {
+    const folder = join(this.#uploads, safeName(user));
+    const sizes = await Promise.all(
+      (await namesIn(folder)).map((name) => sizeOf(join(folder, name))),
+    );
+    return sizes.reduce((sum, size) => sum + size, 0);
+  }
+
+  /** Removes what nobody has added to since that time. */
+  async removeUploadsBefore(time: number): Promise<void> {
+    for (const user of await namesIn(this.#uploads)) {
+      for (const name of await namesIn(join(this.#uploads, user))) {
+        const path = join(this.#uploads, user, name);
+        const facts = await stat(path).catch(() => null);
+        if (facts !== null && facts.mtimeMs < time) await rm(path, { force: true });
+      }
+    }
+  }
+}
+
+/** Bytes of a NAR that comes in chunks. */
+export class StagedUpload {
+  readonly #path: string;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /** 0 when there is nothing. */
+  size(): Promise<number> {
+    return sizeOf(this.#path);
+  }
+
+  /** Goes on behind what is there. What came before a failure stays. */
+  async append(contents: AsyncIterable<Uint8Array>): Promise<void> {
+    await mkdir(dirname(this.#path), { recursive: true });
+    await append(this.#path, contents);
+  }
+
+  read(): AsyncIterable<Buffer> {
+    return createReadStream(this.#path, { highWaterMark: READ_BYTES });
+  }
+
+  async remove(): Promise<void> {
+    await rm(this.#path, { force: true });
+  }
+}
+
+async function append(path: string, contents: AsyncIterable<Uint8Array>): Promise<number> {
+  await using file = await open(path, "a", 0o644);
+  let size = 0;
+  for await (const chunk of contents) {
+    for (let at = 0; at < chunk.length;) {
+      const { bytesWritten } = await file.write(chunk, at);
+      at += bytesWritten;
+    }
+    size += chunk.length;
+  }
+  return size;
+}
+
+async function isLinked(file: string, place: string): Promise<boolean> {
+  try {
+    await link(file, place);
+    return true;
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "EMLINK") return false;
+    throw error;
+  }
+}
+
+async function sizeOf(path: string): Promise<number> {
+  const facts = await stat(path).catch(() => null);
+  return facts?.size ?? 0;
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch {
+    return [];
+  }
+}
+
+function safeName(id: string): string {
+  if (!/^[0-9a-z-]{1,64}$/.test(id)) throw new Error(`'${id}' is no id`);
+  return id;
+}
