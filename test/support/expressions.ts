@@ -3,7 +3,8 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { TestFarm } from "./farm.ts";
 
-const BUSYBOX = ["/usr/bin/busybox", "/bin/busybox"];
+/** The shell of test builds, linked statically. */
+export const BUSYBOX = ["/usr/bin/busybox", "/bin/busybox"].find((path) => existsSync(path));
 
 /** Text of a Nix file whose `mk name script attributes` makes a derivation that runs the script in busybox's shell. */
 export function expression(body: string): string {
@@ -23,10 +24,9 @@ ${body}
 
 /** Puts the shell that the derivations of `expression` run in beside the files of a project's repository. */
 export async function addSeed(farm: TestFarm, project: string): Promise<void> {
-  const busybox = BUSYBOX.find((path) => existsSync(path));
-  if (busybox === undefined) throw new Error("no busybox found; install busybox-static");
+  if (BUSYBOX === undefined) throw new Error("no busybox found; install busybox-static");
   const directory = join(farm.directory, "git", project, "seed");
   await mkdir(directory, { recursive: true });
-  await copyFile(busybox, join(directory, "busybox"));
+  await copyFile(BUSYBOX, join(directory, "busybox"));
   await chmod(join(directory, "busybox"), 0o755);
 }
