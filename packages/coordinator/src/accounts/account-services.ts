@@ -1,4 +1,5 @@
 import { Authenticator } from "../auth/authenticator.ts";
+import { DownloadTokens } from "../auth/download-token.ts";
 import { OidcCookies } from "../auth/oidc-cookie.ts";
 import { SessionTokens } from "../auth/session-token.ts";
 import type { Config } from "../config/settings.ts";
@@ -14,6 +15,7 @@ import { EmailVerification } from "./email-verification.ts";
 /** Parts of accounts; some exist only as far as the settings ask for them. */
 export interface AccountServices {
   tokens: SessionTokens;
+  downloadTokens: DownloadTokens;
   authenticator: Authenticator;
   mailer: Mailer | null;
   /** null: addresses count as verified. */
@@ -41,6 +43,7 @@ export async function openAccountServices(options: {
   const oidc = await openProvider(options, logger);
   return {
     tokens,
+    downloadTokens: new DownloadTokens(jwtSecret, now),
     authenticator: new Authenticator({ db: database.kysely, tokens, lastUse, now }),
     mailer,
     verification: isVerifying ? new EmailVerification(mailer, serveUrl) : null,

@@ -136,6 +136,29 @@ export class Authority {
     return this.#build(caller, id, "member");
   }
 
+  /**
+   * The build whose products are asked for: one that the caller may read, or the one that a download token names. Throws UnauthorizedError for
+   * an anonymous caller where credentials would have to decide.
+   */
+  async downloadableBuild(
+    caller: Caller,
+    id: string,
+    grant: { derivation: number } | null,
+  ): Promise<BuildFacts> {
+    if (grant !== null) {
+      const build = await findBuildFacts(this.#db, id);
+      if (build?.derivation_id === grant.derivation) return build;
+    }
+    try {
+      return (await this.readBuild(caller, id)).build;
+    } catch (error) {
+      if (caller.kind === "signed-in" || !(error instanceof NotFoundError)) throw error;
+      throw new UnauthorizedError(
+        `build ${id} can only be downloaded from with credentials, or with a token of GET /builds/${id}/download-token that is not expired`,
+      );
+    }
+  }
+
   /** The commit, when some evaluation of it lies in an organization that the caller may read. */
   async readCommit(caller: Caller, id: string): Promise<Commit> {
     const missing = `commit ${id} does not exist`;

@@ -110,6 +110,7 @@ export function listOutputs(
 
 export interface BuildItem {
   id: string;
+  derivation_id: number;
   drv_path: string;
   state: string;
   updated_at: number;
@@ -149,6 +150,7 @@ export async function listBuilds(
   const rows = await scoped
     .select([
       "link.id",
+      "derivations.id as derivation_id",
       "derivations.drv_path",
       "builds.state",
       "builds.updated_at",

@@ -73,15 +73,18 @@ export async function findNeighbours(
 }
 
 export interface EvaluationMessage {
+  id: number;
   level: "Error" | "Warning" | "Notice";
   text: string;
+  attribute_json: string | null;
+  created_at: number;
 }
 
 /** Oldest first. */
 export function listMessages(db: Queries, evaluationId: string): Promise<EvaluationMessage[]> {
   return db
     .selectFrom("evaluation_messages")
-    .select(["level", "text"])
+    .select(["id", "level", "text", "attribute_json", "created_at"])
     .where("evaluation_id", "=", evaluationId)
     .orderBy("id")
     .execute();

@@ -7,6 +7,7 @@ import * as attemptMemory from "./migrations/0004-attempt-memory.ts";
 import * as cacheContent from "./migrations/0010-cache-content.ts";
 import * as accounts from "./migrations/0005-accounts.ts";
 import * as roles from "./migrations/0006-roles.ts";
+import * as reading from "./migrations/0009-reading.ts";
 import * as attemptFigures from "./migrations/0011-attempt-figures.ts";
 import * as buildRequests from "./migrations/0008-build-requests.ts";
 
@@ -19,6 +20,7 @@ const migrations: Record<string, Migration> = {
   "0010-cache-content": cacheContent,
   "0005-accounts": accounts,
   "0006-roles": roles,
+  "0009-reading": reading,
   "0011-attempt-figures": attemptFigures,
   "0008-build-requests": buildRequests,
 };

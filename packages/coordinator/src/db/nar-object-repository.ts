@@ -1,3 +1,5 @@
+import type { NamedProduct } from "../nar-contents/build-products.ts";
+import { insertBuildProducts } from "./build-product-repository.ts";
 import type { Database, PreparedQuery, Queries } from "./client.ts";
 import { batchesOf } from "./batches.ts";
 import { readJsonColumn, stringListSchema } from "./json-column.ts";
@@ -12,10 +14,15 @@ export interface NarObject {
   readonly foundHashes: readonly string[] | null;
 }
 
+/** An object on its way in. */
+export interface NewNarObject extends NarObject {
+  readonly buildProducts: readonly NamedProduct[];
+}
+
 /** Adds what is not there yet. The first of two uploads of the same NAR stays. */
 export async function insertNarObjects(
   db: Queries,
-  objects: readonly NarObject[],
+  objects: readonly NewNarObject[],
   now: number,
 ): Promise<void> {
   for (const batch of batchesOf(objects)) {
@@ -34,6 +41,7 @@ export async function insertNarObjects(
       .onConflict((conflict) => conflict.column("nar_hash").doNothing())
       .execute();
   }
+  await insertBuildProducts(db, objects);
 }
 
 /** Removes an object that nothing shows, that no cache was given, and that no organization has uploaded of late. False when it stays. */

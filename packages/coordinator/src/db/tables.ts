@@ -432,6 +432,12 @@ export interface NarObjectsTable {
   created_at: number;
 }
 
+/** What the hydra-build-products file of a NAR names; there is no row for a NAR that has none. */
+export interface NarBuildProductsTable {
+  nar_hash: string;
+  products_json: string;
+}
+
 export interface CachePathsTable {
   cache_id: string;
   hash_part: string;
@@ -577,6 +583,7 @@ export interface Tables {
   evaluation_batches: EvaluationBatchesTable;
   unsigned_paths: UnsignedPathsTable;
   nar_objects: NarObjectsTable;
+  nar_build_products: NarBuildProductsTable;
   cache_paths: CachePathsTable;
   cache_nar_files: CacheNarFilesTable;
   cache_path_references: CachePathReferencesTable;

@@ -33,7 +33,9 @@ export function handleError(
     if (known.status === 401) reply.header("www-authenticate", challengeFor(request.url));
     return reply.code(known.status).send(errorBody(known));
   }
-  request.log.error({ err: error, method: request.method, url: request.url }, "request failed");
+  // Not the query: it may hold a token.
+  const path = request.url.split("?", 1)[0];
+  request.log.error({ err: error, method: request.method, path }, "request failed");
   return reply.code(500).send(INTERNAL_ERROR);
 }
 

@@ -1,6 +1,8 @@
 import { createHash } from "node:crypto";
 import { encodeNix32, NarError, NarReader, ReferenceScanner } from "@gradient/protocol";
 import { UnprocessableError } from "../errors.ts";
+import type { NamedProduct } from "../nar-contents/build-products.ts";
+import { ProductsProbe } from "../nar-contents/products-probe.ts";
 
 /** More runs that could be references are not kept with an object; it is scanned again when they are needed. */
 const MAX_FOUND_HASHES = 4096;
@@ -12,20 +14,23 @@ export interface InspectedNar {
   readonly narSize: number;
   /** Every run of 32 characters that could be a reference; null when there were too many. */
   readonly foundHashes: readonly string[] | null;
+  /** What its hydra-build-products file names. */
+  readonly buildProducts: readonly NamedProduct[];
 }
 
-/** Takes a NAR piece by piece: checks its structure, hashes it and looks for references. Holds none of its contents. */
+/** Takes a NAR piece by piece: checks its structure, hashes it, looks for references and for build products. Holds none of its contents. */
 export class NarInspection {
   readonly #maxBytes: number;
   readonly #hash = createHash("sha256");
   readonly #reader: NarReader;
+  readonly #products = new ProductsProbe();
   readonly #references = new ReferenceScanner(MAX_FOUND_HASHES);
   #size = 0;
 
   /** Bytes beyond `maxBytes` are refused before they are looked at. */
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
-    this.#reader = new NarReader({}, { maxNarSize: maxBytes });
+    this.#reader = new NarReader(this.#products, { maxNarSize: maxBytes });
   }
 
   /** Throws UnprocessableError for bytes that are no NAR. */
@@ -48,7 +53,12 @@ export class NarInspection {
   finish(): InspectedNar {
     refuseBadNar(() => this.#reader.end());
     const foundHashes = this.#references.overflowed ? null : [...this.#references.found()];
-    return { narHash: encodeNix32(this.#hash.digest()), narSize: this.#size, foundHashes };
+    return {
+      narHash: encodeNix32(this.#hash.digest()),
+      narSize: this.#size,
+      foundHashes,
+      buildProducts: this.#products.products(),
+    };
   }
 }
 

@@ -12,6 +12,7 @@ import {
   insertNarObjects,
   type FindNarObject,
   type NarObject,
+  type NewNarObject,
 } from "../db/nar-object-repository.ts";
 import { insertPossessions } from "../db/nar-possession-repository.ts";
 import { ConflictError, CoordinatorError, UnprocessableError } from "../errors.ts";
@@ -59,7 +60,7 @@ export interface CacheUpload {
 
 /** A NAR in the form in which it will be stored. */
 export interface PackedNar {
-  readonly object: NarObject;
+  readonly object: NewNarObject;
   readonly bytes: Uint8Array;
 }
 
@@ -241,7 +242,7 @@ export class NarIntake {
     });
   }
 
-  async #inspect(claim: NarClaim, upload: NarUpload, draft: Draft): Promise<NarObject> {
+  async #inspect(claim: NarClaim, upload: NarUpload, draft: Draft): Promise<NewNarObject> {
     const inspection = new PackedInspection(claim);
     if (upload.offset > 0) {
       for await (const chunk of draft.read()) await inspection.write(chunk);
@@ -280,7 +281,7 @@ export class NarIntake {
   }
 
   /** The result that uses an object makes its row durable, too. */
-  #record(objects: readonly NarObject[], possession: Possession | null): Promise<void> {
+  #record(objects: readonly NewNarObject[], possession: Possession | null): Promise<void> {
     const now = this.#clock.now();
     return this.#database.relaxedTransaction(async ({ kysely }) => {
       await insertNarObjects(kysely, objects, now);
@@ -315,7 +316,7 @@ class PackedInspection {
     }
   }
 
-  finish(): NarObject {
+  finish(): NewNarObject {
     const claim = this.#claim;
     this.#decoder.end();
     const found = this.#inspection.finish();

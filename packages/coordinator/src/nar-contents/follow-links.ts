@@ -1,5 +1,6 @@
 import { openNarEntry, readNarParts, type NarEntry } from "@gradient/protocol";
 import type { NarStore } from "../ports.ts";
+import { namesBehind, type Link } from "./names.ts";
 import { readNar } from "./read-nar.ts";
 
 const MAX_LINKS = 16;
@@ -35,12 +36,6 @@ export async function openInside(
   return null;
 }
 
-interface Link {
-  /** Names that lead to it. */
-  readonly depth: number;
-  readonly target: string;
-}
-
 /** The link that stands where a directory was expected. */
 async function findLinkOnTheWay(
   nars: NarStore,
@@ -54,31 +49,4 @@ async function findLinkOnTheWay(
     if (isOnTheWay) return { depth: part.path.length, target: part.target.toString() };
   }
   return null;
-}
-
-/** Where the link leads; null when that is outside of the store path. */
-function namesBehind(
-  base: string,
-  names: readonly string[],
-  { depth, target }: Link,
-): string[] | null {
-  const rest = names.slice(depth);
-  if (!target.startsWith("/")) {
-    const folder = names.slice(0, Math.max(0, depth - 1));
-    return normalized([...folder, ...target.split("/"), ...rest]);
-  }
-  const own = `/nix/store/${base}`;
-  if (target !== own && !target.startsWith(`${own}/`)) return null;
-  return normalized([...target.slice(own.length).split("/"), ...rest]);
-}
-
-/** Names without `.` and `..`; null for what leads above the root. */
-function normalized(names: readonly string[]): string[] | null {
-  const result: string[] = [];
-  for (const name of names) {
-    if (name === "" || name === ".") continue;
-    if (name !== "..") result.push(name);
-    else if (result.pop() === undefined) return null;
-  }
-  return result;
 }

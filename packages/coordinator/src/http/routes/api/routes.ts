@@ -53,6 +53,14 @@ import { getEvaluationRoute } from "./evals/get-evaluation.ts";
 import { getEvaluationUsageRoute } from "./evals/get-usage.ts";
 import { listBuildsRoute } from "./evals/list-builds.ts";
 import { streamLogsRoute } from "./evals/stream-logs.ts";
+import { downloadEntryPointRoute } from "./projects/download-entry-point.ts";
+import { getBadgeRoute } from "./projects/get-badge.ts";
+import { listEvaluationsRoute } from "./projects/list-evaluations.ts";
+import { listArtefactsRoute } from "./evals/list-artefacts.ts";
+import { listMessagesRoute } from "./evals/list-messages.ts";
+import { downloadRoute } from "./builds/download.ts";
+import { getDownloadTokenRoute } from "./builds/get-download-token.ts";
+import { listDownloadsRoute } from "./builds/list-downloads.ts";
 import { getBuildRoute } from "./builds/get-build.ts";
 import { getGraphRoute } from "./builds/get-graph.ts";
 import { getLogRoute } from "./builds/get-log.ts";
@@ -172,6 +180,14 @@ export const apiRoutes: readonly Route[] = [
   getEvaluationUsageRoute,
   listBuildsRoute,
   streamLogsRoute,
+  downloadEntryPointRoute,
+  getBadgeRoute,
+  listEvaluationsRoute,
+  listArtefactsRoute,
+  listMessagesRoute,
+  downloadRoute,
+  getDownloadTokenRoute,
+  listDownloadsRoute,
   getBuildRoute,
   listAttemptsRoute,
   getGraphRoute,

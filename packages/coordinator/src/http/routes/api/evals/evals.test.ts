@@ -138,6 +138,51 @@ describe("an evaluation", () => {
   });
 });
 
+describe("messages of an evaluation", () => {
+  test("come oldest first, with the entry points that they are about", async () => {
+    const { kysely } = server.services.database;
+    const about = (attribute: string[]) => ({
+      evaluation_id: seed.evaluationId,
+      level: "Notice" as const,
+      text: "about one",
+      attribute_json: JSON.stringify(attribute),
+      created_at: 1_763_769_601_000,
+    });
+    await kysely
+      .insertInto("evaluation_messages")
+      .values([about(["packages", "app"]), about(["packages", "throws"])])
+      .execute();
+    const { message } = await server.get(`evals/${seed.evaluationId}/messages`, alice);
+    await kysely.deleteFrom("evaluation_messages").where("level", "=", "Notice").execute();
+    const row = (level: string, text: string) => ({
+      id: expect.stringMatching(/^[0-9a-f-]{36}$/),
+      level,
+      message: text,
+      source: null,
+      created_at: "2025-11-22T00:00:00.000Z",
+      entry_points: [],
+    });
+    const late = { ...row("Notice", "about one"), created_at: "2025-11-22T00:00:01.000Z" };
+    expect(message).toEqual([
+      row("Error", "packages.throws: it throws"),
+      row("Warning", "old style"),
+      row("Error", "second"),
+      { ...late, source: "packages.app", entry_points: [seed.app.id] },
+      { ...late, source: "packages.throws" },
+    ]);
+    const ids = message.map((each: { id: string }) => each.id);
+    expect(new Set(ids).size).toBe(5);
+  });
+
+  test("of a private organization do not exist for others", async () => {
+    for (const path of ["messages", "artefacts"]) {
+      expect((await server.get(`evals/${seed.evaluationId}/${path}`, bob)).status).toBe(404);
+      expect((await server.get(`evals/${seed.evaluationId}/${path}`)).status).toBe(404);
+      expect((await server.get(`evals/${MISSING}/${path}`, alice)).status).toBe(404);
+    }
+  });
+});
+
 describe("builds of an evaluation", () => {
   const list = (query = "") => server.get(`evals/${seed.evaluationId}/builds${query}`, alice);
 
@@ -318,6 +363,30 @@ describe("a build", () => {
     logs.appended = "";
     expect((await server.post(`builds/${seed.base.id}/log`, alice)).text).toBe('""\n');
   });
+});
+
+test("the evaluations of a project are listed, the newest first, as many as are asked for", async () => {
+  const { kysely } = server.services.database;
+  const list = async (query = "") =>
+    (await server.get(`projects/acme/tools/evaluations${query}`, alice)).message;
+  const details = (await server.get("projects/acme/tools/details", alice)).message;
+  expect(await list()).toEqual(details.last_evaluations);
+  const { id: _id, ...row } = await kysely
+    .selectFrom("evaluations")
+    .selectAll()
+    .executeTakeFirstOrThrow();
+  const newer = "01ffffff-0000-7000-8000-000000000000";
+  await kysely
+    .insertInto("evaluations")
+    .values({ ...row, id: newer, created_at: row.created_at + 1 })
+    .execute();
+  const ids = (await list()).map((each: { id: string }) => each.id);
+  const first = (await list("?limit=1")).map((each: { id: string }) => each.id);
+  await kysely.deleteFrom("evaluations").where("id", "=", newer).execute();
+  expect(ids).toEqual([newer, seed.evaluationId]);
+  expect(first).toEqual([newer]);
+  expect((await server.get("projects/acme/tools/evaluations?limit=0", alice)).status).toBe(400);
+  expect((await server.get("projects/acme/tools/evaluations", bob)).status).toBe(404);
 });
 
 test("a commit is shown to who may see one of its evaluations", async () => {

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { findWithProducts } from "../../../../db/build-product-repository.ts";
 import { findBuildFacts, listBuilds, type BuildItem } from "../../../../db/build-view.ts";
 import { NotFoundError } from "../../../../errors.ts";
 import type { Route, Services } from "../../../api.ts";
@@ -55,17 +56,23 @@ export const listBuildsRoute: Route = (api, { authority, database }) => {
         scopeDerivationId:
           scope === undefined ? null : await scopeDerivation(database, evaluation.id, scope),
       });
-      return ok({ builds: builds.map(toItem), total, active_count: activeCount });
+      const withProducts = await findWithProducts(
+        database.kysely,
+        evaluation.organization_id,
+        builds.map((build) => build.derivation_id),
+      );
+      const items = builds.map((row) => toItem(row, withProducts.has(row.derivation_id)));
+      return ok({ builds: items, total, active_count: activeCount });
     },
   );
 };
 
-function toItem(row: BuildItem): z.infer<typeof buildItem> {
+function toItem(row: BuildItem, hasArtefacts: boolean): z.infer<typeof buildItem> {
   return {
     id: row.id,
     name: row.drv_path,
     status: readBuildStatus(row.state),
-    has_artefacts: false,
+    has_artefacts: hasArtefacts,
     updated_at: toTimestamp(row.updated_at),
     build_time_ms: buildTimeMs(row),
     cpu_time_ms: row.cpu_time_ms,

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { findWithProducts } from "../../../../db/build-product-repository.ts";
 import { findEvaluationFacts, listEntryPoints } from "../../../../db/evaluation-view.ts";
 import { NotFoundError } from "../../../../errors.ts";
 import type { Route, Services } from "../../../api.ts";
@@ -49,10 +50,12 @@ export const listEntryPointsRoute: Route = (api, { authority, database }) => {
       const evaluationId = asked ?? project.last_evaluation;
       if (evaluationId === null) return ok([]);
       const rows = await listEntryPoints(database.kysely, evaluationId);
-      const dependencies = await countDependencies(
+      const derivations = rows.map((row) => row.derivation_id);
+      const dependencies = await countDependencies(database.kysely, evaluationId, derivations);
+      const withProducts = await findWithProducts(
         database.kysely,
-        evaluationId,
-        rows.map((row) => row.derivation_id),
+        project.organization_id,
+        derivations,
       );
       return ok(
         rows.map((row) => {
@@ -64,7 +67,7 @@ export const listEntryPointsRoute: Route = (api, { authority, database }) => {
             derivation_path: row.drv_path,
             eval: attributeText(row.attribute_json),
             build_status: readBuildStatus(row.state),
-            has_artefacts: false,
+            has_artefacts: withProducts.has(row.derivation_id),
             architecture: row.system,
             build_time_ms: buildTimeMs(row),
             deps,
