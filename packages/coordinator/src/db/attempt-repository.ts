@@ -181,6 +181,19 @@ export async function findNewestAttempt(
   return row === undefined ? null : { number: row.number, memoryBytes: row.memory_bytes };
 }
 
+/** The newest attempt that made the build's outputs; null when none did. */
+export async function findNewestBuiltAttempt(db: Queries, build: number): Promise<number | null> {
+  const row = await db
+    .selectFrom("attempts")
+    .select("number")
+    .where("build_id", "=", build)
+    .where("status", "=", "built" satisfies AttemptState)
+    .orderBy("number", "desc")
+    .limit(1)
+    .executeTakeFirst();
+  return row?.number ?? null;
+}
+
 /** An attempt with the build that it is for. */
 export interface AttemptedBuild {
   readonly attempt: number;

@@ -37,6 +37,21 @@ export async function findWritableCaches(
   return rows.map(({ id }) => id);
 }
 
+/** Public caches that the organization reads. */
+export async function findPublicCachesOf(db: Queries, organization: string): Promise<string[]> {
+  const rows = await db
+    .selectFrom("cache_subscriptions")
+    .innerJoin("caches", "caches.id", "cache_subscriptions.cache_id")
+    .select("caches.id")
+    .where("cache_subscriptions.organization_id", "=", organization)
+    .where("cache_subscriptions.mode", "!=", "WriteOnly")
+    .where("caches.active", "=", 1)
+    .where("caches.public", "=", 1)
+    .orderBy("caches.id")
+    .execute();
+  return rows.map(({ id }) => id);
+}
+
 /** A path on its way into one cache. */
 export type NewCachedPath = Omit<CachedPath, "narSize">;
 

@@ -13,6 +13,7 @@ import {
 } from "fastify-type-provider-zod";
 import type { Server, Services } from "./api.ts";
 import { handleError } from "./errors.ts";
+import { LiveSockets } from "./live-sockets.ts";
 import { addApiPage } from "./openapi/api-page.ts";
 import { addOpenApi } from "./openapi/document.ts";
 import { addAccessControl } from "./plugins/access.ts";
@@ -21,6 +22,7 @@ import { addSummaries } from "./plugins/summaries.ts";
 import { addUnknownRoutes } from "./plugins/unknown-routes.ts";
 import { REQUEST_ID_HEADER } from "./request-ids.ts";
 import { apiRoutes } from "./routes/api/routes.ts";
+import { routeUpgrade } from "./upgrades.ts";
 import { cacheRoutes } from "./routes/cache/routes.ts";
 
 /** Path parameters are slugs, UUIDs and base names of store paths; the longest is a derivation's. */
@@ -73,6 +75,7 @@ function apiScope(services: Services): FastifyPluginAsync {
     addJsonBodies(api);
     addAccessControl(api, services.authenticator);
     addSummaries(api);
+    api.decorate("live", new LiveSockets(services));
     for (const route of apiRoutes) route(api, services);
   };
 }
@@ -95,8 +98,10 @@ function rawServer(services: Services, handler: FastifyServerFactoryHandler): Ht
   server.requestTimeout = 0;
   server.timeout = SILENCE_MS;
   server.on("upgrade", (request, socket, head) => {
-    const path = request.url?.split("?", 1)[0];
+    const path = request.url?.split("?", 1)[0] ?? "";
     if (path === "/proto") services.workers.upgrade(request, socket, head);
+    else if (request.method === "GET" && path.endsWith("/live"))
+      routeUpgrade(handler, { request, socket, head });
     else socket.end("HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
   });
   return server;

@@ -131,7 +131,7 @@ export class NarIntake {
   }
 
   /** The first of two uploads of the same NAR stays. */
-  #keep(organization: OrganizationId, object: NarObject, draft: Draft): Promise<NarObject> {
+  #keep(organization: OrganizationId, object: NewNarObject, draft: Draft): Promise<NarObject> {
     const { narHash } = object;
     return this.#lock.hold([narHash], async () => {
       const first = this.#find(narHash);

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { encodeNix32 } from "@gradient/protocol";
-import type { NarObject } from "../db/nar-object-repository.ts";
+import type { NarObject, NewNarObject } from "../db/nar-object-repository.ts";
 import { PayloadTooLargeError } from "../errors.ts";
 import type { Draft } from "../storage/nar-files.ts";
 import { decompress, sniff, type Compression } from "./compression.ts";
@@ -21,6 +21,11 @@ export interface ReceivedFile {
   readonly given: GivenFile;
   /** As it is stored. */
   readonly object: NarObject;
+}
+
+/** One that was just received, with everything that its NAR says of itself. */
+interface InspectedFile extends ReceivedFile {
+  readonly object: NewNarObject;
 }
 
 export interface ReceiveLimits {
@@ -53,7 +58,7 @@ export async function receiveFile(
   source: AsyncIterable<Uint8Array>,
   limits: ReceiveLimits,
   draft: Pick<Draft, "write">,
-): Promise<ReceivedFile> {
+): Promise<InspectedFile> {
   const given = new Measure();
   const { compression, bytes } = await sniff(source);
   const write = compression === "zstd" ? draft : null;

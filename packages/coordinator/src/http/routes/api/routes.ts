@@ -61,6 +61,13 @@ import { listMessagesRoute } from "./evals/list-messages.ts";
 import { downloadRoute } from "./builds/download.ts";
 import { getDownloadTokenRoute } from "./builds/get-download-token.ts";
 import { listDownloadsRoute } from "./builds/list-downloads.ts";
+import { getLogChunkRoute } from "./builds/get-log-chunk.ts";
+import { getLogLinesRoute } from "./builds/get-log-lines.ts";
+import { listLogChunksRoute } from "./builds/list-log-chunks.ts";
+import { searchLogRoute } from "./builds/search-log.ts";
+import { watchBuildRoute } from "./builds/watch-build.ts";
+import { watchEvaluationRoute } from "./evals/watch-evaluation.ts";
+import { watchProjectRoute } from "./projects/watch-project.ts";
 import { getBuildRoute } from "./builds/get-build.ts";
 import { getGraphRoute } from "./builds/get-graph.ts";
 import { getLogRoute } from "./builds/get-log.ts";
@@ -188,6 +195,13 @@ export const apiRoutes: readonly Route[] = [
   downloadRoute,
   getDownloadTokenRoute,
   listDownloadsRoute,
+  getLogChunkRoute,
+  getLogLinesRoute,
+  listLogChunksRoute,
+  searchLogRoute,
+  watchBuildRoute,
+  watchEvaluationRoute,
+  watchProjectRoute,
   getBuildRoute,
   listAttemptsRoute,
   getGraphRoute,
