@@ -21,7 +21,7 @@ const furtherNix = environments.flatMap(([release, env]) => {
       ...source,
       test: {
         name: `nix-${release}`,
-        include: ["packages/{protocol,worker}/src/**/*.nix.test.ts"],
+        include: ["packages/{protocol,worker,coordinator}/src/**/*.nix.test.ts"],
         // What it holds against the kernel's counters is the same with every Nix, and takes long.
         exclude: ["packages/worker/src/nix/usage.nix.test.ts"],
         env,

@@ -1,6 +1,7 @@
 import { openAccountServices } from "./accounts/account-services.ts";
 import { Authority } from "./auth/authority.ts";
 import type { CacheContent } from "./caches/cache-content.ts";
+import { CacheDocuments } from "./caches/cache-documents.ts";
 import { openCacheContent } from "./caches/open-content.ts";
 import { systemClock, type Clock } from "./clock.ts";
 import { loadSecrets } from "./config/secrets.ts";
@@ -129,6 +130,7 @@ async function open(config: Config, logger: Logger, resources: Resources): Promi
     requestIds,
     narinfoLane: new NarinfoLane({ surface, clock, requestIds, lastUse }),
     ...farmServices(farm, config),
+    documents: new CacheDocuments({ database, clock }),
     content: contentOf({ config, database, clock, farm, signer }),
     stopping: stopping.signal,
   };

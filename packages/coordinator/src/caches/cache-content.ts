@@ -9,7 +9,7 @@ import {
   type CachedPathReads,
   type NewCachedPath,
 } from "../db/cache-path-repository.ts";
-import type { FindNarFile } from "../db/cache-nar-file-repository.ts";
+import type { CacheNarFile, FindNarFile } from "../db/cache-nar-file-repository.ts";
 import type { FindNarObject, NarObject } from "../db/nar-object-repository.ts";
 import { listUpstreams } from "../db/upstream-repository.ts";
 import {
@@ -21,7 +21,8 @@ import {
   UnprocessableError,
 } from "../errors.ts";
 import type { NarIntake } from "../intake/nar-intake.ts";
-import type { ReceivedFile, ReceiveLimits } from "../intake/received-file.ts";
+import type { Compression } from "../intake/compression.ts";
+import type { GivenFile, ReceivedFile, ReceiveLimits } from "../intake/received-file.ts";
 import type { CacheSigner } from "../ports.ts";
 import type { NarFiles } from "../storage/nar-files.ts";
 import {
@@ -67,6 +68,12 @@ export interface CacheContentOptions {
   readonly limits: ReceiveLimits;
 }
 
+/** What the name of a file says of it. */
+export interface FileName {
+  readonly fileHash: string;
+  readonly compressions: readonly Compression[];
+}
+
 /** How many paths a message names. */
 const NAMED_PATHS = 5;
 
@@ -105,19 +112,20 @@ export class CacheContent {
     });
   }
 
-  /** Takes a NAR file of which nothing is said yet but its hash; `publish` shows a path with it. Throws CoordinatorError. */
+  /** Takes a NAR file of which nothing is said yet but its name; `publish` shows a path with it. Throws CoordinatorError. */
   async receive(
     cache: ContentCache,
-    fileHash: string,
+    name: FileName,
     body: AsyncIterable<Uint8Array>,
   ): Promise<void> {
-    await this.#receive(cache, body, ({ given }) => {
-      if (given.fileHash === fileHash) return;
-      throw new UnprocessableError(
-        `the file has hash ${given.fileHash} and not ${fileHash}, which its name says: it was damaged on the way`,
-        { code: "file_hash_mismatch" },
-      );
-    });
+    await this.#receive(cache, body, ({ given }) => checkName(name, given));
+  }
+
+  /** The file of that name, when the cache was given it, shown or not. */
+  findGiven(cache: Pick<ContentCache, "id">, name: FileName): CacheNarFile | null {
+    const given = this.#options.findNarFile(cache.id, name.fileHash);
+    const isNamed = name.compressions.some((each) => each === given?.compression);
+    return isNamed ? given : null;
   }
 
   /** Shows a path whose file was received before. Throws CoordinatorError; what was received for it is not kept then. */
@@ -263,6 +271,20 @@ export class CacheContent {
     }
     await intake.discard(cache.id, shown.narHash);
   }
+}
+
+function checkName(name: FileName, given: GivenFile): void {
+  if (!name.compressions.includes(given.compression)) {
+    throw new UnprocessableError(
+      `the file is compressed with ${given.compression}, not with ${name.compressions.join(" or ")} as its name says`,
+      { code: "wrong_compression" },
+    );
+  }
+  if (name.fileHash === given.fileHash) return;
+  throw new UnprocessableError(
+    `the file has hash ${given.fileHash} and not ${name.fileHash}, which its name says: it was damaged on the way`,
+    { code: "file_hash_mismatch" },
+  );
 }
 
 function listed(bases: readonly string[]): string {

@@ -8,6 +8,7 @@ import {
   parseStorePath,
   ProtocolError,
   storePathFromBase,
+  type NarInfo,
   type StorePath,
 } from "@gradient/protocol";
 import { BadRequestError } from "../errors.ts";
@@ -52,6 +53,23 @@ export function claimOfFields(fields: PathClaimFields): PathClaim {
     deriver: deriver === null ? null : inField("deriver", () => toDeriver(deriver)),
     ca: ca === null ? null : inField("ca", () => formatContentAddress(parseContentAddress(ca))),
     signatures: fields.signatures ?? [],
+  };
+}
+
+/** Throws BadRequestError for a file hash that is none of sha256, or a deriver that is no derivation. */
+export function claimOfNarInfo(info: NarInfo): PathClaim {
+  const { path, narSize, fileSize, references, ca, signatures, deriver } = info;
+  return {
+    path,
+    narHash: info.narHash.slice("sha256:".length),
+    narSize,
+    fileHash:
+      info.fileHash === null ? null : inField("FileHash", () => sha256Of(info.fileHash ?? "")),
+    fileSize,
+    references,
+    deriver: deriver === null ? null : inField("Deriver", () => toDeriver(deriver)),
+    ca,
+    signatures,
   };
 }
 

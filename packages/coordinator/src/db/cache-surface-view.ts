@@ -28,6 +28,7 @@ export interface SurfacePath {
 /** A NAR that a cache shows, and one of the paths that it shows it for. */
 export interface SurfaceNar {
   nar_hash: string;
+  file_hash: string;
   file_size: number;
   hash_part: string;
 }
@@ -36,6 +37,7 @@ export class CacheSurfaceView {
   readonly #cache: PreparedQuery<[name: string], SurfaceCache>;
   readonly #path: PreparedQuery<[cacheId: string, hashPart: string], SurfacePath>;
   readonly #nar: PreparedQuery<[cacheId: string, fileHash: string], SurfaceNar>;
+  readonly #narByHash: PreparedQuery<[cacheId: string, narHash: string], SurfaceNar>;
 
   constructor(database: Pick<Database, "prepare">) {
     this.#cache = database.prepare(
@@ -48,9 +50,14 @@ export class CacheSurfaceView {
        where p.cache_id = ? and p.hash_part = ?`,
     );
     this.#nar = database.prepare(
-      `select n.nar_hash, n.file_size, p.hash_part
+      `select n.nar_hash, n.file_hash, n.file_size, p.hash_part
        from nar_objects n join cache_paths p on p.nar_hash = n.nar_hash
        where p.cache_id = ? and n.file_hash = ? limit 1`,
+    );
+    this.#narByHash = database.prepare(
+      `select n.nar_hash, n.file_hash, n.file_size, p.hash_part
+       from nar_objects n join cache_paths p on p.nar_hash = n.nar_hash
+       where p.cache_id = ? and n.nar_hash = ? limit 1`,
     );
   }
 
@@ -65,5 +72,9 @@ export class CacheSurfaceView {
   /** Only when a path of this very cache has the NAR: bytes are never shown through a cache that does not hold them. */
   findNar(cacheId: string, fileHash: string): SurfaceNar | undefined {
     return this.#nar.get(cacheId, fileHash);
+  }
+
+  findNarByHash(cacheId: string, narHash: string): SurfaceNar | undefined {
+    return this.#narByHash.get(cacheId, narHash);
   }
 }

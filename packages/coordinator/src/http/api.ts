@@ -4,6 +4,7 @@ import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import type { AccountServices } from "../accounts/account-services.ts";
 import type { Authority } from "../auth/authority.ts";
 import type { CacheContent } from "../caches/cache-content.ts";
+import type { CacheDocuments } from "../caches/cache-documents.ts";
 import type { Clock } from "../clock.ts";
 import type { Config } from "../config/settings.ts";
 import type { Database } from "../db/client.ts";
@@ -47,6 +48,7 @@ export interface Services extends AccountServices {
   sources: Sources;
   sourceFiles: SourceFiles;
   chunkedUploads: ChunkedUploads;
+  documents: CacheDocuments;
   /** Aborts when the server stops: long answers end then. */
   stopping: AbortSignal;
 }

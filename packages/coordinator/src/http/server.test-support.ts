@@ -5,6 +5,7 @@ import { openAccountServices } from "../accounts/account-services.ts";
 import { Authority } from "../auth/authority.ts";
 import type { Clock } from "../clock.ts";
 import { systemClock } from "../clock.ts";
+import { CacheDocuments } from "../caches/cache-documents.ts";
 import { loadConfig } from "../config/load-config.ts";
 import { CacheSurfaceView } from "../db/cache-surface-view.ts";
 import { LastUse } from "../db/last-use.ts";
@@ -253,6 +254,7 @@ export async function openTestServer(options: TestServerOptions = {}): Promise<T
     ...playedFarm(calls, live),
     logs: options.logs ?? noLogs,
     nars,
+    documents: new CacheDocuments({ database, clock }),
     content: testContent({ config, database, clock, files: nars, signer }),
     sources: sourcesWithoutFarm({ database, files: nars, signer, clock }),
     sourceFiles,

@@ -24,6 +24,7 @@ import { REQUEST_ID_HEADER } from "./request-ids.ts";
 import { apiRoutes } from "./routes/api/routes.ts";
 import { routeUpgrade } from "./upgrades.ts";
 import { cacheRoutes } from "./routes/cache/routes.ts";
+import { streamBodies } from "./routes/proto/stream-bodies.ts";
 
 /** Path parameters are slugs, UUIDs and base names of store paths; the longest is a derivation's. */
 const MAX_PARAM_LENGTH = 256;
@@ -83,6 +84,7 @@ function apiScope(services: Services): FastifyPluginAsync {
 /** Rate limits of the cache's tiers are added here; what narinfo-lane.ts answers never gets so far. */
 function cacheScope(services: Services): FastifyPluginAsync {
   return async (scope) => {
+    streamBodies(scope);
     for (const route of cacheRoutes) route(scope, services);
   };
 }

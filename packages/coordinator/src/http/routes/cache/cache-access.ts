@@ -1,5 +1,6 @@
 import type { FastifyRequest } from "fastify";
 import { hasCachePermission } from "../../../auth/permissions.ts";
+import type { CacheMembership } from "../../../db/cache-repository.ts";
 import type { SurfaceCache } from "../../../db/cache-surface-view.ts";
 import {
   BadRequestError,
@@ -26,6 +27,47 @@ export async function readableCache(
   if (cache.active === 0) throw new BadRequestError(`cache "${name}" is switched off`);
   if (cache.public === 0) await checkPrivateRead(needs, request, name);
   return cache;
+}
+
+/** Whether the caller may write to the cache. */
+export async function isWriter(
+  needs: Needs,
+  request: FastifyRequest,
+  name: string,
+): Promise<boolean> {
+  try {
+    await writableCache(needs, request, name);
+    return true;
+  } catch (error) {
+    if (error instanceof CoordinatorError) return false;
+    throw error;
+  }
+}
+
+/**
+ * The cache of a request when the caller may write to its store. Throws NotFoundError, BadRequestError for a cache that is switched off,
+ * UnauthorizedError without good credentials and for strangers of a private cache, ForbiddenError for those who may only read.
+ */
+export async function writableCache(
+  needs: Needs,
+  request: FastifyRequest,
+  name: string,
+): Promise<CacheMembership> {
+  const known = needs.surface.findCache(name);
+  if (known === undefined) throw new NotFoundError(`cache "${name}" does not exist`);
+  if (known.active === 0) throw new BadRequestError(`cache "${name}" is switched off`);
+  const refusal = new UnauthorizedError(
+    `writing to cache "${name}" needs HTTP Basic credentials with a token or API key as the password`,
+  );
+  try {
+    const token = basicPassword(request.headers.authorization) ?? tokenOf(request);
+    const caller = await needs.authenticator.authenticate({ token, address: request.ip });
+    const { cache } = await needs.authority.cache(caller, name, "writeStore");
+    return cache;
+  } catch (error) {
+    if (error instanceof NotFoundError || error instanceof UnauthorizedError) throw refusal;
+    throw error;
+  }
 }
 
 async function checkPrivateRead(

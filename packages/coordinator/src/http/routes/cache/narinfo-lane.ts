@@ -2,9 +2,10 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Clock } from "../../../clock.ts";
 import type { CacheSurfaceView } from "../../../db/cache-surface-view.ts";
 import type { LastUse } from "../../../db/last-use.ts";
+import { hasTag } from "./answers.ts";
 import { errorBody } from "../../errors.ts";
 import { REQUEST_ID_HEADER, type RequestIds } from "../../request-ids.ts";
-import { NARINFO_HEADERS, narinfoText, noSuchPath } from "./narinfo-text.ts";
+import { NARINFO_HEADERS, narinfoTag, narinfoText, noSuchPath } from "./narinfo-text.ts";
 
 /** Entries of one generation; there are two. An entry has about 1 KB. */
 const GENERATION_SIZE = 8192;
@@ -17,6 +18,8 @@ interface Answer {
   cacheId: string;
   status: number;
   body: string;
+  /** null when there is nothing to have already. */
+  etag: string | null;
   /** Names and values in turn. */
   headers: readonly string[];
 }
@@ -60,6 +63,11 @@ export class NarinfoLane {
     if (answer === null) return false;
     this.#lastUse.narinfo(answer.cacheId, answer.status === 200);
     const requestId = this.#requestIds.of(request);
+    if (answer.etag !== null && hasTag(request.headers["if-none-match"], answer.etag)) {
+      response.writeHead(304, ["etag", answer.etag, REQUEST_ID_HEADER, requestId]);
+      response.end();
+      return true;
+    }
     response.writeHead(answer.status, [...answer.headers, REQUEST_ID_HEADER, requestId]);
     // As a string, which Node writes together with the head; a buffer would be a second piece. All of it is ASCII.
     response.end(request.method === "HEAD" ? undefined : answer.body, "latin1");
@@ -90,7 +98,9 @@ export class NarinfoLane {
         "content-type": "application/json; charset=utf-8",
       });
     }
-    const answer = makeAnswer(cache.id, 200, narinfoText(path), NARINFO_HEADERS);
+    const text = narinfoText(path);
+    const etag = narinfoTag(text);
+    const answer = { ...makeAnswer(cache.id, 200, text, { ...NARINFO_HEADERS, etag }), etag };
     this.#keep(url, { ...answer, believedUntil: this.#clock.now() + BELIEVED_FOR_MS });
     return answer;
   }
@@ -134,5 +144,5 @@ function makeAnswer(
   headers: Record<string, string>,
 ): Answer {
   const all = { ...headers, "content-length": String(body.length) };
-  return { cacheId, status, body, headers: Object.entries(all).flat() };
+  return { cacheId, status, body, etag: null, headers: Object.entries(all).flat() };
 }

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { formatNarInfo, parseNarHash, storePathFromBase } from "@gradient/protocol";
 import type { SurfacePath } from "../../../db/cache-surface-view.ts";
 import { readJsonColumn, stringListSchema } from "../../../db/json-column.ts";
@@ -7,6 +8,11 @@ export const NARINFO_HEADERS = {
   "x-cache": "HIT",
   "access-control-allow-origin": "*",
 } as const;
+
+/** Changes with every field of a narinfo, also with a signature that is added. */
+export function narinfoTag(text: string): string {
+  return `"${createHash("sha256").update(text).digest("base64url").slice(0, 22)}"`;
+}
 
 export function noSuchPath(cacheName: string, hash: string): string {
   return `cache "${cacheName}" has no path with hash ${hash}`;

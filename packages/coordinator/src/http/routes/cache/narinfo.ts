@@ -1,8 +1,14 @@
 import { BadRequestError, NotFoundError } from "../../../errors.ts";
-import { isJsonWanted } from "./answers.ts";
+import { isJsonWanted, isNotModified } from "./answers.ts";
 import { readableCache } from "./cache-access.ts";
 import type { CacheRoute } from "../../api.ts";
-import { NARINFO_HEADERS, narinfoJson, narinfoText, noSuchPath } from "./narinfo-text.ts";
+import {
+  NARINFO_HEADERS,
+  narinfoJson,
+  narinfoTag,
+  narinfoText,
+  noSuchPath,
+} from "./narinfo-text.ts";
 
 const FILE = /^(?<hash>[0-9a-df-np-sv-z]{32})\.narinfo$/;
 
@@ -22,6 +28,10 @@ export const narinfo: CacheRoute = (app, services) => {
     if (path === undefined) throw new NotFoundError(noSuchPath(cache.name, hash));
     reply.headers({ "x-cache": "HIT", "access-control-allow-origin": "*" });
     if (isJsonWanted(request)) return narinfoJson(path);
-    return reply.headers(NARINFO_HEADERS).send(Buffer.from(narinfoText(path)));
+    const text = narinfoText(path);
+    const etag = narinfoTag(text);
+    reply.headers({ ...NARINFO_HEADERS, etag });
+    if (isNotModified(request, etag)) return reply.code(304).send();
+    return reply.send(Buffer.from(text));
   });
 };

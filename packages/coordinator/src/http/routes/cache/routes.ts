@@ -2,8 +2,16 @@ import type { CacheRoute } from "../../api.ts";
 import { buildLog } from "./build-log.ts";
 import { cacheInfo } from "./cache-info.ts";
 import { gradientCacheInfo } from "./gradient-cache-info.ts";
+import { debugInfo } from "./debug-info.ts";
+import { listing } from "./listing.ts";
 import { nar } from "./nar.ts";
 import { narinfo } from "./narinfo.ts";
+import { putCacheInfo } from "./put-cache-info.ts";
+import { putLog } from "./put-log.ts";
+import { putNar } from "./put-nar.ts";
+import { putPathInfo } from "./put-path-info.ts";
+import { realisations } from "./realisations.ts";
+import { serve } from "./serve.ts";
 
 /** The binary cache, under /cache. */
 export const cacheRoutes: readonly CacheRoute[] = [
@@ -12,4 +20,12 @@ export const cacheRoutes: readonly CacheRoute[] = [
   nar,
   buildLog,
   narinfo,
+  listing,
+  serve,
+  realisations,
+  debugInfo,
+  putCacheInfo,
+  putNar,
+  putPathInfo,
+  putLog,
 ];

@@ -1,0 +1,75 @@
+import type { Clock } from "../clock.ts";
+import { findCacheDocument, putCacheDocument } from "../db/cache-document-repository.ts";
+import type { Database } from "../db/client.ts";
+import { PayloadTooLargeError } from "../errors.ts";
+import { Turns } from "../intake/turns.ts";
+import { ZstdDecoder } from "../intake/zstd-decoder.ts";
+import { ZstdEncoder } from "../intake/zstd-encoder.ts";
+
+/** What uploaders leave beside the paths of a cache: logs, realisations, the index of debug information. Kept packed in the database. */
+export class CacheDocuments {
+  readonly #database: Database;
+  readonly #clock: Clock;
+
+  constructor(options: { database: Database; clock: Clock }) {
+    this.#database = options.database;
+    this.#clock = options.clock;
+  }
+
+  /** Stores a document; the newest of a name stays. Throws PayloadTooLargeError. */
+  async put(
+    cacheId: string,
+    name: string,
+    body: AsyncIterable<Uint8Array>,
+    maxBytes: number,
+  ): Promise<void> {
+    const encoder = new ZstdEncoder();
+    const turns = new Turns();
+    const pieces: Buffer[] = [];
+    let bytes = 0;
+    for await (const chunk of body) {
+      bytes += chunk.length;
+      if (bytes > maxBytes) {
+        throw new PayloadTooLargeError(`${name} is larger than ${maxBytes} bytes`);
+      }
+      for (const piece of encoder.encode(chunk)) pieces.push(Buffer.from(piece));
+      await turns.giveWay();
+    }
+    for (const piece of encoder.end()) pieces.push(Buffer.from(piece));
+    await this.#database.transaction(({ kysely }) =>
+      putCacheDocument(kysely, {
+        cacheId,
+        name,
+        body: Buffer.concat(pieces),
+        now: this.#clock.now(),
+      }),
+    );
+  }
+
+  /** The document in pieces that are the caller's to keep; null when there is none. */
+  async open(
+    cacheId: string,
+    name: string,
+  ): Promise<AsyncGenerator<Buffer, void, undefined> | null> {
+    const packed = await findCacheDocument(this.#database.kysely, cacheId, name);
+    return packed === null ? null : unpack(packed);
+  }
+
+  /** A small document as text. */
+  async text(cacheId: string, name: string): Promise<string | null> {
+    const pieces = await this.open(cacheId, name);
+    if (pieces === null) return null;
+    const all: Buffer[] = [];
+    for await (const piece of pieces) all.push(piece);
+    return Buffer.concat(all).toString("utf8");
+  }
+}
+
+async function* unpack(packed: Uint8Array): AsyncGenerator<Buffer, void, undefined> {
+  const decoder = new ZstdDecoder();
+  const turns = new Turns();
+  for (const piece of decoder.decode(packed)) {
+    yield Buffer.from(piece);
+    await turns.giveWay();
+  }
+}

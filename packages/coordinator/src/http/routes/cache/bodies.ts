@@ -1,0 +1,30 @@
+import { Readable } from "node:stream";
+import type { FastifyRequest } from "fastify";
+import { BadRequestError, PayloadTooLargeError } from "../../../errors.ts";
+
+/** The body as a stream; an absent one is empty. Throws BadRequestError. */
+export function bodyOf(request: FastifyRequest): Readable {
+  const { body } = request;
+  if (body === undefined || body === null) return Readable.from([]);
+  if (body instanceof Readable) return body;
+  throw new BadRequestError("the body cannot be read");
+}
+
+/** A small body as text. Throws PayloadTooLargeError. */
+export async function readText(body: AsyncIterable<Uint8Array>, maxBytes: number): Promise<string> {
+  const pieces: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const piece of body) {
+    bytes += piece.length;
+    if (bytes > maxBytes) {
+      throw new PayloadTooLargeError(`the body is larger than ${maxBytes} bytes`);
+    }
+    pieces.push(Buffer.from(piece));
+  }
+  return Buffer.concat(pieces).toString("utf8");
+}
+
+/** Reads a body to its end: a client that still sends would see a broken connection instead of the answer. */
+export async function drain(body: AsyncIterable<Uint8Array>): Promise<void> {
+  for await (const piece of body) void piece;
+}
