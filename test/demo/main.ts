@@ -121,6 +121,9 @@ async function startCoordinator(port: number): Promise<Daemon> {
     `127.0.0.1:${port}`,
     "--serve-url",
     url,
+    // What follows asks for news many times a second, from one address.
+    "--rate-limits",
+    "false",
   ];
   const daemon = new Daemon("gradient-coordinator", command, [...argv, ...serve], process.env);
   await eventually("the coordinator to listen", 30_000, async () => {

@@ -114,7 +114,8 @@ class Server implements AsyncDisposable {
   static async start(directory: string): Promise<Server> {
     const port = await freePort();
     const { command, argv } = commands.coordinator;
-    const serve = ["serve", "--data-dir", directory, "--listen", `127.0.0.1:${port}`];
+    const listen = ["--listen", `127.0.0.1:${port}`, "--rate-limits", "false"];
+    const serve = ["serve", "--data-dir", directory, ...listen];
     const daemon = new Daemon("coordinator", command, [...argv, ...serve], process.env);
     await eventually("the coordinator to listen", 30_000, async () => {
       if (daemon.hasExited) throw new Error(daemon.log);

@@ -84,6 +84,8 @@ export class TestFarm implements AsyncDisposable {
       `127.0.0.1:${this.port}`,
       "--serve-url",
       `http://127.0.0.1:${this.port}`,
+      "--rate-limits",
+      "false",
       ...lease,
     ];
     return new Daemon("gradient-coordinator", command, [...argv, ...serve], process.env);

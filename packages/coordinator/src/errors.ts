@@ -92,6 +92,19 @@ export class PayloadTooLargeError extends CoordinatorError {
   }
 }
 
+/** The client came more often than it may. */
+export class RateLimitedError extends CoordinatorError {
+  override name = "RateLimitedError";
+  /** Whole seconds until there is a request again. */
+  readonly retryAfterSeconds: number;
+
+  constructor(waitMs: number) {
+    const seconds = Math.ceil(waitMs / 1000);
+    super(`too many requests from this address; try again in ${seconds} s`, 429, "rate_limited");
+    this.retryAfterSeconds = seconds;
+  }
+}
+
 /** Not now: shutting down, or something that is needed does not answer. */
 export class UnavailableError extends CoordinatorError {
   override name = "UnavailableError";

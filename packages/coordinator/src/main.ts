@@ -8,15 +8,13 @@ import { loadSecrets } from "./config/secrets.ts";
 import type { Config } from "./config/settings.ts";
 import { ensureDataDir, lockDataDir, openFarmDatabase } from "./data-dir.ts";
 import type { Database } from "./db/client.ts";
-import { CacheSurfaceView } from "./db/cache-surface-view.ts";
 import type { Queries } from "./db/client.ts";
 import { listKnownHosts } from "./db/known-host-repository.ts";
 import { LastUse } from "./db/last-use.ts";
 import { openFarm, type Farm } from "./farm.ts";
 import type { Services } from "./http/api.ts";
+import { openFrontServices } from "./http/front-services.ts";
 import { addressUrl, listen } from "./http/listen.ts";
-import { RequestIds } from "./http/request-ids.ts";
-import { NarinfoLane } from "./http/routes/cache/narinfo-lane.ts";
 import { createHttpServer } from "./http/server.ts";
 import { HttpShutdown } from "./http/shutdown.ts";
 import { StoredCacheSigner } from "./keys/cache-signer.ts";
@@ -107,8 +105,6 @@ async function open(config: Config, logger: Logger, resources: Resources): Promi
     findCredentials: credentialsFinder(db, masterKey),
     clock,
   });
-  const surface = new CacheSurfaceView(database);
-  const requestIds = new RequestIds();
   const stopping = new AbortController();
   const serveUrl = config.serveUrl ?? addressUrl(config.listen.host, config.listen.port);
   const { jwtSecret } = secrets;
@@ -125,10 +121,8 @@ async function open(config: Config, logger: Logger, resources: Resources): Promi
     masterKey,
     signer,
     lastUse,
-    surface,
     outbound,
-    requestIds,
-    narinfoLane: new NarinfoLane({ surface, clock, requestIds, lastUse }),
+    ...openFrontServices(config, database, clock, lastUse),
     ...farmServices(farm, config),
     documents: new CacheDocuments({ database, clock }),
     content: contentOf({ config, database, clock, farm, signer }),

@@ -55,6 +55,7 @@ describe("settings", () => {
       maxNarUploadSize: 512 * 1024 * 1024,
       maxSourceUploadSize: 512 * 1024 ** 2,
       maxDirectBuildSize: 1024 ** 3,
+      rateLimits: true,
       trustedProxies: ["127.0.0.1/32", "::1/128"],
       localIps: ["10.0.0.0/8"],
       allowPrivateAddresses: [],

@@ -188,6 +188,13 @@ export const settings = {
     fallback: "1G",
     doc: "largest body of a direct build",
   },
+  rateLimits: {
+    value: "true|false",
+    variables: ["GRADIENT_RATE_LIMITS"],
+    schema: switchSchema,
+    fallback: "true",
+    doc: "whether each client address has limited rates; false behind a proxy that limits them itself",
+  },
   trustedProxies: {
     value: "list",
     variables: ["GRADIENT_TRUSTED_PROXIES"],

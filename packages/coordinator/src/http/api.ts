@@ -17,6 +17,7 @@ import type { OutboundClient } from "../outbound/outbound-client.ts";
 import type { Evaluations, Logs, NarStore, Sources, WorkerLink } from "../ports.ts";
 import type { ChunkedUploads } from "../sources/chunked-uploads.ts";
 import type { SourceFiles } from "../storage/source-files.ts";
+import type { RateLimits } from "./rate-limits/rate-limits.ts";
 import type { RequestIds } from "./request-ids.ts";
 import type { NarinfoLane } from "./routes/cache/narinfo-lane.ts";
 
@@ -38,6 +39,7 @@ export interface Services extends AccountServices {
   /** Asks addresses that users gave. */
   outbound: OutboundClient;
   requestIds: RequestIds;
+  rateLimits: RateLimits;
   narinfoLane: NarinfoLane;
   evaluations: Evaluations;
   workers: WorkerLink;

@@ -4,13 +4,27 @@ import {
   BadRequestError,
   CoordinatorError,
   PayloadTooLargeError,
+  RateLimitedError,
   UnprocessableError,
 } from "../errors.ts";
 import type { ErrorEnvelope } from "./envelope.ts";
 import { REQUEST_ID_HEADER } from "./request-ids.ts";
 
+const MAX_MESSAGE_CHARACTERS = 2000;
+/** Longer than every name, id, URL and store path that is worth to be read. */
+const MAX_WORD_CHARACTERS = 300;
+const LONG_WORDS = new RegExp(`\\S{${MAX_WORD_CHARACTERS + 1},}`, "g");
+
+/** The envelope of a refusal. What a message quotes of the request is cut when it is long: nobody reads it, and it was sent by them. */
 export function errorBody(error: Pick<CoordinatorError, "code" | "message">): ErrorEnvelope {
-  return { error: true, code: error.code, message: error.message };
+  const quotes = error.message.replaceAll(LONG_WORDS, (word) => cut(word, MAX_WORD_CHARACTERS));
+  return { error: true, code: error.code, message: cut(quotes, MAX_MESSAGE_CHARACTERS) };
+}
+
+function cut(text: string, characters: number): string {
+  if (text.length <= characters) return text;
+  const half = Math.floor(characters / 2);
+  return `${text.slice(0, half)}...${text.slice(-half)}`;
 }
 
 /** Answer to everything that is a bug or a failure of ours; the cause is only logged. */
@@ -30,6 +44,7 @@ export function handleError(
   reply.header(REQUEST_ID_HEADER, request.id);
   const known = toCoordinatorError(error);
   if (known !== null) {
+    if (known instanceof RateLimitedError) reply.header("retry-after", known.retryAfterSeconds);
     if (known.status === 401) reply.header("www-authenticate", challengeFor(request.url));
     return reply.code(known.status).send(errorBody(known));
   }

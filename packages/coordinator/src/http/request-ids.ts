@@ -15,10 +15,11 @@ export class RequestIds {
   /** The id that the client (or a proxy) gave the request, if it is fit to be sent and logged, else a new UUID version 7. */
   of(request: IncomingMessage): string {
     const given = request.headers[REQUEST_ID_HEADER];
-    return typeof given === "string" && /^[\w.:/=+-]{1,128}$/.test(given) ? given : this.#make();
+    return typeof given === "string" && /^[\w.:/=+-]{1,128}$/.test(given) ? given : this.make();
   }
 
-  #make(): string {
+  /** A new id. */
+  make(): string {
     if (this.#used === POOL_BYTES) {
       randomFillSync(this.#pool);
       this.#used = 0;

@@ -7,7 +7,6 @@ import type { Clock } from "../clock.ts";
 import { systemClock } from "../clock.ts";
 import { CacheDocuments } from "../caches/cache-documents.ts";
 import { loadConfig } from "../config/load-config.ts";
-import { CacheSurfaceView } from "../db/cache-surface-view.ts";
 import { LastUse } from "../db/last-use.ts";
 import { openPlannedDatabase } from "../db/planned-database.test-support.ts";
 import { StoredCacheSigner } from "../keys/cache-signer.ts";
@@ -23,9 +22,8 @@ import { ChunkedUploads } from "../sources/chunked-uploads.ts";
 import { NarFiles } from "../storage/nar-files.ts";
 import { SourceFiles } from "../storage/source-files.ts";
 import type { Services } from "./api.ts";
+import { openFrontServices } from "./front-services.ts";
 import { listen } from "./listen.ts";
-import { RequestIds } from "./request-ids.ts";
-import { NarinfoLane } from "./routes/cache/narinfo-lane.ts";
 import { createHttpServer } from "./server.ts";
 import { testContent } from "./test-content.test-support.ts";
 import { HttpShutdown } from "./shutdown.ts";
@@ -205,7 +203,9 @@ export async function openTestServer(options: TestServerOptions = {}): Promise<T
   const resources = new Resources();
   const dataDir = await mkdtemp(join(tmpdir(), "coordinator-"));
   resources.use({ [Symbol.asyncDispose]: () => rm(dataDir, { recursive: true }) });
-  const config = loadConfig({ flags: { dataDir }, env: options.env ?? {}, file: null });
+  // One address makes all the requests of a test.
+  const env = { GRADIENT_RATE_LIMITS: "false", ...options.env };
+  const config = loadConfig({ flags: { dataDir }, env, file: null });
   const database = resources.use(await openPlannedDatabase(join(dataDir, "farm.sqlite")));
   const clock = options.clock ?? systemClock;
   const masterKey = new MasterKey(Buffer.alloc(32, 7));
@@ -229,8 +229,6 @@ export async function openTestServer(options: TestServerOptions = {}): Promise<T
     registrationsChanged: [],
   };
   const live: LiveWorker[] = [];
-  const surface = new CacheSurfaceView(database);
-  const requestIds = new RequestIds();
   const sourceFiles = await SourceFiles.open(dataDir);
   const stopping = new AbortController();
   const serveUrl = config.serveUrl ?? "https://farm.example:8443";
@@ -247,10 +245,8 @@ export async function openTestServer(options: TestServerOptions = {}): Promise<T
     masterKey,
     signer,
     lastUse,
-    surface,
     outbound: resources.use(new OutboundClient({ allowedRanges: config.allowPrivateAddresses })),
-    requestIds,
-    narinfoLane: new NarinfoLane({ surface, clock, requestIds, lastUse }),
+    ...openFrontServices(config, database, clock, lastUse),
     ...playedFarm(calls, live),
     logs: options.logs ?? noLogs,
     nars,

@@ -97,6 +97,85 @@ describe("every refusal has the envelope", () => {
   });
 });
 
+test("what a message quotes of a request is cut when it is long", async () => {
+  const long = "x".repeat(5000);
+  for (const answer of [
+    await server.get(`/api/v1/${long}`, token),
+    await server.get(`orgs?page=${long}`, token),
+    await server.put("orgs", token, { name: long, display_name: "x" }),
+    await server.post("evals/019a0000-0000-7000-8000-000000000001", token, { method: long }),
+  ]) {
+    expect(answer.status).toBeGreaterThanOrEqual(400);
+    expect(answer.message.length).toBeLessThan(1000);
+  }
+});
+
+test("an id in upper case is the same id", async () => {
+  const id = "019a0000-0000-7000-8000-00000000000a";
+  await server.put("orgs", token, { name: "upper", display_name: "Upper" });
+  const organization = (await server.get("orgs/upper", token)).message.id;
+  const row = {
+    id,
+    organization_id: organization,
+    repository: "https://example.com/r",
+    wildcard: "*",
+  };
+  await server.services.database.kysely
+    .insertInto("evaluations")
+    .values({ ...row, state: "Queued", created_at: 1, updated_at: 1 })
+    .execute();
+  const answer = await server.get(`evals/${id.toUpperCase()}`, token);
+  expect([answer.status, answer.message.id]).toEqual([200, id]);
+});
+
+test("a slash at the end is another path, and nothing is redirected", async () => {
+  expect((await server.get("health/")).status).toBe(404);
+  expect((await server.get("orgs/", token)).status).toBe(404);
+});
+
+test("HEAD has the head of GET and no body", async () => {
+  const answer = await server.call("HEAD", "health");
+  expect([answer.status, answer.text]).toEqual([200, ""]);
+  expect(answer.headers.get("content-type")).toBe("application/json; charset=utf-8");
+});
+
+describe("pages of another origin", () => {
+  const asked = (origin: string, headers: Record<string, string> = {}) =>
+    server.call("OPTIONS", "orgs", { headers: { origin, ...headers } });
+  const preflight = {
+    "access-control-request-method": "PUT",
+    "access-control-request-headers": "authorization",
+  };
+
+  test("may call when it is the server's own", async () => {
+    const answer = await asked("https://farm.example:8443", preflight);
+    expect([answer.status, answer.text]).toEqual([204, ""]);
+    expect(answer.headers.get("access-control-allow-origin")).toBe("https://farm.example:8443");
+    expect(answer.headers.get("access-control-allow-credentials")).toBe("true");
+    expect(answer.headers.get("access-control-allow-methods")).toContain("PUT");
+    expect(answer.headers.get("access-control-allow-headers")).toBe(
+      "Authorization, Accept, Content-Type",
+    );
+    const refused = await server.call("GET", "user", {
+      headers: { origin: "https://farm.example:8443" },
+    });
+    expect(refused.status).toBe(401);
+    expect(refused.headers.get("access-control-allow-origin")).toBe("https://farm.example:8443");
+  });
+
+  test("may not when it is not", async () => {
+    const answer = await asked("https://evil.example", preflight);
+    expect(answer.headers.get("access-control-allow-origin")).toBeNull();
+    expect(answer.headers.get("vary")).toBe("Origin");
+  });
+
+  test("OPTIONS alone says what a path takes", async () => {
+    const answer = await server.call("OPTIONS", "orgs");
+    expect([answer.status, answer.headers.get("allow")]).toEqual([204, "GET, HEAD, PUT, OPTIONS"]);
+    expect((await server.call("OPTIONS", "nothing")).status).toBe(404);
+  });
+});
+
 test("credentials are checked before the body", async () => {
   expect((await server.put("orgs", undefined, { name: 1 })).status).toBe(401);
 });

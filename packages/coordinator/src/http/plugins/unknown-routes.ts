@@ -1,5 +1,6 @@
 import type { Server } from "../api.ts";
 import { errorBody } from "../errors.ts";
+import { answerOptions } from "./cors.ts";
 
 interface KnownRoute {
   segments: string[];
@@ -19,6 +20,7 @@ export function addUnknownRoutes(app: Server): void {
       const message = `there is no ${request.method} ${path}`;
       return reply.code(404).send(errorBody({ code: "not_found", message }));
     }
+    if (request.method === "OPTIONS") return answerOptions(request, reply, allowed);
     const message = `${path} takes ${allowed.join(", ")}, not ${request.method}`;
     return reply
       .code(405)

@@ -181,8 +181,7 @@ describe("narinfo", () => {
 
 test("a narinfo in memory is compared with the database again after two seconds", async () => {
   let now = 1_000_000;
-  const { surface, requestIds, lastUse } = server.services;
-  const lane = new NarinfoLane({ surface, clock: { now: () => now }, requestIds, lastUse });
+  const lane = new NarinfoLane({ ...server.services, clock: { now: () => now } });
   const url = `/cache/open/${HASH}.narinfo`;
   const before = answerOf(lane, url);
   const db = server.services.database.kysely;

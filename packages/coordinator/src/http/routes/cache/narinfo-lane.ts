@@ -3,7 +3,9 @@ import type { Clock } from "../../../clock.ts";
 import type { CacheSurfaceView } from "../../../db/cache-surface-view.ts";
 import type { LastUse } from "../../../db/last-use.ts";
 import { hasTag } from "./answers.ts";
+import { RateLimitedError } from "../../../errors.ts";
 import { errorBody } from "../../errors.ts";
+import type { RateLimits } from "../../rate-limits/rate-limits.ts";
 import { REQUEST_ID_HEADER, type RequestIds } from "../../request-ids.ts";
 import { NARINFO_HEADERS, narinfoTag, narinfoText, noSuchPath } from "./narinfo-text.ts";
 
@@ -41,6 +43,7 @@ export class NarinfoLane {
   readonly #clock: Pick<Clock, "now">;
   readonly #requestIds: RequestIds;
   readonly #lastUse: Pick<LastUse, "narinfo">;
+  readonly #rateLimits: RateLimits;
   #young = new Map<string, Entry>();
   #old = new Map<string, Entry>();
 
@@ -49,19 +52,23 @@ export class NarinfoLane {
     clock: Pick<Clock, "now">;
     requestIds: RequestIds;
     lastUse: Pick<LastUse, "narinfo">;
+    rateLimits: RateLimits;
   }) {
     this.#surface = options.surface;
     this.#clock = options.clock;
     this.#requestIds = options.requestIds;
     this.#lastUse = options.lastUse;
+    this.#rateLimits = options.rateLimits;
   }
 
   /** Answers when it can; false leaves request and response untouched. Never throws. */
   answer(request: IncomingMessage, response: ServerResponse): boolean {
     if (request.method !== "GET" && request.method !== "HEAD") return false;
-    const answer = this.#find(request.url ?? "");
-    if (answer === null) return false;
-    this.#lastUse.narinfo(answer.cacheId, answer.status === 200);
+    const found = this.#find(request.url ?? "");
+    if (found === null) return false;
+    const waitMs = this.#rateLimits.take("cache", request);
+    const answer = waitMs === 0 ? found : refusal(found.cacheId, waitMs);
+    if (waitMs === 0) this.#lastUse.narinfo(found.cacheId, found.status === 200);
     const requestId = this.#requestIds.of(request);
     if (answer.etag !== null && hasTag(request.headers["if-none-match"], answer.etag)) {
       response.writeHead(304, ["etag", answer.etag, REQUEST_ID_HEADER, requestId]);
@@ -135,6 +142,14 @@ export class NarinfoLane {
     this.#young.set(url, entry);
     return entry;
   }
+}
+
+function refusal(cacheId: string, waitMs: number): Answer {
+  const error = new RateLimitedError(waitMs);
+  return makeAnswer(cacheId, error.status, JSON.stringify(errorBody(error)), {
+    "content-type": "application/json; charset=utf-8",
+    "retry-after": String(error.retryAfterSeconds),
+  });
 }
 
 function makeAnswer(

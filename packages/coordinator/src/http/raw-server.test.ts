@@ -1,0 +1,85 @@
+import { connect } from "node:net";
+import { text } from "node:stream/consumers";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { openTestServer, type TestServer } from "./server.test-support.ts";
+
+let server: TestServer;
+
+beforeAll(async () => {
+  server = await openTestServer();
+});
+afterAll(() => server[Symbol.asyncDispose]());
+
+/** Sends lines as they are and reads until the server closes. */
+async function exchange(
+  ...lines: string[]
+): Promise<{ status: number; head: string; body: string }> {
+  const { hostname, port } = new URL(server.url);
+  const socket = connect(Number(port), hostname);
+  socket.write(`${lines.join("\r\n")}\r\n\r\n`);
+  const answer = await text(socket);
+  const [head = "", body = ""] = answer.split("\r\n\r\n");
+  return { status: Number(head.split(" ")[1]), head: head.toLowerCase(), body };
+}
+
+const code = (answer: { body: string }) => (JSON.parse(answer.body) as { code: string }).code;
+const HOST = "Host: x";
+const CLOSE = "Connection: close";
+
+test("HTTP/1.1 without Host is refused in the envelope, HTTP/1.0 needs none", async () => {
+  const answer = await exchange("GET /api/v1/health HTTP/1.1", CLOSE);
+  expect([answer.status, code(answer)]).toEqual([400, "bad_request"]);
+  expect(answer.head).toContain("x-request-id: ");
+  expect((await exchange("GET /api/v1/health HTTP/1.0")).status).toBe(200);
+});
+
+test("an expectation that is not met is refused in the envelope", async () => {
+  const answer = await exchange("POST /api/v1/health HTTP/1.1", HOST, "Expect: something");
+  expect([answer.status, code(answer)]).toEqual([417, "expectation_failed"]);
+});
+
+test.each([
+  ["no HTTP at all", ["nonsense"], 400],
+  ["a method that HTTP does not have", ["FETCH / HTTP/1.1", HOST], 400],
+  ["headers that are too large", ["GET / HTTP/1.1", HOST, `X-Long: ${"x".repeat(20_000)}`], 431],
+  [
+    "an upgrade to what nothing speaks",
+    ["GET /x HTTP/1.1", HOST, "Connection: Upgrade", "Upgrade: y"],
+    404,
+  ],
+])("%s is refused in the envelope", async (_what, lines, status) => {
+  const answer = await exchange(...lines);
+  expect(answer.status).toBe(status);
+  expect(JSON.parse(answer.body)).toMatchObject({ error: true, message: expect.any(String) });
+  expect(answer.head).toContain("x-request-id: ");
+});
+
+test("an upgrade that a route does not know is left aside", async () => {
+  const upgrade = [
+    "Connection: Upgrade, HTTP2-Settings",
+    "Upgrade: h2c",
+    "HTTP2-Settings: AAMAAABk",
+  ];
+  const answer = await exchange("GET /api/v1/health HTTP/1.1", HOST, ...upgrade);
+  expect([answer.status, answer.body]).toEqual([200, '{"error":false,"message":"200 ALIVE"}']);
+  const body = await exchange("POST /api/v1/health HTTP/1.1", HOST, ...upgrade);
+  expect([body.status, code(body)]).toEqual([400, "bad_request"]);
+});
+
+test("a method of HTTP that no path takes is answered with those that it does", async () => {
+  const answer = await exchange("TRACE /api/v1/health HTTP/1.1", HOST, CLOSE);
+  expect([answer.status, code(answer)]).toEqual([405, "method_not_allowed"]);
+  expect(answer.head).toContain("allow: get, head");
+});
+
+test("too many upgrades are refused, too", async () => {
+  await using limited = await openTestServer({ env: { GRADIENT_RATE_LIMITS: "true" } });
+  const { hostname, port } = new URL(limited.url);
+  const upgrade = async () => {
+    const socket = connect(Number(port), hostname);
+    socket.write(`GET /proto HTTP/1.1\r\n${HOST}\r\nConnection: Upgrade\r\nUpgrade: y\r\n\r\n`);
+    return (await text(socket)).split(" ")[1];
+  };
+  const found = await Promise.all(Array.from({ length: 180 }, upgrade));
+  expect(found.filter((status) => status === "429").length).toBeGreaterThan(0);
+});

@@ -1,0 +1,108 @@
+import { createServer, STATUS_CODES, type IncomingMessage, type Server } from "node:http";
+import type { Socket } from "node:net";
+import type { FastifyServerFactoryHandler } from "fastify";
+import { BadRequestError, CoordinatorError, RateLimitedError } from "../errors.ts";
+import type { Services } from "./api.ts";
+import { errorBody } from "./errors.ts";
+import type { RateLimits } from "./rate-limits/rate-limits.ts";
+import { REQUEST_ID_HEADER } from "./request-ids.ts";
+import { routeUpgrade, type Upgrade } from "./upgrades.ts";
+
+const HEADERS_TIMEOUT_MS = 60_000;
+const KEEP_ALIVE_MS = 75_000;
+/** A connection in the middle of a request or answer may be silent for so long; log streams have no limit. */
+const SILENCE_MS = 120_000;
+
+type Needs = Pick<Services, "narinfoLane" | "rateLimits" | "requestIds" | "workers">;
+
+/** Node's server under Fastify: what never gets to a route is answered here, in the envelope. */
+export function rawServer(services: Needs, handler: FastifyServerFactoryHandler): Server {
+  // Node would answer a request without Host with nothing in it; so it is looked for here.
+  const server = createServer({ noDelay: true, requireHostHeader: false }, (request, response) => {
+    if (services.narinfoLane.answer(request, response)) return;
+    const fault = faultOf(request);
+    if (fault === null) handler(request, response);
+    else request.socket.end(rawAnswer(fault, services.requestIds.of(request)));
+  });
+  server.headersTimeout = HEADERS_TIMEOUT_MS;
+  server.keepAliveTimeout = KEEP_ALIVE_MS;
+  // A worker uploads a NAR for as long as it takes, if only something comes.
+  server.requestTimeout = 0;
+  server.timeout = SILENCE_MS;
+  server.on("checkExpectation", (request) => {
+    const fault = new CoordinatorError(
+      "the only expectation that is met is 100-continue",
+      417,
+      "expectation_failed",
+    );
+    request.socket.end(rawAnswer(fault, services.requestIds.of(request)));
+  });
+  server.on("upgrade", (request, socket, head) =>
+    upgrade(services, { request, socket, head }, handler),
+  );
+  return server;
+}
+
+function faultOf(request: IncomingMessage): CoordinatorError | null {
+  if (request.headers.host !== undefined || request.httpVersion !== "1.1") return null;
+  return new CoordinatorError("an HTTP/1.1 request needs a Host header", 400, "bad_request");
+}
+
+/** Workers speak to the farm; everything else is a route's, which may take the connection over or answer as if no upgrade was asked for. */
+function upgrade(services: Needs, asked: Upgrade, handler: FastifyServerFactoryHandler): void {
+  const { request, socket, head } = asked;
+  const isWorker = request.url?.split("?", 1)[0] === "/proto";
+  if (!isWorker && (request.method === "GET" || request.method === "HEAD")) {
+    routeUpgrade(handler, asked);
+    return;
+  }
+  const fault = isWorker ? refusedBy(services.rateLimits, request) : BODY_OF_UPGRADE;
+  if (fault === null) services.workers.upgrade(request, socket, head);
+  else socket.end(rawAnswer(fault, services.requestIds.of(request)));
+}
+
+/** Node gives up reading a request that asks for an upgrade behind its headers. */
+const BODY_OF_UPGRADE = new BadRequestError("a request with a body cannot ask for an upgrade");
+
+function refusedBy(limits: RateLimits, request: IncomingMessage): CoordinatorError | null {
+  const waitMs = limits.take("default", request);
+  return waitMs === 0 ? null : new RateLimitedError(waitMs);
+}
+
+const MALFORMED: Readonly<Record<string, [status: number, message: string]>> = {
+  HPE_HEADER_OVERFLOW: [431, "the headers are larger than this server takes"],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, "the headers did not come in time"],
+};
+
+/** Answers what is not even HTTP. */
+export function refuseMalformed(
+  error: Error & { code?: string },
+  socket: Socket,
+  requestId: string,
+): void {
+  if (error.code === "ECONNRESET" || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const [status, message] = MALFORMED[error.code ?? ""] ?? [
+    400,
+    "the request is not HTTP that this server understands",
+  ];
+  socket.end(rawAnswer(new CoordinatorError(message, status, "bad_request"), requestId));
+}
+
+/** An answer for a socket that no response object belongs to; the connection ends with it. */
+function rawAnswer(error: CoordinatorError, requestId: string): string {
+  const body = JSON.stringify(errorBody(error));
+  const retry =
+    error instanceof RateLimitedError ? [`Retry-After: ${error.retryAfterSeconds}`] : [];
+  const head = [
+    `HTTP/1.1 ${error.status} ${STATUS_CODES[error.status] ?? ""}`,
+    "Connection: close",
+    "Content-Type: application/json; charset=utf-8",
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    `${REQUEST_ID_HEADER}: ${requestId}`,
+    ...retry,
+  ];
+  return `${head.join("\r\n")}\r\n\r\n${body}`;
+}
