@@ -1,4 +1,5 @@
 import { v7 as uuidv7 } from "uuid";
+import { audit, type Actor } from "../accounts/audit.ts";
 import {
   builtInCacheRoles,
   builtInOrganizationRoles,
@@ -29,6 +30,17 @@ export interface Role {
   readonly mask: number;
   readonly isBuiltIn: boolean;
   readonly isManaged: boolean;
+}
+
+/** Its name is what the audit trail shows. */
+export interface NamedRealm extends Realm {
+  readonly name: string;
+}
+
+/** Who gives rights: no more than they have there themselves. */
+export interface Granter {
+  readonly mask: number;
+  readonly actor: Actor;
 }
 
 interface Rules {
@@ -76,17 +88,17 @@ export interface RoleRequest {
   permissions: readonly string[];
 }
 
-/** `granterMask`: what the caller may do there; more than that cannot be given. Throws BadRequestError, ForbiddenError, ConflictError. */
+/** Throws BadRequestError, ForbiddenError, ConflictError. */
 export async function createRole(
   database: Database,
-  realm: Realm,
-  granterMask: number,
+  realm: NamedRealm,
+  granter: Granter,
   request: RoleRequest,
   now: number,
 ): Promise<Role> {
   checkSlug("role", request.name);
   const mask = maskOf(realm, request.permissions);
-  checkGrant(realm, mask, granterMask);
+  checkGrant(realm, mask, granter.mask);
   const role = {
     id: uuidv7(),
     name: request.name,
@@ -97,6 +109,9 @@ export async function createRole(
   await database.transaction(async ({ kysely: db }) => {
     if ((await findRoleByName(db, realm, role.name)) !== undefined) throw nameTaken(role.name);
     await insertRole(db, realm, role);
+    const entry = { event: `${realm.kind}.role.create`, subject: realm.name } as const;
+    const details = { role: role.name, permissions: mask };
+    await audit(db, { ...entry, actor: granter.actor, details }, now);
   });
   return ofStored(role);
 }
@@ -107,29 +122,44 @@ export async function createRole(
  */
 export async function changeRole(
   database: Database,
-  realm: Realm,
-  granterMask: number,
+  realm: NamedRealm,
+  granter: Granter,
   request: { id: string; name: string | undefined; permissions: readonly string[] | undefined },
+  now: number,
 ): Promise<Role> {
   return database.transaction(async ({ kysely: db }) => {
     const role = await roleById(db, realm, request.id);
     checkChangeable(role);
     const name = request.name ?? role.name;
     const mask = request.permissions === undefined ? role.mask : maskOf(realm, request.permissions);
-    checkGrant(realm, mask & ~role.mask, granterMask);
+    checkGrant(realm, mask & ~role.mask, granter.mask);
     if (name !== role.name) {
       checkSlug("role", name);
       if ((await findRoleByName(db, realm, name)) !== undefined) throw nameTaken(name);
       await renameMembersRole(db, realm, { from: role.name, to: name });
     }
     await updateRole(db, role.id, { name, permissions: mask });
+    const entry = { event: `${realm.kind}.role.update`, subject: realm.name } as const;
+    const details = {
+      role: name,
+      permissions: mask,
+      previous_role: role.name,
+      previous_permissions: role.mask,
+    };
+    await audit(db, { ...entry, actor: granter.actor, details }, now);
     return { ...role, name, mask };
   });
 }
 
 /** Throws NotFoundError, ForbiddenError for a role that cannot be changed, ConflictError for one that members have. */
-export async function removeRole(database: Database, realm: Realm, id: string): Promise<Role> {
-  return database.transaction(async ({ kysely: db }) => {
+export async function removeRole(
+  database: Database,
+  realm: NamedRealm,
+  actor: Actor,
+  id: string,
+  now: number,
+): Promise<void> {
+  await database.transaction(async ({ kysely: db }) => {
     const role = await roleById(db, realm, id);
     checkChangeable(role);
     const members = (await listMembers(db, realm)).filter((member) => member.role === role.name);
@@ -140,11 +170,12 @@ export async function removeRole(database: Database, realm: Realm, id: string): 
       );
     }
     await deleteRole(db, role.id);
-    return role;
+    const entry = { event: `${realm.kind}.role.delete`, subject: realm.name } as const;
+    await audit(db, { ...entry, actor, details: { role: role.name } }, now);
   });
 }
 
-/** Nobody can give what they lack. Throws ForbiddenError. */
+/** Nobody can give what they lack: `granterMask` is all that they have there. Throws ForbiddenError. */
 export function checkGrant(realm: Realm, mask: number, granterMask: number): void {
   const excess = permissionNames(catalogueOf(realm), mask & ~granterMask);
   if (excess.length === 0) return;

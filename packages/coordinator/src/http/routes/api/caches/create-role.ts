@@ -1,5 +1,6 @@
 import { notManaged } from "../../../../auth/authority.ts";
 import { createRole } from "../../../../members/roles.ts";
+import { actorOf } from "../../../actor.ts";
 import type { Route } from "../../../api.ts";
 import { envelope, ok } from "../../../envelope.ts";
 import { newRoleBody, cacheRole, toCacheRole } from "../role.ts";
@@ -25,8 +26,14 @@ export const createCacheRoleRoute: Route = (api, { authority, database, clock })
         "manageCacheRoles",
       );
       notManaged(cache);
-      const realm = { kind: "cache", id: cache.id } as const;
-      const role = await createRole(database, realm, mask, request.body, clock.now());
+      const realm = { kind: "cache", id: cache.id, name: cache.name } as const;
+      const role = await createRole(
+        database,
+        realm,
+        { mask, actor: actorOf(request) },
+        request.body,
+        clock.now(),
+      );
       return ok(toCacheRole(realm, role));
     },
   );

@@ -1,11 +1,15 @@
 import { notManaged } from "../../../../auth/authority.ts";
-import { deleteCache } from "../../../../db/cache-repository.ts";
+import { removeCache } from "../../../../caches/delete-cache.ts";
+import { actorOf } from "../../../actor.ts";
 import type { Route } from "../../../api.ts";
 import { ok, textEnvelope } from "../../../envelope.ts";
 import { cacheParams } from "./cache.ts";
 
 /** DELETE /caches/{cache} */
-export const deleteCacheRoute: Route = (api, { authority, database, signer, narinfoLane }) => {
+export const deleteCacheRoute: Route = (
+  api,
+  { authority, database, signer, narinfoLane, clock },
+) => {
   api.delete(
     "/caches/:cache",
     {
@@ -16,7 +20,7 @@ export const deleteCacheRoute: Route = (api, { authority, database, signer, nari
       const { caller, params } = request;
       const { cache } = await authority.cache(caller, params.cache, "deleteCache");
       notManaged(cache);
-      await deleteCache(database.kysely, cache.id);
+      await removeCache(database, cache, actorOf(request), clock.now());
       signer.forget(cache.id);
       narinfoLane.forgetCache(cache.name);
       return ok(`Cache "${cache.name}" was deleted`);

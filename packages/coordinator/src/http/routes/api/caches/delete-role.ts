@@ -1,12 +1,13 @@
 import { z } from "zod";
 import { notManaged } from "../../../../auth/authority.ts";
 import { removeRole } from "../../../../members/roles.ts";
+import { actorOf } from "../../../actor.ts";
 import type { Route } from "../../../api.ts";
 import { envelope, ok } from "../../../envelope.ts";
 import { roleParams } from "./role-params.ts";
 
 /** DELETE /caches/{cache}/roles/{role} */
-export const deleteCacheRoleRoute: Route = (api, { authority, database }) => {
+export const deleteCacheRoleRoute: Route = (api, { authority, database, clock }) => {
   api.delete(
     "/caches/:cache/roles/:role",
     {
@@ -24,7 +25,13 @@ export const deleteCacheRoleRoute: Route = (api, { authority, database }) => {
         "manageCacheRoles",
       );
       notManaged(cache);
-      await removeRole(database, { kind: "cache", id: cache.id }, request.params.role);
+      await removeRole(
+        database,
+        { kind: "cache", id: cache.id, name: cache.name },
+        actorOf(request),
+        request.params.role,
+        clock.now(),
+      );
       return ok(true as const);
     },
   );

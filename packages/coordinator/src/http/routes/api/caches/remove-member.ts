@@ -1,12 +1,13 @@
 import { notManaged } from "../../../../auth/authority.ts";
 import { removeMember } from "../../../../members/members.ts";
+import { actorOf } from "../../../actor.ts";
 import type { Route } from "../../../api.ts";
 import { ok, textEnvelope } from "../../../envelope.ts";
 import { memberBody, nameOf } from "../member-body.ts";
 import { cacheParams } from "./cache.ts";
 
 /** DELETE /caches/{cache}/members */
-export const removeCacheMemberRoute: Route = (api, { authority, database }) => {
+export const removeCacheMemberRoute: Route = (api, { authority, database, clock }) => {
   api.delete(
     "/caches/:cache/members",
     {
@@ -26,7 +27,13 @@ export const removeCacheMemberRoute: Route = (api, { authority, database }) => {
       );
       notManaged(cache);
       const username = nameOf(request.body);
-      await removeMember(database, { kind: "cache", id: cache.id }, username);
+      await removeMember(
+        database,
+        { kind: "cache", id: cache.id, name: cache.name },
+        actorOf(request),
+        username,
+        clock.now(),
+      );
       return ok(`User "${username}" is no member any more`);
     },
   );

@@ -1,12 +1,13 @@
 import { notManaged } from "../../../../auth/authority.ts";
 import { changeMemberRole } from "../../../../members/members.ts";
+import { actorOf } from "../../../actor.ts";
 import type { Route } from "../../../api.ts";
 import { ok, textEnvelope } from "../../../envelope.ts";
 import { nameOf, roleBody } from "../member-body.ts";
 import { organizationParams } from "./organization.ts";
 
 /** PATCH /orgs/{org}/users */
-export const changeMemberRoute: Route = (api, { authority, database }) => {
+export const changeMemberRoute: Route = (api, { authority, database, clock }) => {
   api.patch(
     "/orgs/:org/users",
     {
@@ -26,10 +27,13 @@ export const changeMemberRoute: Route = (api, { authority, database }) => {
       );
       notManaged(organization);
       const username = nameOf(request.body);
-      await changeMemberRole(database, { kind: "organization", id: organization.id }, mask, {
-        username,
-        role: request.body.role,
-      });
+      await changeMemberRole(
+        database,
+        { kind: "organization", id: organization.id, name: organization.name },
+        { mask, actor: actorOf(request) },
+        { username, role: request.body.role },
+        clock.now(),
+      );
       return ok(`User "${username}" has the role ${request.body.role} now`);
     },
   );

@@ -1,5 +1,6 @@
 import { notManaged } from "../../../../auth/authority.ts";
 import { createRole } from "../../../../members/roles.ts";
+import { actorOf } from "../../../actor.ts";
 import type { Route } from "../../../api.ts";
 import { envelope, ok } from "../../../envelope.ts";
 import { newRoleBody, organizationRole, toOrganizationRole } from "../role.ts";
@@ -26,8 +27,14 @@ export const createOrganizationRoleRoute: Route = (api, { authority, database, c
         "manageRoles",
       );
       notManaged(organization);
-      const realm = { kind: "organization", id: organization.id } as const;
-      const role = await createRole(database, realm, mask, request.body, clock.now());
+      const realm = { kind: "organization", id: organization.id, name: organization.name } as const;
+      const role = await createRole(
+        database,
+        realm,
+        { mask, actor: actorOf(request) },
+        request.body,
+        clock.now(),
+      );
       return ok(toOrganizationRole(realm, role));
     },
   );

@@ -1,5 +1,6 @@
 import { notManaged } from "../../../../auth/authority.ts";
 import { removeOrganization } from "../../../../organizations/delete-organization.ts";
+import { actorOf } from "../../../actor.ts";
 import type { Route } from "../../../api.ts";
 import { ok, textEnvelope } from "../../../envelope.ts";
 import { organizationParams } from "./organization.ts";
@@ -7,7 +8,7 @@ import { organizationParams } from "./organization.ts";
 /** DELETE /orgs/{org} */
 export const deleteOrganizationRoute: Route = (
   api,
-  { authority, database, evaluations, workers },
+  { authority, database, evaluations, workers, clock },
 ) => {
   api.delete(
     "/orgs/:org",
@@ -26,7 +27,12 @@ export const deleteOrganizationRoute: Route = (
         "deleteOrg",
       );
       notManaged(organization);
-      await removeOrganization({ db: database.kysely, evaluations, workers }, organization.id);
+      await removeOrganization(
+        { database, evaluations, workers },
+        organization,
+        actorOf(request),
+        clock.now(),
+      );
       return ok(`Organization "${organization.name}" was deleted`);
     },
   );

@@ -1,12 +1,13 @@
 import { z } from "zod";
 import { notManaged } from "../../../../auth/authority.ts";
 import { removeRole } from "../../../../members/roles.ts";
+import { actorOf } from "../../../actor.ts";
 import type { Route } from "../../../api.ts";
 import { envelope, ok } from "../../../envelope.ts";
 import { roleParams } from "./role-params.ts";
 
 /** DELETE /orgs/{org}/roles/{role} */
-export const deleteOrganizationRoleRoute: Route = (api, { authority, database }) => {
+export const deleteOrganizationRoleRoute: Route = (api, { authority, database, clock }) => {
   api.delete(
     "/orgs/:org/roles/:role",
     {
@@ -26,8 +27,10 @@ export const deleteOrganizationRoleRoute: Route = (api, { authority, database })
       notManaged(organization);
       await removeRole(
         database,
-        { kind: "organization", id: organization.id },
+        { kind: "organization", id: organization.id, name: organization.name },
+        actorOf(request),
         request.params.role,
+        clock.now(),
       );
       return ok(true as const);
     },

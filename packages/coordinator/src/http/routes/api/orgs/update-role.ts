@@ -1,12 +1,13 @@
 import { notManaged } from "../../../../auth/authority.ts";
 import { changeRole } from "../../../../members/roles.ts";
+import { actorOf } from "../../../actor.ts";
 import type { Route } from "../../../api.ts";
 import { envelope, ok } from "../../../envelope.ts";
 import { roleChangeBody, organizationRole, toOrganizationRole } from "../role.ts";
 import { roleParams } from "./role-params.ts";
 
 /** PATCH /orgs/{org}/roles/{role} */
-export const updateOrganizationRoleRoute: Route = (api, { authority, database }) => {
+export const updateOrganizationRoleRoute: Route = (api, { authority, database, clock }) => {
   api.patch(
     "/orgs/:org/roles/:role",
     {
@@ -25,12 +26,18 @@ export const updateOrganizationRoleRoute: Route = (api, { authority, database })
         "manageRoles",
       );
       notManaged(organization);
-      const realm = { kind: "organization", id: organization.id } as const;
-      const role = await changeRole(database, realm, mask, {
-        id: request.params.role,
-        name: request.body.name ?? undefined,
-        permissions: request.body.permissions ?? undefined,
-      });
+      const realm = { kind: "organization", id: organization.id, name: organization.name } as const;
+      const role = await changeRole(
+        database,
+        realm,
+        { mask, actor: actorOf(request) },
+        {
+          id: request.params.role,
+          name: request.body.name ?? undefined,
+          permissions: request.body.permissions ?? undefined,
+        },
+        clock.now(),
+      );
       return ok(toOrganizationRole(realm, role));
     },
   );
