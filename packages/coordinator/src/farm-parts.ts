@@ -6,6 +6,7 @@ import { hashPartOf, prepareCachedPathReads } from "./db/cache-path-repository.t
 import { prepareDerivationReads } from "./db/derivation-repository.ts";
 import { prepareFindNarObject } from "./db/nar-object-repository.ts";
 import { prepareHasUploaded } from "./db/nar-possession-repository.ts";
+import { fillCaches } from "./caches/fill-cache.ts";
 import { ActiveEvaluations } from "./evaluations/active-evaluations.ts";
 import { availabilityInCaches } from "./evaluations/availability.ts";
 import { failEvaluation, settleEvaluations } from "./evaluations/end-evaluation.ts";
@@ -20,6 +21,7 @@ import { grantTransfer } from "./intake/transfer-access.ts";
 import type { Possesses } from "./intake/verify-path.ts";
 import type { LogFiles } from "./logs/log-files.ts";
 import type { Sources } from "./ports.ts";
+import { Backlog } from "./queue/backlog.ts";
 import { Bell } from "./queue/bell.ts";
 import { Background } from "./queue/background.ts";
 import { changesOf, type Changes } from "./queue/change.ts";
@@ -36,6 +38,7 @@ import type { Roster } from "./sessions/roster.ts";
 import { WorkerSessions } from "./sessions/worker-sessions.ts";
 import { StoredSources } from "./sources/stored-sources.ts";
 import { cleanSources } from "./sources/clean-sources.ts";
+import { listForNewKey } from "./signing/list-for-new-key.ts";
 import type { NarFiles } from "./storage/nar-files.ts";
 import type { SourceFiles } from "./storage/source-files.ts";
 
@@ -67,6 +70,7 @@ export interface FarmParts {
   readonly sweep: Sweep;
   readonly review: WaitingReview;
   readonly background: Background;
+  readonly backlog: Backlog;
   readonly routes: FastifyPluginAsync;
   readonly intake: NarIntake;
 }
@@ -112,7 +116,16 @@ export function connectParts(ground: Ground): FarmParts {
   const dispatcher = connectDispatcher(ground, reads, changes);
   const intake = connectIntake(ground, reads, { changes, builds });
   const handler = connectHandler(ground, reads, { changes, dispatcher, background, intake });
-  const sessions = connectSessions(ground, { changes, dispatcher, review, background, handler });
+  const backlog = connectBacklog(ground, reads, { changes, intake });
+  const wakeBacklog = () => backlog.wake();
+  const sessions = connectSessions(ground, {
+    changes,
+    dispatcher,
+    review,
+    background,
+    handler,
+    wakeBacklog,
+  });
   const listeners = {
     wake: () => dispatcher.wake(),
     review: () => review.soon(),
@@ -123,7 +136,6 @@ export function connectParts(ground: Ground): FarmParts {
     },
   };
   return {
-    evaluations: new ActiveEvaluations({ changes, review }),
     sources: new StoredSources({
       nars: intake.nars,
       publications: intake.publications,
@@ -132,11 +144,13 @@ export function connectParts(ground: Ground): FarmParts {
         reads.cachedPaths.ofOrganization(organization, hashPartOf(base))?.path === base,
       review: (organization) => review.now(organization),
     }),
+    evaluations: new ActiveEvaluations({ changes, review, fillCaches: wakeBacklog }),
     sessions,
     dispatcher,
     sweep: connectSweep(ground, { changes, dispatcher, handler, intake: intake.nars }),
     review,
     background,
+    backlog,
     routes: intake.routes,
     intake: intake.nars,
   };
@@ -195,6 +209,25 @@ function connectIntake(
   return { evidence, publications, routes, nars };
 }
 
+/** Its steps remember how far they came, and are repeated when the disk forgot the last of them. */
+function connectBacklog(
+  ground: Ground,
+  { cachedPaths }: Reads,
+  { changes, intake }: { changes: Changes; intake: ReturnType<typeof connectIntake> },
+): Backlog {
+  const { options, clock } = ground;
+  const { kysely } = options.database;
+  const { publications } = intake;
+  return new Backlog({
+    clock,
+    logger: options.logger,
+    steps: [
+      () => fillCaches({ kysely, cachedPaths, publications, changes: changes.relaxed }),
+      () => listForNewKey({ kysely, changes: changes.relaxed }),
+    ],
+  });
+}
+
 function connectHandler(
   ground: Ground,
   reads: Reads,
@@ -251,11 +284,12 @@ function connectSessions(
     review: WaitingReview;
     background: Background;
     handler: MessageHandler;
+    wakeBacklog: () => void;
   },
 ): WorkerSessions {
   const { options, clock, times, memory } = ground;
   const { database, logger, leaseMs } = options;
-  const { changes, dispatcher, review, background, handler } = parts;
+  const { changes, dispatcher, review, background, handler, wakeBacklog } = parts;
   const retries = options.retries ?? DEFAULT_RETRY_POLICY;
   const { leases, roster } = memory;
   return new WorkerSessions({
@@ -274,6 +308,7 @@ function connectSessions(
       if (change === "less") review.soon();
       else background.run("review of waiting evaluations", () => review.now());
     },
+    onKeyChanged: wakeBacklog,
   });
 }
 

@@ -99,6 +99,7 @@ export async function openFarm(options: FarmOptions): Promise<Farm> {
   const parts = connectParts({ options, clock, times, memory, logs, files, sourceFiles });
   parts.dispatcher.wake();
   parts.review.soon();
+  parts.backlog.wake();
   return {
     evaluations: parts.evaluations,
     workers: parts.sessions,
@@ -110,6 +111,7 @@ export async function openFarm(options: FarmOptions): Promise<Farm> {
     transferRoutes: parts.routes,
     [Symbol.asyncDispose]: async () => {
       parts.review[Symbol.dispose]();
+      await parts.backlog[Symbol.asyncDispose]();
       await parts.sweep[Symbol.asyncDispose]();
       await parts.sessions[Symbol.asyncDispose]();
       await parts.dispatcher[Symbol.asyncDispose]();

@@ -30,7 +30,7 @@ export interface Evaluations {
   start(request: { projectId: string; triggeredBy: string | null }): Promise<string>;
   /** Ends an active evaluation: cancels what only it needs. Harmless on a finished one. */
   abort(evaluationId: string): Promise<void>;
-  /** Called when an organization got its first writable cache: evaluations that wait for one go on. */
+  /** Called after an organization's subscriptions changed, or a cache of its was switched on: evaluations that wait for one go on, and what it had before is shown there, too. */
   cachesChanged(organizationId: string): Promise<void>;
 }
 
@@ -83,6 +83,10 @@ export interface WorkerLink {
   live(): readonly LiveWorker[];
   /** Called after a registration was made, changed or removed: the worker is challenged again. */
   registrationsChanged(workerId: string): Promise<void>;
+  /** Called after another key was pinned for a worker: a session with the old one is ended, and what that one signed is signed anew. */
+  keyChanged(workerId: string): Promise<void>;
+  /** Milliseconds until a connected worker gave a sign of life that it was asked for; null when it is not connected or does not answer within some seconds. */
+  probe(workerId: string): Promise<number | null>;
   /** Takes over an upgrade request on `/proto`. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
 }

@@ -30,7 +30,7 @@ export async function findWritableCaches(
     .innerJoin("caches", "caches.id", "cache_subscriptions.cache_id")
     .select("caches.id")
     .where("cache_subscriptions.organization_id", "=", organization)
-    .where("cache_subscriptions.mode", "=", "ReadWrite")
+    .where("cache_subscriptions.mode", "in", ["ReadWrite", "WriteOnly"])
     .where("caches.active", "=", 1)
     .orderBy("caches.id")
     .execute();
@@ -50,6 +50,19 @@ export async function findPublicCachesOf(db: Queries, organization: string): Pro
     .orderBy("caches.id")
     .execute();
   return rows.map(({ id }) => id);
+}
+
+/** Whether there is a cache that the organization's work is published in and read from again: without one nothing can be built. */
+export async function hasWorkingCache(db: Queries, organization: OrganizationId): Promise<boolean> {
+  const row = await db
+    .selectFrom("cache_subscriptions")
+    .innerJoin("caches", "caches.id", "cache_subscriptions.cache_id")
+    .select("caches.id")
+    .where("cache_subscriptions.organization_id", "=", organization)
+    .where("cache_subscriptions.mode", "=", "ReadWrite")
+    .where("caches.active", "=", 1)
+    .executeTakeFirst();
+  return row !== undefined;
 }
 
 /** A path on its way into one cache. */
@@ -204,12 +217,18 @@ function cachedPathOf(row: CachedPathRow): CachedPath {
 const FACTS = `p.path, p.nar_hash as "narHash", n.nar_size as "narSize", p.references_json as "referencesJson",
   p.deriver, p.ca, p.signatures_json as "signaturesJson"`;
 
+/** A path as one of an organization's caches shows it. */
+export interface OrganizationPath extends CachedPath {
+  /** Name of the key of that cache, which has signed the path, too. */
+  readonly cacheKeyName: string;
+}
+
 /** Hot reads of what caches show. They see what is committed. */
 export interface CachedPathReads {
   /** Facts for a narinfo. */
   inCache(cacheId: string, hashPart: string): CachedPath | null;
   /** The same from whichever cache the organization may read. */
-  ofOrganization(organization: OrganizationId, hashPart: string): CachedPath | null;
+  ofOrganization(organization: OrganizationId, hashPart: string): OrganizationPath | null;
   /** Whether a cache that the organization may read holds a path with this NAR. */
   isNarVisible(organization: OrganizationId, narHash: string): boolean;
 }
@@ -219,14 +238,15 @@ export function prepareCachedPathReads(database: Database): CachedPathReads {
     `select ${FACTS} from cache_paths p join nar_objects n on n.nar_hash = p.nar_hash
      where p.cache_id = ? and p.hash_part = ?`,
   );
-  const ofOrganization: PreparedQuery<[string, string], CachedPathRow> = database.prepare(
-    `select ${FACTS} from cache_subscriptions s
+  const ofOrganization: PreparedQuery<[string, string], CachedPathRow & { cacheKeyName: string }> =
+    database.prepare(
+      `select ${FACTS}, c.key_name as "cacheKeyName" from cache_subscriptions s
      join caches c on c.id = s.cache_id and c.active = 1
      join cache_paths p on p.cache_id = s.cache_id
      join nar_objects n on n.nar_hash = p.nar_hash
      where s.organization_id = ? and s.mode in ('ReadWrite', 'ReadOnly') and p.hash_part = ?
      order by s.mode desc, s.cache_id limit 1`,
-  );
+    );
   const isNarVisible: PreparedQuery<[string, string], { one: number }> = database.prepare(
     `select 1 as one from cache_paths p
      join cache_subscriptions s on s.cache_id = p.cache_id
@@ -240,7 +260,9 @@ export function prepareCachedPathReads(database: Database): CachedPathReads {
     },
     ofOrganization: (organization, hashPart) => {
       const row = ofOrganization.get(organization, hashPart);
-      return row === undefined ? null : cachedPathOf(row);
+      if (row === undefined) return null;
+      const { cacheKeyName, ...facts } = row;
+      return { ...cachedPathOf(facts), cacheKeyName };
     },
     isNarVisible: (organization, narHash) => isNarVisible.get(organization, narHash) !== undefined,
   };

@@ -250,3 +250,13 @@ export async function findSubscribedCacheName(
   const written = rows.find(({ mode }) => mode === "ReadWrite");
   return (written ?? rows[0])?.name ?? null;
 }
+
+/** Organizations that subscribe to the cache. */
+export async function listSubscribers(db: Queries, cacheId: string): Promise<string[]> {
+  const rows = await db
+    .selectFrom("cache_subscriptions")
+    .select("organization_id")
+    .where("cache_id", "=", cacheId)
+    .execute();
+  return rows.map((row) => row.organization_id);
+}

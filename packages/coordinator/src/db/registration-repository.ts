@@ -18,6 +18,18 @@ export async function insertRegistration(
   return stored !== undefined;
 }
 
+export function findRegistration(
+  db: Queries,
+  key: { organizationId: string; workerId: string },
+): Promise<Registration | undefined> {
+  return db
+    .selectFrom("worker_registrations")
+    .selectAll()
+    .where("organization_id", "=", key.organizationId)
+    .where("worker_id", "=", key.workerId)
+    .executeTakeFirst();
+}
+
 /** In the order of registration. */
 export function listRegistrations(db: Queries, organizationId: string): Promise<Registration[]> {
   return db

@@ -146,6 +146,15 @@ export interface WorkersTable {
   last_seen_at: number;
 }
 
+/** Approved changes of a worker's key: what it signed with the old one is still to be listed for the new one. */
+export interface WorkerKeyChangesTable {
+  worker_id: string;
+  old_public_key: string;
+  /** How far the caches were looked through; empty text at first. */
+  cache_id: string;
+  hash_part: string;
+}
+
 export interface CachesTable {
   id: string;
   name: string;
@@ -560,6 +569,7 @@ export interface Tables {
   organization_members: OrganizationMembersTable;
   worker_registrations: WorkerRegistrationsTable;
   workers: WorkersTable;
+  worker_key_changes: WorkerKeyChangesTable;
   caches: CachesTable;
   cache_members: CacheMembersTable;
   roles: RolesTable;

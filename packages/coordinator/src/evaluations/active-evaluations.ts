@@ -10,10 +10,13 @@ import type { WaitingReview } from "./waiting-review.ts";
 export class ActiveEvaluations implements Evaluations {
   readonly #changes: Changes;
   readonly #review: WaitingReview;
+  readonly #fillCaches: () => void;
 
-  constructor(options: { changes: Changes; review: WaitingReview }) {
+  /** `fillCaches` begins to show in a cache what its organization had before. */
+  constructor(options: { changes: Changes; review: WaitingReview; fillCaches: () => void }) {
     this.#changes = options.changes;
     this.#review = options.review;
+    this.#fillCaches = options.fillCaches;
   }
 
   async start(request: { projectId: string; triggeredBy: string | null }): Promise<string> {
@@ -34,6 +37,7 @@ export class ActiveEvaluations implements Evaluations {
   }
 
   async cachesChanged(organizationId: string): Promise<void> {
+    this.#fillCaches();
     await this.#review.now(organizationId);
   }
 }

@@ -1,5 +1,5 @@
 import { findLeasesOfEvaluation } from "../db/assignment-repository.ts";
-import { findWritableCaches } from "../db/cache-path-repository.ts";
+import { hasWorkingCache } from "../db/cache-path-repository.ts";
 import {
   findActiveEvaluations,
   findDemand,
@@ -33,7 +33,7 @@ export async function reviewWaiting(
   for (const evaluation of await findActiveEvaluations(change.kysely, organization)) {
     let hasCache = caches.get(evaluation.organization);
     if (hasCache === undefined) {
-      hasCache = (await findWritableCaches(change.kysely, evaluation.organization)).length > 0;
+      hasCache = await hasWorkingCache(change.kysely, evaluation.organization);
       caches.set(evaluation.organization, hasCache);
     }
     const isStuck = fleet.stuck.has(evaluation.organization);

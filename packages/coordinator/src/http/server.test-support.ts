@@ -52,6 +52,7 @@ export interface FarmCalls {
   aborted: string[];
   cachesChanged: string[];
   registrationsChanged: string[];
+  keyChanged: string[];
 }
 
 export const PASSWORD = "Correct-Horse7";
@@ -227,6 +228,7 @@ export async function openTestServer(options: TestServerOptions = {}): Promise<T
     aborted: [],
     cachesChanged: [],
     registrationsChanged: [],
+    keyChanged: [],
   };
   const live: LiveWorker[] = [];
   const sourceFiles = await SourceFiles.open(dataDir);
@@ -290,6 +292,11 @@ function playedFarm(
         calls.registrationsChanged.push(id);
         return Promise.resolve();
       },
+      keyChanged: (id) => {
+        calls.keyChanged.push(id);
+        return Promise.resolve();
+      },
+      probe: (id) => Promise.resolve(live.some(({ worker }) => worker === id) ? 12 : null),
       upgrade: (_request, socket) => socket.destroy(),
     },
   };

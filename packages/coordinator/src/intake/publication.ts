@@ -74,7 +74,7 @@ function collectMissing(
   const given = new Map(paths.map((path) => [path.path, path]));
   const want = (base: string, wantedBy: string | null): void => {
     if (missing.has(base) || cachedPaths.inCache(cache, hashPartOf(base))?.path === base) return;
-    const path = given.get(base) ?? cachedPaths.ofOrganization(organization, hashPartOf(base));
+    const path = given.get(base) ?? pathForOthers(cachedPaths, organization, base);
     if (path?.path !== base) throw missingReference(base, wantedBy);
     missing.set(base, path);
     open.push(path);
@@ -84,6 +84,19 @@ function collectMissing(
     for (const reference of top.references) want(reference, top.path);
   }
   return [...missing.values()];
+}
+
+/** The path as one of the organization's caches shows it, without that cache's own signature: it says nothing to readers of others, and names it. */
+export function pathForOthers(
+  cachedPaths: CachedPathReads,
+  organization: OrganizationId,
+  base: string,
+): CachedPath | null {
+  const found = cachedPaths.ofOrganization(organization, hashPartOf(base));
+  if (found === null) return null;
+  const { cacheKeyName, ...path } = found;
+  const signatures = path.signatures.filter((each) => !each.startsWith(`${cacheKeyName}:`));
+  return { ...path, signatures };
 }
 
 function missingReference(base: string, wantedBy: string | null): UnprocessableError {

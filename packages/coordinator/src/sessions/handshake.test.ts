@@ -165,7 +165,7 @@ describe("registrations change", () => {
     expect(new Set(welcome.authorized)).toEqual(new Set([organization.id, other.id]));
   });
 
-  test("a worker whose last registration is removed gets nothing more and is closed when it holds nothing", async () => {
+  test("a worker that is unregistered keeps its connection, gets no more work, and cannot come back", async () => {
     await worker.connect();
     await farm.farm.evaluations.start({ projectId: organization.project, triggeredBy: null });
     const offer = await worker.takeOffer();
@@ -183,8 +183,43 @@ describe("registrations change", () => {
     const result = { kind: "fetch", failure, commit: null, source: null, usage: null } as const;
     worker.send({ type: "result", assignment, fencing, result });
     expect(await worker.next("ack")).toMatchObject({ accepted: true });
-    expect(await worker.next("reject")).toMatchObject({ code: "unauthorized" });
+    await clock.advance(60_000);
+    await worker.settle();
+    expect([worker.pending("offer"), worker.pending("challenge")]).toEqual([0, 0]);
+    expect(farm.farm.workers.live()).toHaveLength(1);
+    await worker.drop();
+    expect(await worker.connectRejected()).toMatchObject({ code: "unknown-worker" });
+  });
+
+  test("a worker that one of two organizations unregisters works on for the other", async () => {
+    const other = await farm.addOrganization();
+    await farm.register(worker, other.id);
+    await worker.connect();
+    const { kysely } = farm.database;
+    await kysely
+      .deleteFrom("worker_registrations")
+      .where("organization_id", "=", organization.id)
+      .execute();
+    await farm.farm.workers.registrationsChanged(worker.id);
+    await worker.answerChallenge();
+    expect((await worker.next("welcome")).authorized).toEqual([other.id]);
+    await farm.farm.evaluations.start({ projectId: organization.project, triggeredBy: null });
+    await farm.farm.evaluations.start({ projectId: other.project, triggeredBy: null });
+    expect(await worker.takeOffer()).toMatchObject({ organization: other.id });
+    await worker.settle();
     expect(worker.pending("offer")).toBe(0);
+    await worker.drop();
+    expect((await worker.connect()).authorized).toEqual([other.id]);
+  });
+
+  test("a worker that was unregistered and is registered again goes on over the same connection", async () => {
+    await worker.connect();
+    await farm.database.kysely.deleteFrom("worker_registrations").execute();
+    await farm.farm.workers.registrationsChanged(worker.id);
+    await farm.register(worker, organization.id);
+    await farm.farm.workers.registrationsChanged(worker.id);
+    await worker.answerChallenge();
+    expect((await worker.next("welcome")).authorized).toEqual([organization.id]);
   });
 
   test("wrong tokens in a later challenge leave nothing, not everything", async () => {
@@ -215,5 +250,25 @@ describe("registrations change", () => {
     await worker.next("challenge");
     await clock.advance(15_001);
     expect(await worker.next("reject")).toMatchObject({ code: "timeout" });
+  });
+});
+
+describe("a probe", () => {
+  test("is answered by a worker that is there, and by nobody for one that is not", async () => {
+    expect(await farm.farm.workers.probe(worker.id)).toBeNull();
+    await worker.connect();
+    expect(await farm.farm.workers.probe(worker.id)).toBe(0);
+  });
+
+  test("of a worker that is silent ends at its deadline", async () => {
+    const socket = await worker.open();
+    worker.sayHello();
+    await worker.answerChallenge();
+    await worker.next("welcome");
+    socket.pause();
+    const answer = farm.farm.workers.probe(worker.id);
+    await clock.advance(5000);
+    expect(await answer).toBeNull();
+    socket.terminate();
   });
 });

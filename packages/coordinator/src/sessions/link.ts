@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import {
   decodeToCoordinator,
   encode,
@@ -78,6 +79,20 @@ export class Link {
 
   ping(): void {
     if (this.#socket.readyState === this.#socket.OPEN) this.#socket.ping();
+  }
+
+  /** Pings and resolves at the answer; when none comes, never. */
+  probe(): Promise<void> {
+    const question = randomBytes(8);
+    return new Promise((resolve) => {
+      const onPong = (answer: Buffer): void => {
+        if (!answer.equals(question)) return;
+        this.#socket.off("pong", onPong);
+        resolve();
+      };
+      this.#socket.on("pong", onPong);
+      if (this.#socket.readyState === this.#socket.OPEN) this.#socket.ping(question);
+    });
   }
 
   /** Calls back at every sign of life: a pong, or any frame. */

@@ -35,6 +35,8 @@ export class Session implements ConnectedWorker {
   #isWelcomed = false;
   /** Of a challenge that was not answered yet. */
   nonce: string | null = null;
+  /** It has answered a challenge with no valid token. */
+  isRefused = false;
 
   constructor(link: Link, admitted: AdmittedWorker) {
     const { hello } = admitted;

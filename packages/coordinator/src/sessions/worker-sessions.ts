@@ -5,6 +5,7 @@ import { WebSocketServer, type WebSocket } from "ws";
 import type { Clock } from "../clock.ts";
 import { renewLeases } from "../db/assignment-repository.ts";
 import type { Database } from "../db/client.ts";
+import { findWorkerKeys } from "../db/key-change-repository.ts";
 import { findActiveRegistrations, markSeen } from "../db/worker-repository.ts";
 import type { Logger } from "../logger.ts";
 import type { LiveWorker, WorkerLink } from "../ports.ts";
@@ -19,6 +20,8 @@ import { Session } from "./session.ts";
 
 /** After so many pings without any sign of life the socket is dead. */
 const MISSED_PINGS = 3;
+/** So long a worker may take to answer a probe. */
+const PROBE_MS = 5000;
 const GOING_AWAY = 1001;
 const TRY_AGAIN_LATER = 1013;
 /** Sockets at once, authenticated or not. */
@@ -37,6 +40,8 @@ export interface WorkerSessionsOptions {
   readonly pingMs: number;
   /** Who is connected, or what they may do, has changed. `more` when only something was added. */
   readonly onFleetChanged: (change: "more" | "less") => void;
+  /** Another key was pinned for a worker. */
+  readonly onKeyChanged: () => void;
 }
 
 /** The worker link: from the upgrade of a socket to its end. */
@@ -85,10 +90,9 @@ export class WorkerSessions implements WorkerLink, AsyncDisposable {
     const registrations = await findActiveRegistrations(database.kysely, session.id);
     session.authorization = restrict(session.authorization, registrations);
     onFleetChanged("less");
-    if (registrations.length === 0) {
-      this.#dismissIfUseless(session);
-      return;
-    }
+    session.nonce = null;
+    // It stays connected, and is let in nowhere: neither now nor when it comes back.
+    if (registrations.length === 0) return;
     const nonce = newNonce();
     session.nonce = nonce;
     session.send({
@@ -102,12 +106,37 @@ export class WorkerSessions implements WorkerLink, AsyncDisposable {
     });
   }
 
-  /** Closes a session that nobody authorizes any more, once what it holds has come to its end. */
+  /** A session with the old key would go on signing with it. */
+  async keyChanged(workerId: string): Promise<void> {
+    const { database, roster, onKeyChanged } = this.#options;
+    const session = roster.findAny(workerIdSchema.parse(workerId));
+    const keys = await findWorkerKeys(database.kysely, workerId);
+    if (session !== null && keys !== null && session.publicKey.toString() !== keys.key) {
+      session.link.reject("key-changed", "an administrator has approved another signing key");
+    }
+    onKeyChanged();
+  }
+
+  async probe(workerId: string): Promise<number | null> {
+    const { clock, roster } = this.#options;
+    const session = roster.findAny(workerIdSchema.parse(workerId));
+    if (session === null) return null;
+    const startedAt = clock.now();
+    return new Promise((resolve) => {
+      const deadline = clock.after(PROBE_MS, () => resolve(null));
+      void session.link.probe().then(() => {
+        deadline[Symbol.dispose]();
+        resolve(clock.now() - startedAt);
+      });
+    });
+  }
+
+  /** Closes a session that showed no valid token, once what it holds has come to its end. */
   #dismissIfUseless(session: Session): void {
-    if (session.nonce !== null || session.authorized.size > 0) return;
+    if (!session.isRefused || session.nonce !== null || session.authorized.size > 0) return;
     if (this.#options.leases.ofWorker(session.id).next().done !== true) return;
     void session.answered.then(() =>
-      session.link.reject("unauthorized", "no organization authorizes this worker any more"),
+      session.link.reject("unauthorized", "no token of this worker is valid any more"),
     );
   }
 
@@ -143,13 +172,18 @@ export class WorkerSessions implements WorkerLink, AsyncDisposable {
       return;
     }
     try {
+      // What was withdrawn before others could find the session here.
+      const registrations = await findActiveRegistrations(database.kysely, session.id);
+      session.authorization = restrict(session.authorization, registrations);
+      if (session.authorized.size === 0) {
+        link.reject("unauthorized", "the worker was unregistered while it connected");
+        return;
+      }
       const verdicts = await reconcile(this.#options.reconcile, admitted.hello);
       await this.#renew(session);
       session.welcome(verdicts);
       logger.info({ worker: session.id, epoch: session.epoch }, "a worker has connected");
       onFleetChanged("more");
-      // Registrations may have been withdrawn during the handshake.
-      this.#dismissIfUseless(session);
       using _watch = this.#watch(session);
       await this.#listen(session);
     } finally {
@@ -191,6 +225,7 @@ export class WorkerSessions implements WorkerLink, AsyncDisposable {
     if (message.nonce !== session.nonce) return;
     session.nonce = null;
     session.authorization = authorize(registrations, message.tokens);
+    session.isRefused = registrations.length > 0 && session.authorized.size === 0;
     if (session.authorized.size > 0) {
       session.welcome([]);
       onFleetChanged("more");

@@ -2,10 +2,12 @@ import { PublicKey, SecretKey, fingerprint, type Offer, type SignResult } from "
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { CacheSurfaceView } from "../db/cache-surface-view.ts";
 import { narinfoText } from "../http/routes/cache/narinfo-text.ts";
+import { ConflictError } from "../errors.ts";
 import { ManualClock } from "../manual-clock.test-support.ts";
 import { makeDerivation, makeSource, type TestObject } from "../test-objects.test-support.ts";
 import { finishEvaluation, openScene, type Scene } from "../test-scene.test-support.ts";
 import { expectOk } from "../test-worker.test-support.ts";
+import { approveKey } from "../workers/approve-key.ts";
 
 const LEASE_MS = 100_000;
 
@@ -286,5 +288,80 @@ describe("a sign assignment", () => {
     sendSigned(offer, { failure: null, signatures: [signatureOf(source)] });
     expect(await worker.next("ack")).toMatchObject({ accepted: true });
     expect(signers(source)).toEqual(cacheAndWorker());
+  });
+});
+
+describe("a worker whose key was changed", () => {
+  /** The worker signs what it published, comes back with another key and is refused. */
+  async function rotate(...sources: TestObject[]): Promise<void> {
+    const { worker } = scene;
+    await publishAndIdle(...sources);
+    const offer = await worker.takeOffer("sign");
+    sendSigned(offer, { failure: null, signatures: sources.map((each) => signatureOf(each)) });
+    await worker.next("ack");
+    await worker.drop();
+    worker.key = SecretKey.generate(worker.key.keyName);
+    expect(await worker.connectRejected()).toMatchObject({ code: "key-changed" });
+  }
+
+  function approve(publicKey = scene.worker.key.publicKey.toString()): Promise<void> {
+    const { farm, worker } = scene;
+    const parts = { database: farm.database, workers: farm.farm.workers };
+    return approveKey(parts, worker.id, publicKey);
+  }
+
+  test("comes back when the new key was approved, and signs all its paths with it", async () => {
+    const { farm, worker } = scene;
+    const sources = await sourcesNamed("one", "two");
+    await rotate(...sources);
+    await approve();
+    await worker.connect();
+    const offer = await worker.takeOffer("sign");
+    expect(pathsOf(offer).toSorted()).toEqual(sources.map(({ facts }) => facts.path).toSorted());
+    const signatures = sources.map((each) => signatureOf(each));
+    sendSigned(offer, { failure: null, signatures });
+    expect(await worker.next("ack")).toMatchObject({ accepted: true });
+    for (const source of sources) {
+      expect(signers(source)).toEqual([...cacheOnly(), "nobody", worker.key.keyName]);
+    }
+    expect(await listed()).toEqual([]);
+    const left = await farm.database.kysely.selectFrom("worker_key_changes").selectAll().execute();
+    expect(left).toEqual([]);
+  });
+
+  test("is not asked before its key was approved, and only that key is", async () => {
+    const source = await sourceNamed("source");
+    await rotate(source);
+    expect(await listed()).toEqual([]);
+    const other = SecretKey.generate("other").publicKey.toString();
+    await expect(approve(other)).rejects.toThrow(ConflictError);
+    await approve();
+    await expect(approve()).rejects.toThrow(ConflictError);
+  });
+
+  test("is asked after a restart in the middle as well", async () => {
+    const { farm, worker } = scene;
+    const source = await sourceNamed("source");
+    await rotate(source);
+    // The approval is stored, and the coordinator dies before it did anything else.
+    await farm.farm[Symbol.asyncDispose]();
+    await approveKey(
+      { database: farm.database, workers: { keyChanged: () => Promise.resolve() } },
+      worker.id,
+      worker.key.publicKey.toString(),
+    );
+    await farm.stop();
+    await farm.start();
+    await worker.connect();
+    expect(pathsOf(await worker.takeOffer("sign"))).toEqual([source.facts.path]);
+  });
+
+  test("loses its connection with the old key", async () => {
+    const { farm, worker } = scene;
+    const { kysely } = farm.database;
+    const pending = SecretKey.generate("next").publicKey.toString();
+    await kysely.updateTable("workers").set({ pending_public_key: pending }).execute();
+    await approve(pending);
+    expect(await worker.next("reject")).toMatchObject({ code: "key-changed" });
   });
 });

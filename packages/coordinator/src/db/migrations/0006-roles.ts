@@ -2,11 +2,12 @@ import { sql, type ColumnDefinitionBuilder, type Kysely } from "kysely";
 
 const required = (column: ColumnDefinitionBuilder) => column.notNull();
 
-/** Roles that organizations and caches make for themselves, kinds of upstreams, and caches that are still to be filled. */
+/** Roles that organizations and caches make for themselves, kinds of upstreams, and what is still to be shown or signed. */
 export async function up(db: Kysely<unknown>): Promise<void> {
   await createRoles(db);
   await renewUpstreams(db);
   await createBackfills(db);
+  await createKeyChanges(db);
   await db.schema
     .createIndex("organizations_public")
     .on("organizations")
@@ -93,5 +94,22 @@ async function createBackfills(db: Kysely<unknown>): Promise<void> {
     .createIndex("cache_backfills_by_cache_id")
     .on("cache_backfills")
     .column("cache_id")
+    .execute();
+}
+
+async function createKeyChanges(db: Kysely<unknown>): Promise<void> {
+  await db.schema
+    .createTable("worker_key_changes")
+    .addColumn("worker_id", "text", required)
+    .addColumn("old_public_key", "text", required)
+    .addColumn("cache_id", "text", required)
+    .addColumn("hash_part", "text", required)
+    .addPrimaryKeyConstraint("worker_key_changes_key", ["worker_id", "old_public_key"])
+    .execute();
+  await db.schema
+    .createIndex("workers_pending_key")
+    .on("workers")
+    .column("id")
+    .where(sql.ref("pending_public_key"), "is not", null)
     .execute();
 }

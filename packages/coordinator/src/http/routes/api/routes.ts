@@ -128,6 +128,11 @@ import { uploadSourceChunkRoute } from "./build-requests/upload-source-chunk.ts"
 import { uploadSourceRoute } from "./build-requests/upload-source.ts";
 import { listRecentDirectBuildsRoute } from "./builds/list-recent-direct-builds.ts";
 import { submitDirectBuildRoute } from "./builds/submit-direct-build.ts";
+import { testWorkerRoute } from "./orgs/test-worker.ts";
+import { getWorkerMetricsRoute } from "./orgs/get-worker-metrics.ts";
+import { listWorkerKeysRoute } from "./admin/list-worker-keys.ts";
+import { approveWorkerKeyRoute } from "./admin/approve-worker-key.ts";
+import { refuseWorkerKeyRoute } from "./admin/refuse-worker-key.ts";
 import { getCommitRoute } from "./commits/get-commit.ts";
 
 /** Everything under /api/v1. */
@@ -263,4 +268,9 @@ export const apiRoutes: readonly Route[] = [
   uploadSourceChunkRoute,
   finalizeSourceRoute,
   uploadSourceRoute,
+  testWorkerRoute,
+  getWorkerMetricsRoute,
+  listWorkerKeysRoute,
+  approveWorkerKeyRoute,
+  refuseWorkerKeyRoute,
 ];

@@ -1,11 +1,14 @@
 import { notManaged } from "../../../../auth/authority.ts";
-import { updateCache } from "../../../../db/cache-repository.ts";
+import { activateCache } from "../../../../caches/subscriptions.ts";
 import type { Route } from "../../../api.ts";
 import { ok, textEnvelope } from "../../../envelope.ts";
 import { cacheParams } from "./cache.ts";
 
 /** POST /caches/{cache}/active */
-export const activateCacheRoute: Route = (api, { authority, database, narinfoLane }) => {
+export const activateCacheRoute: Route = (
+  api,
+  { authority, database, narinfoLane, evaluations },
+) => {
   api.post(
     "/caches/:cache/active",
     {
@@ -20,7 +23,7 @@ export const activateCacheRoute: Route = (api, { authority, database, narinfoLan
       const { caller, params } = request;
       const { cache } = await authority.cache(caller, params.cache, "manageCacheSettings");
       notManaged(cache);
-      await updateCache(database.kysely, cache.id, { active: 1 });
+      await activateCache({ database, evaluations }, cache);
       narinfoLane.forgetCache(cache.name);
       return ok(`Cache "${cache.name}" is enabled now`);
     },

@@ -1,11 +1,14 @@
 import { notManaged } from "../../../../auth/authority.ts";
-import { updateCache } from "../../../../db/cache-repository.ts";
+import { deactivateCache } from "../../../../caches/subscriptions.ts";
 import type { Route } from "../../../api.ts";
 import { ok, textEnvelope } from "../../../envelope.ts";
 import { cacheParams } from "./cache.ts";
 
 /** DELETE /caches/{cache}/active */
-export const deactivateCacheRoute: Route = (api, { authority, database, narinfoLane }) => {
+export const deactivateCacheRoute: Route = (
+  api,
+  { authority, database, narinfoLane, evaluations },
+) => {
   api.delete(
     "/caches/:cache/active",
     {
@@ -20,7 +23,7 @@ export const deactivateCacheRoute: Route = (api, { authority, database, narinfoL
       const { caller, params } = request;
       const { cache } = await authority.cache(caller, params.cache, "manageCacheSettings");
       notManaged(cache);
-      await updateCache(database.kysely, cache.id, { active: 0 });
+      await deactivateCache({ database, evaluations }, cache);
       narinfoLane.forgetCache(cache.name);
       return ok(`Cache "${cache.name}" is disabled now`);
     },

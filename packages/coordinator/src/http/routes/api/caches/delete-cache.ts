@@ -8,7 +8,7 @@ import { cacheParams } from "./cache.ts";
 /** DELETE /caches/{cache} */
 export const deleteCacheRoute: Route = (
   api,
-  { authority, database, signer, narinfoLane, clock },
+  { authority, database, signer, narinfoLane, clock, evaluations },
 ) => {
   api.delete(
     "/caches/:cache",
@@ -20,7 +20,7 @@ export const deleteCacheRoute: Route = (
       const { caller, params } = request;
       const { cache } = await authority.cache(caller, params.cache, "deleteCache");
       notManaged(cache);
-      await removeCache(database, cache, actorOf(request), clock.now());
+      await removeCache({ database, evaluations }, cache, actorOf(request), clock.now());
       signer.forget(cache.id);
       narinfoLane.forgetCache(cache.name);
       return ok(`Cache "${cache.name}" was deleted`);

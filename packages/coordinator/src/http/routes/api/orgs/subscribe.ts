@@ -1,6 +1,5 @@
 import { z } from "zod";
-import { insertSubscription } from "../../../../db/cache-repository.ts";
-import { ConflictError } from "../../../../errors.ts";
+import { subscribe } from "../../../../caches/subscriptions.ts";
 import type { Route } from "../../../api.ts";
 import { ok, textEnvelope } from "../../../envelope.ts";
 import { modeInput, subscriptionParams } from "./subscription.ts";
@@ -28,18 +27,8 @@ export const subscribeRoute: Route = (api, { authority, database, clock, evaluat
         "manageSubscriptions",
       );
       const { cache } = await authority.cache(caller, params.cache, "manageCacheSubscriptions");
-      const isNew = await insertSubscription(database.kysely, {
-        organization_id: organization.id,
-        cache_id: cache.id,
-        mode: request.body?.mode ?? "ReadWrite",
-        created_at: clock.now(),
-      });
-      if (!isNew) {
-        throw new ConflictError(`"${organization.name}" is subscribed to "${cache.name}" already`, {
-          code: "already_exists",
-        });
-      }
-      await evaluations.cachesChanged(organization.id);
+      const mode = request.body?.mode ?? "ReadWrite";
+      await subscribe({ database, evaluations }, { organization, cache }, mode, clock.now());
       return ok(`"${organization.name}" is subscribed to "${cache.name}" now`);
     },
   );

@@ -1,5 +1,4 @@
-import { deleteSubscription } from "../../../../db/cache-repository.ts";
-import { BadRequestError } from "../../../../errors.ts";
+import { unsubscribe } from "../../../../caches/subscriptions.ts";
 import type { Route } from "../../../api.ts";
 import { ok, textEnvelope } from "../../../envelope.ts";
 import { subscriptionParams } from "./subscription.ts";
@@ -24,14 +23,7 @@ export const unsubscribeRoute: Route = (api, { authority, database, evaluations 
         "manageSubscriptions",
       );
       const { cache } = await authority.cache(caller, params.cache, "manageCacheSubscriptions");
-      const wasSubscribed = await deleteSubscription(database.kysely, {
-        organizationId: organization.id,
-        cacheId: cache.id,
-      });
-      if (!wasSubscribed) {
-        throw new BadRequestError(`"${organization.name}" is not subscribed to "${cache.name}"`);
-      }
-      await evaluations.cachesChanged(organization.id);
+      await unsubscribe({ database, evaluations }, { organization, cache });
       return ok(`"${organization.name}" is no longer subscribed to "${cache.name}"`);
     },
   );

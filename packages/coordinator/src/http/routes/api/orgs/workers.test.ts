@@ -2,6 +2,7 @@ import { organizationIdSchema, workerIdSchema } from "@gradient/protocol";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { sha256Hex } from "../../../../auth/random-token.ts";
 import type { LiveWorker } from "../../../../ports.ts";
+import { seedEvaluation } from "../../../seed.test-support.ts";
 import { openTestServer, type TestServer } from "../../../server.test-support.ts";
 
 const WORKER = "550e8400-e29b-41d4-a716-446655440001";
@@ -110,6 +111,74 @@ test("workers are listed with what is live for this organization", async () => {
   expect((await server.get("orgs/acme/workers", blind)).status).toBe(403);
 });
 
+test("a worker can be tested, and says what is wrong", async () => {
+  const path = `orgs/acme/workers/${WORKER}/test`;
+  server.live.splice(0, 1, connected([peerId]));
+  expect((await server.post(path, alice)).message).toMatchObject({
+    ok: true,
+    connected: true,
+    authorized_for_organization: true,
+    round_trip_ms: 12,
+  });
+  server.live.splice(0, 1, connected([]));
+  expect((await server.post(path, alice)).message).toMatchObject({
+    ok: false,
+    connected: true,
+    authorized_for_organization: false,
+    message: expect.stringContaining("token"),
+  });
+  server.live.splice(0, 1);
+  expect((await server.post(path, alice)).message).toMatchObject({
+    ok: false,
+    connected: false,
+    round_trip_ms: null,
+    message: expect.stringContaining("not connected"),
+  });
+  expect((await server.post(path, bob)).status).toBe(404);
+  const unknown = "550e8400-e29b-41d4-a716-44665544ffff";
+  expect((await server.post(`orgs/acme/workers/${unknown}/test`, alice)).status).toBe(404);
+});
+
+test("what a worker did is told hour by hour, of this organization only", async () => {
+  await server.put("projects/acme", alice, {
+    name: "site",
+    display_name: "Site",
+    repository: "https://example.org/site.git",
+    wildcard: "*",
+  });
+  const { message: project } = await server.get("projects/acme/site", alice);
+  const { kysely } = server.services.database;
+  await seedEvaluation(kysely, { organizationId: peerId, projectId: project.id, userId: null });
+  const hour = Math.floor(server.services.clock.now() / 3_600_000) * 3_600_000;
+  const attempts = await kysely
+    .updateTable("attempts")
+    .set({
+      worker_id: WORKER,
+      status: "built",
+      assigned_at: hour - 3_600_000,
+      stopped_at: hour - 1_800_000,
+    })
+    .returning("number")
+    .execute();
+  expect(attempts.length).toBeGreaterThan(1);
+  const path = `orgs/acme/workers/${WORKER}/metrics`;
+  const { message } = await server.get(path, alice);
+  expect(message.jobs_dispatched).toBe(attempts.length);
+  expect(message.samples).toHaveLength(2);
+  expect(message.samples[0]).toEqual({
+    at: new Date(hour - 3_600_000).toISOString(),
+    assigned_jobs: attempts.length / 2,
+    ended: attempts.length,
+    built: attempts.length,
+  });
+  expect((await server.get(path, bob)).status).toBe(404);
+  await server.put("orgs", bob, { name: "bobs", display_name: "Bobs" });
+  await server.post("orgs/bobs/workers", bob, { worker_id: WORKER });
+  const others = await server.get(`orgs/bobs/workers/${WORKER}/metrics`, bob);
+  expect(others.message.jobs_dispatched).toBe(0);
+  await server.delete(`orgs/bobs/workers/${WORKER}`, bob);
+});
+
 test("a registration can be switched off, and removed", async () => {
   server.calls.registrationsChanged.length = 0;
   const path = `orgs/acme/workers/${WORKER}`;
@@ -129,7 +198,15 @@ test("all connected workers are for superusers, or for all where the setting say
   server.live.splice(0, 1, connected([peerId]));
   const root = await server.user("root1", true);
   const { message } = await server.get("admin/workers", root);
-  expect(message).toEqual([{ id: WORKER, ...liveFields, authorized_peers: [peerId] }]);
+  expect(message).toEqual([
+    {
+      id: WORKER,
+      ...liveFields,
+      authorized_peers: [peerId],
+      public_key: null,
+      pending_public_key: null,
+    },
+  ]);
   const refused = await server.get("admin/workers", alice);
   expect([refused.status, refused.json?.code]).toEqual([403, "superuser_required"]);
   expect((await server.get("admin/workers")).status).toBe(401);
