@@ -11,7 +11,7 @@ export const approveWorkerKeyRoute: Route = (api, { database, workers }) => {
       config: { access: "superuser" },
       schema: {
         summary:
-          "Approves the other signing key that a worker has shown; what it signed is signed anew",
+          "Approves the other signing key that a worker has shown; what it signed is signed anew.",
         params: workerKeyParams,
         body: workerKeyBody,
         response: { 200: textEnvelope },

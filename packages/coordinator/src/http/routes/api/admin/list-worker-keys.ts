@@ -19,7 +19,7 @@ export const listWorkerKeysRoute: Route = (api, { database }) => {
     {
       config: { access: "superuser" },
       schema: {
-        summary: "Lists workers that are kept out because they came back with another signing key",
+        summary: "Lists workers that are kept out because they came back with another signing key.",
         response: { 200: envelope(z.array(pendingKey)) },
       },
     },

@@ -10,7 +10,7 @@ export const refuseWorkerKeyRoute: Route = (api, { database }) => {
     {
       config: { access: "superuser" },
       schema: {
-        summary: "Forgets the other signing key that a worker has shown, until it shows it again",
+        summary: "Forgets the other signing key that a worker has shown, until it shows it again.",
         params: workerKeyParams,
         body: workerKeyBody,
         response: { 200: textEnvelope },

@@ -13,7 +13,7 @@ export const addCacheMemberRoute: Route = (api, { authority, database, clock }) 
     {
       config: { access: "required", admitsCacheKeys: true },
       schema: {
-        summary: "Makes a user a member of the cache",
+        summary: "Makes a user a member of the cache.",
         params: cacheParams,
         body: roleBody,
         response: { 200: textEnvelope },

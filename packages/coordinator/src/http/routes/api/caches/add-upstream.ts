@@ -14,7 +14,7 @@ export const addUpstreamRoute: Route = (api, { authority, database, masterKey, c
     {
       config: { access: "required", admitsCacheKeys: true },
       schema: {
-        summary: "Adds a place where the cache looks for paths that it does not have",
+        summary: "Adds a place where the cache looks for paths that it does not have.",
         params: cacheParams,
         body: newUpstreamBody,
         response: { 200: textEnvelope },

@@ -13,7 +13,7 @@ export const changeCacheMemberRoute: Route = (api, { authority, database, clock 
     {
       config: { access: "required", admitsCacheKeys: true },
       schema: {
-        summary: "Gives a member of the cache another role",
+        summary: "Gives a member of the cache another role.",
         params: cacheParams,
         body: roleBody,
         response: { 200: textEnvelope },

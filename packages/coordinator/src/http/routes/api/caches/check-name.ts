@@ -13,7 +13,7 @@ export const checkCacheNameRoute: Route = (api, { database }) => {
     {
       config: { access: "required" },
       schema: {
-        summary: "Tells whether a cache could be given the name",
+        summary: "Tells whether a cache could be given the name.",
         querystring,
         response: { 200: envelope(z.boolean()) },
       },

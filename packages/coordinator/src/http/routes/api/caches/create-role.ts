@@ -13,7 +13,7 @@ export const createCacheRoleRoute: Route = (api, { authority, database, clock })
     {
       config: { access: "required", admitsCacheKeys: true },
       schema: {
-        summary: "Makes a role of the cache's own, with no more permissions than the caller has",
+        summary: "Makes a role of the cache's own, with no more permissions than the caller has.",
         params: cacheParams,
         body: newRoleBody,
         response: { 200: envelope(cacheRole) },

@@ -13,7 +13,7 @@ export const deleteCacheRoleRoute: Route = (api, { authority, database, clock })
     {
       config: { access: "required", admitsCacheKeys: true },
       schema: {
-        summary: "Deletes a role of the cache's own that no member has",
+        summary: "Deletes a role of the cache's own that no member has.",
         params: roleParams,
         response: { 200: envelope(z.literal(true)) },
       },

@@ -12,7 +12,7 @@ export const deleteUpstreamRoute: Route = (api, { authority, database }) => {
     {
       config: { access: "required", admitsCacheKeys: true },
       schema: {
-        summary: "Takes an upstream from the cache",
+        summary: "Takes an upstream from the cache.",
         params: upstreamParams,
         response: { 200: textEnvelope },
       },

@@ -10,7 +10,7 @@ export const getCachePublicRoute: Route = (api, { authority }) => {
     {
       config: { access: "optional", admitsCacheKeys: true },
       schema: {
-        summary: "Tells whether everybody may read the cache",
+        summary: "Tells whether everybody may read the cache.",
         params: cacheParams,
         response: { 200: envelope(z.boolean()) },
       },

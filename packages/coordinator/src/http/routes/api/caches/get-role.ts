@@ -11,7 +11,7 @@ export const getCacheRoleRoute: Route = (api, { authority, database }) => {
     {
       config: { access: "required", admitsCacheKeys: true },
       schema: {
-        summary: "Shows one role of the cache",
+        summary: "Shows one role of the cache.",
         params: roleParams,
         response: { 200: envelope(cacheRole) },
       },

@@ -12,7 +12,7 @@ export const listCacheMembersRoute: Route = (api, { authority, database }) => {
     {
       config: { access: "required", admitsCacheKeys: true },
       schema: {
-        summary: "Lists the members of the cache with their roles",
+        summary: "Lists the members of the cache with their roles.",
         params: cacheParams,
         response: { 200: envelope(z.array(memberSchema)) },
       },

@@ -10,7 +10,7 @@ export const listPublicCachesRoute: Route = (api, { database }) => {
     {
       config: { access: "optional" },
       schema: {
-        summary: "Lists the caches that everybody may read",
+        summary: "Lists the caches that everybody may read.",
         querystring: pageQuery,
         response: { 200: pageEnvelope(cacheSchema) },
       },

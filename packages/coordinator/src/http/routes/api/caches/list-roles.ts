@@ -17,7 +17,7 @@ export const listCacheRolesRoute: Route = (api, { authority, database }) => {
     {
       config: { access: "required", admitsCacheKeys: true },
       schema: {
-        summary: "Lists the roles that members of the cache can have, and what a role may allow",
+        summary: "Lists the roles that members of the cache can have, and what a role may allow.",
         params: cacheParams,
         response: { 200: envelope(answer) },
       },

@@ -13,7 +13,7 @@ export const listUpstreamsRoute: Route = (api, { authority, database }) => {
       config: { access: "required", admitsCacheKeys: true },
       schema: {
         summary:
-          "Lists where the cache looks for paths that it does not have, in the order of asking",
+          "Lists where the cache looks for paths that it does not have, in the order of asking.",
         params: cacheParams,
         response: { 200: envelope(z.array(upstreamSchema)) },
       },

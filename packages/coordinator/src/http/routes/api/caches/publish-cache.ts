@@ -11,7 +11,7 @@ export const publishCacheRoute: Route = (api, { authority, database, narinfoLane
     {
       config: { access: "required", admitsCacheKeys: true },
       schema: {
-        summary: "Lets everybody read the cache",
+        summary: "Lets everybody read the cache.",
         params: cacheParams,
         response: { 200: textEnvelope },
       },

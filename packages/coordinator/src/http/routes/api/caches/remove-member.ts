@@ -13,7 +13,7 @@ export const removeCacheMemberRoute: Route = (api, { authority, database, clock 
     {
       config: { access: "required", admitsCacheKeys: true },
       schema: {
-        summary: "Ends the membership of a user in the cache",
+        summary: "Ends the membership of a user in the cache.",
         params: cacheParams,
         body: memberBody,
         response: { 200: textEnvelope },

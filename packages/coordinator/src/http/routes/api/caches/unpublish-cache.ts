@@ -11,7 +11,7 @@ export const unpublishCacheRoute: Route = (api, { authority, database, narinfoLa
     {
       config: { access: "required", admitsCacheKeys: true },
       schema: {
-        summary: "Hides from everybody but those who have part in it the cache",
+        summary: "Hides from everybody but those who have part in it the cache.",
         params: cacheParams,
         response: { 200: textEnvelope },
       },

@@ -13,7 +13,7 @@ export const updateCacheRoleRoute: Route = (api, { authority, database, clock })
     {
       config: { access: "required", admitsCacheKeys: true },
       schema: {
-        summary: "Renames a role of the cache's own or replaces its permissions",
+        summary: "Renames a role of the cache's own or replaces its permissions.",
         params: roleParams,
         body: roleChangeBody,
         response: { 200: envelope(cacheRole) },

@@ -11,7 +11,7 @@ export const updateUpstreamRoute: Route = (api, { authority, database, masterKey
     {
       config: { access: "required", admitsCacheKeys: true },
       schema: {
-        summary: "Changes an upstream of the cache as far as its kind allows it",
+        summary: "Changes an upstream of the cache as far as its kind allows it.",
         params: upstreamParams,
         body: upstreamChangeBody,
         response: { 200: textEnvelope },

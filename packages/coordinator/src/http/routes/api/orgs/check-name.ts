@@ -13,7 +13,7 @@ export const checkOrganizationNameRoute: Route = (api, { database }) => {
     {
       config: { access: "required" },
       schema: {
-        summary: "Tells whether an organization could be given the name",
+        summary: "Tells whether an organization could be given the name.",
         querystring,
         response: { 200: envelope(z.boolean()) },
       },

@@ -14,7 +14,7 @@ export const createOrganizationRoleRoute: Route = (api, { authority, database, c
       config: { access: "required" },
       schema: {
         summary:
-          "Makes a role of the organization's own, with no more permissions than the caller has",
+          "Makes a role of the organization's own, with no more permissions than the caller has.",
         params: organizationParams,
         body: newRoleBody,
         response: { 200: envelope(organizationRole) },

@@ -13,7 +13,7 @@ export const deleteOrganizationRoleRoute: Route = (api, { authority, database, c
     {
       config: { access: "required" },
       schema: {
-        summary: "Deletes a role of the organization's own that no member has",
+        summary: "Deletes a role of the organization's own that no member has.",
         params: roleParams,
         response: { 200: envelope(z.literal(true)) },
       },

@@ -11,7 +11,7 @@ export const getOrganizationRoleRoute: Route = (api, { authority, database }) =>
     {
       config: { access: "required" },
       schema: {
-        summary: "Shows one role of the organization",
+        summary: "Shows one role of the organization.",
         params: roleParams,
         response: { 200: envelope(organizationRole) },
       },

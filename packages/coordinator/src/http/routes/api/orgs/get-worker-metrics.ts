@@ -26,7 +26,7 @@ export const getWorkerMetricsRoute: Route = (api, { authority, database, clock }
     {
       config: { access: "required" },
       schema: {
-        summary: "Shows what a worker did for the organization in the last two days",
+        summary: "Shows what a worker did for the organization in the last two days.",
         params: workerParams,
         response: { 200: envelope(answer) },
       },

@@ -10,7 +10,7 @@ export const listPublicOrganizationsRoute: Route = (api, { database }) => {
     {
       config: { access: "optional" },
       schema: {
-        summary: "Lists the organizations that everybody may read",
+        summary: "Lists the organizations that everybody may read.",
         querystring: pageQuery,
         response: { 200: pageEnvelope(organizationSchema) },
       },

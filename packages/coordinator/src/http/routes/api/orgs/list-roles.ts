@@ -18,7 +18,7 @@ export const listOrganizationRolesRoute: Route = (api, { authority, database }) 
       config: { access: "required" },
       schema: {
         summary:
-          "Lists the roles that members of the organization can have, and what a role may allow",
+          "Lists the roles that members of the organization can have, and what a role may allow.",
         params: organizationParams,
         response: { 200: envelope(answer) },
       },

@@ -11,7 +11,7 @@ export const publishOrganizationRoute: Route = (api, { authority, database }) =>
     {
       config: { access: "required" },
       schema: {
-        summary: "Lets everybody read the organization",
+        summary: "Lets everybody read the organization.",
         params: organizationParams,
         response: { 200: textEnvelope },
       },

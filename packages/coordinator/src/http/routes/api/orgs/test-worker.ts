@@ -21,7 +21,8 @@ export const testWorkerRoute: Route = (api, { authority, database, workers }) =>
     {
       config: { access: "required" },
       schema: {
-        summary: "Asks a worker for a sign of life and tells whether it works for the organization",
+        summary:
+          "Asks a worker for a sign of life and tells whether it works for the organization.",
         params: workerParams,
         response: { 200: envelope(answer) },
       },

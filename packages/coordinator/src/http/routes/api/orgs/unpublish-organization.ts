@@ -11,7 +11,7 @@ export const unpublishOrganizationRoute: Route = (api, { authority, database }) 
     {
       config: { access: "required" },
       schema: {
-        summary: "Hides from everybody but those who have part in it the organization",
+        summary: "Hides from everybody but those who have part in it the organization.",
         params: organizationParams,
         response: { 200: textEnvelope },
       },

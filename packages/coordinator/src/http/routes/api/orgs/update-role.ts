@@ -13,7 +13,7 @@ export const updateOrganizationRoleRoute: Route = (api, { authority, database, c
     {
       config: { access: "required" },
       schema: {
-        summary: "Renames a role of the organization's own or replaces its permissions",
+        summary: "Renames a role of the organization's own or replaces its permissions.",
         params: roleParams,
         body: roleChangeBody,
         response: { 200: envelope(organizationRole) },

@@ -14,7 +14,7 @@ export const checkProjectNameRoute: Route = (api, { authority, database }) => {
     {
       config: { access: "required" },
       schema: {
-        summary: "Tells whether a project of the organization could be given the name",
+        summary: "Tells whether a project of the organization could be given the name.",
         params: organizationParams,
         querystring,
         response: { 200: envelope(z.boolean()) },
