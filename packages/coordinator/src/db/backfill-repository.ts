@@ -57,6 +57,7 @@ export async function findBackfill(db: Queries): Promise<Backfill | null> {
     .where("caches.active", "=", 1)
     .orderBy("b.organization_id")
     .orderBy("b.cache_id")
+    .limit(1)
     .executeTakeFirst();
   if (row === undefined) return null;
   return {

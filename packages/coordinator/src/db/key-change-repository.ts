@@ -106,6 +106,7 @@ export async function findKeyChange(db: Queries): Promise<KeyChange | null> {
     .selectAll()
     .orderBy("worker_id")
     .orderBy("old_public_key")
+    .limit(1)
     .executeTakeFirst();
   if (row === undefined) return null;
   return {
@@ -153,6 +154,7 @@ export async function nextCacheOfWorker(
   const row = await cachesOfWorker(db, worker)
     .select("s.cache_id as cache")
     .where("s.cache_id", ">", cache)
+    .limit(1)
     .executeTakeFirst();
   return row?.cache ?? null;
 }
@@ -166,6 +168,7 @@ export async function publisherOfCache(
   const row = await cachesOfWorker(db, worker)
     .select("s.organization_id as organization")
     .where("s.cache_id", "=", cache)
+    .limit(1)
     .executeTakeFirst();
   return row === undefined ? null : organizationIdSchema.parse(row.organization);
 }
