@@ -136,14 +136,7 @@ export function connectParts(ground: Ground): FarmParts {
     },
   };
   return {
-    sources: new StoredSources({
-      nars: intake.nars,
-      publications: intake.publications,
-      changes: changes.durable,
-      isVisible: (organization, base) =>
-        reads.cachedPaths.ofOrganization(organization, hashPartOf(base))?.path === base,
-      review: (organization) => review.now(organization),
-    }),
+    sources: connectSources(reads, intake, changes, review),
     evaluations: new ActiveEvaluations({ changes, review, fillCaches: wakeBacklog }),
     sessions,
     dispatcher,
@@ -154,6 +147,22 @@ export function connectParts(ground: Ground): FarmParts {
     routes: intake.routes,
     intake: intake.nars,
   };
+}
+
+function connectSources(
+  { cachedPaths }: Reads,
+  { nars, publications }: ReturnType<typeof connectIntake>,
+  changes: Changes,
+  review: WaitingReview,
+): StoredSources {
+  return new StoredSources({
+    nars,
+    publications,
+    changes: changes.durable,
+    isVisible: (organization, base) =>
+      cachedPaths.ofOrganization(organization, hashPartOf(base))?.path === base,
+    review: (organization) => review.now(organization),
+  });
 }
 
 function connectDispatcher(ground: Ground, reads: Reads, changes: Changes): Dispatcher {
