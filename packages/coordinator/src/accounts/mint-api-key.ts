@@ -1,20 +1,18 @@
 import { v7 as uuidv7 } from "uuid";
 import type { Authority } from "../auth/authority.ts";
 import type { SignedIn } from "../auth/caller.ts";
-import {
-  cachePermissions,
-  hasCachePermission,
-  organizationPermissions,
-  permissionMask,
-  permissionNames,
-  type CatalogueEntry,
-} from "../auth/permissions.ts";
 import { apiKeyHash, generateApiKey } from "../auth/random-token.ts";
 import { insertApiKey } from "../db/api-key-repository.ts";
 import type { Database } from "../db/client.ts";
-import { BadRequestError, ConflictError, ForbiddenError, NotFoundError } from "../errors.ts";
-import { canonicalRange } from "../rules/address.ts";
+import { BadRequestError, ConflictError } from "../errors.ts";
 import { audit, type Actor } from "./audit.ts";
+import {
+  cacheKeyScope,
+  checkKeyName,
+  checkRanges,
+  organizationKeyMask,
+  pinnedOrganization,
+} from "./key-scope.ts";
 
 export interface KeyRequest {
   name: string;
@@ -26,7 +24,7 @@ export interface KeyRequest {
   actor: Actor;
 }
 
-interface Pin {
+interface Scope {
   organizationId: string | null;
   cacheId: string | null;
   mask: number;
@@ -44,18 +42,18 @@ export async function mintApiKey(
   request: KeyRequest,
   now: number,
 ): Promise<string> {
-  if (request.name.trim() === "") throw new BadRequestError("an API key needs a name");
-  const allowedIps = request.allowedIps.map(checkRange);
-  const pin = await pinOf(dependencies.authority, owner, request);
+  checkKeyName(request.name);
+  const allowedIps = checkRanges(request.allowedIps);
+  const scope = await scopeOf(dependencies.authority, owner, request);
   const key = generateApiKey();
   const row = {
     id: uuidv7(),
     user_id: owner.user.id,
     name: request.name,
     secret_hash: apiKeyHash(key) ?? "",
-    permissions: pin.mask,
-    organization_id: pin.organizationId,
-    cache_id: pin.cacheId,
+    permissions: scope.mask,
+    organization_id: scope.organizationId,
+    cache_id: scope.cacheId,
     allowed_ips_json: JSON.stringify(allowedIps),
     managed: 0 as const,
     created_at: now,
@@ -70,67 +68,26 @@ export async function mintApiKey(
     return true;
   });
   if (isStored) return key;
-  throw new ConflictError(`you have an API key named "${request.name}" already`, {
+  throw keyNameTaken(request.name);
+}
+
+export function keyNameTaken(name: string): ConflictError {
+  return new ConflictError(`you have an API key named "${name}" already`, {
     code: "already_exists",
   });
 }
 
-async function pinOf(authority: Authority, owner: SignedIn, request: KeyRequest): Promise<Pin> {
-  if (request.organization !== null && request.cache !== null) {
+async function scopeOf(authority: Authority, owner: SignedIn, request: KeyRequest): Promise<Scope> {
+  const { organization, cache, permissions } = request;
+  if (organization !== null && cache !== null) {
     throw new BadRequestError("an API key is pinned to an organization or to a cache, not to both");
   }
-  if (request.cache !== null) return cachePin(authority, owner, request.cache, request.permissions);
-  const mask = maskOf(organizationPermissions, "organization", request.permissions);
-  if (request.organization === null) return { organizationId: null, cacheId: null, mask };
-  try {
-    const access = await authority.memberOrganization(owner, request.organization);
-    return { organizationId: access.organization.id, cacheId: null, mask };
-  } catch (error) {
-    if (!(error instanceof NotFoundError)) throw error;
-    throw new BadRequestError(`you are not a member of organization "${request.organization}"`);
+  if (cache !== null) {
+    const scope = await cacheKeyScope(authority, owner, cache, permissions);
+    return { organizationId: null, ...scope };
   }
-}
-
-/** Needs manageCacheMembers on the cache, and no right may be given that the owner lacks. */
-async function cachePin(
-  authority: Authority,
-  owner: SignedIn,
-  cacheName: string,
-  permissions: readonly string[],
-): Promise<Pin> {
-  const mask = maskOf(cachePermissions, "cache", permissions);
-  const access = await authority.readCache(owner, cacheName);
-  if (!hasCachePermission(access.mask, "manageCacheMembers")) {
-    throw new ForbiddenError(
-      `the permission manageCacheMembers on cache "${cacheName}" is needed to pin a key to it`,
-    );
-  }
-  const excess = permissionNames(cachePermissions, mask & ~access.mask);
-  if (excess.length > 0) {
-    throw new ForbiddenError(
-      `you cannot give what you lack on cache "${cacheName}": ${excess.join(", ")}`,
-    );
-  }
-  return { organizationId: null, cacheId: access.cache.id, mask };
-}
-
-function maskOf(
-  catalogue: readonly CatalogueEntry[],
-  kind: string,
-  names: readonly string[],
-): number {
-  if (names.length === 0) throw new BadRequestError("an API key needs at least one permission");
-  const result = permissionMask(catalogue, names);
-  if ("mask" in result) return result.mask;
-  throw new BadRequestError(
-    `"${result.unknown}" is no ${kind} permission; GET /api/v1/user/keys/permissions lists them`,
-  );
-}
-
-function checkRange(text: string): string {
-  const range = canonicalRange(text);
-  if (range !== null) return range;
-  throw new BadRequestError(`"${text}" is neither an IP address nor a range such as 10.0.0.0/8`, {
-    code: "invalid_allowed_ip",
-  });
+  const mask = organizationKeyMask(permissions);
+  const organizationId =
+    organization === null ? null : await pinnedOrganization(authority, owner, organization);
+  return { organizationId, cacheId: null, mask };
 }

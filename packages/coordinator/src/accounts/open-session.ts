@@ -1,7 +1,7 @@
 import { v7 as uuidv7 } from "uuid";
 import type { SessionTokens } from "../auth/session-token.ts";
 import type { Database } from "../db/client.ts";
-import { insertSession } from "../db/session-repository.ts";
+import { deleteExpiredSessions, insertSession } from "../db/session-repository.ts";
 import { recordLogin, type User } from "../db/user-repository.ts";
 import { audit, type Actor } from "./audit.ts";
 
@@ -41,6 +41,7 @@ export async function openSession(
   const actor = { ...request.actor, userId: user.id };
   const details = { method: request.method };
   await dependencies.database.transaction(async ({ kysely }) => {
+    await deleteExpiredSessions(kysely, user.id, now);
     await insertSession(kysely, session);
     await recordLogin(kysely, user.id, now);
     await audit(kysely, { event: "login.success", actor, subject: user.username, details }, now);

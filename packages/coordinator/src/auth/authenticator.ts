@@ -7,6 +7,7 @@ import { findUser, type User } from "../db/user-repository.ts";
 import { ForbiddenError, UnauthorizedError } from "../errors.ts";
 import { isInRanges } from "../rules/address.ts";
 import type { SignedIn } from "./caller.ts";
+import { Denials } from "./denials.ts";
 import { API_KEY_PREFIX, apiKeyHash } from "./random-token.ts";
 import type { SessionTokens } from "./session-token.ts";
 
@@ -30,6 +31,7 @@ const DEAD_TOKEN = "the token is not valid, was revoked or has expired; log in a
 /** Turns a session token or API key into who is calling. */
 export class Authenticator {
   readonly #options: AuthenticatorOptions;
+  readonly #denials = new Denials();
 
   constructor(options: AuthenticatorOptions) {
     this.#options = options;
@@ -67,6 +69,7 @@ export class Authenticator {
     const key = hash === null ? undefined : await findLiveApiKey(db, hash, now());
     if (key === undefined) throw new UnauthorizedError(DEAD_TOKEN);
     if (!isAllowedFrom(key, credentials.address)) {
+      await this.#denials.tell(db, key, credentials.address, now());
       throw new ForbiddenError(`this API key may not be used from ${credentials.address}`, {
         code: "forbidden_source_ip",
       });

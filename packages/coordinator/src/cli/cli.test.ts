@@ -3,6 +3,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { isPassword } from "../auth/passwords.ts";
 import { openDatabase } from "../db/client.ts";
 import { settingKey, settingNames } from "../config/settings.ts";
 import { runCli } from "./program.ts";
@@ -89,6 +90,76 @@ describe("user create", () => {
     const taken = await run(userArgs(dataDir, "Correct-Horse7"));
     expect([taken.exitCode, taken.err.split("\n").length]).toEqual([1, 2]);
     expect((await run(["user", "create", "--data-dir", dataDir])).exitCode).toBe(2);
+    const both = await run(userArgs(dataDir, "Correct-Horse7", ["--for-oidc"]));
+    expect([both.exitCode, both.err]).toEqual([2, expect.stringContaining("either")]);
+    const nowhere = userArgs(dataDir, "x").with(-1, "/nonexistent");
+    expect((await run(nowhere)).err).toContain("cannot be read");
+  });
+
+  test("makes an account without a password for an owner whom the provider knows", async () => {
+    const dataDir = freshDir();
+    const args = userArgs(dataDir, "").slice(0, -2);
+    const { exitCode } = await run([...args, "--for-oidc"]);
+    expect(exitCode).toBe(0);
+    await using database = await openDatabase(join(dataDir, "farm.sqlite"));
+    const user = await database.kysely.selectFrom("users").selectAll().executeTakeFirstOrThrow();
+    expect(user).toMatchObject({ password_hash: null, superuser: 0, oidc_subject: null });
+  });
+});
+
+describe("an account", () => {
+  test("gets another password, which ends its sessions", async () => {
+    const dataDir = freshDir();
+    const { out } = await run(userArgs(dataDir, "Correct-Horse7"));
+    await using database = await openDatabase(join(dataDir, "farm.sqlite"));
+    await database.kysely
+      .insertInto("sessions")
+      .values({
+        id: "s",
+        user_id: out.trim(),
+        created_at: 1,
+        expires_at: 2e15,
+        last_used_at: 1,
+        revoked_at: null,
+        user_agent: null,
+        ip: null,
+      })
+      .execute();
+    const set = (username: string, password: string) =>
+      run([
+        ...`user set-password --data-dir ${dataDir} --username ${username}`.split(" "),
+        "--password-file",
+        fileWith(password),
+      ]);
+    expect((await set("alice", "Another-Horse7\n")).exitCode).toBe(0);
+    const user = await database.kysely.selectFrom("users").selectAll().executeTakeFirstOrThrow();
+    expect(await isPassword("Another-Horse7", user.password_hash)).toBe(true);
+    const session = await database.kysely
+      .selectFrom("sessions")
+      .selectAll()
+      .executeTakeFirstOrThrow();
+    expect(session.revoked_at).not.toBeNull();
+    expect((await set("alice", "short")).exitCode).toBe(2);
+    expect(await set("nobody", "Another-Horse7")).toMatchObject({
+      exitCode: 1,
+      err: 'gradient-coordinator: user "nobody" does not exist\n',
+    });
+  });
+
+  test("is deactivated and activated", async () => {
+    const dataDir = freshDir();
+    await run(userArgs(dataDir, "Correct-Horse7"));
+    await using database = await openDatabase(join(dataDir, "farm.sqlite"));
+    const who = ["--data-dir", dataDir, "--username", "alice"];
+    for (const [verb, active] of [
+      ["deactivate", 0],
+      ["activate", 1],
+    ] as const) {
+      expect((await run(["user", verb, ...who])).exitCode).toBe(0);
+      const user = await database.kysely.selectFrom("users").selectAll().executeTakeFirstOrThrow();
+      expect(user.active).toBe(active);
+    }
+    expect((await run(["user", "activate", ...who.with(-1, "nobody")])).exitCode).toBe(1);
   });
 });
 

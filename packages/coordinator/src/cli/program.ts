@@ -5,7 +5,7 @@ import { addMigrate } from "./migrate.ts";
 import { addOpenApi } from "./openapi.ts";
 import type { Surroundings } from "./surroundings.ts";
 import { addServe } from "./serve.ts";
-import { addUserCreate } from "./user-create.ts";
+import { addUser } from "./user.ts";
 import { readVersion } from "../version.ts";
 
 /** EX_SOFTWARE of sysexits.h: a bug of ours. */
@@ -24,7 +24,7 @@ export async function runCli(argv: readonly string[], surroundings: Surroundings
     .exitOverride()
     .configureOutput({ writeOut: surroundings.writeOut, writeErr: surroundings.writeErr });
   addServe(program, surroundings);
-  addUserCreate(program, surroundings);
+  addUser(program, surroundings);
   addMigrate(program, surroundings);
   addOpenApi(program, surroundings);
   try {

@@ -1,29 +1,26 @@
-import { readFile } from "node:fs/promises";
 import type { Command } from "@commander-js/extra-typings";
 import { registerUser } from "../accounts/register-user.ts";
 import { systemClock } from "../clock.ts";
-import { ensureDataDir, openFarmDatabase } from "../data-dir.ts";
+import { readSecretFile } from "../config/secret-file.ts";
 import { UserError } from "../errors.ts";
-import { addSettings, configOf } from "./setting-options.ts";
+import { openAccounts } from "./accounts-database.ts";
+import { addSettings } from "./setting-options.ts";
 import type { Surroundings } from "./surroundings.ts";
 
-/** `user create`: makes an account directly in the database; the coordinator may be running. */
-export function addUserCreate(program: Command, surroundings: Surroundings): void {
-  const command = program
-    .command("user")
-    .description("accounts")
+/** `user create`: prints the new account's id. */
+export function addUserCreate(user: Command, surroundings: Surroundings): void {
+  const command = user
     .command("create")
-    .description("make an account; works while the coordinator runs, too")
+    .description("make an account")
     .requiredOption("--username <name>", "name to log in with")
     .requiredOption("--email <address>", "e-mail address")
     .requiredOption("--name <text>", "name for people")
-    .requiredOption("--password-file <file>", "file with the password")
+    .option("--password-file <file>", "file with the password; /dev/stdin to type or pipe it")
+    .option("--for-oidc", "without a password: its owner signs in with the OIDC provider", false)
     .option("--superuser", "may use everything under /admin", false)
     .action(async (flags) => {
-      const { dataDir } = configOf(flags, surroundings.env);
-      const password = await readPassword(flags.passwordFile);
-      await ensureDataDir(dataDir);
-      await using database = await openFarmDatabase(dataDir);
+      const password = await passwordOf(flags);
+      await using database = await openAccounts(flags, surroundings);
       const registration = {
         username: flags.username,
         email: flags.email,
@@ -31,7 +28,7 @@ export function addUserCreate(program: Command, surroundings: Surroundings): voi
         password,
         isSuperuser: flags.superuser,
         verification: null,
-        actor: { userId: null, apiKeyId: null, ip: null, userAgent: null },
+        actor: { userId: null, apiKeyId: null, ip: null, userAgent: "gradient-coordinator" },
       };
       const id = await registerUser(database, registration, systemClock.now());
       surroundings.writeOut(`${id}\n`);
@@ -39,11 +36,12 @@ export function addUserCreate(program: Command, surroundings: Surroundings): voi
   addSettings(command, ["dataDir"]);
 }
 
-/** The file's text without the line break at its end. Throws UserError. */
-async function readPassword(file: string): Promise<string> {
-  try {
-    return (await readFile(file, "utf8")).replace(/\r?\n$/, "");
-  } catch (cause) {
-    throw new UserError(`password file ${file} cannot be read`, { exitCode: 1, cause });
+async function passwordOf(flags: {
+  passwordFile?: string | undefined;
+  forOidc: boolean;
+}): Promise<string | null> {
+  if (flags.forOidc === (flags.passwordFile !== undefined)) {
+    throw new UserError("either --password-file or --for-oidc has to be given");
   }
+  return flags.passwordFile === undefined ? null : readSecretFile(flags.passwordFile);
 }

@@ -1,4 +1,4 @@
-import type { Insertable, Selectable } from "kysely";
+import type { Insertable, Selectable, Updateable } from "kysely";
 import type { Queries } from "./client.ts";
 import type { ApiKeysTable } from "./tables.ts";
 
@@ -38,31 +38,53 @@ export function findLiveApiKey(
     .executeTakeFirst();
 }
 
-/** Newest first. */
-export function listApiKeys(db: Queries, userId: string): Promise<NamedApiKey[]> {
+function namedKeys(db: Queries, userId: string) {
   return db
     .selectFrom("api_keys")
     .leftJoin("organizations", "organizations.id", "api_keys.organization_id")
     .leftJoin("caches", "caches.id", "api_keys.cache_id")
     .selectAll("api_keys")
     .select(["organizations.name as organization_name", "caches.name as cache_name"])
-    .where("api_keys.user_id", "=", userId)
+    .where("api_keys.user_id", "=", userId);
+}
+
+/** Newest first. */
+export function listApiKeys(db: Queries, userId: string): Promise<NamedApiKey[]> {
+  return namedKeys(db, userId)
     .orderBy("api_keys.created_at", "desc")
     .orderBy("api_keys.id", "desc")
     .execute();
 }
 
-export function findApiKeyByName(
+/** One of the user's keys. */
+export function findApiKey(
   db: Queries,
   userId: string,
-  name: string,
-): Promise<ApiKey | undefined> {
-  return db
-    .selectFrom("api_keys")
-    .selectAll()
-    .where("user_id", "=", userId)
-    .where("name", "=", name)
-    .executeTakeFirst();
+  by: { id: string } | { name: string },
+): Promise<NamedApiKey | undefined> {
+  const own = namedKeys(db, userId);
+  const one =
+    "id" in by ? own.where("api_keys.id", "=", by.id) : own.where("api_keys.name", "=", by.name);
+  return one.executeTakeFirst();
+}
+
+export type ApiKeyChange = Updateable<
+  Pick<ApiKeysTable, "name" | "permissions" | "organization_id" | "allowed_ips_json" | "revoked_at">
+>;
+
+/** False when the user has another key of the new name. */
+export async function updateApiKey(
+  db: Queries,
+  key: Pick<ApiKey, "id" | "user_id">,
+  change: ApiKeyChange,
+): Promise<boolean> {
+  if (change.name !== undefined) {
+    const other = await findApiKey(db, key.user_id, { name: change.name });
+    if (other !== undefined && other.id !== key.id) return false;
+  }
+  if (Object.keys(change).length === 0) return true;
+  await db.updateTable("api_keys").set(change).where("id", "=", key.id).execute();
+  return true;
 }
 
 export async function deleteApiKey(db: Queries, id: string): Promise<void> {

@@ -12,6 +12,47 @@ export interface Member {
   role: string;
 }
 
+/** Organizations and caches that have this user as their only Admin, by name. */
+export async function findSoleAdminships(
+  db: Queries,
+  userId: string,
+): Promise<{ kind: Realm["kind"]; name: string }[]> {
+  const organizations = await db
+    .selectFrom("organization_members as own")
+    .innerJoin("organizations", "organizations.id", "own.organization_id")
+    .leftJoin("organization_members as other", (join) =>
+      join
+        .onRef("other.organization_id", "=", "own.organization_id")
+        .on("other.user_id", "!=", userId)
+        .on("other.role", "=", "Admin"),
+    )
+    .select("organizations.name")
+    .where("own.user_id", "=", userId)
+    .where("own.role", "=", "Admin")
+    .where("other.user_id", "is", null)
+    .orderBy("organizations.name")
+    .execute();
+  const caches = await db
+    .selectFrom("cache_members as own")
+    .innerJoin("caches", "caches.id", "own.cache_id")
+    .leftJoin("cache_members as other", (join) =>
+      join
+        .onRef("other.cache_id", "=", "own.cache_id")
+        .on("other.user_id", "!=", userId)
+        .on("other.role", "=", "Admin"),
+    )
+    .select("caches.name")
+    .where("own.user_id", "=", userId)
+    .where("own.role", "=", "Admin")
+    .where("other.user_id", "is", null)
+    .orderBy("caches.name")
+    .execute();
+  return [
+    ...organizations.map(({ name }) => ({ kind: "organization" as const, name })),
+    ...caches.map(({ name }) => ({ kind: "cache" as const, name })),
+  ];
+}
+
 /** In the order of their user names. */
 export function listMembers(db: Queries, realm: Realm): Promise<Member[]> {
   if (realm.kind === "cache") {

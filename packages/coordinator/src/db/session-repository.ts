@@ -26,6 +26,41 @@ export function findLiveSession(
     .executeTakeFirst();
 }
 
+/** Those that are neither revoked nor expired, newest first. */
+export function listLiveSessions(db: Queries, userId: string, now: number): Promise<Session[]> {
+  return db
+    .selectFrom("sessions")
+    .selectAll()
+    .where("user_id", "=", userId)
+    .where("revoked_at", "is", null)
+    .where("expires_at", ">", now)
+    .orderBy("created_at", "desc")
+    .orderBy("id", "desc")
+    .execute();
+}
+
+/** Those of a user that have ended by themselves. */
+export async function deleteExpiredSessions(
+  db: Queries,
+  userId: string,
+  now: number,
+): Promise<void> {
+  await db
+    .deleteFrom("sessions")
+    .where("user_id", "=", userId)
+    .where("expires_at", "<=", now)
+    .execute();
+}
+
+export async function revokeSessionsOf(db: Queries, userId: string, now: number): Promise<void> {
+  await db
+    .updateTable("sessions")
+    .set({ revoked_at: now })
+    .where("user_id", "=", userId)
+    .where("revoked_at", "is", null)
+    .execute();
+}
+
 /** Harmless on a session that is revoked already. */
 export async function revokeSession(db: Queries, id: string, now: number): Promise<void> {
   await db

@@ -1,4 +1,4 @@
-import type { Insertable, Selectable, Updateable } from "kysely";
+import { sql, type Insertable, type Selectable, type Updateable } from "kysely";
 import type { Queries } from "./client.ts";
 import type { UsersTable } from "./tables.ts";
 
@@ -107,4 +107,41 @@ export async function updateUser(
     await db.updateTable("users").set(change).where("id", "=", id).execute();
   }
   return null;
+}
+
+/** With sessions, keys and memberships. */
+export async function deleteUser(db: Queries, id: string): Promise<void> {
+  await db.deleteFrom("users").where("id", "=", id).execute();
+}
+
+/** Users who may sign in and whose user name or name begins with the text, whatever the case, or whose e-mail address it is; by user name. */
+export function searchUsers(
+  db: Queries,
+  text: string,
+  limit: number,
+): Promise<Pick<User, "id" | "username" | "name">[]> {
+  const start = asciiLower(text);
+  const end = `${start}\u{10FFFF}`;
+  return db
+    .selectFrom("users")
+    .select(["id", "username", "name"])
+    .where("active", "=", 1)
+    .where((where) =>
+      where.or([
+        where.and([
+          where(sql`lower(username)`, ">=", start),
+          where(sql`lower(username)`, "<", end),
+        ]),
+        where.and([where(sql`lower(name)`, ">=", start), where(sql`lower(name)`, "<", end)]),
+        where("email", "=", text.toLowerCase()),
+      ]),
+    )
+    .orderBy("username")
+    .limit(limit)
+    .execute();
+}
+
+/** As SQLite's lower(): letters beyond ASCII stay as they are. */
+function asciiLower(text: string): string {
+  return text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
 }

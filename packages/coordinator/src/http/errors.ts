@@ -60,7 +60,7 @@ function challengeFor(url: string): string {
 }
 
 /** What may be told of an error; null when it is ours. */
-function toCoordinatorError(error: unknown): CoordinatorError | null {
+export function toCoordinatorError(error: unknown): CoordinatorError | null {
   if (error instanceof CoordinatorError) return error;
   if (hasZodFastifySchemaValidationErrors(error)) return fromValidation(error);
   if (!isFastifyError(error)) return null;

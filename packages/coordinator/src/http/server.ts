@@ -9,14 +9,17 @@ import { handleError } from "./errors.ts";
 import { LiveSockets } from "./live-sockets.ts";
 import { addApiPage } from "./openapi/api-page.ts";
 import { addOpenApi } from "./openapi/document.ts";
+import { sendErrorPage } from "./pages/error-page.ts";
 import { addAccessControl } from "./plugins/access.ts";
 import { addCors } from "./plugins/cors.ts";
+import { addFormBodies } from "./plugins/form-bodies.ts";
 import { addJsonBodies } from "./plugins/json-body.ts";
 import { addLowerCaseIds } from "./plugins/lower-case-ids.ts";
 import { addSummaries } from "./plugins/summaries.ts";
 import { addUnknownRoutes } from "./plugins/unknown-routes.ts";
 import { rawServer, refuseMalformed } from "./raw-server.ts";
 import { REQUEST_ID_HEADER } from "./request-ids.ts";
+import { accountRoutes } from "./routes/account/routes.ts";
 import { apiRoutes } from "./routes/api/routes.ts";
 import { cacheRoutes } from "./routes/cache/routes.ts";
 import { streamBodies } from "./routes/proto/stream-bodies.ts";
@@ -57,6 +60,7 @@ export async function createHttpServer(
   await addApiPage(app);
   await app.register(apiScope(services), { prefix: "/api/v1" });
   await app.register(cacheScope(services), { prefix: "/cache" });
+  await app.register(accountScope(services));
   await app.register(transferRoutes, { prefix: "/proto" });
   return app;
 }
@@ -72,6 +76,19 @@ function apiScope(services: Services): FastifyPluginAsync {
     addSummaries(api);
     api.decorate("live", new LiveSockets(services));
     for (const route of apiRoutes) route(api, services);
+  };
+}
+
+/** Pages about accounts: as the API, but with forms and HTML in place of JSON. */
+function accountScope(services: Services): FastifyPluginAsync {
+  return async (scope) => {
+    const api = scope.withTypeProvider<ZodTypeProvider>();
+    api.setValidatorCompiler(validatorCompiler);
+    api.setSerializerCompiler(serializerCompiler);
+    api.setErrorHandler(sendErrorPage);
+    addFormBodies(api);
+    addAccessControl(api, services.authenticator);
+    for (const route of accountRoutes) route(api, services);
   };
 }
 

@@ -1,4 +1,4 @@
-import type { ColumnDefinitionBuilder, Kysely } from "kysely";
+import { sql, type ColumnDefinitionBuilder, type Kysely } from "kysely";
 
 const required = (column: ColumnDefinitionBuilder) => column.notNull();
 const off = (column: ColumnDefinitionBuilder) => column.notNull().defaultTo(0);
@@ -42,6 +42,14 @@ async function extendUsers(db: Kysely<unknown>): Promise<void> {
     .on("users")
     .column("verification_hash")
     .execute();
+  // People are searched for by how their names begin, whatever the case.
+  for (const column of ["username", "name"]) {
+    await db.schema
+      .createIndex(`users_by_lower_${column}`)
+      .on("users")
+      .expression(sql`lower(${sql.ref(column)})`)
+      .execute();
+  }
 }
 
 async function extendSessions(db: Kysely<unknown>): Promise<void> {

@@ -26,6 +26,8 @@ test.each([
   ["/api/v1/auth/basic/login", "auth"],
   ["/api/v1/auth/oidc/callback", "auth"],
   ["/api/v1/auth/cli/start", "auth"],
+  ["/account/sign-in", "auth"],
+  ["/account/cli-authorize", "default"],
   ["/api/v1/auth/cli/poll", "cliPoll"],
   ["/api/v1/auth/cli/info", "default"],
   ["/api/v1/auth/logout", "default"],

@@ -24,6 +24,7 @@ const PLACES: readonly [pattern: RegExp, tier: Tier | null][] = [
     /^\/api\/v1\/auth\/(?:basic\/|oauth\/|oidc\/|check-username$|verify-email$|resend-verification$|cli\/start$)/,
     "auth",
   ],
+  [/^\/account\/sign-in$/, "auth"],
   [/^\/api\/v1\/hooks\//, "webhook"],
   [/^\/cache\/[^/]+\/(?:ls|serve)\//, "cacheInspect"],
   [/^\/cache\/[^/]+\/log\//, "cacheLog"],

@@ -14,6 +14,18 @@ import { openApiRoute } from "./server/openapi.ts";
 import { createKeyRoute } from "./user/create-key.ts";
 import { deleteKeyRoute } from "./user/delete-key.ts";
 import { getUserRoute } from "./user/get-user.ts";
+import { authorizeDeviceLoginRoute, denyDeviceLoginRoute } from "./auth/decide-device-login.ts";
+import { getDeviceLoginRoute } from "./auth/get-device-login.ts";
+import { pollDeviceLoginRoute } from "./auth/poll-device-login.ts";
+import { startDeviceLoginRoute } from "./auth/start-device-login.ts";
+import { listSessionsRoute } from "./user/list-sessions.ts";
+import { revokeSessionRoute } from "./user/revoke-session.ts";
+import { searchUsersRoute } from "./user/search-users.ts";
+import { getSettingsRoute } from "./user/get-settings.ts";
+import { updateSettingsRoute } from "./user/update-settings.ts";
+import { deleteUserRoute } from "./user/delete-user.ts";
+import { updateKeyRoute } from "./user/update-key.ts";
+import { revokeKeyRoute } from "./user/revoke-key.ts";
 import { listAuditEventsRoute } from "./user/list-audit-events.ts";
 import { listKeysRoute } from "./user/list-keys.ts";
 import { listPermissionsRoute } from "./user/list-permissions.ts";
@@ -153,6 +165,19 @@ export const apiRoutes: readonly Route[] = [
   createKeyRoute,
   deleteKeyRoute,
   getUserRoute,
+  startDeviceLoginRoute,
+  pollDeviceLoginRoute,
+  getDeviceLoginRoute,
+  authorizeDeviceLoginRoute,
+  denyDeviceLoginRoute,
+  listSessionsRoute,
+  revokeSessionRoute,
+  searchUsersRoute,
+  getSettingsRoute,
+  updateSettingsRoute,
+  deleteUserRoute,
+  updateKeyRoute,
+  revokeKeyRoute,
   listAuditEventsRoute,
   listKeysRoute,
   listPermissionsRoute,

@@ -43,6 +43,20 @@ test("the trail is shown to its owner alone", async () => {
   expect((await server.get("user/audit-log")).status).toBe(401);
 });
 
+test("the owner of a key sees that it was refused elsewhere, without one event for each try", async () => {
+  const carol = await server.user("carol");
+  const key = await server.key(carol, { permissions: ["viewOrg"], allowed_ips: ["10.1.2.3"] });
+  for (const _ of ["first", "second"]) expect((await server.get("user", key)).status).toBe(403);
+  const { items } = (await server.get("user/audit-log", carol)).message;
+  expect(items.map((item: { event: string }) => item.event)).toEqual([
+    "auth.deny",
+    "api_key.create",
+    "login.success",
+    "register",
+  ]);
+  expect(items[0]).toMatchObject({ ip: "127.0.0.1", api_key_id: expect.any(String) });
+});
+
 test("a key may read the trail of its owner", async () => {
   const key = await server.key(alice, { name: "ci", permissions: ["viewOrg"] });
   const { message } = await server.get("user/audit-log", key);

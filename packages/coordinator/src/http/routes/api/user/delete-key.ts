@@ -1,14 +1,14 @@
 import { z } from "zod";
-import { bySession, notManaged } from "../../../../auth/authority.ts";
-import { deleteApiKey, findApiKeyByName } from "../../../../db/api-key-repository.ts";
-import { NotFoundError } from "../../../../errors.ts";
+import { changeableKey, removeApiKey } from "../../../../accounts/change-api-key.ts";
+import { bySession } from "../../../../auth/authority.ts";
+import { actorOf } from "../../../actor.ts";
 import type { Route } from "../../../api.ts";
 import { ok, textEnvelope } from "../../../envelope.ts";
 
 const body = z.object({ name: z.string() });
 
 /** DELETE /user/keys */
-export const deleteKeyRoute: Route = (api, { database }) => {
+export const deleteKeyRoute: Route = (api, { database, clock }) => {
   api.delete(
     "/user/keys",
     {
@@ -18,10 +18,8 @@ export const deleteKeyRoute: Route = (api, { database }) => {
     async (request) => {
       const owner = bySession(request.caller);
       const { name } = request.body;
-      const key = await findApiKeyByName(database.kysely, owner.user.id, name);
-      if (key === undefined) throw new NotFoundError(`you have no API key named "${name}"`);
-      notManaged(key);
-      await deleteApiKey(database.kysely, key.id);
+      const key = await changeableKey(database, owner, { name });
+      await removeApiKey(database, { key, owner, actor: actorOf(request) }, clock.now());
       return ok(`API key "${name}" was deleted`);
     },
   );

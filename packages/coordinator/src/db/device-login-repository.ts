@@ -1,0 +1,47 @@
+import type { Insertable, Selectable } from "kysely";
+import type { Queries } from "./client.ts";
+import type { DeviceLoginsTable } from "./tables.ts";
+
+export type DeviceLogin = Selectable<DeviceLoginsTable>;
+
+export async function insertDeviceLogin(
+  db: Queries,
+  login: Insertable<DeviceLoginsTable>,
+): Promise<void> {
+  await db.insertInto("device_logins").values(login).execute();
+}
+
+export function findDeviceLogin(
+  db: Queries,
+  column: "device_code_hash" | "user_code_hash",
+  hash: string,
+): Promise<DeviceLogin | undefined> {
+  return db.selectFrom("device_logins").selectAll().where(column, "=", hash).executeTakeFirst();
+}
+
+export async function decideDeviceLogin(
+  db: Queries,
+  userCodeHash: string,
+  decision: { state: "authorized" | "denied"; user_id: string },
+): Promise<void> {
+  await db
+    .updateTable("device_logins")
+    .set(decision)
+    .where("user_code_hash", "=", userCodeHash)
+    .execute();
+}
+
+/** Removes an authorized login. False when somebody else has done so: its token is handed out once. */
+export async function takeDeviceLogin(db: Queries, deviceCodeHash: string): Promise<boolean> {
+  const taken = await db
+    .deleteFrom("device_logins")
+    .where("device_code_hash", "=", deviceCodeHash)
+    .where("state", "=", "authorized")
+    .returning("device_code_hash")
+    .executeTakeFirst();
+  return taken !== undefined;
+}
+
+export async function deleteExpiredDeviceLogins(db: Queries, before: number): Promise<void> {
+  await db.deleteFrom("device_logins").where("expires_at", "<", before).execute();
+}
