@@ -1,5 +1,5 @@
+import { randomUUID } from "node:crypto";
 import { setMaxListeners } from "node:events";
-import { v4 as uuidV4 } from "uuid";
 import { reasonOf } from "../error-facts.ts";
 import { decideOutcome, type Outcome } from "../outcome.ts";
 import type { Builder, NixStore, Signer } from "../ports.ts";
@@ -193,7 +193,7 @@ export class Realisation {
     const log = new LogTail();
     await store.addRoots(rootOwner, knownPaths(planned));
     const { end, usage } = await builder.build({
-      name: `build-${uuidV4()}`,
+      name: `build-${randomUUID()}`,
       drvPath,
       limits,
       onStart: (live) => {

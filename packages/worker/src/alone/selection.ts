@@ -47,6 +47,15 @@ export function selectionsOf(target: Target, asked: Asked, system: string): Sele
   });
 }
 
+/** As `selectionsOf`; Nix is asked for the system only where that is looked at. */
+export async function askSelections(
+  target: Target,
+  asked: Asked,
+  system: () => Promise<string>,
+): Promise<Selection[]> {
+  return selectionsOf(target, asked, target.subject.type === "flake" ? await system() : "");
+}
+
 /** A derivation there, or the derivations in a set there. */
 function below(roots: readonly AttributePath[]): AttributePattern {
   return {

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { SlotBuilder } from "../builder/slot-builder.ts";
 import type { AloneConfig } from "../config/load.ts";
-import { type Machine, describeMachine } from "../config/machine.ts";
+import { describeMachine, machineSize } from "../config/machine.ts";
 import { DEFAULT_STATE_DIRECTORY } from "../config/settings.ts";
 import { readSigningKey } from "../identity/signing-key.ts";
 import { openBuildSlot } from "../nix/build-slot.ts";
@@ -20,7 +20,8 @@ const ROOTS_NAME = "gradient-worker-alone";
 
 /** What the commands that need no coordinator work with. */
 export interface AloneTools {
-  readonly machine: Machine;
+  /** What Nix builds for here when nothing else is said; asks Nix at the first call. */
+  readonly system: () => Promise<string>;
   readonly store: NixStore;
   readonly substituter: Substituter;
   readonly evaluator: Evaluator;
@@ -50,8 +51,8 @@ export async function withAloneTools<T>(
     environment,
   });
   await using meters = await openUsageMeters({ daemonSocket: nix.daemonSocket });
-  const machine = await describeMachine(nix.environment);
-  const slots = config.maxConcurrentBuilds ?? machine.cores;
+  const size = machineSize();
+  const slots = config.maxConcurrentBuilds ?? size.cores;
   await using store = openNixStore({ nix, rootsName: ROOTS_NAME, stateDirectory: state.path });
   await using roots = await claimRoots(store);
   await using substituter = openSubstituter(nix);
@@ -61,14 +62,14 @@ export async function withAloneTools<T>(
     meters,
   });
   return await work({
-    machine,
+    system: async () => (await describeMachine(nix.environment)).systems[0] ?? "",
     store,
     substituter,
     evaluator: openEvaluator({
       nix,
       store,
       stateDirectory: state.path,
-      ...evaluatorSize(machine, config),
+      ...evaluatorSize(size, config),
     }),
     builder,
     slots,

@@ -1,6 +1,6 @@
+import { randomUUID } from "node:crypto";
 import { access, constants, stat, writeFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { v4 as uuidV4 } from "uuid";
 import { runBuild } from "../alone/build.ts";
 import { askMissing, missingText } from "../alone/dry-run.ts";
 import type { EvaluationRun } from "../alone/evaluate.ts";
@@ -8,7 +8,7 @@ import { LiveView } from "../alone/live-view.ts";
 import { makeOutLinks, resultsOf } from "../alone/out-links.ts";
 import { PlainView } from "../alone/plain-view.ts";
 import type { RunReport } from "../alone/report.ts";
-import { selectionsOf } from "../alone/selection.ts";
+import { askSelections } from "../alone/selection.ts";
 import { summaryLines } from "../alone/summary.ts";
 import { parseTarget } from "../alone/target.ts";
 import { type AloneTools, withAloneTools } from "../alone/tools.ts";
@@ -83,8 +83,8 @@ async function prepareEvaluation(
   const request = expressionRequest(options);
   const directory = process.cwd();
   const target = parseTarget(operands[0] ?? ".", { directory, arguments: request.arguments });
-  const selections = selectionsOf(target, request, tools.machine.systems[0] ?? "");
-  const meter = await tools.meters.start(`eval-${uuidV4()}`, {
+  const selections = await askSelections(target, request, tools.system);
+  const meter = await tools.meters.start(`eval-${randomUUID()}`, {
     memoryBytes: tools.evaluator.memoryLimitBytes,
     cores: null,
   });

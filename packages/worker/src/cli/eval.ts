@@ -1,8 +1,9 @@
+import { randomUUID } from "node:crypto";
+import { setFlagsFromString } from "node:v8";
 import { type EvaluatedJob, formatAttributePath } from "@gradient/protocol";
-import { v4 as uuidV4 } from "uuid";
 import { evaluateSelections } from "../alone/evaluate.ts";
 import { messageText } from "../alone/plain-view.ts";
-import { selectionsOf } from "../alone/selection.ts";
+import { askSelections } from "../alone/selection.ts";
 import { parseTarget } from "../alone/target.ts";
 import { withAloneTools } from "../alone/tools.ts";
 import { type AloneConfig, loadAloneConfig } from "../config/load.ts";
@@ -16,6 +17,8 @@ import { INTERRUPTED, paletteFor } from "./terminal.ts";
 
 /** Prints each attribute as soon as it is evaluated. Resolves to 1 when one of them, or the whole, failed. */
 export async function evaluate(invocation: Invocation): Promise<number> {
+  // A command that is over in seconds does not get back the time that V8's compilers take from the evaluators.
+  setFlagsFromString("--interrupt-budget=1000000");
   const config = loadAloneConfig(invocation.sources);
   using interruption = new Interruption(() => {});
   const palette = paletteFor(process.stderr, invocation.environment);
@@ -36,9 +39,9 @@ async function printJobs(
   const directory = process.cwd();
   const target = parseTarget(operands[0] ?? ".", { directory, arguments: request.arguments });
   const lineOf = options["json"] === true ? jsonLine : plainLine;
-  return withAloneTools(config, environment, async ({ evaluator, meters, machine }) => {
-    const selections = selectionsOf(target, request, machine.systems[0] ?? "");
-    const meter = await meters.start(`eval-${uuidV4()}`, {
+  return withAloneTools(config, environment, async ({ evaluator, meters, system }) => {
+    const selections = await askSelections(target, request, system);
+    const meter = await meters.start(`eval-${randomUUID()}`, {
       memoryBytes: evaluator.memoryLimitBytes,
       cores: null,
     });

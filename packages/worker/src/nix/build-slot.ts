@@ -109,7 +109,7 @@ class DaemonBuildSlot implements BuildSlot {
     if (this.#connection?.isUsable === true && this.#builds <= MAX_BUILDS) return this.#connection;
     await this.#connection?.[Symbol.asyncDispose]();
     const config = await buildHookConfig(this.#nix.version, this.#stateDirectory);
-    this.#connection = await DaemonConnection.open(this.#nix, config);
+    this.#connection = await DaemonConnection.open(this.#nix, { config });
     this.#builds = 1;
     return this.#connection;
   }

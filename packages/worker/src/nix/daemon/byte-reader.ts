@@ -46,6 +46,12 @@ export class ByteReader {
     return bytes;
   }
 
+  /** What is here already, at least one byte. */
+  async available(): Promise<Buffer> {
+    if (!this.has(1)) await this.#fill(1);
+    return this.bytes(this.#held.length - this.#at);
+  }
+
   async bigint(): Promise<bigint> {
     return (await this.bytes(8)).readBigUInt64LE(0);
   }

@@ -7,10 +7,10 @@ import { Request } from "./request.ts";
 import { newServingProcess, servingProcesses } from "./serving-process.ts";
 import { type Transport, openChild, openSocket } from "./transport.ts";
 
-const CLIENT_MAGIC = 0x6e697863;
-const SERVER_MAGIC = 0x6478696f;
+export const CLIENT_MAGIC = 0x6e697863;
+export const SERVER_MAGIC = 0x6478696f;
 /** 1.34 has buildPathsWithResults; 1.38 would add only the exchange of feature names. */
-const OLDEST_MINOR = 34;
+export const OLDEST_MINOR = 34;
 const NEWEST_MINOR = 37;
 /** 0 is for "unknown". */
 const TRUST = new Map([
@@ -34,6 +34,15 @@ export interface Call<Answer> {
   body?: AsyncIterable<Uint8Array>;
 }
 
+export interface ConnectionOptions {
+  /** Lines of nix.conf for the child. */
+  config?: readonly string[];
+  /** What makes the child enter a control group; goes before its command line. */
+  enter?: readonly string[];
+  /** Newest minor version of the protocol that is spoken. */
+  minor?: number;
+}
+
 /**
  * One connection in Nix's worker protocol. Calls are made one after the other by the caller. After a DaemonLostError or
  * DaemonProtocolError the connection is dead; after a NixError it goes on.
@@ -41,33 +50,35 @@ export interface Call<Answer> {
 export class DaemonConnection implements AsyncDisposable {
   readonly #transport: Transport;
   readonly #reader: ByteReader;
-  #minor = NEWEST_MINOR;
+  #minor: number;
   #version = "";
   #isTrusted: boolean | null = null;
   #isBroken = false;
   #servingPid: number | null = null;
 
-  private constructor(transport: Transport) {
+  private constructor(transport: Transport, minor: number) {
     this.#transport = transport;
+    this.#minor = minor;
     this.#reader = new ByteReader(transport.input);
   }
 
-  /** Starts a child, or calls the system's daemon, and shakes hands. `config` are lines of nix.conf for the child. */
+  /** Starts a child, or calls the system's daemon, and shakes hands. */
   static async open(
     nix: NixInstallation,
-    config: readonly string[] = [],
+    { config = [], enter = [], minor = NEWEST_MINOR }: ConnectionOptions = {},
   ): Promise<DaemonConnection> {
     const { daemonSocket } = nix;
     if (daemonSocket === null) {
-      return DaemonConnection.#over(await openChild(withNixConfig(nix.environment, config)));
+      const child = await openChild(withNixConfig(nix.environment, config), enter);
+      return DaemonConnection.#over(child, minor);
     }
-    const opening = lastOpening.then(() => DaemonConnection.#toDaemon(daemonSocket));
+    const opening = lastOpening.then(() => DaemonConnection.#toDaemon(daemonSocket, minor));
     lastOpening = opening.catch(() => {});
     return opening;
   }
 
-  static async #over(transport: Transport): Promise<DaemonConnection> {
-    const connection = new DaemonConnection(transport);
+  static async #over(transport: Transport, minor: number): Promise<DaemonConnection> {
+    const connection = new DaemonConnection(transport, minor);
     const timer = setTimeout(() => transport.kill(), HANDSHAKE_TIMEOUT_MS);
     try {
       await connection.#guard(() => connection.#handshake());
@@ -80,9 +91,9 @@ export class DaemonConnection implements AsyncDisposable {
     }
   }
 
-  static async #toDaemon(socket: string): Promise<DaemonConnection> {
+  static async #toDaemon(socket: string, minor: number): Promise<DaemonConnection> {
     const before = servingProcesses();
-    const connection = await DaemonConnection.#over(await openSocket(socket));
+    const connection = await DaemonConnection.#over(await openSocket(socket), minor);
     connection.#servingPid = newServingProcess(before, socket);
     return connection;
   }
@@ -116,6 +127,38 @@ export class DaemonConnection implements AsyncDisposable {
     });
   }
 
+  /**
+   * Makes calls without a body that the daemon works on one after the other, without waiting for the answer of one before the next
+   * is sent. After an error of any of them the connection is dead.
+   */
+  async callAll<Answer>(calls: readonly Call<Answer>[]): Promise<Answer[]> {
+    try {
+      return await this.#guard(async () => {
+        const sent = this.#write(Buffer.concat(calls.map(({ request }) => request.bytes())));
+        const answers: Answer[] = [];
+        for (const { answer, listener = {} } of calls) {
+          await readFrames(this.#reader, listener);
+          answers.push(await answer(this.#reader, this.#minor));
+        }
+        await sent;
+        return answers;
+      });
+    } catch (error) {
+      this.#isBroken = true;
+      throw error;
+    }
+  }
+
+  /** Sends what somebody else says in the protocol's words. Not while a call is made. */
+  async send(bytes: Uint8Array): Promise<void> {
+    await this.#write(bytes);
+  }
+
+  /** What the daemon says to that as it comes, at least one byte. */
+  async receive(): Promise<Buffer> {
+    return this.#guard(() => this.#reader.available());
+  }
+
   /** Nix ends its builds and removes what they left. The connection ends with that. */
   interrupt(): void {
     this.#isBroken = true;
@@ -147,13 +190,13 @@ export class DaemonConnection implements AsyncDisposable {
 
   async #handshake(): Promise<void> {
     const reader = this.#reader;
-    const mine = (1 << 8) | NEWEST_MINOR;
+    const mine = (1 << 8) | this.#minor;
     await this.#write(new Request().number(CLIENT_MAGIC).number(mine).bytes());
     if ((await reader.number()) !== SERVER_MAGIC) {
       throw new DaemonProtocolError("nix-daemon did not answer in the worker protocol");
     }
     const theirs = await reader.number();
-    this.#minor = Math.min(theirs & 0xff, NEWEST_MINOR);
+    this.#minor = Math.min(theirs & 0xff, this.#minor);
     if (theirs >> 8 !== 1 || this.#minor < OLDEST_MINOR) {
       throw new DaemonProtocolError(
         `nix-daemon speaks protocol ${theirs >> 8}.${theirs & 0xff}; at least 1.${OLDEST_MINOR} is needed (Nix 2.8)`,

@@ -4,8 +4,8 @@ import type { ByteReader } from "./byte-reader.ts";
 
 /** Frames that come between a request and its answer (worker protocol, `STDERR_*`). */
 const NEXT = 0x6f6c6d67n;
-const LAST = 0x616c7473n;
-const ERROR = 0x63787470n;
+export const LAST = 0x616c7473n;
+export const ERROR = 0x63787470n;
 const START_ACTIVITY = 0x53545254n;
 const STOP_ACTIVITY = 0x53544f50n;
 const RESULT = 0x52534c54n;

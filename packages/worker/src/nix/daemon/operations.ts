@@ -7,15 +7,18 @@ import { type FrameListener, cleanMessage } from "./frames.ts";
 import { Request } from "./request.ts";
 
 /** Operation numbers of the worker protocol. */
-const ADD_TO_STORE = 7;
+export const ADD_TO_STORE = 7;
 const BUILD_PATHS = 9;
 const ADD_INDIRECT_ROOT = 12;
-const SET_OPTIONS = 19;
-const QUERY_PATH_INFO = 26;
+export const SET_OPTIONS = 19;
+export const QUERY_PATH_INFO = 26;
 const QUERY_VALID_PATHS = 31;
 const ADD_TO_STORE_NAR = 39;
 const QUERY_MISSING = 40;
 const BUILD_PATHS_WITH_RESULTS = 46;
+
+/** How the path of a text file follows from its contents, in `AddToStore`. */
+export const TEXT_METHOD = "text:sha256";
 
 /** What the store knows of a valid path. Hashes are hexadecimal sha256. */
 export interface StoredPath {
@@ -130,15 +133,12 @@ export function addToStore(name: string, nar: AsyncIterable<Uint8Array>): Call<s
     .string("fixed:r:sha256")
     .strings([]) // references
     .boolean(false); // no repair
-  return {
-    request,
-    body: nar,
-    answer: async (reader) => {
-      const path = await reader.string();
-      await readStoredPath(reader);
-      return path;
-    },
-  };
+  return { request, body: nar, answer: readAddedPath };
+}
+
+/** Makes a request to add a text file that is in the protocol's words already, and answers its store path. */
+export function addText(request: Buffer): Call<string> {
+  return { request: new Request().raw(request), answer: readAddedPath };
 }
 
 /** Settings for what follows on this connection. */
@@ -176,6 +176,12 @@ export function buildDerivation(drvPath: string, listener: FrameListener): Call<
     listener,
     answer: readBuildResult,
   };
+}
+
+async function readAddedPath(reader: ByteReader): Promise<string> {
+  const path = await reader.string();
+  await readStoredPath(reader);
+  return path;
 }
 
 async function skipNumber(reader: ByteReader): Promise<void> {

@@ -21,6 +21,12 @@ export class Request {
     return this;
   }
 
+  /** Bytes that are in the protocol's words already. */
+  raw(bytes: Uint8Array): this {
+    this.#pieces.push(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
+    return this;
+  }
+
   strings(values: readonly string[]): this {
     this.number(values.length);
     for (const value of values) this.string(value);

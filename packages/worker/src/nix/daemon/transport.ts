@@ -22,13 +22,15 @@ export interface Transport extends AsyncDisposable {
   ending(): Promise<string>;
 }
 
-/** A `nix-daemon --stdio` child: it works on the store itself, and its builds are its children. */
-export async function openChild(environment: Readonly<Record<string, string>>): Promise<Transport> {
-  const child = await startProcess({
-    command: "nix-daemon",
-    args: ["--stdio"],
-    env: environment,
-  });
+/**
+ * A `nix-daemon --stdio` child: it works on the store itself, and its builds are its children. `enter` goes before its command line.
+ */
+export async function openChild(
+  environment: Readonly<Record<string, string>>,
+  enter: readonly string[] = [],
+): Promise<Transport> {
+  const [command, ...args] = [...enter, "nix-daemon", "--stdio"];
+  const child = await startProcess({ command, args, env: environment });
   return new ChildTransport(child);
 }
 

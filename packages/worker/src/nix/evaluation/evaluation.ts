@@ -13,14 +13,18 @@ import {
 import type { EvaluationEvent, Evaluator } from "../../ports.ts";
 import type { EvaluatorOptions } from "../evaluate.ts";
 import { EvaluationError } from "../evaluation-error.ts";
+import { DaemonLostError } from "../nix-error.ts";
+import { StoreRelay } from "../relay/store-relay.ts";
 import type { EvaluationResults, ResultRecord } from "./evaluation-results.ts";
 import type { EvaluationSource } from "./evaluation-source.ts";
-import type { EvaluationScope } from "./evaluator-process.ts";
+import { type EvaluationScope, cancelled, timedOut } from "./evaluator-process.ts";
 import { locateSource, lockHint } from "./locate-source.ts";
 import { type Finding, SharedWalk } from "./shared-walk.ts";
 import { askThrownMessages, unknownMessage } from "./thrown-messages.ts";
 
 const MAX_MESSAGES = 500;
+/** After the deadline, for what has been evaluated and is still being written. */
+const WRITE_GRACE_MS = 5000;
 
 type EvaluationRequest = Parameters<Evaluator["evaluate"]>[0];
 
@@ -32,7 +36,7 @@ interface EvaluationTools extends Required<EvaluatorOptions> {
 export class Evaluation {
   readonly #options: EvaluationTools;
   readonly #request: EvaluationRequest;
-  readonly #scope: EvaluationScope;
+  readonly #scope: Omit<EvaluationScope, "nix">;
   /** Paths that threw: their messages have to be asked for. */
   readonly #thrown: AttributePath[] = [];
   /** Names without wildcards that have not been found to be derivations. */
@@ -45,7 +49,6 @@ export class Evaluation {
     this.#options = options;
     this.#request = request;
     this.#scope = {
-      nix: options.nix,
       meter: request.meter,
       signal: request.signal,
       deadline: Date.now() + request.timeoutMs,
@@ -89,26 +92,46 @@ export class Evaluation {
     );
     const { processes } = this.#options;
     const plan = { ...pattern, literals };
-    const walk = new SharedWalk({ scope: this.#scope, source, plan, processes });
+    await using relay = await this.#openRelay();
+    const scope = { ...this.#scope, nix: relay.nix };
+    const walk = new SharedWalk({ scope, source, plan, processes });
     try {
       for await (const finding of walk.run()) {
+        relay.check();
+        if (finding.type === "job") await relay.settled(finding.drvPath);
         const event = this.#eventOf(finding, pattern);
         if (event === null) continue;
         if (finding.type !== "build") await record?.add(event);
         yield event;
       }
     } catch (error) {
-      throw withHint(error, source);
+      throw withHint(this.#causeOf(error), source);
     }
-    for await (const event of this.#tellRest(source)) {
+    for await (const event of this.#tellRest(scope, source)) {
       await record?.add(event);
       yield event;
     }
   }
 
+  #openRelay(): Promise<StoreRelay> {
+    const { meter, signal, deadline } = this.#scope;
+    const late = AbortSignal.timeout(Math.max(0, deadline - Date.now()) + WRITE_GRACE_MS);
+    return StoreRelay.open(this.#options.nix, { meter, signal: AbortSignal.any([signal, late]) });
+  }
+
+  /** What ended here ends with errors of its own. */
+  #causeOf(error: unknown): unknown {
+    if (!(error instanceof DaemonLostError)) return error;
+    if (this.#scope.signal.aborted) return cancelled();
+    return Date.now() > this.#scope.deadline ? timedOut() : error;
+  }
+
   /** What is known only after the walk. */
-  async *#tellRest(source: EvaluationSource): AsyncGenerator<EvaluationEvent, void, undefined> {
-    for await (const { path, error } of askThrownMessages(this.#scope, source, this.#thrown)) {
+  async *#tellRest(
+    scope: EvaluationScope,
+    source: EvaluationSource,
+  ): AsyncGenerator<EvaluationEvent, void, undefined> {
+    for await (const { path, error } of askThrownMessages(scope, source, this.#thrown)) {
       if (error === null) this.#isRepeatable = false;
       yield errorJob(path, error ?? unknownMessage(path));
     }

@@ -131,7 +131,8 @@ const LOG_PREFIX = "@nix ";
 function parseLog(line: string): LogLine | null {
   if (!line.startsWith(LOG_PREFIX)) return null;
   try {
-    return logLineSchema.parse(JSON.parse(line.slice(LOG_PREFIX.length)));
+    const log: unknown = JSON.parse(line.slice(LOG_PREFIX.length));
+    return isMessage(log) ? log : logLineSchema.parse(log);
   } catch {
     // Cut because it was too long, or of a later Nix.
     return null;
@@ -140,8 +141,33 @@ function parseLog(line: string): LogLine | null {
 
 function parseEvent(text: string): WalkerEvent | null {
   try {
-    return walkerEventSchema.parse(JSON.parse(text));
+    const event: unknown = JSON.parse(text);
+    return isEnter(event) || isJob(event) ? event : walkerEventSchema.parse(event);
   } catch {
     return null;
   }
+}
+
+/** Nearly all lines are messages that enter an attribute or name its job: a schema would take several times as long as all else. */
+function isMessage(log: unknown): log is LogLine {
+  if (!isRecord(log) || log["action"] !== "msg") return false;
+  return typeof log["msg"] === "string" && Number.isInteger(log["level"]);
+}
+
+function isEnter(event: unknown): event is Extract<WalkerEvent, { enter: unknown }> {
+  return isRecord(event) && isPath(event["enter"]);
+}
+
+function isJob(event: unknown): event is Extract<WalkerEvent, { job: unknown }> {
+  return isRecord(event) && isPath(event["job"]) && typeof event["drvPath"] === "string";
+}
+
+function isPath(value: unknown): value is AttributePath {
+  return (
+    Array.isArray(value) && value.length > 0 && value.every((each) => typeof each === "string")
+  );
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
 }

@@ -12,7 +12,7 @@ const MEMORY_INTERVAL_MS = 50;
 /** From here on a process goes at the next border between attributes, before it has to be killed inside of one. */
 const NEAR_CEILING = 0.75;
 const PAGE_BYTES = 4096;
-const MAX_HEAP_BYTES = 128 * 1024 * 1024;
+const MAX_HEAP_BYTES = 64 * 1024 * 1024;
 const HEAP_SHARE = 0.25;
 
 /** What all processes of an evaluation share. */
@@ -116,12 +116,7 @@ export class EvaluatorProcess {
   async ended(): Promise<ProcessExit> {
     const exit = await this.#process.exit;
     if (this.#endedBy === "cancel") throw cancelled();
-    if (this.#endedBy === "deadline") {
-      throw new EvaluationError(
-        "evaluation_timeout",
-        "the evaluation took longer than its time limit",
-      );
-    }
+    if (this.#endedBy === "deadline") throw timedOut();
     return exit;
   }
 
@@ -161,7 +156,10 @@ export class EvaluatorProcess {
   }
 }
 
-/** Nix collects no garbage before its heap has reached this size. Its own choice, 384 MiB, is large for several processes. */
+/**
+ * Nix collects no garbage before its heap has reached this size. Its own choice, 384 MiB, is large for several processes, and touching so
+ * much memory for the first time takes longer than to collect it now and then.
+ */
 function heapSize({ memoryCeilingBytes }: EvaluationScope): Record<string, string> {
   const sizeBytes = Math.min(MAX_HEAP_BYTES, Math.floor(HEAP_SHARE * memoryCeilingBytes));
   return { GC_INITIAL_HEAP_SIZE: String(sizeBytes) };
@@ -177,6 +175,13 @@ function anonymousBytes(pid: number): number {
   }
 }
 
-function cancelled(): EvaluationError {
+export function timedOut(): EvaluationError {
+  return new EvaluationError(
+    "evaluation_timeout",
+    "the evaluation took longer than its time limit",
+  );
+}
+
+export function cancelled(): EvaluationError {
   return new EvaluationError("evaluation_cancelled", "the evaluation was cancelled");
 }

@@ -4,6 +4,7 @@ import type { EvaluationSubject, NixStore, UsageMeters } from "../../ports.ts";
 import { openUsageMeters } from "../../usage/usage-meters.ts";
 import { type EvaluatorOptions, openEvaluator } from "../evaluate.ts";
 import { EvaluationError } from "../evaluation-error.ts";
+import type { NixInstallation } from "../installation.ts";
 import { openNixStore } from "../store.ts";
 import { NixFixture } from "./nix-fixture.ts";
 
@@ -23,6 +24,8 @@ export interface EvaluateOptions extends Partial<
   timeoutMs?: number;
   signal?: AbortSignal;
   onEvent?: () => void;
+  /** Is waited for before the next event is taken. */
+  onJob?: (job: EvaluatedJob) => Promise<void>;
   /** Instead of the tree. */
   subject?: EvaluationSubject;
   workingDirectory?: string;
@@ -32,22 +35,32 @@ export interface EvaluateOptions extends Partial<
 export class EvaluationFixture implements AsyncDisposable {
   readonly nix: NixFixture;
   readonly store: NixStore;
+  readonly #installation: NixInstallation;
   readonly #meters: UsageMeters & AsyncDisposable;
   readonly #stateDirectory: string;
 
-  private constructor(nix: NixFixture, meters: UsageMeters & AsyncDisposable) {
+  private constructor(
+    nix: NixFixture,
+    installation: NixInstallation,
+    meters: UsageMeters & AsyncDisposable,
+  ) {
     this.nix = nix;
+    this.#installation = installation;
     this.#meters = meters;
     this.#stateDirectory = path.join(nix.directory, "state");
     const stateDirectory = this.#stateDirectory;
-    this.store = openNixStore({ nix: nix.nix, rootsName: "test", stateDirectory });
+    this.store = openNixStore({ nix: installation, rootsName: "test", stateDirectory });
   }
 
+  /** `reach` says how the store is worked with; through children of ours when it is absent. */
   static async make(
     variables: Readonly<Record<string, string | undefined>>,
+    reach: (nix: NixFixture) => Promise<NixInstallation> = async ({ nix }) => nix,
   ): Promise<EvaluationFixture> {
-    const meters = await openUsageMeters();
-    return new EvaluationFixture(await NixFixture.make(variables), meters);
+    const nix = await NixFixture.make(variables);
+    const installation = await reach(nix);
+    const { daemonSocket } = installation;
+    return new EvaluationFixture(nix, installation, await openUsageMeters({ daemonSocket }));
   }
 
   /** Removes what was written, and leaves the seed. */
@@ -63,7 +76,7 @@ export class EvaluationFixture implements AsyncDisposable {
   ): Promise<Evaluated> {
     await this.nix.write(files);
     const evaluator = openEvaluator({
-      nix: this.nix.nix,
+      nix: this.#installation,
       store: this.store,
       stateDirectory: this.#stateDirectory,
       processes: 2,
@@ -88,6 +101,7 @@ export class EvaluationFixture implements AsyncDisposable {
         if (event.type === "message") found.messages.push(event.message);
         else {
           found.list.push(event.job);
+          await options.onJob?.(event.job);
           found.jobs[event.job.attribute.join(".")] = textOf(event.job);
         }
       }

@@ -1,0 +1,55 @@
+/**
+ * Reads a request of the worker protocol from the bytes that are here. Where they end too early `isShort` becomes true, and what was
+ * read means nothing: it is read again when there are more.
+ */
+export class RequestReader {
+  readonly #bytes: Buffer;
+  #at = 0;
+  #isShort = false;
+
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes;
+  }
+
+  get isShort(): boolean {
+    return this.#isShort;
+  }
+
+  /** Bytes that were read. */
+  get at(): number {
+    return this.#at;
+  }
+
+  number(): number {
+    const at = this.#skip(8);
+    if (this.#isShort) return 0;
+    return this.#bytes.readUInt32LE(at) + this.#bytes.readUInt32LE(at + 4) * 0x1_0000_0000;
+  }
+
+  string(): string {
+    const sizeBytes = this.number();
+    const at = this.#skip(Math.ceil(sizeBytes / 8) * 8);
+    return this.#isShort ? "" : this.#bytes.toString("latin1", at, at + sizeBytes);
+  }
+
+  strings(): string[] {
+    const length = this.number();
+    const strings: string[] = [];
+    for (let index = 0; index < length && !this.#isShort; index += 1) strings.push(this.string());
+    return strings;
+  }
+
+  /** The next frame of the content behind a request; empty is the last one. */
+  frame(): Buffer {
+    const sizeBytes = this.number();
+    const at = this.#skip(sizeBytes);
+    return this.#bytes.subarray(at, at + sizeBytes);
+  }
+
+  #skip(sizeBytes: number): number {
+    const at = this.#at;
+    if (at + sizeBytes > this.#bytes.length) this.#isShort = true;
+    else this.#at += sizeBytes;
+    return at;
+  }
+}

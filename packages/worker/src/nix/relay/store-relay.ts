@@ -1,0 +1,141 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { type Server, type Socket, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { STORE_DIR } from "@gradient/protocol";
+import type { UsageMeter } from "../../ports.ts";
+import { DaemonConnection, OLDEST_MINOR } from "../daemon/connection.ts";
+import type { NixInstallation } from "../installation.ts";
+import { RelayedClient } from "./relayed-client.ts";
+import { TextWriter } from "./text-writer.ts";
+
+/** Of a socket's path in the kernel, with an end mark; characters that need no escape in a store's address. */
+const SOCKET_PATH = /^[\w./-]{1,107}$/;
+
+/**
+ * A Nix daemon for the evaluators of one evaluation, before the store that they would use. Processes that write into one store wait
+ * for each other at every path, for as long as the path takes or much longer. Here one process writes their derivations while they
+ * go on. What else they ask of the store is passed on, and answered when the derivations are written that came before.
+ */
+export class StoreRelay implements AsyncDisposable {
+  /** The store as the evaluators are to see it. */
+  readonly nix: NixInstallation;
+  readonly #directory: string;
+  readonly #store: NixInstallation;
+  readonly #meter: UsageMeter;
+  readonly #writer: TextWriter;
+  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+  readonly #clients = new Set<Promise<void>>();
+  readonly #signal: AbortSignal;
+  readonly #onAbort = (): void => void this.#writer[Symbol.asyncDispose]();
+
+  private constructor(
+    directory: string,
+    { store, meter, signal }: { store: NixInstallation; meter: UsageMeter; signal: AbortSignal },
+  ) {
+    this.#directory = directory;
+    this.#store = store;
+    this.#meter = meter;
+    this.#signal = signal;
+    signal.addEventListener("abort", this.#onAbort, { once: true });
+    this.nix = {
+      ...store,
+      environment: { ...store.environment, NIX_REMOTE: storeAddress(this.#socketPath, store) },
+    };
+    this.#writer = new TextWriter(this.#openConnection(), (each) => this.#closeConnection(each));
+    this.#server = createServer((socket) => this.#serve(socket));
+  }
+
+  /** Processes that work for the evaluators are in the meter's group. When the signal fires, nothing is written any more. */
+  static async open(
+    store: NixInstallation,
+    { meter, signal }: { meter: UsageMeter; signal: AbortSignal },
+  ): Promise<StoreRelay> {
+    const directory = await privateDirectory();
+    const relay = new StoreRelay(directory, { store, meter, signal });
+    try {
+      await new Promise<void>((resolve, reject) => {
+        relay.#server.once("error", reject);
+        relay.#server.listen(relay.#socketPath, resolve);
+      });
+    } catch (error) {
+      await relay[Symbol.asyncDispose]();
+      throw error;
+    }
+    if (signal.aborted) relay.#onAbort();
+    return relay;
+  }
+
+  /** Resolves when what evaluators have added by now is in the store. Rejects when something could not be written. */
+  async settled(storePath: string): Promise<void> {
+    await this.#writer.settled(storePath);
+  }
+
+  /** Throws what a text could not be written for: evaluators that went wrong meanwhile are not to blame. */
+  check(): void {
+    if (this.#writer.failure !== null) throw this.#writer.failure.error;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#signal.removeEventListener("abort", this.#onAbort);
+    this.#server.close();
+    for (const socket of this.#sockets) socket.destroy();
+    await Promise.all(this.#clients);
+    await this.#writer[Symbol.asyncDispose]();
+    await rm(this.#directory, { recursive: true, force: true });
+  }
+
+  get #socketPath(): string {
+    return path.join(this.#directory, "socket");
+  }
+
+  #serve(socket: Socket): void {
+    // The reader notices by itself.
+    socket.on("error", () => {});
+    this.#sockets.add(socket);
+    const client = new RelayedClient(socket, {
+      writer: this.#writer,
+      openConnection: () => this.#openConnection(),
+      closeConnection: (connection) => this.#closeConnection(connection),
+      version: this.#store.version,
+    });
+    const served = client.serve().finally(() => {
+      this.#sockets.delete(socket);
+      this.#clients.delete(served);
+    });
+    this.#clients.add(served);
+  }
+
+  async #openConnection(): Promise<DaemonConnection> {
+    const { enter } = this.#meter;
+    const connection = await DaemonConnection.open(this.#store, { enter, minor: OLDEST_MINOR });
+    const { pid } = connection;
+    const hasEntered = this.#store.daemonSocket === null && enter.length > 0;
+    // A meter that may not move a process would look at that one alone.
+    const canAdd = enter.length === 0 || process.getuid?.() === 0;
+    if (pid !== null && !hasEntered && canAdd) await this.#meter.add(pid);
+    return connection;
+  }
+
+  async #closeConnection(connection: DaemonConnection): Promise<void> {
+    // The system's daemon cleans up after its builds; what ends what is left in the group must not end that.
+    const { pid } = connection;
+    if (this.#store.daemonSocket !== null && pid !== null) await this.#meter.remove(pid);
+    await connection[Symbol.asyncDispose]();
+  }
+}
+
+/** `unix:` store at a socket, whose paths lie where those of the other store do. */
+function storeAddress(socketPath: string, { physicalStoreDirectory }: NixInstallation): string {
+  const address = `unix://${socketPath}`;
+  if (physicalStoreDirectory === STORE_DIR) return address;
+  return `${address}?real=${encodeURIComponent(physicalStoreDirectory)}`;
+}
+
+/** Only its owner may enter it. */
+async function privateDirectory(): Promise<string> {
+  const places = [tmpdir(), "/tmp"];
+  const place = places.find((each) => SOCKET_PATH.test(`${each}/gradient-eval-XXXXXX/socket`));
+  return mkdtemp(path.join(place ?? "/tmp", "gradient-eval-"));
+}

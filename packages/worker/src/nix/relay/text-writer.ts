@@ -1,0 +1,122 @@
+import type { DaemonConnection } from "../daemon/connection.ts";
+import { addText } from "../daemon/operations.ts";
+import { DaemonProtocolError } from "../nix-error.ts";
+import type { TextFile } from "./text-file.ts";
+
+/** So many are written in one go: whoever waits for the first of them waits for all. */
+const MAX_BATCH = 100;
+/** Of texts that are not written yet. A single larger one is taken all the same. */
+const MAX_HELD_BYTES = 32 * 1024 * 1024;
+
+interface Entry {
+  readonly text: TextFile;
+  readonly written: Promise<void>;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * Writes text files into the store through one connection, in the order in which they come, behind the back of whoever adds them.
+ * The daemon's process keeps what it wrote from being collected until the writer is closed.
+ */
+export class TextWriter implements AsyncDisposable {
+  readonly #connection: Promise<DaemonConnection>;
+  readonly #close: (connection: DaemonConnection) => Promise<void>;
+  readonly #written = new Set<string>();
+  /** In the order in which they are written. */
+  readonly #unwritten = new Map<string, Entry>();
+  #queue: Entry[] = [];
+  #last: Promise<void> = Promise.resolve();
+  #heldBytes = 0;
+  #isRunning = false;
+  #failure: { error: unknown } | null = null;
+
+  constructor(
+    connection: Promise<DaemonConnection>,
+    close: (connection: DaemonConnection) => Promise<void>,
+  ) {
+    this.#connection = connection;
+    this.#close = close;
+    connection.catch(() => {});
+  }
+
+  /** null while there is room for more, else what to wait for. Throws when an earlier text could not be written. */
+  add(text: TextFile): Promise<void> | null {
+    if (this.#failure !== null) throw this.#failure.error;
+    if (this.has(text.path)) return null;
+    const entry = newEntry(text);
+    this.#unwritten.set(text.path, entry);
+    this.#queue.push(entry);
+    this.#last = entry.written;
+    this.#heldBytes += text.contents.length;
+    if (!this.#isRunning) void this.#run();
+    const [oldest] = this.#unwritten.values();
+    return this.#heldBytes > MAX_HELD_BYTES && oldest !== undefined ? oldest.written : null;
+  }
+
+  /** Whether the path was added, and so is valid once it is written. */
+  has(path: string): boolean {
+    return this.#written.has(path) || this.#unwritten.has(path);
+  }
+
+  /** Resolves when the path is in the store, and at once for one that was not added. Rejects when it could not be written. */
+  async settled(path: string): Promise<void> {
+    await this.#unwritten.get(path)?.written;
+  }
+
+  /** Why a text could not be written, and none after it will be. */
+  get failure(): { readonly error: unknown } | null {
+    return this.#failure;
+  }
+
+  /** Resolves when all that was added until now is in the store. */
+  async flush(): Promise<void> {
+    await this.#last;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const connection = await this.#connection.catch(() => null);
+    if (connection !== null) await this.#close(connection);
+  }
+
+  async #run(): Promise<void> {
+    this.#isRunning = true;
+    try {
+      const connection = await this.#connection;
+      while (this.#queue.length > 0) {
+        const batch = this.#queue.slice(0, MAX_BATCH);
+        this.#queue = this.#queue.slice(MAX_BATCH);
+        const calls = batch.map(({ text }) => addText(text.request));
+        const paths = await connection.callAll(calls);
+        for (const [index, entry] of batch.entries()) this.#settle(entry, paths[index]);
+      }
+      this.#isRunning = false;
+    } catch (error) {
+      this.#failure = { error };
+      for (const entry of this.#unwritten.values()) entry.reject(error);
+    }
+  }
+
+  #settle(entry: Entry, answered: string | undefined): void {
+    const { path, contents } = entry.text;
+    if (answered !== path) {
+      throw new DaemonProtocolError(`nix-daemon wrote ${answered} in place of ${path}`);
+    }
+    this.#unwritten.delete(path);
+    this.#written.add(path);
+    this.#heldBytes -= contents.length;
+    entry.resolve();
+  }
+}
+
+function newEntry(text: TextFile): Entry {
+  let resolve = (): void => {};
+  let reject = (_error: unknown): void => {};
+  const written = new Promise<void>((onWritten, onError) => {
+    resolve = onWritten;
+    reject = onError;
+  });
+  // Whoever needs it asks for it.
+  written.catch(() => {});
+  return { text, written, resolve, reject };
+}
