@@ -201,6 +201,7 @@ export class SharedWalk {
     part.entered += 1;
     part.isAnswered = false;
     part.position.enter(path);
+    this.#share();
     return true;
   }
 

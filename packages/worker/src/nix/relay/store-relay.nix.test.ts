@@ -5,6 +5,7 @@ import type { EvaluatedJob } from "@gradient/protocol";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { runProcess } from "../../process/run.ts";
 import { type RunningProcess, startProcess } from "../../process/start.ts";
+import { readTimes } from "../../usage/process-tree.ts";
 import { openUsageMeters } from "../../usage/usage-meters.ts";
 import { findNix } from "../installation.ts";
 import { DaemonLostError } from "../nix-error.ts";
@@ -156,8 +157,8 @@ const NUMBERED = expression(`let
     make = n: { name = "n${"$"}{toString n}"; value = mk "n-${"$"}{toString n}" "echo > $out" { value = value n; }; };
   in builtins.listToAttrs (builtins.genList make 200)`);
 
-/** Children that work on a store below this directory. */
-function daemonsOf(directory: string): number[] {
+/** The first child that works on the store below this directory: evaluators have theirs later. */
+function writerOf(directory: string): number | undefined {
   const read = (pid: string, name: string): string => {
     try {
       return readFileSync(`/proc/${pid}/${name}`, "latin1");
@@ -168,7 +169,11 @@ function daemonsOf(directory: string): number[] {
   return readdirSync("/proc")
     .filter((pid) => /^\d+$/.test(pid) && read(pid, "cmdline").startsWith("nix-daemon\0--stdio"))
     .filter((pid) => read(pid, "environ").includes(`root=${directory}`))
-    .map(Number);
+    .map((pid) => ({
+      pid: Number(pid),
+      startTicks: readTimes("/proc", Number(pid))?.startTicks ?? 0,
+    }))
+    .toSorted((a, b) => a.startTicks - b.startTicks)[0]?.pid;
 }
 
 test("when the process that writes is lost the evaluation fails as a whole, and blames no attribute", async () => {
@@ -176,11 +181,15 @@ test("when the process that writes is lost the evaluation fails as a whole, and 
   const file = path.join(fixture.nix.tree, "default.nix");
   const subject = { type: "file", file, arguments: [] } as const;
   const failed: EvaluatedJob[] = [];
+  let writer: number | undefined;
   const evaluation = fixture.evaluate({ "default.nix": NUMBERED }, "*", {
     subject,
     onJob: async (job) => {
       if (job.outcome === "error") failed.push(job);
-      for (const pid of daemonsOf(fixture.nix.directory)) process.kill(pid, "SIGKILL");
+      if (writer !== undefined) return;
+      writer = writerOf(fixture.nix.directory);
+      expect(writer).toBeDefined();
+      if (writer !== undefined) process.kill(writer, "SIGKILL");
     },
   });
   await expect(evaluation).rejects.toThrow(DaemonLostError);
