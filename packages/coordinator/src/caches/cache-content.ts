@@ -155,6 +155,12 @@ export class CacheContent {
     return this.#publish(cache, claim, object, { ...given, compression });
   }
 
+  /** Discards a file that was received and that no path is shown with: what was said of it was wrong. */
+  async forget(cache: ContentCache, fileHash: string): Promise<void> {
+    const given = this.#options.findNarFile(cache.id, fileHash);
+    if (given !== null) await this.#options.intake.discard(cache.id, given.narHash);
+  }
+
   async #receive(
     cache: ContentCache,
     body: AsyncIterable<Uint8Array>,

@@ -32,12 +32,21 @@ export const putPathInfo: CacheRoute = (app, services) => {
         await drain(bodyOf(request));
         return reply.code(201).send("");
       }
-      const info = readNarInfo(await readText(bodyOf(request), MAX_NARINFO_BYTES));
-      const claim = claimOfNarInfo(info);
-      if (storePathHash(claim.path) !== hash) {
-        throw new BadRequestError(`the narinfo is of ${claim.path}, and not of hash ${hash}`);
+      const text = await readText(bodyOf(request), MAX_NARINFO_BYTES);
+      try {
+        const info = readNarInfo(text);
+        const claim = claimOfNarInfo(info);
+        if (storePathHash(claim.path) !== hash) {
+          throw new BadRequestError(`the narinfo is of ${claim.path}, and not of hash ${hash}`);
+        }
+        await content.publish(cache, claim, fileOf(info));
+      } catch (error) {
+        const fileHash = fileHashIn(text);
+        if (error instanceof BadRequestError && fileHash !== undefined) {
+          await content.forget(cache, fileHash);
+        }
+        throw error;
       }
-      await content.publish(cache, claim, fileOf(info));
       narinfoLane.forgetPath(cache.name, hash);
       return reply.code(201).send("");
     },
@@ -51,6 +60,12 @@ function readNarInfo(text: string): NarInfo {
     if (!(cause instanceof NarInfoError)) throw cause;
     throw new BadRequestError(cause.message, { code: "bad_narinfo", cause });
   }
+}
+
+/** Also of a text that is no narinfo: the file that it was about is of no use then. */
+function fileHashIn(text: string): string | undefined {
+  const name = /^URL: nar\/(\S+)$/m.exec(text)?.[1] ?? "";
+  return parseNarFileName(name)?.fileHash;
 }
 
 /** The uploaded file that the narinfo speaks of. */

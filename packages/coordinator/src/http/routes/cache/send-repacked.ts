@@ -26,7 +26,7 @@ export async function sendRepacked(
       `NAR ${given.narHash} was uploaded with bzip2 and is kept with zstd: read its narinfo again`,
     );
   }
-  if (request.method === "HEAD") return reply.send("");
+  if (request.method === "HEAD") return reply.send(Readable.from([]));
   lastUse.path(cache.id, found.hash_part, given.narSize);
   return reply.send(repack(given.compression, copies(readNar(nars, given.narHash))));
 }

@@ -71,7 +71,7 @@ async function sendEntry(
   }
   if (isBodyless) {
     await entry[Symbol.asyncDispose]();
-    return reply.send("");
+    return reply.send(Readable.from([]));
   }
   const body =
     entry.type === "regular"
