@@ -150,6 +150,38 @@ describe("uploaded sources", () => {
     expect(await repositoryOf(evaluation)).toBe(await addedByNix(tree));
   });
 
+  test("an input of a flake is another one than the flake says, for this build alone", async () => {
+    const dep = (text: string) => ({
+      "flake.nix": `{ outputs = { self }: { text = "${text}"; }; }`,
+    });
+    await farm.addFilesProject("dep", "*", dep("from another input"));
+    const tree = await makeTree("overridden", {
+      "flake.nix": `{
+        inputs.dep.url = "${farm.git.url("nowhere")}";
+        outputs = { self, dep }: let mk = ${MAKE}; in {
+          hello = mk "hello-input" "echo $text > $out" { inherit (dep) text; };
+        };
+      }`,
+    });
+    const files = await readTree(tree);
+    const url = `${farm.git.url("dep")}?ref=main`;
+    const overrides = [{ input_name: "dep", url }];
+    const sent = await client.sendFiles(files, { target: "hello", input_overrides: overrides });
+    expect((await ended(sent.evaluation)).error).toBe(null);
+    expect(await builtText(sent.evaluation, "hello-input")).toBe("from another input\n");
+    expect(await repositoryOf(sent.evaluation)).toBe(await addedByNix(tree));
+    const without = await client.sendFiles(files, { target: "hello" });
+    expect((await ended(without.evaluation)).error).toContain("has to be locked");
+    const wrong = [...overrides, { input_name: "other", url }];
+    const nowhere = [{ input_name: "dep", url: farm.git.url("nowhere") }];
+    const lost = await client.sendFiles(files, { target: "hello", input_overrides: nowhere });
+    expect((await ended(lost.evaluation)).error).toContain(
+      "access denied or repository not exported",
+    );
+    const unknown = await client.sendFiles(files, { target: "hello", input_overrides: wrong });
+    expect((await ended(unknown.evaluation)).error).toContain("no input 'other'");
+  });
+
   test("a NAR in one request is the same source as its files", async () => {
     const tree = await makeTree("at-once", {
       "default.nix": CLASSIC,

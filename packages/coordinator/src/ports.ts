@@ -1,8 +1,7 @@
-import type { OrganizationId, WorkerId } from "@gradient/protocol";
+import type { InputOverride, OrganizationId, WorkerId } from "@gradient/protocol";
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import type { Queries } from "./db/client.ts";
-import type { InputOverride } from "./rules/input-override.ts";
 
 /** What the HTTP routes need from the farm's features, and what the features need from the keys. Routes hold no logic of their own. */
 

@@ -2,6 +2,7 @@ import type {
   BuildLimits,
   EvaluatedJob,
   EvaluationMessage,
+  InputOverride,
   PathFacts,
   UsageQuality,
   UsageRecord,
@@ -182,9 +183,21 @@ export interface EvaluationArgument {
 }
 
 /** What is evaluated. */
+export interface InputOverrides {
+  readonly inputs: readonly InputOverride[];
+  /** Keeps the tree with the other inputs from being collected; called before it is evaluated. */
+  keep(storePath: string): Promise<void>;
+}
+
 export type EvaluationSubject =
   /** A source tree: its flake, else the first of `default.nix`, `release.nix` and `ci.nix`. `directory` is where its bytes lie. */
-  | { type: "tree"; directory: string; storePath: string | null }
+  | {
+      type: "tree";
+      directory: string;
+      storePath: string | null;
+      /** Only a flake has inputs. */
+      overrides?: InputOverrides;
+    }
   /** One file of classic Nix. */
   | { type: "file"; file: string; arguments: readonly EvaluationArgument[] }
   /** A flake by its reference, without `#`. */

@@ -1,4 +1,4 @@
-import type { OrganizationId } from "@gradient/protocol";
+import type { InputOverride, OrganizationId } from "@gradient/protocol";
 import {
   dispatchSession as markDispatched,
   type BuildRequestSession,
@@ -6,7 +6,7 @@ import {
 import type { Database } from "../db/client.ts";
 import { BadRequestError, ConflictError } from "../errors.ts";
 import type { Sources, StartedSourceEvaluation } from "../ports.ts";
-import { checkInputOverrides, type InputOverride } from "../rules/input-override.ts";
+import { checkInputOverrides } from "../rules/input-override.ts";
 import { removeBlobs } from "../sources/clean-sources.ts";
 import { requestWildcard } from "../sources/request-wildcard.ts";
 import type { SourceFiles, TreeDraft } from "../storage/source-files.ts";

@@ -5,11 +5,15 @@ import type {
   OrganizationId,
   UsageRecord,
 } from "@gradient/protocol";
-import { evaluationIdSchema, organizationIdSchema } from "@gradient/protocol";
+import {
+  evaluationIdSchema,
+  inputOverrideSchema,
+  organizationIdSchema,
+  type InputOverride,
+} from "@gradient/protocol";
 import { sql, type Selectable } from "kysely";
 import { v7 as uuidv7 } from "uuid";
 import { z } from "zod";
-import type { InputOverride } from "../rules/input-override.ts";
 import type { AttemptState } from "../scheduler/attempt-state.ts";
 import { FAILED_BUILD_STATES, UNFINISHED_BUILD_STATES } from "../scheduler/build-state.ts";
 import {
@@ -47,7 +51,7 @@ export interface Evaluation {
   readonly inputOverrides: readonly InputOverride[];
 }
 
-const overridesSchema = z.array(z.object({ input: z.string(), url: z.string() }));
+const overridesSchema = z.array(inputOverrideSchema);
 
 function overridesJson(overrides: readonly InputOverride[]): string | null {
   return overrides.length === 0 ? null : JSON.stringify(overrides);

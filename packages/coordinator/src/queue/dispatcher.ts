@@ -1,4 +1,4 @@
-import type { OrganizationId, WorkerId } from "@gradient/protocol";
+import type { LinkFeature, WorkerId } from "@gradient/protocol";
 import type { Clock } from "../clock.ts";
 import type { BuildReads } from "../db/build-repository.ts";
 import type { Queries } from "../db/client.ts";
@@ -17,6 +17,8 @@ const TASKS_PER_WORKER = { fetch: 2, eval: 1 } as const;
 
 /** So many offers become durable in one transaction. */
 const OFFERS_PER_ROUND = 32;
+
+const INPUT_OVERRIDES: LinkFeature = "input-overrides";
 
 /** After a failure of the database. */
 const RETRY_MS = 1000;
@@ -220,7 +222,7 @@ function count(counts: Map<string, number>, key: string): void {
 
 /** Whoever has fetched the source first, then who has least to do. */
 function chooseForTask(
-  task: { kind: "fetch" | "eval"; organization: OrganizationId },
+  task: EvaluationTask,
   workers: readonly ConnectedWorker[],
   held: ReadonlyMap<string, number>,
   fetcher: WorkerId | null,
@@ -229,6 +231,7 @@ function chooseForTask(
   const able = workers.filter(
     (worker) =>
       worker.organizationsFor(task.kind).has(task.organization) &&
+      (!task.overridesInputs || worker.linkFeatures.has(INPUT_OVERRIDES)) &&
       heldBy(worker) < TASKS_PER_WORKER[task.kind],
   );
   const local = able.find(({ id }) => id === fetcher);

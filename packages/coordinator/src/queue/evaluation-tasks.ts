@@ -14,6 +14,8 @@ export interface EvaluationTask {
   readonly organization: OrganizationId;
   /** The fetch has to show the organization's key; a repository that is read without one never sees it. */
   readonly needsCredentials: boolean;
+  /** Only a worker that knows how can replace inputs of a flake. */
+  readonly overridesInputs: boolean;
   readonly priority: number;
   readonly createdAt: number;
   /** Not before this time. */
@@ -84,6 +86,7 @@ function taskOf(evaluation: Evaluation): EvaluationTask | null {
     kind: evaluation.source === null ? "fetch" : "eval",
     organization: evaluation.organization,
     needsCredentials: evaluation.source === null && usesSsh(evaluation.repository),
+    overridesInputs: evaluation.source !== null && evaluation.inputOverrides.length > 0,
     priority: evaluation.priority,
     createdAt: evaluation.createdAt,
     retryAt: evaluation.retryAt,

@@ -12,6 +12,8 @@ export interface ConnectedWorker {
   readonly features: ReadonlySet<string>;
   readonly maxConcurrentBuilds: number;
   readonly memoryBytes: number;
+  /** What it understands beyond the link's version. */
+  readonly linkFeatures: ReadonlySet<string>;
   /** It takes nothing new. */
   readonly isDraining: boolean;
   /** Until when it gets no offer, milliseconds since the epoch. */

@@ -149,11 +149,13 @@ async function taskSpec(
       credentials,
     };
   }
+  const overrides = evaluation.inputOverrides;
   return {
     kind: "eval",
     evaluation: evaluation.id,
     source: `/nix/store/${evaluation.source}`,
     pattern: evaluation.wildcard,
     timeoutSeconds: EVALUATION_TIMEOUT_SECONDS,
+    ...(overrides.length === 0 ? {} : { inputOverrides: [...overrides] }),
   };
 }

@@ -1,11 +1,5 @@
-import { isStorePath } from "@gradient/protocol";
+import { isStorePath, type InputOverride } from "@gradient/protocol";
 import { BadRequestError } from "../errors.ts";
-
-/** An input of a flake that is to be another one than its lock file says. */
-export interface InputOverride {
-  readonly input: string;
-  readonly url: string;
-}
 
 const INPUT_NAME = /^[A-Za-z_][A-Za-z0-9_-]*$/;
 const MAX_URL_LENGTH = 2000;

@@ -23,6 +23,7 @@ export class Session implements ConnectedWorker {
   readonly features: ReadonlySet<string>;
   readonly maxConcurrentBuilds: number;
   readonly memoryBytes: number;
+  readonly linkFeatures: ReadonlySet<string>;
   readonly link: Link;
   readonly #version: number;
   /** Bearer token for bulk transfers, as long as the session lasts. */
@@ -49,6 +50,7 @@ export class Session implements ConnectedWorker {
     this.features = new Set(hello.systemFeatures);
     this.maxConcurrentBuilds = hello.maxConcurrentBuilds;
     this.memoryBytes = hello.memoryBytes;
+    this.linkFeatures = new Set(hello.features);
     this.#version = admitted.version;
     this.#isDraining = hello.isDraining;
     this.#authorization = NOTHING;

@@ -13,9 +13,10 @@ export const LINK_VERSIONS = { min: 1, max: 1 } as const;
 /**
  * What this build understands beyond the version's messages, as named in `hello` and `welcome`. Neither side sends what the other has not named.
  *
- * signing-phase   the phase `signing`: what uses a build's outputs may start before they are signed
+ * signing-phase     the phase `signing`: what uses a build's outputs may start before they are signed
+ * input-overrides   inputs of a flake that are others than its lock file says
  */
-export const LINK_FEATURES = ["signing-phase"] as const;
+export const LINK_FEATURES = ["signing-phase", "input-overrides"] as const;
 export type LinkFeature = (typeof LINK_FEATURES)[number];
 
 /** A frame larger than this is refused by both sides; bulk data travels by HTTP. */
@@ -88,6 +89,10 @@ export const fetchSpecSchema = z.object({
 });
 export type FetchSpec = z.infer<typeof fetchSpecSchema>;
 
+/** An input of a flake that is to be another one than its lock file says. */
+export const inputOverrideSchema = z.object({ input: z.string(), url: z.string() });
+export type InputOverride = z.infer<typeof inputOverrideSchema>;
+
 export const evalSpecSchema = z.object({
   kind: z.literal("eval"),
   evaluation: evaluationIdSchema,
@@ -96,6 +101,8 @@ export const evalSpecSchema = z.object({
   /** Attribute patterns, as the project has them. */
   pattern: z.string(),
   timeoutSeconds: seconds,
+  /** Only for workers that know `input-overrides`. */
+  inputOverrides: z.array(inputOverrideSchema).optional(),
 });
 export type EvalSpec = z.infer<typeof evalSpecSchema>;
 

@@ -41,13 +41,20 @@ export async function runEval(spec: EvalSpec, job: Job, tools: EvalTools): Promi
 }
 
 async function importSource(spec: EvalSpec, job: Job, tools: EvalTools): Promise<void> {
-  await tools.store.addRoots(job.assignment, [spec.source]);
-  const missing = await tools.imports.ensure([spec.source], job);
+  const inputs = (spec.inputOverrides ?? []).flatMap(({ url }) => storePathsOf(url));
+  const wanted = [spec.source, ...inputs];
+  await tools.store.addRoots(job.assignment, wanted);
+  const missing = await tools.imports.ensure(wanted, job);
   if (missing.length === 0) return;
   throw new WorkerError(
     "source-missing",
     `no cache of the organization has ${missing.join(", ")}: the commit has to be fetched again`,
   );
+}
+
+/** An input that lies in the organization's caches, and not elsewhere. */
+function storePathsOf(url: string): string[] {
+  return url.startsWith("path:") ? [url.slice("path:".length)] : [];
 }
 
 async function evaluate(
@@ -59,11 +66,14 @@ async function evaluate(
   const delivery = new Delivery((batch) => deliver(batch, upload, job));
   const stop = new AbortController();
   delivery.failed.catch((error: unknown) => stop.abort(error));
+  const overrides = spec.inputOverrides ?? [];
+  const keep = (storePath: string) => tools.store.addRoots(job.assignment, [storePath]);
   const events = tools.evaluator.evaluate({
     subject: {
       type: "tree",
       directory: tools.store.physicalPath(spec.source),
       storePath: spec.source,
+      ...(overrides.length === 0 ? {} : { overrides: { inputs: overrides, keep } }),
     },
     pattern: spec.pattern,
     timeoutMs: Math.min(spec.timeoutSeconds * 1000, tools.evalTimeoutMs),

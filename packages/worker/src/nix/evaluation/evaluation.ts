@@ -60,10 +60,17 @@ export class Evaluation {
   }
 
   async *run(): AsyncGenerator<EvaluationEvent, void, undefined> {
-    const { nix, store, results } = this.#options;
+    const { nix, store, results, stateDirectory } = this.#options;
     const { subject, meter, signal, timeoutMs } = this.#request;
     const pattern = readPattern(this.#request.pattern);
-    const source = await locateSource(subject, { nix, store, meter, timeoutMs, signal });
+    const source = await locateSource(subject, {
+      nix,
+      store,
+      meter,
+      stateDirectory,
+      timeoutMs,
+      signal,
+    });
     if (source.identity === null) {
       yield* this.#evaluate(source, pattern);
       return;

@@ -9,6 +9,7 @@ import { EvaluationError } from "../evaluation-error.ts";
 import { summarizeError } from "../error-text.ts";
 import type { NixInstallation } from "../installation.ts";
 import { type EvaluationSource, nixString } from "./evaluation-source.ts";
+import { overrideInputs } from "./override-inputs.ts";
 import { isReproducible } from "./reproducible.ts";
 
 /** Where a classic tree has its expression; the first that is there. */
@@ -44,6 +45,8 @@ interface Tools {
   nix: NixInstallation;
   store: NixStore;
   meter: UsageMeter;
+  /** For what has to be written beside the store. */
+  stateDirectory: string;
   timeoutMs: number;
   signal: AbortSignal;
 }
@@ -70,11 +73,24 @@ export async function locateSource(
 
 async function locateTree(
   subject: Extract<EvaluationSubject, { type: "tree" }>,
-  { store }: Tools,
+  tools: Tools,
 ): Promise<EvaluationSource> {
-  const { directory, storePath } = subject;
+  const { store } = tools;
+  const { directory, storePath, overrides } = subject;
   const names = storePath === null ? [directory] : [directory, storePath];
-  if (await exists(path.join(directory, "flake.nix"))) {
+  const isFlake = await exists(path.join(directory, "flake.nix"));
+  if (overrides !== undefined) {
+    if (!isFlake) {
+      throw new EvaluationError(
+        "bad_flake",
+        "the tree has no flake.nix: it has no inputs to override",
+      );
+    }
+    const tree = await overrideInputs(directory, overrides.inputs, tools);
+    await overrides.keep(tree);
+    return flakeSource(await referenceOf(tree, store), [...names, tree]);
+  }
+  if (isFlake) {
     const tree = storePath ?? (await store.addTree(directory, "source"));
     return flakeSource(await referenceOf(tree, store), names);
   }
