@@ -16,6 +16,8 @@ dd { margin: 0 0 0.5rem; overflow-wrap: anywhere; }
 .fault { border-left: 0.3rem solid #c33; padding-left: 0.7rem; }
 `;
 
+/** In one piece: the hash is that of everything between the tags. */
+const STYLE_ELEMENT = new Html(`<style>${STYLE}</style>`);
 const STYLE_HASH = createHash("sha256").update(STYLE).digest("base64");
 
 /** No scripts, nothing from elsewhere, no frames around it, forms go to this server alone. */
@@ -41,9 +43,7 @@ export function sendPage(reply: FastifyReply, page: Page): FastifyReply {
         <meta charset="utf-8" />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <title>${page.title}</title>
-        <style>
-          ${new Html(STYLE)}
-        </style>
+        ${STYLE_ELEMENT}
       </head>
       <body>
         <main>

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { ManualClock } from "../../../manual-clock.test-support.ts";
 import { TestOidcServer } from "../../../oidc/oidc-server.test-support.ts";
@@ -104,11 +105,14 @@ describe("the page of a device login", () => {
   });
 
   test("may load nothing, be framed by nobody and run nothing", async () => {
-    const { headers } = await browser.open("/account/cli-authorize");
+    const { headers, text } = await browser.open("/account/cli-authorize");
     expect(headers.get("content-type")).toBe("text/html; charset=utf-8");
     expect(headers.get("content-security-policy")).toMatch(
       /^default-src 'none'; style-src 'sha256-[^']+'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'$/,
     );
+    const style = /<style>([^]*?)<\/style>/.exec(text)?.[1] ?? "";
+    const hash = createHash("sha256").update(style).digest("base64");
+    expect(headers.get("content-security-policy")).toContain(`'sha256-${hash}'`);
     expect(headers.get("x-content-type-options")).toBe("nosniff");
     expect(headers.get("cache-control")).toBe("no-store");
     expect(headers.getSetCookie()).toEqual([
@@ -198,6 +202,17 @@ describe("forms", () => {
     const json = await server.post("/account/sign-in", undefined, { loginname: "alice" });
     expect(json.status).toBe(415);
   });
+});
+
+test("who tries passwords too often is told when to come again, on a page", async () => {
+  await using limited = await openTestServer({ env: { GRADIENT_RATE_LIMITS: "true" } });
+  const visitor = new Browser(limited);
+  const page = await visitor.open("/account/cli-authorize");
+  const attempt = () => visitor.signIn(page, "alice", "wrong");
+  for (const _ of [1, 2, 3, 4, 5]) expect((await attempt()).status).toBe(401);
+  const refused = await attempt();
+  expect([refused.status, refused.text]).toEqual([429, expect.stringContaining("did not work")]);
+  expect(Number(refused.headers.get("retry-after"))).toBeGreaterThan(0);
 });
 
 test("signing in with a provider ends on a page, and leads on to the program that waits", async () => {
