@@ -1,9 +1,8 @@
 import { WebSocketServer, type WebSocket } from "ws";
 import type { Clock } from "../clock.ts";
-import type { Database } from "../db/client.ts";
 import { CoordinatorError, UnavailableError } from "../errors.ts";
 import type { LiveFrame, LiveScope } from "../live/frames.ts";
-import { LiveHub } from "../live/live-hub.ts";
+import type { LiveEvents } from "../live/live-hub.ts";
 import type { Logger } from "../logger.ts";
 import type { Upgrade } from "./upgrades.ts";
 
@@ -32,7 +31,7 @@ export interface LiveRequest {
 export class LiveSockets {
   readonly #clock: Clock;
   readonly #logger: Logger;
-  readonly #hub: LiveHub;
+  readonly #events: LiveEvents;
   readonly #server = new WebSocketServer({
     noServer: true,
     maxPayload: MAX_INCOMING_BYTES,
@@ -42,15 +41,15 @@ export class LiveSockets {
   #opening = 0;
 
   constructor(options: {
-    database: Database;
+    events: LiveEvents;
     clock: Clock;
     logger: Logger;
     stopping: AbortSignal;
   }) {
-    const { database, clock, logger, stopping } = options;
+    const { events, clock, logger, stopping } = options;
+    this.#events = events;
     this.#clock = clock;
     this.#logger = logger;
-    this.#hub = new LiveHub({ database, clock, logger });
     stopping.addEventListener("abort", () => this.#close(), { once: true });
   }
 
@@ -67,7 +66,7 @@ export class LiveSockets {
     this.#opening += 1;
     const listener = new LiveListener(live, this.#clock, this.#logger);
     try {
-      const listening = await this.#hub.listen(live.scope, (frames) => listener.tell(frames));
+      const listening = await this.#events.listen(live.scope, (frames) => listener.tell(frames));
       try {
         const { request, socket, head } = take();
         socket.once("close", () => listening[Symbol.dispose]());
@@ -82,7 +81,6 @@ export class LiveSockets {
   }
 
   #close(): void {
-    this.#hub[Symbol.dispose]();
     for (const socket of this.#server.clients) closeSocket(socket, GOING_AWAY, "the server stops");
     this.#server.close();
   }

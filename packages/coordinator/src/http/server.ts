@@ -6,6 +6,7 @@ import {
 } from "fastify-type-provider-zod";
 import type { Server, Services } from "./api.ts";
 import { handleError } from "./errors.ts";
+import { LiveHub } from "../live/live-hub.ts";
 import { LiveSockets } from "./live-sockets.ts";
 import { addApiPage } from "./openapi/api-page.ts";
 import { addOpenApi } from "./openapi/document.ts";
@@ -74,7 +75,9 @@ function apiScope(services: Services): FastifyPluginAsync {
     addLowerCaseIds(api);
     addAccessControl(api, services.authenticator);
     addSummaries(api);
-    api.decorate("live", new LiveSockets(services));
+    const { database, clock, logger, stopping } = services;
+    const liveOptions = { database, clock, logger, stopping };
+    api.decorate("live", new LiveSockets({ ...liveOptions, events: new LiveHub(liveOptions) }));
     for (const route of apiRoutes) route(api, services);
   };
 }

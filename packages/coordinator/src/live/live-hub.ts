@@ -10,13 +10,18 @@ const LOOK_EVERY_MS = 1000;
 /** Takes what changed since it last got something. */
 export type LiveListener = (frames: readonly LiveFrame[]) => void;
 
+export interface LiveEvents {
+  /** Resolves when everything that changes from now on is told. Disposing ends it. */
+  listen(scope: LiveScope, listener: LiveListener): Promise<Disposable>;
+}
+
 interface SharedWatch {
   readonly watch: LiveWatch;
   readonly listeners: Set<LiveListener>;
 }
 
 /** Tells listeners what changes in evaluations and projects. Without listeners it does nothing. */
-export class LiveHub implements Disposable {
+export class LiveHub implements LiveEvents {
   readonly #database: Pick<Database, "kysely">;
   readonly #clock: Clock;
   readonly #logger: Logger;
@@ -24,13 +29,19 @@ export class LiveHub implements Disposable {
   #timer: Disposable | null = null;
   #isClosed = false;
 
-  constructor(options: { database: Pick<Database, "kysely">; clock: Clock; logger: Logger }) {
+  /** `stopping` ends it. */
+  constructor(options: {
+    database: Pick<Database, "kysely">;
+    clock: Clock;
+    logger: Logger;
+    stopping: AbortSignal;
+  }) {
     this.#database = options.database;
     this.#clock = options.clock;
     this.#logger = options.logger;
+    options.stopping.addEventListener("abort", () => this.#close(), { once: true });
   }
 
-  /** Resolves when everything that changes from now on is told. Disposing ends it. */
   async listen(scope: LiveScope, listener: LiveListener): Promise<Disposable> {
     const key = `${scope.kind}/${scope.id}`;
     const now = this.#clock.now();
@@ -62,7 +73,7 @@ export class LiveHub implements Disposable {
     };
   }
 
-  [Symbol.dispose](): void {
+  #close(): void {
     this.#isClosed = true;
     this.#timer?.[Symbol.dispose]();
     this.#watches.clear();

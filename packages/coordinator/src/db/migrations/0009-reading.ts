@@ -1,6 +1,6 @@
 import type { Kysely } from "kysely";
 
-/** What is read of builds: their products, and which of them changed lately. */
+/** What is read of builds and evaluations: products, what changed lately, and the neighbours of an evaluation. */
 export async function up(db: Kysely<unknown>): Promise<void> {
   await db.schema
     .createTable("nar_build_products")
@@ -13,5 +13,10 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     .createIndex("builds_by_organization_id_updated_at")
     .on("builds")
     .columns(["organization_id", "updated_at"])
+    .execute();
+  await db.schema
+    .createIndex("evaluations_by_project_id_id")
+    .on("evaluations")
+    .columns(["project_id", "id"])
     .execute();
 }

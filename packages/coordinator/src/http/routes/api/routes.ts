@@ -73,6 +73,10 @@ import { listMessagesRoute } from "./evals/list-messages.ts";
 import { downloadRoute } from "./builds/download.ts";
 import { getDownloadTokenRoute } from "./builds/get-download-token.ts";
 import { listDownloadsRoute } from "./builds/list-downloads.ts";
+import { getClosureRoute } from "./builds/get-closure.ts";
+import { getRuntimeClosureRoute } from "./builds/get-runtime-closure.ts";
+import { getEvaluationClosureRoute } from "./evals/get-closure.ts";
+import { getEvaluationRuntimeClosureRoute } from "./evals/get-runtime-closure.ts";
 import { getLogChunkRoute } from "./builds/get-log-chunk.ts";
 import { getLogLinesRoute } from "./builds/get-log-lines.ts";
 import { listLogChunksRoute } from "./builds/list-log-chunks.ts";
@@ -225,6 +229,10 @@ export const apiRoutes: readonly Route[] = [
   downloadRoute,
   getDownloadTokenRoute,
   listDownloadsRoute,
+  getClosureRoute,
+  getRuntimeClosureRoute,
+  getEvaluationClosureRoute,
+  getEvaluationRuntimeClosureRoute,
   getLogChunkRoute,
   getLogLinesRoute,
   listLogChunksRoute,

@@ -131,6 +131,17 @@ describe("parts of a log", () => {
   });
 });
 
+test("the command line of Gradient gets the whole log as it reads it", async () => {
+  const answer = await server.call("GET", `builds/${seed.base.id}/log`, {
+    token: alice,
+    headers: { "user-agent": "gradient-cli/1.3.0" },
+  });
+  expect(answer.headers.get("content-type")).toBe("application/x-ndjson");
+  const strings = answer.text.trimEnd().split("\n");
+  expect(strings.map((line) => JSON.parse(line) as unknown).join("")).toBe(LOG);
+  expect((await of("")).message).toBe(LOG);
+});
+
 describe("the log of a build that was not built now", () => {
   const db = () => server.services.database.kysely;
   const set = (derivationId: number, state: string) =>

@@ -98,11 +98,52 @@ describe("an evaluation", () => {
     });
   });
 
-  test("says why it waits", async () => {
-    await setEvaluation({ state: "Waiting", waiting_reason_json: '{"kind":"no_cache"}' });
+  test("says why it waits, as long as it does", async () => {
+    const reasons = [
+      { kind: "no_cache" },
+      { kind: "cache_storage_full" },
+      { kind: "draining" },
+      { kind: "aborting" },
+      { kind: "eval_workers", capability: "fetch", connected_workers: 0 },
+      { kind: "approval", pr_number: 7, pr_author: "eve" },
+      { kind: "graph_stuck", pending_anchors: 3 },
+      {
+        kind: "workers",
+        unmet: [{ architecture: "riscv64-linux", required_features: ["kvm"], build_count: 2 }],
+        connected_workers: 1,
+        available_architectures: ["x86_64-linux"],
+      },
+    ];
+    for (const reason of reasons) {
+      await setEvaluation({ state: "Waiting", waiting_reason_json: JSON.stringify(reason) });
+      const { message } = await server.get(`evals/${seed.evaluationId}`, alice);
+      expect([message.status, message.waiting_reason]).toEqual(["Waiting", reason]);
+    }
+    await setEvaluation({ state: "Building" });
     const { message } = await server.get(`evals/${seed.evaluationId}`, alice);
+    expect(message).not.toHaveProperty("waiting_reason");
     await setEvaluation({ state: "Building", waiting_reason_json: null });
-    expect([message.status, message.waiting_reason]).toEqual(["Waiting", { kind: "no_cache" }]);
+  });
+
+  test("knows its neighbours in the project", async () => {
+    const kysely = server.services.database.kysely;
+    const { id: _id, ...row } = await kysely
+      .selectFrom("evaluations")
+      .selectAll()
+      .executeTakeFirstOrThrow();
+    const older = "00000000-0000-7000-8000-000000000001";
+    const newer = "fffffffe-0000-7000-8000-000000000000";
+    for (const id of [older, newer]) {
+      await kysely
+        .insertInto("evaluations")
+        .values({ ...row, id })
+        .execute();
+    }
+    const { previous, next } = (await server.get(`evals/${seed.evaluationId}`, alice)).message;
+    const first = (await server.get(`evals/${older}`, alice)).message;
+    await kysely.deleteFrom("evaluations").where("id", "in", [older, newer]).execute();
+    expect([previous, next]).toEqual([older, newer]);
+    expect([first.previous, first.next]).toEqual([null, seed.evaluationId]);
   });
 
   test("of a private organization does not exist for others", async () => {
@@ -211,6 +252,36 @@ describe("builds of an evaluation", () => {
       cpu_time_ms: null,
       peak_memory_bytes: null,
     });
+  });
+
+  test("come in the order of their states, and what is not done counts as active", async () => {
+    const { kysely } = server.services.database;
+    const set = (build: { derivationId: number }, state: string) =>
+      kysely
+        .updateTable("builds")
+        .set({ state })
+        .where("derivation_id", "=", build.derivationId)
+        .execute();
+    const order = async () => {
+      const { builds, active_count } = (await list()).message;
+      return [builds.map((build: { status: string }) => build.status), active_count];
+    };
+    await set(seed.base, "Substituted");
+    await set(seed.lib, "Aborted");
+    await set(seed.app, "FailedTimeout");
+    await set(seed.broken, "Queued");
+    expect(await order()).toEqual([["Queued", "FailedTimeout", "Aborted", "Substituted"], 3]);
+    await set(seed.base, "DependencyFailed");
+    await set(seed.lib, "Building");
+    await set(seed.app, "FailedTransient");
+    await set(seed.broken, "Completed");
+    expect(await order()).toEqual([
+      ["Building", "FailedTransient", "DependencyFailed", "Completed"],
+      3,
+    ]);
+    await set(seed.base, "Completed");
+    await set(seed.app, "Created");
+    await set(seed.broken, "FailedPermanent");
   });
 
   test("come in parts, and limited to what one of them needs", async () => {

@@ -15,7 +15,34 @@ import { evaluationStatus, readEvaluationStatus } from "./evaluation-status.ts";
 import { evaluationTrigger } from "./evaluation-summary.ts";
 
 /** Why nobody can go on; `kind` says which other fields there are. */
-const waitingReason = z.looseObject({ kind: z.string() });
+const waitingReason = z.union([
+  z.looseObject({
+    kind: z.literal("workers"),
+    unmet: z.array(
+      z.looseObject({
+        architecture: z.string(),
+        required_features: z.array(z.string()),
+        build_count: z.int(),
+      }),
+    ),
+    connected_workers: z.int(),
+    available_architectures: z.array(z.string()),
+  }),
+  z.looseObject({
+    kind: z.literal("eval_workers"),
+    capability: z.enum(["fetch", "eval"]),
+    connected_workers: z.int(),
+  }),
+  z.looseObject({
+    kind: z.literal("approval"),
+    pr_number: z.int().nullable(),
+    pr_author: z.string().nullable(),
+  }),
+  z.looseObject({ kind: z.enum(["no_cache", "cache_storage_full", "draining", "aborting"]) }),
+  z.looseObject({ kind: z.literal("graph_stuck"), pending_anchors: z.int() }),
+  // Of a later release's database.
+  z.looseObject({ kind: z.string() }),
+]);
 
 const evaluation = z.object({
   id: z.uuid(),

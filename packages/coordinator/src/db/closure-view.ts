@@ -1,0 +1,134 @@
+import { batchesOf } from "./batches.ts";
+import type { Queries } from "./client.ts";
+import { readJsonColumn, stringListSchema } from "./json-column.ts";
+
+/** From what is needed to what needs it; ids of nodes. */
+export interface ClosureEdge {
+  readonly source: string;
+  readonly target: string;
+}
+
+/** What the derivations need directly, of everything that the organization has, whatever evaluation it is of. */
+export async function listInputEdges(
+  db: Queries,
+  derivations: readonly number[],
+): Promise<{ input: number; dependent: number }[]> {
+  const edges: { input: number; dependent: number }[] = [];
+  for (const batch of batchesOf(derivations)) {
+    const rows = await db
+      .selectFrom("derivation_inputs")
+      .select(["input_id as input", "derivation_id as dependent"])
+      .where("derivation_id", "in", batch)
+      .execute();
+    edges.push(...rows);
+  }
+  return edges;
+}
+
+export interface DerivationSize {
+  readonly derivation: number;
+  readonly drvPath: string;
+  readonly name: string;
+  /** Bytes of the NARs of its outputs, as far as caches of the organization show them; null when they show none. */
+  readonly size: number | null;
+}
+
+export async function listDerivationSizes(
+  db: Queries,
+  organizationId: string,
+  derivations: readonly number[],
+): Promise<DerivationSize[]> {
+  const sizes: DerivationSize[] = [];
+  for (const batch of batchesOf(derivations)) {
+    const derived = await db
+      .selectFrom("derivations")
+      .select(["id", "drv_path", "name"])
+      .where("id", "in", batch)
+      .execute();
+    const outputs = await db
+      .selectFrom("derivation_outputs")
+      .select(["derivation_id", "path"])
+      .where("derivation_id", "in", batch)
+      .execute();
+    const shown = await listReferences(
+      db,
+      organizationId,
+      outputs.flatMap(({ path }) => path ?? []),
+    );
+    const bytes = new Map<number, number>();
+    for (const { derivation_id: id, path } of outputs) {
+      const size = path === null ? undefined : shown.get(path)?.size;
+      if (size !== undefined) bytes.set(id, (bytes.get(id) ?? 0) + size);
+    }
+    sizes.push(
+      ...derived.map(({ id, drv_path: drvPath, name }) => ({
+        derivation: id,
+        drvPath,
+        name,
+        size: bytes.get(id) ?? null,
+      })),
+    );
+  }
+  return sizes;
+}
+
+/** Base names of the outputs that are known. */
+export async function listOutputPaths(
+  db: Queries,
+  derivations: readonly number[],
+): Promise<string[]> {
+  const paths = new Set<string>();
+  for (const batch of batchesOf(derivations)) {
+    const rows = await db
+      .selectFrom("derivation_outputs")
+      .select("path")
+      .where("derivation_id", "in", batch)
+      .orderBy("derivation_id")
+      .orderBy("name")
+      .execute();
+    for (const { path } of rows) if (path !== null) paths.add(path);
+  }
+  return [...paths];
+}
+
+/** Size and references of the base names that a cache of the organization shows. */
+export async function listReferences(
+  db: Queries,
+  organizationId: string,
+  bases: readonly string[],
+): Promise<Map<string, { size: number; references: readonly string[] }>> {
+  const found = new Map<string, { size: number; references: readonly string[] }>();
+  const caches = await readableCaches(db, organizationId);
+  if (caches.length === 0) return found;
+  for (const batch of batchesOf(bases)) {
+    const rows = await db
+      .selectFrom("cache_paths as shown")
+      .innerJoin("nar_objects", "nar_objects.nar_hash", "shown.nar_hash")
+      .select(["shown.path", "shown.references_json", "nar_objects.nar_size"])
+      .where("shown.cache_id", "in", caches)
+      .where(
+        "shown.hash_part",
+        "in",
+        batch.map((base) => base.slice(0, 32)),
+      )
+      .where("shown.path", "in", batch)
+      .execute();
+    for (const row of rows) {
+      const references = readJsonColumn(stringListSchema, row.references_json);
+      found.set(row.path, { size: row.nar_size, references });
+    }
+  }
+  return found;
+}
+
+async function readableCaches(db: Queries, organizationId: string): Promise<string[]> {
+  const rows = await db
+    .selectFrom("cache_subscriptions")
+    .innerJoin("caches", "caches.id", "cache_subscriptions.cache_id")
+    .select("caches.id")
+    .where("cache_subscriptions.organization_id", "=", organizationId)
+    .where("cache_subscriptions.mode", "!=", "WriteOnly")
+    .where("caches.active", "=", 1)
+    .execute();
+  return rows.map(({ id }) => id);
+}

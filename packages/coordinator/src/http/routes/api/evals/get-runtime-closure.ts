@@ -1,0 +1,29 @@
+import { runtimeClosure } from "../../../../closures/closure-graph.ts";
+import { listEntryPoints } from "../../../../db/evaluation-view.ts";
+import type { Route } from "../../../api.ts";
+import { envelope, ok } from "../../../envelope.ts";
+import { closureGraph, toClosureAnswer } from "../builds/closure-answer.ts";
+import { evaluationParams } from "./evaluation-params.ts";
+
+/** GET /evals/{id}/runtime-closure: what the outputs of the entry points refer to. */
+export const getEvaluationRuntimeClosureRoute: Route = (api, { authority, database }) => {
+  api.get(
+    "/evals/:id/runtime-closure",
+    {
+      config: { access: "optional" },
+      schema: {
+        summary: "Sums up what the outputs of an evaluation's entry points refer to, by size.",
+        params: evaluationParams,
+        response: { 200: envelope(closureGraph) },
+      },
+    },
+    async (request) => {
+      const { evaluation } = await authority.readEvaluation(request.caller, request.params.id);
+      const db = database.kysely;
+      const entryPoints = await listEntryPoints(db, evaluation.id);
+      const derivations = [...new Set(entryPoints.map((entry) => entry.derivation_id))];
+      const graph = await runtimeClosure(db, evaluation.organization_id, derivations);
+      return ok(toClosureAnswer(graph));
+    },
+  );
+};
