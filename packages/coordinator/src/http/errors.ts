@@ -69,6 +69,13 @@ export function toCoordinatorError(error: unknown): CoordinatorError | null {
       return new PayloadTooLargeError("the body is larger than this server takes", {
         cause: error,
       });
+    case "FST_INVALID_MULTIPART_CONTENT_TYPE":
+      return new CoordinatorError(
+        "the body has to be sent as Content-Type: multipart/form-data",
+        415,
+        "unsupported_media_type",
+        error,
+      );
     case "FST_ERR_CTP_INVALID_MEDIA_TYPE":
       return new CoordinatorError(
         "the body has to be sent as Content-Type: application/json",
@@ -77,6 +84,8 @@ export function toCoordinatorError(error: unknown): CoordinatorError | null {
         error,
       );
     default:
+      if (error.statusCode === 413)
+        return new PayloadTooLargeError(error.message, { cause: error });
       return (error.statusCode ?? 500) < 500
         ? new BadRequestError(error.message, { cause: error })
         : null;

@@ -10,8 +10,11 @@ export async function sendLog(
   headers: Readonly<Record<string, string>>,
   texts: AsyncGenerator<string, void, undefined>,
 ): Promise<FastifyReply> {
+  const found = await started(texts);
+  const isHead = reply.request.method === "HEAD";
   // The body of an answer to HEAD would be read to its end, and thrown away.
-  const body = reply.request.method === "HEAD" ? [] : await started(texts);
+  if (isHead) await texts.return();
+  const body = isHead ? [] : found;
   return reply.headers({ ...headers }).send(Readable.from(body, { objectMode: false }));
 }
 

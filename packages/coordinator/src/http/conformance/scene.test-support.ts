@@ -1,0 +1,91 @@
+import { showTree } from "../products.test-support.ts";
+import { seedEvaluation } from "../seed.test-support.ts";
+import { openTestServer, type TestServer } from "../server.test-support.ts";
+
+/** A server with one of everything, all of it private: what fixtures name. */
+export interface Scene {
+  server: TestServer;
+  /** Owns everything, and is the superuser. */
+  owner: string;
+  /** Has an organization and a cache of their own and no part in the others. */
+  stranger: string;
+  /** Of a session that was ended. */
+  dead: string;
+  /** Values of path parameters by name; `id` by the area of the path. */
+  params: Readonly<Record<string, string>>;
+}
+
+const WORKER = "550e8400-e29b-41d4-a716-446655440001";
+
+export async function openScene(): Promise<Scene> {
+  const server = await openTestServer();
+  const owner = await server.user("owner", true);
+  const stranger = await server.user("stranger");
+  await server.user("member");
+  const dead = await server.user("gone");
+  await server.post("auth/logout", dead);
+  await server.put("orgs", stranger, { name: "other", display_name: "Other" });
+  for (const name of ["acme", "doomed"]) {
+    await server.put("orgs", owner, { name, display_name: name });
+  }
+  for (const name of ["main", "second", "doomed"]) {
+    await server.put("caches", owner, { name, display_name: name, priority: 40 });
+  }
+  await server.post("orgs/acme/subscribe/main", owner);
+  await server.post("orgs/acme/users", owner, { user: "member", role: "View" });
+  await server.post("caches/main/members", owner, { user: "member", role: "View" });
+  await server.post("orgs/acme/workers", owner, { worker_id: WORKER });
+  await server.key(owner, { name: "ci", permissions: ["viewOrg"] });
+  const project = { display_name: "P", repository: "https://example.com/p.git", wildcard: "*" };
+  for (const name of ["tools", "doomed"]) {
+    await server.put("projects/acme", owner, { ...project, name });
+  }
+  return { server, owner, stranger, dead, params: await seed(server, owner) };
+}
+
+async function seed(server: TestServer, owner: string): Promise<Record<string, string>> {
+  const ids = async (path: string) => String((await server.get(path, owner)).message.id);
+  const [organizationId, projectId, cacheId] = await Promise.all([
+    ids("orgs/acme"),
+    ids("projects/acme/tools"),
+    ids("caches/main"),
+  ]);
+  const { kysely } = server.services.database;
+  const seeded = await seedEvaluation(kysely, { organizationId, projectId, userId: null });
+  const out = seeded.base.drvPath.replace(/\.drv$/, "");
+  await showTree(server.services, cacheId, out, {
+    "notes.txt": "notes",
+    "nix-support/hydra-build-products": `doc text /nix/store/${out}/notes.txt\n`,
+  });
+  const role = { name: "helper", permissions: ["viewOrg"] };
+  await server.post("orgs/acme/roles", owner, role);
+  await server.post("caches/main/roles", owner, { ...role, permissions: ["viewCache"] });
+  const roleOf = async (path: string) => {
+    const { roles } = (await server.get(path, owner)).message as {
+      roles: { id: string; name: string }[];
+    };
+    return roles.find((each) => each.name === role.name)?.id ?? "";
+  };
+  const [upstream] = (await server.get("caches/main/upstreams", owner)).message as { id: string }[];
+  return {
+    org: "acme",
+    project: "tools",
+    cache: "main",
+    "evals.id": seeded.evaluationId,
+    "builds.id": seeded.base.id,
+    "commits.id": seeded.commitId,
+    "orgs.role": await roleOf("orgs/acme/roles"),
+    "caches.role": await roleOf("caches/main/roles"),
+    upstream: upstream?.id ?? "",
+    worker_id: WORKER,
+    host: "example.com",
+    hash: out.slice(0, 32),
+    filename: "notes.txt",
+    index: "0",
+    upload: "f".repeat(64),
+    session: "019a0000-0000-7000-8000-00000000dead",
+    commit: seeded.commitId,
+    evaluation: seeded.evaluationId,
+    store_path: out,
+  };
+}
