@@ -1,10 +1,13 @@
-/** A request that succeeds in the scene. What is not said: the parameters of the scene, no query, no body, the owner's credentials. */
+/**
+ * A request that succeeds in the scene. What is not said: the parameters of the scene, no query, no body, the owner's credentials. `{name}` in query
+ * and body stands for a value of the scene.
+ */
 export interface ValidRequest {
   params?: Readonly<Record<string, string>>;
   query?: string;
   body?: unknown;
-  /** Sent without credentials: with them it would take the owner's away. */
-  isAnonymous?: true;
+  /** Sent by somebody else: it takes the sender's credentials away. */
+  as?: "anonymous" | "leaver";
   /** Only a status is expected where the scene cannot have what a success needs; `because` says what is missing. */
   refused?: { status: number; because: string };
 }
@@ -21,6 +24,9 @@ const CLAIM = {
 };
 const PASSWORD = "Correct-Horse7";
 
+const KEY = `worker:${"A".repeat(43)}=`;
+
+const noNewKey = { status: 404, because: "no worker has shown another key" };
 const noProvider = { status: 400, because: "no OIDC provider is configured" };
 const noMail = { status: 400, because: "no mail is configured" };
 const noForm = (status = 415) => ({
@@ -38,7 +44,7 @@ export const validRequests: Readonly<Record<string, ValidRequest>> = {
     body: { username: "newcomer", name: "New Comer", email: "new@example.com", password: PASSWORD },
   },
   "POST /auth/basic/login": { body: { loginname: "owner", password: PASSWORD } },
-  "POST /auth/logout": { isAnonymous: true },
+  "POST /auth/logout": { as: "anonymous" },
   "POST /auth/check-username": { body: { username: "somebody" } },
   "GET /auth/verify-email": { query: "token=x", refused: noMail },
   "POST /auth/resend-verification": { body: { username: "owner" }, refused: noMail },
@@ -46,8 +52,19 @@ export const validRequests: Readonly<Record<string, ValidRequest>> = {
   "GET /auth/oauth/authorize": { query: "code=x&state=y", refused: noProvider },
   "GET /auth/oidc/login": { refused: noProvider },
   "GET /auth/oidc/callback": { query: "code=x&state=y", refused: noProvider },
+  // Comes after it was authorized.
+  "POST /auth/cli/poll": { body: { device_code: "{device_code}" } },
+  "GET /auth/cli/info": { query: "user_code={user_code}" },
+  "POST /auth/cli/authorize": { body: { user_code: "{user_code}" } },
+  "POST /auth/cli/deny": { body: { user_code: "{refused_user_code}" } },
+  "DELETE /user": { as: "leaver", body: { password: PASSWORD } },
+  "PATCH /user/keys/{api_id}": { body: { name: "renamed" } },
+  "GET /user/search": { query: "q=stranger" },
+  "PATCH /user/settings": { body: { name: "The Owner" } },
   "POST /user/keys": { body: { name: "key", permissions: ["viewOrg"] } },
   "DELETE /user/keys": { body: { name: "ci" } },
+  "POST /admin/workers/{worker_id}/key": { body: { public_key: KEY }, refused: noNewKey },
+  "DELETE /admin/workers/{worker_id}/key": { body: { public_key: KEY }, refused: noNewKey },
   "PUT /orgs": { body: BARE },
   "GET /orgs/available": { query: "name=free" },
   "PATCH /orgs/{org}": { body: { description: "changed" } },

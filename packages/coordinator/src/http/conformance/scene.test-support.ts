@@ -1,6 +1,6 @@
 import { showTree } from "../products.test-support.ts";
 import { seedEvaluation } from "../seed.test-support.ts";
-import { openTestServer, type TestServer } from "../server.test-support.ts";
+import { openTestServer, PASSWORD, type TestServer } from "../server.test-support.ts";
 
 /** A server with one of everything, all of it private: what fixtures name. */
 export interface Scene {
@@ -9,6 +9,9 @@ export interface Scene {
   owner: string;
   /** Has an organization and a cache of their own and no part in the others. */
   stranger: string;
+  anonymous: undefined;
+  /** Whose account may be deleted. */
+  leaver: string;
   /** Of a session that was ended. */
   dead: string;
   /** Values of path parameters by name; `id` by the area of the path. */
@@ -21,6 +24,7 @@ export async function openScene(): Promise<Scene> {
   const server = await openTestServer();
   const owner = await server.user("owner", true);
   const stranger = await server.user("stranger");
+  const leaver = await server.user("leaver");
   await server.user("member");
   const dead = await server.user("gone");
   await server.post("auth/logout", dead);
@@ -35,12 +39,39 @@ export async function openScene(): Promise<Scene> {
   await server.post("orgs/acme/users", owner, { user: "member", role: "View" });
   await server.post("caches/main/members", owner, { user: "member", role: "View" });
   await server.post("orgs/acme/workers", owner, { worker_id: WORKER });
-  await server.key(owner, { name: "ci", permissions: ["viewOrg"] });
+  for (const name of ["ci", "old"]) await server.key(owner, { name, permissions: ["viewOrg"] });
   const project = { display_name: "P", repository: "https://example.com/p.git", wildcard: "*" };
   for (const name of ["tools", "doomed"]) {
     await server.put("projects/acme", owner, { ...project, name });
   }
-  return { server, owner, stranger, dead, params: await seed(server, owner) };
+  return {
+    server,
+    anonymous: undefined,
+    owner,
+    stranger,
+    leaver,
+    dead,
+    params: { ...(await seed(server, owner)), ...(await account(server, owner)) },
+  };
+}
+
+/** Keys, sessions and device logins of the owner. */
+async function account(server: TestServer, owner: string): Promise<Record<string, string>> {
+  await server.post("auth/basic/login", undefined, { loginname: "owner", password: PASSWORD });
+  const sessions = (await server.get("user/sessions", owner)).message as {
+    id: string;
+    current: boolean;
+  }[];
+  const keys = (await server.get("user/keys", owner)).message as { id: string; name: string }[];
+  const device = (await server.post("auth/cli/start")).message as Record<string, string>;
+  const refused = (await server.post("auth/cli/start")).message as Record<string, string>;
+  return {
+    api_id: keys.find((key) => key.name === "old")?.id ?? "",
+    "user.id": sessions.find((session) => !session.current)?.id ?? "",
+    user_code: device["user_code"] ?? "",
+    device_code: device["device_code"] ?? "",
+    refused_user_code: refused["user_code"] ?? "",
+  };
 }
 
 async function seed(server: TestServer, owner: string): Promise<Record<string, string>> {
