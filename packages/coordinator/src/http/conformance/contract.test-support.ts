@@ -198,5 +198,9 @@ export const additions: Readonly<Record<string, string>> = {
   "GET /builds/{id}/attempts": "every execution with what it used",
   "GET /builds/{id}/log/chunks": "Gradient's: large logs in parts",
   "GET /builds/{id}/log/chunk/{index}": "Gradient's: large logs in parts",
+  "GET /builds/{id}/closure": "Gradient's: what a build needs, by size",
+  "GET /builds/{id}/runtime-closure": "Gradient's: what a build's outputs need, by size",
+  "GET /evals/{id}/closure": "Gradient's: what an evaluation's builds need, by size",
+  "GET /evals/{id}/runtime-closure": "Gradient's: what its outputs need, by size",
   "GET /evals/{id}/usage": "what fetching and evaluating used",
 };
