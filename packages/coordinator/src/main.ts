@@ -1,6 +1,6 @@
 import { openAccountServices } from "./accounts/account-services.ts";
 import { Authority } from "./auth/authority.ts";
-import type { CacheContent } from "./caches/cache-content.ts";
+import type { CacheContent, ElsewhereVisible } from "./caches/cache-content.ts";
 import { CacheDocuments } from "./caches/cache-documents.ts";
 import { openCacheContent } from "./caches/open-content.ts";
 import { systemClock, type Clock } from "./clock.ts";
@@ -62,15 +62,16 @@ function contentOf(parts: {
   clock: Clock;
   farm: Farm;
   signer: StoredCacheSigner;
+  elsewhere: ElsewhereVisible;
 }): CacheContent {
-  const { config, database, clock, farm, signer } = parts;
+  const { config, database, clock, farm, signer, elsewhere } = parts;
   return openCacheContent({
     database,
     clock,
     intake: farm.intake,
     files: farm.nars,
     signer,
-    elsewhere: { missing: (_cache, bases) => Promise.resolve({ absent: bases, unknown: [] }) },
+    elsewhere,
     maxFileBytes: config.maxNarUploadSize,
   });
 }
@@ -105,6 +106,7 @@ async function open(config: Config, logger: Logger, resources: Resources): Promi
     findCredentials: credentialsFinder(db, masterKey),
     clock,
   });
+  const front = openFrontServices({ config, database, clock, lastUse, outbound, logger });
   const stopping = new AbortController();
   const serveUrl = config.serveUrl ?? addressUrl(config.listen.host, config.listen.port);
   const { jwtSecret } = secrets;
@@ -122,10 +124,10 @@ async function open(config: Config, logger: Logger, resources: Resources): Promi
     signer,
     lastUse,
     outbound,
-    ...openFrontServices(config, database, clock, lastUse),
+    ...front,
     ...farmServices(farm, config),
     documents: new CacheDocuments({ database, clock }),
-    content: contentOf({ config, database, clock, farm, signer }),
+    content: contentOf({ config, database, clock, farm, signer, elsewhere: front.upstreams }),
     stopping: stopping.signal,
   };
   const app = await createHttpServer(services, farm.transferRoutes);

@@ -1,5 +1,5 @@
 import type { Insertable, Selectable, Updateable } from "kysely";
-import type { Queries } from "./client.ts";
+import type { Database, PreparedQuery, Queries } from "./client.ts";
 import type { CacheUpstreamsTable } from "./tables.ts";
 
 export type Upstream = Selectable<CacheUpstreamsTable>;
@@ -69,4 +69,25 @@ export async function listInternalUpstreams(
     .distinct()
     .execute();
   return rows.flatMap(({ id }) => (id === null ? [] : [id]));
+}
+
+/** An upstream as far as it is asked for paths. */
+export interface AskedUpstream {
+  id: string;
+  url: string | null;
+  publicKey: string | null;
+  upstreamCacheId: string | null;
+}
+
+/** Hot read: the upstreams of a cache that are read, in the order in which they are asked. */
+export type FindAskedUpstreams = (cacheId: string) => AskedUpstream[];
+
+export function prepareFindAskedUpstreams(database: Pick<Database, "prepare">): FindAskedUpstreams {
+  const query: PreparedQuery<[string], AskedUpstream> = database.prepare(
+    `select u.id, u.url, u.public_key as "publicKey", c.id as "upstreamCacheId"
+     from cache_upstreams u left join caches c on c.id = u.upstream_cache_id and c.active = 1
+     where u.cache_id = ? and u.mode <> 'WriteOnly' and u.kind in ('internal', 'http')
+     order by u.created_at, u.id`,
+  );
+  return (cacheId) => query.all(cacheId);
 }

@@ -11,6 +11,8 @@ import type { Database } from "../db/client.ts";
 import type { CacheSurfaceView } from "../db/cache-surface-view.ts";
 import type { LastUse } from "../db/last-use.ts";
 import type { StoredCacheSigner } from "../keys/cache-signer.ts";
+import type { HttpUpstreams } from "../upstreams/http-upstream.ts";
+import type { Upstreams } from "../upstreams/upstreams.ts";
 import type { MasterKey } from "../keys/master-key.ts";
 import type { Logger } from "../logger.ts";
 import type { OutboundClient } from "../outbound/outbound-client.ts";
@@ -51,6 +53,8 @@ export interface Services extends AccountServices {
   sourceFiles: SourceFiles;
   chunkedUploads: ChunkedUploads;
   documents: CacheDocuments;
+  upstreams: Upstreams;
+  httpUpstreams: HttpUpstreams;
   /** Aborts when the server stops: long answers end then. */
   stopping: AbortSignal;
 }

@@ -3,21 +3,34 @@ import type { Config } from "../config/settings.ts";
 import { CacheSurfaceView } from "../db/cache-surface-view.ts";
 import type { Database } from "../db/client.ts";
 import type { LastUse } from "../db/last-use.ts";
+import type { Logger } from "../logger.ts";
+import type { OutboundClient } from "../outbound/outbound-client.ts";
+import { openUpstreams } from "../upstreams/open-upstreams.ts";
 import type { Services } from "./api.ts";
 import { RateLimits } from "./rate-limits/rate-limits.ts";
 import { RequestIds } from "./request-ids.ts";
 import { NarinfoLane } from "./routes/cache/narinfo-lane.ts";
 
+export type FrontServices = Pick<
+  Services,
+  "surface" | "requestIds" | "rateLimits" | "narinfoLane" | "upstreams" | "httpUpstreams"
+>;
+
 /** What a request meets before the router. */
-export function openFrontServices(
-  config: Config,
-  database: Database,
-  clock: Clock,
-  lastUse: LastUse,
-): Pick<Services, "surface" | "requestIds" | "rateLimits" | "narinfoLane"> {
+export function openFrontServices(parts: {
+  config: Config;
+  database: Database;
+  clock: Clock;
+  lastUse: LastUse;
+  outbound: OutboundClient;
+  logger: Logger;
+}): FrontServices {
+  const { config, database, clock, lastUse } = parts;
   const surface = new CacheSurfaceView(database);
   const requestIds = new RequestIds();
   const rateLimits = new RateLimits(config, () => clock.now());
-  const narinfoLane = new NarinfoLane({ surface, clock, requestIds, lastUse, rateLimits });
-  return { surface, requestIds, rateLimits, narinfoLane };
+  const asked = openUpstreams({ ...parts, surface });
+  const { upstreams } = asked;
+  const lane = { surface, clock, requestIds, lastUse, rateLimits, upstreams };
+  return { surface, requestIds, rateLimits, ...asked, narinfoLane: new NarinfoLane(lane) };
 }

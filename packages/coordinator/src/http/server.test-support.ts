@@ -13,6 +13,7 @@ import { StoredCacheSigner } from "../keys/cache-signer.ts";
 import { MasterKey } from "../keys/master-key.ts";
 import { createLogger, type Logger } from "../logger.ts";
 import type { LiveWorker, Logs } from "../ports.ts";
+import type { Resolve } from "../outbound/connector.ts";
 import { OutboundClient } from "../outbound/outbound-client.ts";
 import { Resources } from "../resources.ts";
 import { AnswerCheck } from "../testing/answer-check.ts";
@@ -194,6 +195,9 @@ export interface TestServerOptions {
   logger?: Logger;
 }
 
+/** Tests ask nobody outside, as the upstream that every cache begins with. */
+const noNames: Resolve = (name, callback) => callback(new Error(`tests ask nobody: ${name}`), []);
+
 const noLogs: Logs = {
   text: async function* () {},
   size: () => Promise.resolve(0),
@@ -223,6 +227,10 @@ export async function openTestServer(options: TestServerOptions = {}): Promise<T
   const logger = options.logger ?? createLogger("silent");
   const signer = new StoredCacheSigner(database.kysely, masterKey);
   const nars = resources.use(await NarFiles.open(dataDir));
+  const outbound = resources.use(
+    new OutboundClient({ allowedRanges: config.allowPrivateAddresses, resolve: noNames }),
+  );
+  const front = openFrontServices({ config, database, clock, lastUse, outbound, logger });
   const calls: FarmCalls = {
     started: [],
     aborted: [],
@@ -247,13 +255,20 @@ export async function openTestServer(options: TestServerOptions = {}): Promise<T
     masterKey,
     signer,
     lastUse,
-    outbound: resources.use(new OutboundClient({ allowedRanges: config.allowPrivateAddresses })),
-    ...openFrontServices(config, database, clock, lastUse),
+    outbound,
+    ...front,
     ...playedFarm(calls, live),
     logs: options.logs ?? noLogs,
     nars,
     documents: new CacheDocuments({ database, clock }),
-    content: testContent({ config, database, clock, files: nars, signer }),
+    content: testContent({
+      config,
+      database,
+      clock,
+      files: nars,
+      signer,
+      elsewhere: front.upstreams,
+    }),
     sources: sourcesWithoutFarm({ database, files: nars, signer, clock }),
     sourceFiles,
     chunkedUploads: new ChunkedUploads(sourceFiles, config.maxSourceUploadSize),

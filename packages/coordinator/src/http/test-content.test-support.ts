@@ -1,4 +1,4 @@
-import type { CacheContent } from "../caches/cache-content.ts";
+import type { CacheContent, ElsewhereVisible } from "../caches/cache-content.ts";
 import { openCacheContent } from "../caches/open-content.ts";
 import type { Clock } from "../clock.ts";
 import type { Config } from "../config/settings.ts";
@@ -16,8 +16,9 @@ export function testContent(options: {
   clock: Clock;
   files: NarFiles;
   signer: CacheSigner;
+  elsewhere: ElsewhereVisible;
 }): CacheContent {
-  const { config, database, clock, files, signer } = options;
+  const { config, database, clock, files, signer, elsewhere } = options;
   const intake = new NarIntake({
     database,
     files,
@@ -25,10 +26,6 @@ export function testContent(options: {
     possesses: prepareHasUploaded(database),
     clock,
   });
-  const elsewhere = {
-    missing: (_cache: string, bases: readonly string[]) =>
-      Promise.resolve({ absent: bases, unknown: [] }),
-  };
   const maxFileBytes = config.maxNarUploadSize;
   return openCacheContent({ database, clock, intake, files, signer, elsewhere, maxFileBytes });
 }

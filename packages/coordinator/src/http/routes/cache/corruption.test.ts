@@ -41,7 +41,8 @@ beforeAll(async () => {
   await server.put("caches", alice, { name: "main", display_name: "main", public: true });
   await server.services.database.kysely
     .updateTable("cache_upstreams")
-    .set({ public_key: upstreamKey.publicKey.toString() })
+    // Its key is known, and it is not asked.
+    .set({ public_key: upstreamKey.publicKey.toString(), mode: "WriteOnly" })
     .execute();
   library = uploadOf(nar(file("library")));
   if ((await send(library)) !== "201") throw new Error("the library was not taken");

@@ -64,7 +64,8 @@ async function mayKnow(
   return request.method === "HEAD" && (await isWriter(services, request, cache.name));
 }
 
-async function sendStored(
+/** The stored file as it lies there, or a part of it. */
+export async function sendStored(
   services: Services,
   request: FastifyRequest,
   reply: FastifyReply,

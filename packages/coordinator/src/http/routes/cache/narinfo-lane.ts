@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Clock } from "../../../clock.ts";
 import type { CacheSurfaceView } from "../../../db/cache-surface-view.ts";
+import type { Upstreams } from "../../../upstreams/upstreams.ts";
 import type { LastUse } from "../../../db/last-use.ts";
 import { hasTag } from "./answers.ts";
 import { RateLimitedError } from "../../../errors.ts";
@@ -33,7 +34,7 @@ interface Entry extends Answer {
 /**
  * Rendered narinfo files, ready to be sent, by the URL that asks for them. It stands before the router: a substituting client asks for
  * thousands of narinfos, and for a public cache one look into a map answers. What a path or cache has become is seen when it is looked at again,
- * at the latest after two seconds. Absent paths are looked up each time: they may come any moment. Private caches and everything odd go the long way, through narinfo.ts.
+ * at the latest after two seconds. Absent paths are looked up each time: they may come any moment, and those that an upstream may have are asked for on the long way. Private caches and everything odd go the long way, through narinfo.ts.
  *
  * Two generations make it least recently used without moving an entry at every hit: what is hit in the old generation moves to the young one,
  * and when the young one is full the old one is dropped.
@@ -44,6 +45,7 @@ export class NarinfoLane {
   readonly #requestIds: RequestIds;
   readonly #lastUse: Pick<LastUse, "narinfo">;
   readonly #rateLimits: RateLimits;
+  readonly #upstreams: Pick<Upstreams, "isWorthAsking">;
   #young = new Map<string, Entry>();
   #old = new Map<string, Entry>();
 
@@ -53,11 +55,13 @@ export class NarinfoLane {
     requestIds: RequestIds;
     lastUse: Pick<LastUse, "narinfo">;
     rateLimits: RateLimits;
+    upstreams: Pick<Upstreams, "isWorthAsking">;
   }) {
     this.#surface = options.surface;
     this.#clock = options.clock;
     this.#requestIds = options.requestIds;
     this.#lastUse = options.lastUse;
+    this.#upstreams = options.upstreams;
     this.#rateLimits = options.rateLimits;
   }
 
@@ -99,6 +103,7 @@ export class NarinfoLane {
     const cache = name === "" ? undefined : this.#surface.findCache(name);
     if (cache === undefined || cache.public === 0 || cache.active === 0) return null;
     const path = this.#surface.findPath(cache.id, hash);
+    if (path === undefined && this.#upstreams.isWorthAsking(cache.id, hash)) return null;
     if (path === undefined) {
       const body = errorBody({ code: "not_found", message: noSuchPath(name, hash) });
       return makeAnswer(cache.id, 404, JSON.stringify(body), {

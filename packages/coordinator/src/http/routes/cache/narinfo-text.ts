@@ -1,5 +1,11 @@
 import { createHash } from "node:crypto";
-import { formatNarInfo, parseNarHash, storePathFromBase } from "@gradient/protocol";
+import {
+  formatNarInfo,
+  parseNarHash,
+  storePathBase,
+  storePathFromBase,
+  type NarInfo,
+} from "@gradient/protocol";
 import type { SurfacePath } from "../../../db/cache-surface-view.ts";
 import { readJsonColumn, stringListSchema } from "../../../db/json-column.ts";
 
@@ -54,5 +60,22 @@ export function narinfoJson(path: SurfacePath) {
     Sig: readJsonColumn(stringListSchema, path.signatures_json)[0] ?? "",
     Deriver: path.deriver,
     CA: path.ca,
+  };
+}
+
+/** The same of a path that an upstream has. */
+export function upstreamJson(info: NarInfo) {
+  return {
+    StorePath: info.path,
+    URL: info.url,
+    Compression: info.compression,
+    FileHash: info.fileHash,
+    FileSize: info.fileSize,
+    NarHash: info.narHash,
+    NarSize: info.narSize,
+    References: info.references.map(storePathBase),
+    Sig: info.signatures[0] ?? "",
+    Deriver: info.deriver === null ? null : storePathBase(info.deriver),
+    CA: info.ca,
   };
 }

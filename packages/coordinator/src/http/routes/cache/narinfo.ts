@@ -1,13 +1,18 @@
 import { BadRequestError, NotFoundError } from "../../../errors.ts";
+import { fingerprint, formatNarInfo } from "@gradient/protocol";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import type { SurfaceCache } from "../../../db/cache-surface-view.ts";
 import { isJsonWanted, isNotModified } from "./answers.ts";
 import { readableCache } from "./cache-access.ts";
-import type { CacheRoute } from "../../api.ts";
+import { withoutQuery } from "./upstream-nar.ts";
+import type { CacheRoute, Services } from "../../api.ts";
 import {
   NARINFO_HEADERS,
   narinfoJson,
   narinfoTag,
   narinfoText,
   noSuchPath,
+  upstreamJson,
 } from "./narinfo-text.ts";
 
 const FILE = /^(?<hash>[0-9a-df-np-sv-z]{32})\.narinfo$/;
@@ -25,7 +30,7 @@ export const narinfo: CacheRoute = (app, services) => {
     }
     const path = surface.findPath(cache.id, hash);
     lastUse.narinfo(cache.id, path !== undefined);
-    if (path === undefined) throw new NotFoundError(noSuchPath(cache.name, hash));
+    if (path === undefined) return answerFromUpstream(services, request, reply, { cache, hash });
     reply.headers({ "x-cache": "HIT", "access-control-allow-origin": "*" });
     if (isJsonWanted(request)) return narinfoJson(path);
     const text = narinfoText(path);
@@ -35,3 +40,29 @@ export const narinfo: CacheRoute = (app, services) => {
     return reply.send(Buffer.from(text));
   });
 };
+
+/** An outage is answered as an absence, which nobody is to remember: clients would end with any other answer, and go on to their next cache with this one. */
+async function answerFromUpstream(
+  { upstreams, signer }: Services,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { cache, hash }: { cache: SurfaceCache; hash: string },
+): Promise<FastifyReply> {
+  const found = await upstreams.find(cache.id, hash);
+  if (typeof found === "string") {
+    if (found === "unknown") reply.header("cache-control", "no-store");
+    throw new NotFoundError(noSuchPath(cache.name, hash));
+  }
+  const { info, upstreamId } = found;
+  const own = await signer.sign(cache.id, fingerprint(info));
+  const shown = {
+    ...info,
+    url: `nar/upstream/${upstreamId}/${hash}/${withoutQuery(info.url)}`,
+    signatures: [...new Set([own, ...info.signatures])],
+  };
+  reply.headers({ ...NARINFO_HEADERS, "x-cache": "MISS" });
+  if (isJsonWanted(request)) {
+    return reply.type("application/json; charset=utf-8").send(JSON.stringify(upstreamJson(shown)));
+  }
+  return reply.send(Buffer.from(formatNarInfo(shown)));
+}

@@ -12,6 +12,7 @@ import { putNar } from "./put-nar.ts";
 import { putPathInfo } from "./put-path-info.ts";
 import { realisations } from "./realisations.ts";
 import { serve } from "./serve.ts";
+import { upstreamNar } from "./upstream-nar.ts";
 
 /** The binary cache, under /cache. */
 export const cacheRoutes: readonly CacheRoute[] = [
@@ -22,6 +23,7 @@ export const cacheRoutes: readonly CacheRoute[] = [
   narinfo,
   listing,
   serve,
+  upstreamNar,
   realisations,
   debugInfo,
   putCacheInfo,

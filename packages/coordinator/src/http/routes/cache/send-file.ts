@@ -22,7 +22,7 @@ export async function sendFile(
       const { bytesRead } = await file.read(buffer, 0, length, position);
       if (bytesRead === 0) throw new Error(`file ends at ${position}, before ${range.end}`);
       position += bytesRead;
-      if (!(await writeChunk(response, buffer.subarray(0, bytesRead)))) return;
+      if (!(await sendChunk(response, buffer.subarray(0, bytesRead)))) return;
     }
   } catch (error) {
     // The head promised more bytes: only a broken connection tells the client that they will not come.
@@ -33,7 +33,7 @@ export async function sendFile(
 }
 
 /** Resolves once the chunk's memory may be used again; false when the client went away. */
-function writeChunk(response: ServerResponse, chunk: Buffer): Promise<boolean> {
+export function sendChunk(response: ServerResponse, chunk: Buffer): Promise<boolean> {
   if (response.destroyed) return Promise.resolve(false);
   return new Promise((resolve) => {
     const onClose = () => resolve(false);

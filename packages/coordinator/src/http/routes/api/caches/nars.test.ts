@@ -32,6 +32,7 @@ beforeAll(async () => {
     const body = { name, display_name: name, public: name === "open" };
     await server.put("caches", alice, body);
   }
+  await server.services.database.kysely.deleteFrom("cache_upstreams").execute();
   await server.put("orgs", alice, { name: "acme", display_name: "Acme" });
   await server.post("orgs/acme/users", alice, { user: "viewer", role: "View" });
   await server.post("orgs/acme/subscribe/main", alice);
