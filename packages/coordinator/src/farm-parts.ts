@@ -10,6 +10,7 @@ import { fillCaches } from "./caches/fill-cache.ts";
 import { ActiveEvaluations } from "./evaluations/active-evaluations.ts";
 import { availabilityInCaches } from "./evaluations/availability.ts";
 import { failEvaluation, settleEvaluations } from "./evaluations/end-evaluation.ts";
+import { OldEvaluations } from "./evaluations/old-evaluations.ts";
 import { measureHeights } from "./evaluations/measure-heights.ts";
 import { WaitingReview } from "./evaluations/waiting-review.ts";
 import type { FarmOptions, FarmTimes } from "./farm.ts";
@@ -116,7 +117,8 @@ export function connectParts(ground: Ground): FarmParts {
   const dispatcher = connectDispatcher(ground, reads, changes);
   const intake = connectIntake(ground, reads, { changes, builds });
   const handler = connectHandler(ground, reads, { changes, dispatcher, background, intake });
-  const backlog = connectBacklog(ground, reads, { changes, intake });
+  const old = new OldEvaluations({ kysely: database.kysely, changes: changes.relaxed });
+  const backlog = connectBacklog(ground, reads, { changes, intake, old });
   const wakeBacklog = () => backlog.wake();
   const sessions = connectSessions(ground, {
     changes,
@@ -140,7 +142,7 @@ export function connectParts(ground: Ground): FarmParts {
     evaluations: new ActiveEvaluations({ changes, review, fillCaches: wakeBacklog }),
     sessions,
     dispatcher,
-    sweep: connectSweep(ground, { changes, dispatcher, handler, intake: intake.nars }),
+    sweep: connectSweep(ground, { changes, dispatcher, handler, intake, old, backlog }),
     review,
     background,
     backlog,
@@ -222,8 +224,9 @@ function connectIntake(
 function connectBacklog(
   ground: Ground,
   { cachedPaths }: Reads,
-  { changes, intake }: { changes: Changes; intake: ReturnType<typeof connectIntake> },
+  parts: { changes: Changes; intake: ReturnType<typeof connectIntake>; old: OldEvaluations },
 ): Backlog {
+  const { changes, intake, old } = parts;
   const { options, clock } = ground;
   const { kysely } = options.database;
   const { publications } = intake;
@@ -233,6 +236,7 @@ function connectBacklog(
     steps: [
       () => fillCaches({ kysely, cachedPaths, publications, changes: changes.relaxed }),
       () => listForNewKey({ kysely, changes: changes.relaxed }),
+      () => old.step(),
     ],
   });
 }
@@ -327,11 +331,13 @@ function connectSweep(
     changes: Changes;
     dispatcher: Dispatcher;
     handler: MessageHandler;
-    intake: NarIntake;
+    intake: ReturnType<typeof connectIntake>;
+    old: OldEvaluations;
+    backlog: Backlog;
   },
 ): Sweep {
   const { options, clock, times, memory } = ground;
-  const { changes, dispatcher, handler, intake } = parts;
+  const { changes, dispatcher, handler, intake, old, backlog } = parts;
   return new Sweep({
     kysely: options.database.kysely,
     // What it finds it would find again.
@@ -344,9 +350,13 @@ function connectSweep(
     intervalMs: times.sweepMs,
     removeStaged: async (before) => {
       await ground.files.removeStaged(before);
-      await intake.removeHidden(before);
+      await intake.nars.removeHidden(before);
     },
     cleanSources: (now) => cleanSources(options.database.kysely, ground.sourceFiles, now),
+    forgetOld: () => {
+      old.begin();
+      backlog.wake();
+    },
     onUnanswered: (lease) => handler.unanswered(memory.roster.find(lease.worker), lease),
     wake: () => dispatcher.wake(),
   });

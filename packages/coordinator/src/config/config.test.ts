@@ -50,6 +50,7 @@ describe("settings", () => {
       oidcClientId: null,
       oidcClientSecretFile: null,
       oidcScopes: "openid email profile",
+      keepEvaluations: 30,
       leaseSeconds: 1200,
       maxRequestSize: 2_097_152,
       maxNarUploadSize: 512 * 1024 * 1024,

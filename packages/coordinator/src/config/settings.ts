@@ -153,6 +153,16 @@ export const settings = {
   },
   ...emailSettings,
   ...oidcSettings,
+  keepEvaluations: {
+    value: "number",
+    variables: ["GRADIENT_KEEP_EVALUATIONS"],
+    schema: z
+      .string()
+      .regex(/^[1-9]\d{0,5}$/, "expected a number from 1 to 999999")
+      .transform(Number),
+    fallback: "30",
+    doc: "evaluations that a new project keeps, and the most that any may keep",
+  },
   leaseSeconds: {
     value: "seconds",
     variables: ["GRADIENT_LEASE_SECONDS"],

@@ -4,7 +4,6 @@ import { BadRequestError, ConflictError } from "../errors.ts";
 import { checkDisplayName, checkSlug } from "../rules/names.ts";
 import { checkRepository } from "../rules/repository.ts";
 import { checkWildcard } from "../rules/wildcard.ts";
-import { MAX_KEPT_EVALUATIONS } from "./create-project.ts";
 
 export interface ProjectSettings {
   name: string;
@@ -17,18 +16,19 @@ export interface ProjectSettings {
   signsCache: boolean;
 }
 
-/** Stores the settings; the next evaluation runs even when no new commit came. Throws BadRequestError, ConflictError. */
+/** Stores the settings; the next evaluation runs even when no new commit came. At most `mostKept` evaluations may be kept. Throws BadRequestError, ConflictError. */
 export async function changeProject(
   database: Database,
   project: Project,
   settings: ProjectSettings,
+  mostKept: number,
 ): Promise<void> {
   if (settings.name !== project.name) checkSlug("project", settings.name);
   checkDisplayName(settings.displayName);
   checkRepository(settings.repository);
   checkWildcard(settings.wildcard);
-  if (settings.keptEvaluations < 1 || settings.keptEvaluations > MAX_KEPT_EVALUATIONS) {
-    throw new BadRequestError(`keep_evaluations has to be from 1 to ${MAX_KEPT_EVALUATIONS}`);
+  if (settings.keptEvaluations < 1 || settings.keptEvaluations > mostKept) {
+    throw new BadRequestError(`keep_evaluations has to be from 1 to ${mostKept}`);
   }
   const isStored = await database.transaction((tx) =>
     updateProject(tx.kysely, project, {

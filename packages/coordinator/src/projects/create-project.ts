@@ -6,10 +6,6 @@ import { checkDisplayName, checkSlug } from "../rules/names.ts";
 import { checkRepository } from "../rules/repository.ts";
 import { checkWildcard } from "../rules/wildcard.ts";
 
-const DEFAULT_KEPT_EVALUATIONS = 30;
-/** More than this are not kept for any project. */
-export const MAX_KEPT_EVALUATIONS = 30;
-
 export interface NewProject {
   organizationId: string;
   createdBy: string;
@@ -20,6 +16,8 @@ export interface NewProject {
   wildcard: string;
   concurrency: Project["concurrency"];
   signsCache: boolean;
+  /** How many evaluations are kept. */
+  keptEvaluations: number;
 }
 
 /** Makes a project and returns its id. Throws BadRequestError, ConflictError. */
@@ -45,7 +43,7 @@ export async function createProject(
     managed: 0,
     force_evaluation: 0,
     sign_cache: request.signsCache ? 1 : 0,
-    keep_evaluations: DEFAULT_KEPT_EVALUATIONS,
+    keep_evaluations: request.keptEvaluations,
     concurrency: request.concurrency,
     created_by: request.createdBy,
     created_at: now,

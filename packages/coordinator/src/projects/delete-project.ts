@@ -3,6 +3,7 @@ import type { Database } from "../db/client.ts";
 import { findActiveEvaluations } from "../db/evaluation-repository.ts";
 import { deleteProject, type Project } from "../db/project-repository.ts";
 import type { Evaluations } from "../ports.ts";
+import { forgetEvaluations } from "./forget-evaluations.ts";
 
 /** Ends what the project runs and removes it with its evaluations. `subject`: organization and project as users know them, `acme/website`. */
 export async function removeProject(
@@ -16,6 +17,7 @@ export async function removeProject(
   for (const evaluation of active) {
     if (evaluation.project === project.id) await evaluations.abort(evaluation.id);
   }
+  await forgetEvaluations(database, project.id);
   await database.transaction(async ({ kysely }) => {
     await deleteProject(kysely, project.id);
     await audit(kysely, { event: "project.delete", ...by }, now);

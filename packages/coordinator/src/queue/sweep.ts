@@ -36,6 +36,8 @@ export interface SweepOptions {
   readonly removeStaged: (before: number) => Promise<void>;
   /** Removes sources of clients that nobody has used for long. */
   readonly cleanSources: (now: number) => Promise<void>;
+  /** Called every hour: begins to remove the evaluations that projects do not keep. */
+  readonly forgetOld: () => void;
   /** Called after each sweep: something that had to wait for a time may be due. */
   readonly wake: () => void;
 }
@@ -70,6 +72,7 @@ export class Sweep implements AsyncDisposable {
       logger,
       wake,
       onUnanswered,
+      forgetOld,
     } = this.#options;
     const now = clock.now();
     const sinceLastMs = now - this.#lastAt;
@@ -91,6 +94,7 @@ export class Sweep implements AsyncDisposable {
     if (now - this.#cleanedAt > HOUR_MS) {
       this.#cleanedAt = now;
       this.#cleaning = this.#clean(now);
+      forgetOld();
     }
   }
 

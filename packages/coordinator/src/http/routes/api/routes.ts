@@ -149,6 +149,7 @@ import { getWorkerMetricsRoute } from "./orgs/get-worker-metrics.ts";
 import { listWorkerKeysRoute } from "./admin/list-worker-keys.ts";
 import { approveWorkerKeyRoute } from "./admin/approve-worker-key.ts";
 import { refuseWorkerKeyRoute } from "./admin/refuse-worker-key.ts";
+import { transferProjectRoute } from "./projects/transfer-project.ts";
 import { getCommitRoute } from "./commits/get-commit.ts";
 
 /** Everything under /api/v1. */
@@ -306,4 +307,5 @@ export const apiRoutes: readonly Route[] = [
   listWorkerKeysRoute,
   approveWorkerKeyRoute,
   refuseWorkerKeyRoute,
+  transferProjectRoute,
 ];

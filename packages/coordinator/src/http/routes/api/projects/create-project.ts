@@ -17,7 +17,7 @@ const body = z.object({
 });
 
 /** PUT /projects/{org}: the answer is the new project's id. */
-export const createProjectRoute: Route = (api, { authority, database, clock }) => {
+export const createProjectRoute: Route = (api, { authority, database, clock, config }) => {
   api.put(
     "/projects/:org",
     {
@@ -45,6 +45,7 @@ export const createProjectRoute: Route = (api, { authority, database, clock }) =
           wildcard: request.body.wildcard,
           concurrency: request.body.concurrency ?? "soft_abort",
           signsCache: request.body.sign_cache ?? true,
+          keptEvaluations: config.keepEvaluations,
         },
         clock.now(),
       );

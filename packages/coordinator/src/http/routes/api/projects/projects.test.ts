@@ -246,3 +246,67 @@ describe("with an evaluation", () => {
     await server.put("projects/acme", alice, request);
   });
 });
+
+describe("a project that is given to another organization", () => {
+  const transfer = "projects/first/moving/transfer";
+
+  beforeAll(async () => {
+    await server.put("orgs", alice, { name: "other", display_name: "Other" });
+    await server.put("orgs", bob, { name: "bobs", display_name: "Bobs" });
+    await server.put("orgs", alice, { name: "first", display_name: "First" });
+    await server.post("orgs/first/users", alice, { user: "viewer", role: "View" });
+    await server.put("projects/first", alice, { ...request, name: "moving" });
+  });
+
+  test("needs somebody who may edit it here and create projects there", async () => {
+    expect((await server.post(transfer, viewer, { organization: "other" })).status).toBe(403);
+    expect((await server.post(transfer, bob, { organization: "bobs" })).status).toBe(404);
+    expect((await server.post(transfer, alice, { organization: "bobs" })).status).toBe(404);
+    await server.post("orgs/bobs/users", bob, { user: "alice", role: "View" });
+    expect((await server.post(transfer, alice, { organization: "bobs" })).status).toBe(403);
+    expect((await server.post(transfer, alice, { organization: "first" })).status).toBe(400);
+    expect((await server.post(transfer, alice, {})).status).toBe(422);
+  });
+
+  test("is not moved while it is evaluated or where its name is taken, and leaves its evaluations behind", async () => {
+    const { kysely } = server.services.database;
+    const { message: project } = await server.get("projects/first/moving", alice);
+    const of = { organizationId: project.organization, projectId: project.id, userId: null };
+    const { evaluationId } = await seedEvaluation(kysely, of);
+    const active = await server.post(transfer, alice, { organization: "other" });
+    expect([active.status, active.message]).toEqual([409, expect.stringContaining("abort")]);
+    await kysely
+      .updateTable("evaluations")
+      .set({ state: "Completed" })
+      .where("id", "=", evaluationId)
+      .execute();
+    await server.put("projects/other", alice, { ...request, name: "moving" });
+    expect((await server.post(transfer, alice, { organization: "other" })).status).toBe(409);
+    await server.delete("projects/other/moving", alice);
+    expect((await server.get(`evals/${evaluationId}`, alice)).status).toBe(200);
+    expect((await server.post(transfer, alice, { organization: "other" })).status).toBe(200);
+    expect((await server.get("projects/first/moving", alice)).status).toBe(404);
+    expect((await server.get("projects/other/moving", alice)).message).toMatchObject({
+      id: project.id,
+      force_evaluation: true,
+      last_evaluation: null,
+    });
+    expect((await server.get(`evals/${evaluationId}`, alice)).status).toBe(404);
+  });
+});
+
+test("the most evaluations that a project may keep is a setting", async () => {
+  await using small = await openTestServer({ env: { GRADIENT_KEEP_EVALUATIONS: "5" } });
+  const owner = await small.user("owner");
+  await small.put("orgs", owner, { name: "acme", display_name: "Acme" });
+  await small.put("projects/acme", owner, request);
+  expect((await small.get("projects/acme/tools", owner)).message.keep_evaluations).toBe(5);
+  const more = await small.patch("projects/acme/tools", owner, { keep_evaluations: 6 });
+  expect([more.status, more.message]).toEqual([400, expect.stringContaining("from 1 to 5")]);
+  expect((await small.patch("projects/acme/tools", owner, { keep_evaluations: 0 })).status).toBe(
+    400,
+  );
+  expect((await small.patch("projects/acme/tools", owner, { keep_evaluations: 1 })).status).toBe(
+    200,
+  );
+});

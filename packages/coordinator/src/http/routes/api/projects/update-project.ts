@@ -17,7 +17,7 @@ const body = z.object({
 });
 
 /** PATCH /projects/{org}/{project}: what is absent or null stays as it is. */
-export const updateProjectRoute: Route = (api, { authority, database }) => {
+export const updateProjectRoute: Route = (api, { authority, database, config }) => {
   api.patch(
     "/projects/:org/:project",
     {
@@ -33,16 +33,21 @@ export const updateProjectRoute: Route = (api, { authority, database }) => {
       const { project } = await authority.project(request.caller, request.params, "editProject");
       notManaged(project);
       const change = request.body;
-      await changeProject(database, project, {
-        name: change.name ?? project.name,
-        displayName: change.display_name ?? project.display_name,
-        description: change.description ?? project.description,
-        repository: change.repository ?? project.repository,
-        wildcard: change.wildcard ?? project.wildcard,
-        keptEvaluations: change.keep_evaluations ?? project.keep_evaluations,
-        concurrency: change.concurrency ?? project.concurrency,
-        signsCache: change.sign_cache ?? project.sign_cache === 1,
-      });
+      await changeProject(
+        database,
+        project,
+        {
+          name: change.name ?? project.name,
+          displayName: change.display_name ?? project.display_name,
+          description: change.description ?? project.description,
+          repository: change.repository ?? project.repository,
+          wildcard: change.wildcard ?? project.wildcard,
+          keptEvaluations: change.keep_evaluations ?? project.keep_evaluations,
+          concurrency: change.concurrency ?? project.concurrency,
+          signsCache: change.sign_cache ?? project.sign_cache === 1,
+        },
+        Math.max(config.keepEvaluations, project.keep_evaluations),
+      );
       return ok(`Project "${change.name ?? project.name}" was changed`);
     },
   );
