@@ -70,6 +70,8 @@ export class LiveSockets {
       try {
         const { request, socket, head } = take();
         socket.once("close", () => listening[Symbol.dispose]());
+        // It may have closed while the first look was taken.
+        if (socket.destroyed) listening[Symbol.dispose]();
         this.#server.handleUpgrade(request, socket, head, (accepted) => listener.speak(accepted));
       } catch (error) {
         listening[Symbol.dispose]();
