@@ -55,7 +55,8 @@ async function findNeed(
   if (!evaluation.isEvaluated) {
     const leases = await findLeasesOfEvaluation(kysely, evaluation.id);
     if (leases.length > 0) return null;
-    return { phase: evaluation.source === null ? "fetch" : "eval" };
+    if (evaluation.source === null) return { phase: "fetch" };
+    return { phase: "eval", overridesInputs: evaluation.inputOverrides.length > 0 };
   }
   // Counting its builds takes long for a large evaluation, and mostly nothing is stuck.
   if (!isStuck && evaluation.state !== "Waiting") return null;

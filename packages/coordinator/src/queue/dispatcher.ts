@@ -1,4 +1,4 @@
-import type { LinkFeature, WorkerId } from "@gradient/protocol";
+import type { WorkerId } from "@gradient/protocol";
 import type { Clock } from "../clock.ts";
 import type { BuildReads } from "../db/build-repository.ts";
 import type { Queries } from "../db/client.ts";
@@ -7,7 +7,7 @@ import { chooseNext } from "../scheduler/choose-worker.ts";
 import type { ReadyBuild, ReadyQueue } from "../scheduler/ready-queue.ts";
 import type { ChangeFacts } from "./change.ts";
 import type { EvaluationTask, EvaluationTasks } from "./evaluation-tasks.ts";
-import { seatOf, type ConnectedWorker, type Fleet } from "./fleet.ts";
+import { INPUT_OVERRIDES, seatOf, type ConnectedWorker, type Fleet } from "./fleet.ts";
 import type { LeaseBook } from "./lease-book.ts";
 import type { SigningTasks } from "./signing-tasks.ts";
 import { makeOffers, type FindCredentials, type Offer, type Pick } from "./offer.ts";
@@ -17,8 +17,6 @@ const TASKS_PER_WORKER = { fetch: 2, eval: 1 } as const;
 
 /** So many offers become durable in one transaction. */
 const OFFERS_PER_ROUND = 32;
-
-const INPUT_OVERRIDES: LinkFeature = "input-overrides";
 
 /** After a failure of the database. */
 const RETRY_MS = 1000;

@@ -1,4 +1,4 @@
-import type { OrganizationId, ToWorker, WorkerId } from "@gradient/protocol";
+import type { LinkFeature, OrganizationId, ToWorker, WorkerId } from "@gradient/protocol";
 import { isQualified, type BuildSeat } from "../scheduler/choose-worker.ts";
 import type { ReadyGroup } from "../scheduler/ready-queue.ts";
 import type { FleetMember } from "../scheduler/waiting-reason.ts";
@@ -22,6 +22,9 @@ export interface ConnectedWorker {
   organizationsFor(kind: "fetch" | "eval" | "build"): ReadonlySet<OrganizationId>;
   send(message: ToWorker): void;
 }
+
+/** Needed for evaluations of a flake with other inputs than its lock file says. */
+export const INPUT_OVERRIDES: LinkFeature = "input-overrides";
 
 /** Everybody who is connected now. */
 export interface Fleet {
@@ -78,5 +81,6 @@ export function membersOf(fleet: Fleet, leases: LeaseBook): FleetMember[] {
       seat: seatOf(worker, leases, 0),
       fetchFor: worker.organizationsFor("fetch"),
       evalFor: worker.organizationsFor("eval"),
+      overridesInputs: worker.linkFeatures.has(INPUT_OVERRIDES),
     }));
 }

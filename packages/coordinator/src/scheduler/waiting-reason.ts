@@ -17,11 +17,14 @@ export interface FleetMember {
   readonly seat: BuildSeat;
   readonly fetchFor: ReadonlySet<OrganizationId>;
   readonly evalFor: ReadonlySet<OrganizationId>;
+  /** Can replace inputs of a flake. */
+  readonly overridesInputs: boolean;
 }
 
 /** What an evaluation needs next. `builds` are the queued ones; `hasRunning` says that something goes on anyway. */
 export type EvaluationNeed =
-  | { phase: "fetch" | "eval" }
+  | { phase: "fetch" }
+  | { phase: "eval"; overridesInputs: boolean }
   | {
       phase: "building";
       builds: {
@@ -42,13 +45,10 @@ export function waitingReason(
   if (!hasWritableCache) return { kind: "no_cache" };
   const connected = fleet.filter((member) => servesOrganization(member, organization));
   if (need.phase !== "building") {
-    const { phase } = need;
-    const isPossible = connected.some((member) =>
-      (phase === "fetch" ? member.fetchFor : member.evalFor).has(organization),
-    );
+    const isPossible = connected.some((member) => canFetchOrEval(member, organization, need));
     return isPossible
       ? null
-      : { kind: "eval_workers", capability: phase, connected_workers: connected.length };
+      : { kind: "eval_workers", capability: need.phase, connected_workers: connected.length };
   }
   const unmet = need.builds.filter(
     (builds) => !connected.some(({ seat }) => isQualified(seat, { organization, ...builds })),
@@ -67,6 +67,15 @@ export function waitingReason(
       ...new Set(connected.flatMap(({ seat }) => [...seat.systems])),
     ].toSorted(),
   };
+}
+
+function canFetchOrEval(
+  member: FleetMember,
+  organization: OrganizationId,
+  need: Exclude<EvaluationNeed, { phase: "building" }>,
+): boolean {
+  if (need.phase === "fetch") return member.fetchFor.has(organization);
+  return member.evalFor.has(organization) && (member.overridesInputs || !need.overridesInputs);
 }
 
 function servesOrganization(member: FleetMember, organization: OrganizationId): boolean {

@@ -59,9 +59,10 @@ test("other inputs are a matter for workers that know how", async () => {
   await using scene = await openScene();
   const { farm, organization, worker } = scene;
   const inputOverrides = [{ input: "nixpkgs", url: "github:NixOS/nixpkgs" }];
-  await startSource(scene, await narOfText("tree"), { inputOverrides });
+  const evaluation = await startSource(scene, await narOfText("tree"), { inputOverrides });
   await worker.settle();
   expect(worker.pending("offer")).toBe(0);
+  expect(await evaluationState(farm, evaluation)).toBe("Waiting");
   const able = await farm.addWorker(organization.id);
   await able.connect({ features: ["input-overrides"] });
   expect((await able.takeOffer("eval")).spec).toMatchObject({ inputOverrides });
@@ -106,4 +107,19 @@ test("an organization's first two sources at once share one project", async () =
     .where("name", "=", "build-request")
     .execute();
   expect(projects).toEqual([{ name: "build-request", managed: 1 }]);
+});
+
+test("the project of uploaded sources is not evaluated without one", async () => {
+  await using scene = await openScene();
+  const { farm, organization } = scene;
+  await startSource(scene, await narOfText("tree"));
+  const { id } = await farm.database.kysely
+    .selectFrom("projects")
+    .select("id")
+    .where("organization_id", "=", organization.id)
+    .where("name", "=", "build-request")
+    .executeTakeFirstOrThrow();
+  await expect(
+    farm.farm.evaluations.start({ projectId: id, triggeredBy: null }),
+  ).rejects.toMatchObject({ status: 409, message: expect.stringContaining("no repository") });
 });

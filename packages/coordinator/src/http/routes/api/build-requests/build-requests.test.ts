@@ -311,7 +311,7 @@ describe("dispatch", () => {
     expect((await server.post(path, alice)).status).toBe(410);
   });
 
-  test("a project of uploaded sources is not evaluated by itself", async () => {
+  test("leaves no draft behind", async () => {
     const text = fresh("{ }");
     await server.post(await ready([fileOf("default.nix", text)], [text]), alice);
     expect(await leftovers()).toEqual([]);
