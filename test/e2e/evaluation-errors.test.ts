@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { EvaluationView } from "../support/api-client.ts";
+import { eventually, type EvaluationView } from "../support/api-client.ts";
 import { expression } from "../support/expressions.ts";
 import { TestFarm } from "../support/farm.ts";
 
@@ -27,7 +27,7 @@ describe("bad input to an evaluation", () => {
     );
   }
 
-  test("a repository that cannot be fetched is named in the evaluation's error", async () => {
+  test("a repository that cannot be fetched is refused where it is asked for, in git's words", async () => {
     await farm.api.call("PUT", "/projects/acme", {
       name: "nowhere",
       display_name: "nowhere",
@@ -35,9 +35,31 @@ describe("bad input to an evaluation", () => {
       repository: farm.git.url("no-such-repository"),
       wildcard: "*",
     });
-    const view = await farm.ended(await farm.evaluate("nowhere"), 60_000);
-    expect(view.status).toBe("Failed");
-    expect(view.error).toContain("no-such-repository");
+    await eventually("the worker to connect", 30_000, async () => {
+      const [worker] = await farm.api.call<{ live: unknown }[]>("GET", "/orgs/acme/workers");
+      return worker?.live ? true : null;
+    });
+    const refusal = {
+      status: 400,
+      code: "repository_unreachable",
+      message: expect.stringContaining("no-such-repository"),
+    };
+    await expect(farm.evaluate("nowhere")).rejects.toMatchObject(refusal);
+    const check = farm.api.call("POST", "/projects/acme/nowhere/check-repository");
+    await expect(check).rejects.toMatchObject(refusal);
+  });
+
+  test("a repository that can be fetched says its newest commit, and that is evaluated", async () => {
+    const project = await farm.addFilesProject("checked", "*", { "default.nix": "{ }\n" });
+    const path = `/projects/acme/${project}/check-repository`;
+    const commit = await farm.api.call<string>("POST", path);
+    expect(commit).toMatch(/^[0-9a-f]{40}$/);
+    expect(await farm.api.call("POST", path, { branch: "main" })).toBe(commit);
+    await expect(farm.api.call("POST", path, { branch: "gone" })).rejects.toMatchObject({
+      message: expect.stringContaining("has no branch gone"),
+    });
+    const view = await farm.ended(await farm.evaluate(project), 60_000);
+    expect(view.commit).toBe(commit);
   });
 
   test("a syntax error is reported with file and position", async () => {

@@ -114,6 +114,33 @@ export class UnavailableError extends CoordinatorError {
   }
 }
 
+/** A repository could not be read; the message has git's own words. */
+export class RepositoryUnreachableError extends CoordinatorError {
+  override name = "RepositoryUnreachableError";
+  readonly isTransient: boolean;
+
+  constructor(message: string, isTransient: boolean) {
+    super(message, 400, "repository_unreachable");
+    this.isTransient = isTransient;
+  }
+
+  /** Whether the same repository may be reached later. */
+  shouldRetry(): boolean {
+    return this.isTransient;
+  }
+}
+
+/** Repositories are read by workers, and none that may is connected. */
+export class NoFetchWorkerError extends UnavailableError {
+  override name = "NoFetchWorkerError";
+
+  constructor() {
+    super(
+      "no worker that fetches for this organization is connected; the repository cannot be looked at without one",
+    );
+  }
+}
+
 /**
  * A mistake of whoever operates the coordinator: one line and an exit code, never a stack.
  * Exit code 2: a flag, setting or value that breaks a rule. 1: something outside is in the way (port, directory, file).

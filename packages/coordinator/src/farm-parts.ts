@@ -34,6 +34,7 @@ import { Sweep } from "./queue/sweep.ts";
 import { largestMemory } from "./queue/fleet.ts";
 import { tellNews } from "./queue/tell-news.ts";
 import type { ReadyQueue } from "./scheduler/ready-queue.ts";
+import { HeadQuestions } from "./sessions/head-questions.ts";
 import { MessageHandler } from "./sessions/message-handler.ts";
 import type { Roster } from "./sessions/roster.ts";
 import { WorkerSessions } from "./sessions/worker-sessions.ts";
@@ -72,6 +73,7 @@ export interface FarmParts {
   readonly review: WaitingReview;
   readonly background: Background;
   readonly backlog: Backlog;
+  readonly repositories: HeadQuestions;
   readonly routes: FastifyPluginAsync;
   readonly intake: NarIntake;
 }
@@ -116,18 +118,13 @@ export function connectParts(ground: Ground): FarmParts {
   });
   const dispatcher = connectDispatcher(ground, reads, changes);
   const intake = connectIntake(ground, reads, { changes, builds });
-  const handler = connectHandler(ground, reads, { changes, dispatcher, background, intake });
+  const heads = connectHeads(ground, changes);
+  const common = { changes, dispatcher, background, heads };
+  const handler = connectHandler(ground, reads, { ...common, intake });
   const old = new OldEvaluations({ kysely: database.kysely, changes: changes.relaxed });
   const backlog = connectBacklog(ground, reads, { changes, intake, old });
   const wakeBacklog = () => backlog.wake();
-  const sessions = connectSessions(ground, {
-    changes,
-    dispatcher,
-    review,
-    background,
-    handler,
-    wakeBacklog,
-  });
+  const sessions = connectSessions(ground, { ...common, review, handler, wakeBacklog });
   const listeners = {
     wake: () => dispatcher.wake(),
     review: () => review.soon(),
@@ -146,6 +143,7 @@ export function connectParts(ground: Ground): FarmParts {
     review,
     background,
     backlog,
+    repositories: heads,
     routes: intake.routes,
     intake: intake.nars,
   };
@@ -164,6 +162,16 @@ function connectSources(
     isVisible: (organization, base) =>
       cachedPaths.ofOrganization(organization, hashPartOf(base))?.path === base,
     review: (organization) => review.now(organization),
+  });
+}
+
+function connectHeads({ options, clock, times, memory }: Ground, changes: Changes): HeadQuestions {
+  return new HeadQuestions({
+    roster: memory.roster,
+    changes: changes.durable,
+    clock,
+    findCredentials: options.findCredentials ?? (() => Promise.resolve(null)),
+    deadlineMs: times.headMs,
   });
 }
 
@@ -248,11 +256,12 @@ function connectHandler(
     changes: Changes;
     dispatcher: Dispatcher;
     background: Background;
+    heads: HeadQuestions;
     intake: ReturnType<typeof connectIntake>;
   },
 ): MessageHandler {
   const { options, clock, times, memory, logs } = ground;
-  const { changes, dispatcher, background, intake } = parts;
+  const { changes, dispatcher, background, heads, intake } = parts;
   const { kysely } = options.database;
   const { derivations, cachedPaths } = reads;
   const retries = options.retries ?? DEFAULT_RETRY_POLICY;
@@ -261,6 +270,7 @@ function connectHandler(
     changes,
     clock,
     leases: memory.leases,
+    heads,
     queue: memory.queue,
     logs,
     plans: reads,
@@ -296,13 +306,14 @@ function connectSessions(
     dispatcher: Dispatcher;
     review: WaitingReview;
     background: Background;
+    heads: HeadQuestions;
     handler: MessageHandler;
     wakeBacklog: () => void;
   },
 ): WorkerSessions {
   const { options, clock, times, memory } = ground;
   const { database, logger, leaseMs } = options;
-  const { changes, dispatcher, review, background, handler, wakeBacklog } = parts;
+  const { changes, dispatcher, review, background, heads, handler, wakeBacklog } = parts;
   const retries = options.retries ?? DEFAULT_RETRY_POLICY;
   const { leases, roster } = memory;
   return new WorkerSessions({
@@ -312,6 +323,7 @@ function connectSessions(
     roster,
     leases,
     handler,
+    heads,
     reconcile: { kysely: database.kysely, changes: changes.durable, leases, leaseMs, retries },
     leaseMs,
     handshakeMs: times.handshakeMs,

@@ -9,7 +9,7 @@ import { connectParts, type Memory } from "./farm-parts.ts";
 import type { Logger } from "./logger.ts";
 import type { NarIntake } from "./intake/nar-intake.ts";
 import { LogFiles } from "./logs/log-files.ts";
-import type { CacheSigner, Evaluations, Logs, Sources, WorkerLink } from "./ports.ts";
+import type { CacheSigner, Evaluations, Logs, Repositories, Sources, WorkerLink } from "./ports.ts";
 import { EvaluationTasks } from "./queue/evaluation-tasks.ts";
 import { LeaseBook } from "./queue/lease-book.ts";
 import type { FindCredentials } from "./queue/offer.ts";
@@ -32,6 +32,8 @@ export interface FarmTimes {
   readonly declineMemoryMs: number;
   /** A worker that is gone for a shorter time parks no evaluation. */
   readonly waitingGraceMs: number;
+  /** For a worker to say which commit a reference is. */
+  readonly headMs: number;
 }
 
 const DEFAULT_TIMES: FarmTimes = {
@@ -42,6 +44,7 @@ const DEFAULT_TIMES: FarmTimes = {
   declinePauseMs: 1000,
   declineMemoryMs: 60_000,
   waitingGraceMs: 3000,
+  headMs: 20_000,
 };
 
 export interface FarmOptions {
@@ -62,6 +65,7 @@ export interface FarmOptions {
 export interface Farm extends AsyncDisposable {
   readonly evaluations: Evaluations;
   readonly workers: WorkerLink;
+  readonly repositories: Repositories;
   readonly logs: Logs;
   readonly nars: NarFiles;
   /** Where NARs come in, from workers and from users. */
@@ -103,6 +107,7 @@ export async function openFarm(options: FarmOptions): Promise<Farm> {
   return {
     evaluations: parts.evaluations,
     workers: parts.sessions,
+    repositories: parts.repositories,
     logs,
     nars: files,
     intake: parts.intake,

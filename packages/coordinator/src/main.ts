@@ -7,12 +7,12 @@ import { systemClock, type Clock } from "./clock.ts";
 import { loadSecrets } from "./config/secrets.ts";
 import type { Config } from "./config/settings.ts";
 import { ensureDataDir, lockDataDir, openFarmDatabase } from "./data-dir.ts";
-import type { Database } from "./db/client.ts";
-import type { Queries } from "./db/client.ts";
+import type { Database, Queries } from "./db/client.ts";
 import { listKnownHosts } from "./db/known-host-repository.ts";
 import { LastUse } from "./db/last-use.ts";
 import { openFarm, type Farm } from "./farm.ts";
 import type { Services } from "./http/api.ts";
+import { StatusReports } from "./forges/statuses/status-reports.ts";
 import { openFrontServices } from "./http/front-services.ts";
 import { addressUrl, listen } from "./http/listen.ts";
 import { createHttpServer } from "./http/server.ts";
@@ -26,6 +26,7 @@ import type { FindCredentials } from "./queue/offer.ts";
 import { Resources } from "./resources.ts";
 import { formatHostKeys } from "./rules/known-hosts.ts";
 import { ChunkedUploads } from "./sources/chunked-uploads.ts";
+import { TriggerRounds } from "./triggers/trigger-rounds.ts";
 import { readVersion } from "./version.ts";
 
 /** A coordinator that listens. Disposing stops it: no new requests, sessions closed, database closed. */
@@ -133,13 +134,15 @@ async function open(config: Config, logger: Logger, resources: Resources): Promi
   const app = await createHttpServer(services, farm.transferRoutes);
   // Workers' sockets keep the server open until the farm has closed them, so both go down together.
   resources.use(new HttpShutdown(app, stopping, farm));
+  resources.use(new TriggerRounds(services));
+  resources.use(new StatusReports(services));
   return listen(app, config.listen);
 }
 
 function farmServices(
-  { evaluations, workers, logs, nars, sources, sourceFiles }: Farm,
+  { evaluations, workers, repositories, logs, nars, sources, sourceFiles }: Farm,
   config: Config,
 ) {
   const chunkedUploads = new ChunkedUploads(sourceFiles, config.maxSourceUploadSize);
-  return { evaluations, workers, logs, nars, sources, sourceFiles, chunkedUploads };
+  return { evaluations, workers, repositories, logs, nars, sources, sourceFiles, chunkedUploads };
 }

@@ -1,4 +1,6 @@
 import type { InputOverride, OrganizationId, WorkerId } from "@gradient/protocol";
+import type { PullRequest } from "./db/evaluation-repository.ts";
+import type { TriggerType } from "./db/forge-tables.ts";
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import type { Queries } from "./db/client.ts";
@@ -23,10 +25,49 @@ export interface LiveWorker {
   authorized: ReadonlySet<OrganizationId>;
 }
 
+/** An evaluation that somebody asks for. */
+export interface ManualStart {
+  readonly projectId: string;
+  readonly triggeredBy: string | null;
+  /** The commit, where it is known already; else the fetch finds out. */
+  readonly revision?: string | null;
+  /** Full reference that it is fetched from; null is the remote's HEAD. */
+  readonly reference?: string | null;
+}
+
+/** An evaluation that a trigger asks for. */
+export interface TriggeredStart {
+  readonly projectId: string;
+  readonly trigger: { readonly id: string; readonly type: TriggerType };
+  readonly revision: string | null;
+  readonly reference: string | null;
+  readonly pullRequest?: PullRequest | null;
+  /** Whether a commit that was evaluated already is evaluated again. Never, unless it is said. */
+  readonly repeats?: "never" | "allowed";
+  /** Who has tried the trigger out. */
+  readonly triggeredBy?: string | null;
+}
+
+/** `same_commit`, `concurrency` and `inactive` (the project) say why nothing was started. */
+export type TriggerOutcome =
+  | { readonly outcome: "created"; readonly evaluation: string }
+  | { readonly outcome: "same_commit" | "concurrency" | "inactive" };
+
 /** Evaluations and their builds. */
 export interface Evaluations {
   /** Queues an evaluation of the project's newest commit. Throws ConflictError when one is active already. Resolves to its id once it is durable. */
-  start(request: { projectId: string; triggeredBy: string | null }): Promise<string>;
+  start(request: ManualStart): Promise<string>;
+  /** Queues an evaluation by the project's rule for what is active already. Durable when it resolves. Throws NotFoundError. */
+  startTriggered(request: TriggeredStart): Promise<TriggerOutcome>;
+  /**
+   * Asks again for what failed in the project's last evaluation, and resolves to its id. Throws ConflictError while one is active, and
+   * BadRequestError when nothing failed.
+   */
+  restartFailed(projectId: string): Promise<string>;
+  /** Lets an evaluation run that waits for approval. Throws BadRequestError when it does not wait for that. */
+  approve(evaluationId: string, approvedBy: string): Promise<void>;
+  /** Ends what is active of a pull request that was closed. */
+  abortPullRequest(projectId: string, pullRequest: number): Promise<void>;
   /** Ends an active evaluation: cancels what only it needs. Harmless on a finished one. */
   abort(evaluationId: string): Promise<void>;
   /** Called after an organization's subscriptions changed, or a cache of its was switched on: evaluations that wait for one go on, and what it had before is shown there, too. */
@@ -75,6 +116,19 @@ export interface Sources {
    * Throws ConflictError when the organization has no cache that it writes to.
    */
   evaluate(request: SourceEvaluation): Promise<StartedSourceEvaluation>;
+}
+
+/** Git repositories, as workers of an organization reach them. */
+export interface Repositories {
+  /**
+   * The commit (40 hexadecimal digits) that a full reference names now, or HEAD for null. Uses the organization's key and known hosts.
+   * Throws RepositoryUnreachableError with git's words, and NoFetchWorkerError when there is nobody to ask.
+   */
+  head(question: {
+    organization: OrganizationId;
+    repository: string;
+    reference: string | null;
+  }): Promise<string>;
 }
 
 /** The worker link. */

@@ -9,11 +9,14 @@
  * derivation   what a .drv file says: how to make outputs from inputs
  * drv path     store path of a .drv file
  * evaluation   one run over a source tree that turns attributes into derivations
+ * integration  a forge of an organization: an inbound one tells of pushes, an outbound one is told of results
  * job          one attribute of an evaluation: its derivation, or its error
  * lease        the time until which an assignment belongs to its worker
  * output       a store path that a derivation makes
  * peer         an organization, as a worker's peers file names it
+ * revision     the commit of an evaluation, by its hash
  * session      one authenticated connection of a worker, numbered by its epoch
+ * trigger      what starts evaluations of a project by itself: a poll, a webhook or a time
  * worker       the daemon that touches Nix and users' code
  */
 
@@ -103,9 +106,11 @@ export {
   evalJobsSchema,
   resultSchema,
   drainingSchema,
+  headSchema,
   toCoordinatorSchema,
   type Hello,
   type EvalJobs,
+  type Head,
   type Result,
   type ToCoordinator,
 } from "./messages/to-coordinator.ts";
@@ -119,11 +124,13 @@ export {
   evalAckSchema,
   cancelSchema,
   leasesSchema,
+  resolveHeadSchema,
   refusedSchema,
   toWorkerSchema,
   type Welcome,
   type Reject,
   type Offer,
+  type ResolveHead,
   type ToWorker,
 } from "./messages/to-worker.ts";
 export {

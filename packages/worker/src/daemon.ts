@@ -8,6 +8,7 @@ import { runBuild, type BuildTools } from "./jobs/build/run.ts";
 import { OutputIndex } from "./jobs/derivations.ts";
 import { runEval, type EvalTools } from "./jobs/eval/run.ts";
 import type { FetchRules } from "./jobs/fetch/access.ts";
+import { Heads } from "./jobs/fetch/heads.ts";
 import { Repositories } from "./jobs/fetch/repositories.ts";
 import { runFetch, type FetchTools } from "./jobs/fetch/run.ts";
 import { laneOf } from "./jobs/admission.ts";
@@ -105,6 +106,7 @@ export async function serve(parts: DaemonParts): Promise<void> {
     assignments,
     feed,
     access,
+    heads: new Heads({ ...parts, send: (answer) => session.send(answer) }),
     logger,
   });
   const session = new Session({

@@ -7,6 +7,7 @@ import {
 } from "@gradient/protocol";
 import { reasonOf } from "./error-facts.ts";
 import type { Assignments } from "./jobs/assignments.ts";
+import type { Heads } from "./jobs/fetch/heads.ts";
 import type { Logger } from "./logger.ts";
 import type { WorkMessage } from "./session/connection.ts";
 import type { Feed } from "./session/feed.ts";
@@ -25,6 +26,7 @@ export class Link implements SessionHandler {
   readonly #assignments: Assignments;
   readonly #feed: Feed;
   readonly #access: TransferAccess;
+  readonly #heads: Heads;
   readonly #logger: Logger;
   #isOpen = false;
 
@@ -33,12 +35,14 @@ export class Link implements SessionHandler {
     assignments: Assignments;
     feed: Feed;
     access: TransferAccess;
+    heads: Heads;
     logger: Logger;
   }) {
     this.#facts = options.facts;
     this.#assignments = options.assignments;
     this.#feed = options.feed;
     this.#access = options.access;
+    this.#heads = options.heads;
     this.#logger = options.logger;
   }
 
@@ -64,6 +68,7 @@ export class Link implements SessionHandler {
   lost(): void {
     this.#isOpen = false;
     this.#access.revoke();
+    this.#heads.forget();
   }
 
   pull(): Promise<ToCoordinator | null> {
@@ -86,6 +91,9 @@ export class Link implements SessionHandler {
         break;
       case "eval-ack":
         this.#watch(this.#assignments.acknowledgeBatch(message, message.sequence));
+        break;
+      case "resolve-head":
+        this.#heads.answer(message);
         break;
       case "refused":
         this.#logger.warn({ reason: message.reason }, "the coordinator refused a message");

@@ -3,6 +3,7 @@ import {
   countDependencyMet,
   failDependents,
   findReadyBuildsOf,
+  findUnwantedBuilds,
   moveBuilds,
   type Build,
 } from "../db/build-repository.ts";
@@ -114,6 +115,10 @@ export async function restartBuilds(
     started_at: null,
     stopped_at: null,
   };
+  // A running build may outlive the evaluations that wanted it. It is not begun again for nobody.
+  const unwanted = await findUnwantedBuilds(kysely, builds);
+  const message = "no evaluation needs it any more";
+  await moveBuilds(kysely, unwanted, "aborted", now, { message, retry_at: null });
   const moved = await moveBuilds(kysely, builds, "retried", now, details);
   for (const build of moved) {
     const previous = await findNewestAttempt(kysely, build);

@@ -328,14 +328,48 @@ export async function findDueRetries(db: Queries, now: number): Promise<number[]
   return rows.map(({ id }) => id);
 }
 
-/** Unfinished builds that this evaluation has and no other active evaluation needs. */
-export async function findBuildsOnlyOf(db: Queries, evaluationId: string): Promise<number[]> {
+/** Builds of an evaluation that ended without outputs. */
+export async function findFailedBuildsOf(db: Queries, evaluationId: string): Promise<number[]> {
   const rows = await db
     .selectFrom("evaluation_builds")
     .innerJoin("builds", "builds.id", "evaluation_builds.build_id")
     .select("builds.id")
     .where("evaluation_builds.evaluation_id", "=", evaluationId)
-    .where("builds.state", "in", UNFINISHED_BUILD_STATES)
+    .where("builds.state", "in", FAILED_BUILD_STATES)
+    .execute();
+  return rows.map(({ id }) => id);
+}
+
+/** Those of the builds that no active evaluation needs. */
+export async function findUnwantedBuilds(db: Queries, ids: readonly number[]): Promise<number[]> {
+  const wanted = new Set<number>();
+  for (const batch of batchesOf(ids)) {
+    const rows = await db
+      .selectFrom("evaluation_builds")
+      .innerJoin("evaluations", "evaluations.id", "evaluation_builds.evaluation_id")
+      .select("evaluation_builds.build_id")
+      .distinct()
+      .where("evaluation_builds.build_id", "in", batch)
+      .where("evaluations.state", "not in", ENDED_EVALUATION_STATES)
+      .execute();
+    for (const { build_id } of rows) wanted.add(build_id);
+  }
+  return ids.filter((id) => !wanted.has(id));
+}
+
+/** Unfinished builds that this evaluation has and no other active evaluation needs; those that run only when they are asked for. */
+export async function findBuildsOnlyOf(
+  db: Queries,
+  evaluationId: string,
+  withRunning: boolean,
+): Promise<number[]> {
+  const states = UNFINISHED_BUILD_STATES.filter((state) => withRunning || state !== "Building");
+  const rows = await db
+    .selectFrom("evaluation_builds")
+    .innerJoin("builds", "builds.id", "evaluation_builds.build_id")
+    .select("builds.id")
+    .where("evaluation_builds.evaluation_id", "=", evaluationId)
+    .where("builds.state", "in", states)
     .where((where) =>
       where.not(
         where.exists(

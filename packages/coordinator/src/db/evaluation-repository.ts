@@ -26,11 +26,13 @@ import {
 import { moveOf } from "../scheduler/transition.ts";
 import { batchesOf } from "./batches.ts";
 import type { Queries } from "./client.ts";
+import type { WaitingReason } from "../scheduler/waiting-reason.ts";
 import { readJsonColumn } from "./json-column.ts";
+import type { TriggerType } from "./forge-tables.ts";
 import type { EvaluationsTable } from "./tables.ts";
 
 /** As in the index evaluations_active: with bound values the index would not be used. */
-const IS_ACTIVE = sql<boolean>`"evaluations"."state" not in ('Completed', 'Failed', 'Aborted')`;
+export const IS_ACTIVE = sql<boolean>`"evaluations"."state" not in ('Completed', 'Failed', 'Aborted')`;
 
 export interface Evaluation {
   readonly id: EvaluationId;
@@ -49,6 +51,13 @@ export interface Evaluation {
   readonly createdAt: number;
   readonly isEvaluated: boolean;
   readonly inputOverrides: readonly InputOverride[];
+  /** Hash of its commit, where it is known. */
+  readonly revision: string | null;
+  /** Full reference that the commit is fetched from; null is the remote's HEAD. */
+  readonly reference: string | null;
+  readonly pullRequest: number | null;
+  /** Nothing of it runs before somebody has allowed it. */
+  readonly needsApproval: boolean;
 }
 
 const overridesSchema = z.array(inputOverrideSchema);
@@ -57,7 +66,7 @@ function overridesJson(overrides: readonly InputOverride[]): string | null {
   return overrides.length === 0 ? null : JSON.stringify(overrides);
 }
 
-function evaluationOf(row: Selectable<EvaluationsTable>): Evaluation {
+export function evaluationOf(row: Selectable<EvaluationsTable>): Evaluation {
   if (!isEvaluationState(row.state)) {
     throw new Error(`the database has an evaluation in the unknown state '${row.state}'`);
   }
@@ -80,6 +89,10 @@ function evaluationOf(row: Selectable<EvaluationsTable>): Evaluation {
       row.input_overrides_json === null
         ? []
         : readJsonColumn(overridesSchema, row.input_overrides_json),
+    revision: row.revision,
+    reference: row.reference,
+    pullRequest: row.pr_number,
+    needsApproval: row.needs_approval === 1,
   };
 }
 
@@ -101,38 +114,6 @@ export async function findActiveEvaluations(
   if (organization !== undefined) query = query.where("organization_id", "=", organization);
   const rows = await query.orderBy("created_at").execute();
   return rows.map(evaluationOf);
-}
-
-export async function hasActiveEvaluation(db: Queries, projectId: string): Promise<boolean> {
-  const row = await db
-    .selectFrom("evaluations")
-    .select("id")
-    .where("project_id", "=", projectId)
-    .where("state", "not in", ENDED_EVALUATION_STATES)
-    .executeTakeFirst();
-  return row !== undefined;
-}
-
-/** What an evaluation takes over from its project. */
-export interface ProjectToEvaluate {
-  readonly name: string;
-  readonly organization: OrganizationId;
-  readonly repository: string;
-  readonly wildcard: string;
-}
-
-export async function findProjectToEvaluate(
-  db: Queries,
-  projectId: string,
-): Promise<ProjectToEvaluate | null> {
-  const row = await db
-    .selectFrom("projects")
-    .select(["name", "organization_id", "repository", "wildcard"])
-    .where("id", "=", projectId)
-    .executeTakeFirst();
-  if (row === undefined) return null;
-  const { organization_id, ...project } = row;
-  return { ...project, organization: organizationIdSchema.parse(organization_id) };
 }
 
 /** Resolves to the id of the new row: each evaluation has its own. */
@@ -166,6 +147,17 @@ export interface NewEvaluation {
   /** For a source that is there already, and need not be fetched. */
   readonly source?: { readonly base: string; readonly commitId: string };
   readonly inputOverrides?: readonly InputOverride[];
+  readonly revision?: string | null;
+  readonly reference?: string | null;
+  readonly trigger?: { readonly id: string; readonly type: TriggerType } | null;
+  readonly pullRequest?: PullRequest | null;
+}
+
+/** What is known of the pull request that an evaluation is for. */
+export interface PullRequest {
+  readonly number: number;
+  readonly author: string;
+  readonly needsApproval: boolean;
 }
 
 export async function insertEvaluation(
@@ -173,6 +165,8 @@ export async function insertEvaluation(
   evaluation: NewEvaluation,
   now: number,
 ): Promise<Evaluation> {
+  const { trigger, pullRequest, revision = null, reference = null } = evaluation;
+  const waitsFor = pullRequest?.needsApproval === true ? approvalReason(pullRequest) : null;
   const row = await db
     .insertInto("evaluations")
     .values({
@@ -181,12 +175,20 @@ export async function insertEvaluation(
       project_id: evaluation.project,
       repository: evaluation.repository,
       wildcard: evaluation.wildcard,
-      state: "Queued" satisfies EvaluationState,
+      state: (waitsFor === null ? "Queued" : "Waiting") satisfies EvaluationState,
+      waiting_reason_json: waitsFor === null ? null : JSON.stringify(waitsFor),
+      needs_approval: waitsFor === null ? 0 : 1,
       source_path: evaluation.source?.base ?? null,
       commit_id: evaluation.source?.commitId ?? null,
       input_overrides_json: overridesJson(evaluation.inputOverrides ?? []),
       priority: evaluation.priority,
       triggered_by: evaluation.triggeredBy,
+      revision,
+      reference,
+      trigger_id: trigger?.id ?? null,
+      trigger_type: trigger?.type ?? null,
+      pr_number: pullRequest?.number ?? null,
+      pr_author: pullRequest?.author ?? null,
       created_at: now,
       updated_at: now,
     })
@@ -195,8 +197,30 @@ export async function insertEvaluation(
   return evaluationOf(row);
 }
 
+function approvalReason({ number, author }: PullRequest): WaitingReason {
+  return { kind: "approval", pr_number: number, pr_author: author };
+}
+
+/** Lets an evaluation run that waits for approval. False when it does not. */
+export async function approveEvaluation(
+  db: Queries,
+  id: string,
+  approvedBy: string,
+): Promise<boolean> {
+  const { numUpdatedRows } = await db
+    .updateTable("evaluations")
+    .set({ needs_approval: 0, approved_by: approvedBy })
+    .where("id", "=", id)
+    .where("needs_approval", "=", 1)
+    .where(IS_ACTIVE)
+    .executeTakeFirstOrThrow();
+  return numUpdatedRows > 0n;
+}
+
 /** Columns that a change of state may bring along. */
 export interface EvaluationChange {
+  revision?: string;
+  unfinished_builds?: number;
   waiting_reason_json?: string | null;
   commit_id?: string;
   source_path?: string;
@@ -205,7 +229,7 @@ export interface EvaluationChange {
   fetch_started_at?: number;
   eval_started_at?: number;
   building_started_at?: number;
-  finished_at?: number;
+  finished_at?: number | null;
   fetch_usage_json?: string | null;
   eval_usage_json?: string | null;
 }

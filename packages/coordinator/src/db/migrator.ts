@@ -10,6 +10,7 @@ import * as roles from "./migrations/0006-roles.ts";
 import * as reading from "./migrations/0009-reading.ts";
 import * as attemptFigures from "./migrations/0011-attempt-figures.ts";
 import * as buildRequests from "./migrations/0008-build-requests.ts";
+import * as triggers from "./migrations/0007-triggers.ts";
 
 /** Append only: a migration that was ever released is never changed. */
 const migrations: Record<string, Migration> = {
@@ -23,6 +24,7 @@ const migrations: Record<string, Migration> = {
   "0009-reading": reading,
   "0011-attempt-figures": attemptFigures,
   "0008-build-requests": buildRequests,
+  "0007-triggers": triggers,
 };
 
 const provider: MigrationProvider = { getMigrations: () => Promise.resolve(migrations) };

@@ -1,4 +1,11 @@
 import type { Generated } from "kysely";
+import type {
+  ForgeReportsTable,
+  HookDeliveriesTable,
+  IntegrationsTable,
+  TriggersTable,
+  TriggerType,
+} from "./forge-tables.ts";
 
 /**
  * Row types, one interface a table. Times are milliseconds since the epoch; booleans are 0 or 1; `*_json` columns hold JSON text;
@@ -264,6 +271,18 @@ export interface EvaluationsTable {
   /** Not given out before this time. */
   retry_at: number | null;
   triggered_by: string | null;
+  /** Hash of the commit: from the start where it was named then, else from the fetch on. */
+  revision: string | null;
+  /** Full reference that the commit is fetched from; null: the remote's HEAD. */
+  reference: string | null;
+  /** The trigger that started it may be gone; what kind it was stays. */
+  trigger_id: string | null;
+  trigger_type: TriggerType | null;
+  pr_number: number | null;
+  pr_author: string | null;
+  /** 1 until a person of the organization has let it run. */
+  needs_approval: Generated<Flag>;
+  approved_by: string | null;
   created_at: number;
   updated_at: number;
   fetch_started_at: number | null;
@@ -605,4 +624,8 @@ export interface Tables {
   source_blobs: SourceBlobsTable;
   build_request_sessions: BuildRequestSessionsTable;
   direct_builds: DirectBuildsTable;
+  integrations: IntegrationsTable;
+  hook_deliveries: HookDeliveriesTable;
+  triggers: TriggersTable;
+  forge_reports: ForgeReportsTable;
 }

@@ -1,9 +1,11 @@
-import { findEvaluation } from "../db/evaluation-repository.ts";
-import { NotFoundError } from "../errors.ts";
-import type { Evaluations } from "../ports.ts";
+import { approveEvaluation, findEvaluation } from "../db/evaluation-repository.ts";
+import { findActiveOfProject } from "../db/project-evaluations.ts";
+import { BadRequestError, NotFoundError } from "../errors.ts";
+import type { Evaluations, ManualStart, TriggeredStart, TriggerOutcome } from "../ports.ts";
 import type { Changes } from "../queue/change.ts";
 import { cutEvaluation } from "./end-evaluation.ts";
-import { startEvaluation } from "./start-evaluation.ts";
+import { restartFailed } from "./restart-failed.ts";
+import { startEvaluation, startTriggered } from "./start-evaluation.ts";
 import type { WaitingReview } from "./waiting-review.ts";
 
 /** What people do with evaluations. */
@@ -19,13 +21,42 @@ export class ActiveEvaluations implements Evaluations {
     this.#fillCaches = options.fillCaches;
   }
 
-  async start(request: { projectId: string; triggeredBy: string | null }): Promise<string> {
+  async start(request: ManualStart): Promise<string> {
     const { id, organization } = await this.#changes.relaxed((change) =>
       startEvaluation(change, request),
     );
     // Whoever started it sees at once when nobody can go on with it. It is looked at before anything is given out, and makes the evaluation durable, too.
     await this.#review.now(organization);
     return id;
+  }
+
+  async startTriggered(request: TriggeredStart): Promise<TriggerOutcome> {
+    const result = await this.#changes.durable((change) => startTriggered(change, request));
+    if (result.outcome !== "created") return result;
+    await this.#review.now(result.evaluation.organization);
+    return { outcome: "created", evaluation: result.evaluation.id };
+  }
+
+  restartFailed(projectId: string): Promise<string> {
+    return this.#changes.durable((change) => restartFailed(change, projectId));
+  }
+
+  async approve(evaluationId: string, approvedBy: string): Promise<void> {
+    const organization = await this.#changes.durable(async ({ kysely }) => {
+      if (!(await approveEvaluation(kysely, evaluationId, approvedBy))) {
+        throw new BadRequestError(`evaluation ${evaluationId} does not wait for approval`);
+      }
+      return (await findEvaluation(kysely, evaluationId))?.organization;
+    });
+    await this.#review.now(organization);
+  }
+
+  async abortPullRequest(projectId: string, pullRequest: number): Promise<void> {
+    await this.#changes.durable(async (change) => {
+      for (const { id } of await findActiveOfProject(change.kysely, projectId, pullRequest)) {
+        await cutEvaluation(change, id, "aborted", `pull request ${pullRequest} was closed`);
+      }
+    });
   }
 
   async abort(evaluationId: string): Promise<void> {

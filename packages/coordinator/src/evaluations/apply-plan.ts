@@ -16,7 +16,7 @@ import { sendBackDependents } from "../builds/announcement.ts";
 import { countFinished, countReopened, queueReadyBuilds } from "../builds/readiness.ts";
 import type { PlannedBuild } from "./plan-builds.ts";
 
-const REOPENED = {
+export const REOPENED = {
   tries: 0,
   retry_at: null,
   message: null,

@@ -15,19 +15,23 @@ import {
 } from "../db/evaluation-repository.ts";
 import type { Change } from "../queue/change.ts";
 
+/** What becomes of builds that run and that nobody else needs: they are ended, or they finish and what they bring is kept. */
+export type RunningBuilds = "end" | "finish";
+
 /** Ends an active evaluation before its time, and with it everything that no other active evaluation needs. False when it had ended already. */
 export async function cutEvaluation(
   change: Change,
   evaluationId: string,
   event: "failed" | "aborted",
   reason: string,
+  running: RunningBuilds = "end",
 ): Promise<boolean> {
   const { kysely, now, news } = change;
   const details = { finished_at: now, waiting_reason_json: null };
   if (!(await moveEvaluation(kysely, evaluationId, event, now, details))) return false;
   news.closed.add(evaluationId);
   await recallLeases(change, await findLeasesOfEvaluation(kysely, evaluationId), reason);
-  const builds = await findBuildsOnlyOf(kysely, evaluationId);
+  const builds = await findBuildsOnlyOf(kysely, evaluationId, running === "end");
   // Before the builds move, so that every build that is being offered or runs is found.
   await recallLeases(change, await findLeasesOfBuilds(kysely, builds), reason);
   await moveBuilds(kysely, builds, "aborted", now, { message: reason, retry_at: null });

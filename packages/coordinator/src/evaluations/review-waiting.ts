@@ -36,6 +36,8 @@ export async function reviewWaiting(
       hasCache = await hasWorkingCache(change.kysely, evaluation.organization);
       caches.set(evaluation.organization, hasCache);
     }
+    // What it waits for is a person.
+    if (evaluation.needsApproval) continue;
     const isStuck = fleet.stuck.has(evaluation.organization);
     const need = await findNeed(change, evaluation, isStuck);
     if (need === null) continue;

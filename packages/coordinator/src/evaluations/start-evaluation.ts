@@ -1,45 +1,130 @@
 import {
-  findProjectToEvaluate,
-  hasActiveEvaluation,
   insertEvaluation,
   type Evaluation,
+  type NewEvaluation,
 } from "../db/evaluation-repository.ts";
+import {
+  clearForced,
+  findActiveOfProject,
+  findProjectToEvaluate,
+  hasEvaluationOf,
+  type ProjectToEvaluate,
+} from "../db/project-evaluations.ts";
+import { insertReport } from "../db/forge-report-repository.ts";
 import { ConflictError, NotFoundError } from "../errors.ts";
+import type { ManualStart, TriggeredStart } from "../ports.ts";
 import type { Change } from "../queue/change.ts";
+import { cutEvaluation } from "./end-evaluation.ts";
 
-/** Higher goes first: what somebody asked for and waits for, then what started by itself. */
-export const PRIORITIES = { interactive: 2, automatic: 1 } as const;
+/** Higher goes first: what somebody asked for and waits for, what will be reviewed, then what started by itself. */
+export const PRIORITIES = { interactive: 4, pullRequest: 3, automatic: 2, timed: 1 } as const;
 
-/** Queues an evaluation of a project. Throws NotFoundError, and ConflictError when one is active already. */
-export async function startEvaluation(
-  change: Change,
-  request: { projectId: string; triggeredBy: string | null },
-): Promise<Evaluation> {
-  const { kysely, now, news } = change;
-  const project = await findProjectToEvaluate(kysely, request.projectId);
-  if (project === null) throw new NotFoundError(`project ${request.projectId} does not exist`);
+/** What came of a trigger. `same_commit` and `concurrency` say why nothing was started. */
+export type StartOutcome =
+  | { readonly outcome: "created"; readonly evaluation: Evaluation }
+  | { readonly outcome: "same_commit" | "concurrency" | "inactive" };
+
+/** Queues an evaluation that a person asks for. Throws NotFoundError, and ConflictError when one is active already. */
+export async function startEvaluation(change: Change, request: ManualStart): Promise<Evaluation> {
+  const project = await findProject(change, request.projectId);
   if (project.repository === "") {
     throw new ConflictError(
       `project '${project.name}' has no repository: its sources are uploaded, each with its evaluation`,
     );
   }
-  if (await hasActiveEvaluation(kysely, request.projectId)) {
+  if ((await findActiveOfProject(change.kysely, request.projectId, null)).length > 0) {
     throw new ConflictError(
       `project '${project.name}' has an active evaluation already: wait for its end or abort it`,
     );
   }
+  const { triggeredBy, revision = null, reference = null } = request;
+  return insert(change, project, request.projectId, {
+    priority: triggeredBy === null ? PRIORITIES.automatic : PRIORITIES.interactive,
+    triggeredBy,
+    revision,
+    reference,
+    trigger: null,
+    pullRequest: null,
+  });
+}
+
+/**
+ * Queues an evaluation for a trigger, by the project's rule for what is active already. Each pull request is its own: what it brings neither
+ * ends nor waits for what a branch brings. Throws NotFoundError.
+ */
+export async function startTriggered(
+  change: Change,
+  request: TriggeredStart,
+): Promise<StartOutcome> {
+  const { projectId, revision, reference, trigger, triggeredBy = null } = request;
+  const { pullRequest = null, repeats = "never" } = request;
+  const project = await findProject(change, projectId);
+  if (!project.isActive || project.repository === "") return { outcome: "inactive" };
+  const number = pullRequest?.number ?? null;
+  if (repeats === "never" && revision !== null && !(project.isForced && number === null)) {
+    const of = { projectId, revision, pullRequest: number };
+    if (await hasEvaluationOf(change.kysely, of)) return { outcome: "same_commit" };
+  }
+  if (!(await makeRoom(change, project, projectId, number))) return { outcome: "concurrency" };
+  const evaluation = await insert(change, project, projectId, {
+    priority: priorityOf(request),
+    triggeredBy,
+    revision,
+    reference,
+    trigger,
+    pullRequest,
+  });
+  return { outcome: "created", evaluation };
+}
+
+function priorityOf({ triggeredBy, pullRequest, trigger }: TriggeredStart): number {
+  if (typeof triggeredBy === "string") return PRIORITIES.interactive;
+  if (pullRequest) return PRIORITIES.pullRequest;
+  return trigger.type === "time" ? PRIORITIES.timed : PRIORITIES.automatic;
+}
+
+/** Ends what has to give way. False when something is active that the new one has to give way to. */
+async function makeRoom(
+  change: Change,
+  { concurrency }: ProjectToEvaluate,
+  projectId: string,
+  pullRequest: number | null,
+): Promise<boolean> {
+  const active = await findActiveOfProject(change.kysely, projectId, pullRequest);
+  const running = active.filter(({ needsApproval }) => !needsApproval);
+  if (concurrency === "skip" && running.length > 0) return false;
+  for (const { id, needsApproval } of active) {
+    // Nobody has allowed it, and nobody need look at it any more.
+    if (needsApproval) await cutEvaluation(change, id, "aborted", SUPERSEDED);
+    else if (concurrency === "hard_abort") await cutEvaluation(change, id, "aborted", SUPERSEDED);
+    else if (concurrency === "soft_abort")
+      await cutEvaluation(change, id, "aborted", SUPERSEDED, "finish");
+  }
+  return true;
+}
+
+const SUPERSEDED = "a newer evaluation of the project took its place";
+
+async function findProject({ kysely }: Change, id: string): Promise<ProjectToEvaluate> {
+  const project = await findProjectToEvaluate(kysely, id);
+  if (project === null) throw new NotFoundError(`project ${id} does not exist`);
+  return project;
+}
+
+async function insert(
+  { kysely, now, news }: Change,
+  project: ProjectToEvaluate,
+  projectId: string,
+  about: Omit<NewEvaluation, "organization" | "project" | "repository" | "wildcard">,
+): Promise<Evaluation> {
+  const { organization, repository, wildcard } = project;
   const evaluation = await insertEvaluation(
     kysely,
-    {
-      organization: project.organization,
-      project: request.projectId,
-      repository: project.repository,
-      wildcard: project.wildcard,
-      priority: request.triggeredBy === null ? PRIORITIES.automatic : PRIORITIES.interactive,
-      triggeredBy: request.triggeredBy,
-    },
+    { organization, project: projectId, repository, wildcard, ...about },
     now,
   );
-  news.tasks.add(evaluation.id);
+  if (about.pullRequest === null) await clearForced(kysely, projectId);
+  await insertReport(kysely, evaluation, now);
+  if (!evaluation.needsApproval) news.tasks.add(evaluation.id);
   return evaluation;
 }

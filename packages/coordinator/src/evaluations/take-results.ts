@@ -52,7 +52,8 @@ export async function takeFetchResult(
     return ACCEPTED;
   }
   const commitId = await insertCommit(kysely, commit, now);
-  const facts = { commit_id: commitId, source_path: base, tries: 0, retry_at: null };
+  const { hash: revision } = commit;
+  const facts = { commit_id: commitId, revision, source_path: base, tries: 0, retry_at: null };
   await setEvaluationFacts(kysely, evaluation.id, now, facts);
   news.tasks.add(evaluation.id);
   return ACCEPTED;

@@ -16,7 +16,7 @@ import type { Upstreams } from "../upstreams/upstreams.ts";
 import type { MasterKey } from "../keys/master-key.ts";
 import type { Logger } from "../logger.ts";
 import type { OutboundClient } from "../outbound/outbound-client.ts";
-import type { Evaluations, Logs, NarStore, Sources, WorkerLink } from "../ports.ts";
+import type { Evaluations, Logs, NarStore, Repositories, Sources, WorkerLink } from "../ports.ts";
 import type { ChunkedUploads } from "../sources/chunked-uploads.ts";
 import type { SourceFiles } from "../storage/source-files.ts";
 import type { RateLimits } from "./rate-limits/rate-limits.ts";
@@ -45,6 +45,7 @@ export interface Services extends AccountServices {
   narinfoLane: NarinfoLane;
   evaluations: Evaluations;
   workers: WorkerLink;
+  repositories: Repositories;
   logs: Logs;
   nars: NarStore;
   /** What users put into caches and take out of them. */

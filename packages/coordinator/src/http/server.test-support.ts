@@ -22,6 +22,7 @@ import { logIn } from "../accounts/log-in.ts";
 import { ChunkedUploads } from "../sources/chunked-uploads.ts";
 import { NarFiles } from "../storage/nar-files.ts";
 import { SourceFiles } from "../storage/source-files.ts";
+import type { ManualStart, Repositories, TriggeredStart } from "../ports.ts";
 import type { Services } from "./api.ts";
 import { openFrontServices } from "./front-services.ts";
 import { listen } from "./listen.ts";
@@ -49,13 +50,21 @@ export interface Call {
 
 /** What the farm's features were asked to do. */
 export interface FarmCalls {
-  started: { projectId: string; triggeredBy: string | null }[];
+  started: ManualStart[];
+  triggered: TriggeredStart[];
+  restarted: string[];
+  approved: { id: string; by: string }[];
+  closedPullRequests: { projectId: string; pullRequest: number }[];
   aborted: string[];
   cachesChanged: string[];
   registrationsChanged: string[];
   keyChanged: string[];
+  /** Repositories whose head was asked for. */
+  heads: Parameters<Repositories["head"]>[0][];
 }
 
+/** What every repository's head is, unless a test plays something else. */
+export const HEAD = "c0ffee".padEnd(40, "0");
 export const PASSWORD = "Correct-Horse7";
 
 /** Who made what a test arranges. */
@@ -233,10 +242,15 @@ export async function openTestServer(options: TestServerOptions = {}): Promise<T
   const front = openFrontServices({ config, database, clock, lastUse, outbound, logger });
   const calls: FarmCalls = {
     started: [],
+    triggered: [],
+    restarted: [],
+    approved: [],
+    closedPullRequests: [],
     aborted: [],
     cachesChanged: [],
     registrationsChanged: [],
     keyChanged: [],
+    heads: [],
   };
   const live: LiveWorker[] = [];
   const sourceFiles = await SourceFiles.open(dataDir);
@@ -285,12 +299,29 @@ export async function openTestServer(options: TestServerOptions = {}): Promise<T
 function playedFarm(
   calls: FarmCalls,
   live: LiveWorker[],
-): Pick<Services, "evaluations" | "workers"> {
+): Pick<Services, "evaluations" | "workers" | "repositories"> {
   return {
     evaluations: {
       start: (request) => {
         calls.started.push(request);
         return Promise.resolve("019a0000-0000-7000-8000-000000000001");
+      },
+      startTriggered: (request) => {
+        calls.triggered.push(request);
+        const evaluation = "019a0000-0000-7000-8000-000000000001";
+        return Promise.resolve({ outcome: "created", evaluation });
+      },
+      restartFailed: (projectId) => {
+        calls.restarted.push(projectId);
+        return Promise.resolve("019a0000-0000-7000-8000-000000000001");
+      },
+      approve: (id, by) => {
+        calls.approved.push({ id, by });
+        return Promise.resolve();
+      },
+      abortPullRequest: (projectId, pullRequest) => {
+        calls.closedPullRequests.push({ projectId, pullRequest });
+        return Promise.resolve();
       },
       abort: (id) => {
         calls.aborted.push(id);
@@ -299,6 +330,12 @@ function playedFarm(
       cachesChanged: (id) => {
         calls.cachesChanged.push(id);
         return Promise.resolve();
+      },
+    },
+    repositories: {
+      head: (question) => {
+        calls.heads.push(question);
+        return Promise.resolve(HEAD);
       },
     },
     workers: {

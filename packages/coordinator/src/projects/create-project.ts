@@ -1,10 +1,12 @@
 import { v7 as uuidv7 } from "uuid";
-import type { Queries } from "../db/client.ts";
+import type { Database } from "../db/client.ts";
 import { insertProject, type Project } from "../db/project-repository.ts";
 import { ConflictError } from "../errors.ts";
 import { checkDisplayName, checkSlug } from "../rules/names.ts";
 import { checkRepository } from "../rules/repository.ts";
 import { checkWildcard } from "../rules/wildcard.ts";
+import { createTrigger } from "../triggers/change-trigger.ts";
+import { DEFAULT_TRIGGER } from "../triggers/trigger-config.ts";
 
 export interface NewProject {
   organizationId: string;
@@ -20,9 +22,9 @@ export interface NewProject {
   keptEvaluations: number;
 }
 
-/** Makes a project and returns its id. Throws BadRequestError, ConflictError. */
+/** Makes a project that polls its repository, and returns its id. Throws BadRequestError, ConflictError. */
 export async function createProject(
-  db: Queries,
+  database: Database,
   request: NewProject,
   now: number,
 ): Promise<string> {
@@ -31,7 +33,7 @@ export async function createProject(
   checkRepository(request.repository);
   checkWildcard(request.wildcard);
   const id = uuidv7();
-  const isStored = await insertProject(db, {
+  const project = {
     id,
     organization_id: request.organizationId,
     name: request.name,
@@ -47,6 +49,12 @@ export async function createProject(
     concurrency: request.concurrency,
     created_by: request.createdBy,
     created_at: now,
+  } as const;
+  const isStored = await database.transaction(async ({ kysely }) => {
+    if (!(await insertProject(kysely, project))) return false;
+    const of = { projectId: id, organizationId: request.organizationId };
+    await createTrigger(kysely, of, { config: DEFAULT_TRIGGER, isActive: true }, now);
+    return true;
   });
   if (isStored) return id;
   throw new ConflictError(`a project named "${request.name}" exists already`, {

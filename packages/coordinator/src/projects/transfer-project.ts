@@ -1,8 +1,9 @@
 import type { Database } from "../db/client.ts";
-import { hasActiveEvaluation } from "../db/evaluation-repository.ts";
+import { hasActiveEvaluation } from "../db/project-evaluations.ts";
 import { listEvaluationIds } from "../db/old-evaluation-repository.ts";
 import type { ShownOrganization } from "../db/organization-repository.ts";
 import { isProjectName, updateProject, type Project } from "../db/project-repository.ts";
+import { detachTriggers } from "../db/trigger-repository.ts";
 import { BadRequestError, ConflictError } from "../errors.ts";
 import { forgetEvaluations } from "./forget-evaluations.ts";
 
@@ -24,6 +25,8 @@ export async function transferProject(
     if ((await listEvaluationIds(kysely, project.id)).length > 0) throw isActive(project);
     if (await isProjectName(kysely, target.id, project.name)) throw nameTaken(project, target);
     await updateProject(kysely, project, { organization_id: target.id, force_evaluation: 1 });
+    // The old organization's forges tell it nothing any more.
+    await detachTriggers(kysely, project.id);
   });
 }
 

@@ -139,13 +139,13 @@ async function taskSpec(
   if (evaluation === null || !isWaiting) return null;
   if ((await findLeasesOfEvaluation(kysely, task.evaluation)).length > 0) return null;
   if (evaluation.source === null) {
-    const { id, repository } = evaluation;
+    const { id, repository, reference, revision } = evaluation;
     return {
       kind: "fetch",
       evaluation: id,
       repository,
-      reference: null,
-      commit: null,
+      reference,
+      commit: revision,
       credentials,
     };
   }

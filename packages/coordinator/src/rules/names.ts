@@ -12,6 +12,7 @@ const RESERVED_SLUGS = {
   organization: ["available", "public"],
   cache: ["available", "public"],
   project: ["available", BUILD_REQUEST_PROJECT],
+  integration: ["summary"],
   // Too easily taken for the roles that everybody has.
   role: ["admin", "write", "view"],
 } as const;

@@ -8,10 +8,12 @@ import type { TransitionTable } from "./transition.ts";
  * EvaluatingFlake        a worker evaluates and nothing came out so far
  * EvaluatingDerivation   attributes come out; their builds start at once
  * Building               the evaluation itself is over, builds are not
- * Waiting                nobody can go on; the waiting reason says what has to happen
+ * Waiting                nobody can go on, or nobody has allowed it; the waiting reason says what has to happen
  * Completed              every job has a derivation and every build succeeded
  * Failed                 anything else that came to its end
  * Aborted                somebody ended it
+ *
+ * An ended evaluation is left only when somebody asks for its failed builds again.
  */
 export const EVALUATION_STATES = [
   "Queued",
@@ -37,7 +39,8 @@ export type EvaluationEvent =
   | "unblocked-while-building"
   | "completed"
   | "failed"
-  | "aborted";
+  | "aborted"
+  | "restarted";
 
 export const evaluationTransitions: TransitionTable<EvaluationState, EvaluationEvent> = {
   Queued: {
@@ -81,8 +84,8 @@ export const evaluationTransitions: TransitionTable<EvaluationState, EvaluationE
     aborted: "Aborted",
   },
   Completed: {},
-  Failed: {},
-  Aborted: {},
+  Failed: { restarted: "Building" },
+  Aborted: { restarted: "Building" },
 };
 
 export const ENDED_EVALUATION_STATES = [

@@ -4,6 +4,7 @@ import { isQualified, type BuildSeat } from "./choose-worker.ts";
 /** Why an evaluation cannot go on (contract: waiting_reason of Gradient's evaluations). */
 export type WaitingReason =
   | { kind: "no_cache" }
+  | { kind: "approval"; pr_number: number; pr_author: string }
   | { kind: "eval_workers"; capability: "fetch" | "eval"; connected_workers: number }
   | {
       kind: "workers";

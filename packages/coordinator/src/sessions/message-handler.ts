@@ -24,6 +24,7 @@ import type { HeldLease, LeaseBook } from "../queue/lease-book.ts";
 import { loseLease, withdrawOffer } from "../queue/lose-lease.ts";
 import type { ReadyQueue } from "../scheduler/ready-queue.ts";
 import { takeSignResult } from "../signing/take-sign-result.ts";
+import type { HeadQuestions } from "./head-questions.ts";
 import type { Session } from "./session.ts";
 
 export interface MessageHandlerOptions {
@@ -31,6 +32,7 @@ export interface MessageHandlerOptions {
   readonly changes: Changes;
   readonly clock: Clock;
   readonly leases: LeaseBook;
+  readonly heads: HeadQuestions;
   readonly queue: ReadyQueue;
   readonly logs: LogFiles;
   readonly plans: PlanReads;
@@ -82,6 +84,9 @@ export class MessageHandler {
         return this.#result(session, message);
       case "draining":
         session.drain();
+        return;
+      case "head":
+        this.#options.heads.take(session, message);
         return;
     }
   }

@@ -13,6 +13,7 @@ import type { LeaseBook } from "../queue/lease-book.ts";
 import { authorize, restrict } from "./authorization.ts";
 import { newNonce, shakeHands } from "./handshake.ts";
 import { Link } from "./link.ts";
+import type { HeadQuestions } from "./head-questions.ts";
 import type { MessageHandler } from "./message-handler.ts";
 import { reconcile, type ReconcileOptions } from "./reconcile.ts";
 import type { Roster } from "./roster.ts";
@@ -34,6 +35,7 @@ export interface WorkerSessionsOptions {
   readonly roster: Roster;
   readonly leases: LeaseBook;
   readonly handler: MessageHandler;
+  readonly heads: HeadQuestions;
   readonly reconcile: ReconcileOptions;
   readonly leaseMs: number;
   readonly handshakeMs: number;
@@ -187,6 +189,7 @@ export class WorkerSessions implements WorkerLink, AsyncDisposable {
       using _watch = this.#watch(session);
       await this.#listen(session);
     } finally {
+      this.#options.heads.lost(session);
       if (roster.leave(session)) {
         logger.info({ worker: session.id, epoch: session.epoch }, "a worker has gone");
         onFleetChanged("less");

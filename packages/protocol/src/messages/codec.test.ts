@@ -72,6 +72,13 @@ const toCoordinator: unknown[] = [
     },
   },
   { type: "draining" },
+  {
+    type: "head",
+    question: assignment,
+    failure: null,
+    commit: "a".repeat(40),
+    hostKeys: ["example.org ssh-ed25519 AAAA"],
+  },
 ];
 
 const toWorker: unknown[] = [
@@ -106,6 +113,14 @@ const toWorker: unknown[] = [
   { type: "eval-ack", ...reference, sequence: 0 },
   { type: "cancel", ...reference, reason: "aborted" },
   { type: "leases", leases: [{ ...reference, remainingMs: 10 }] },
+  {
+    type: "resolve-head",
+    question: assignment,
+    organization,
+    repository: "ssh://git@example.org/r.git",
+    reference: "refs/heads/main",
+    credentials: { sshPrivateKey: "key", knownHosts: "" },
+  },
   { type: "refused", reason: "malformed" },
 ];
 

@@ -6,6 +6,7 @@ import {
   capabilitiesSchema,
   evaluatedJobSchema,
   evaluationMessageSchema,
+  failureSchema,
   phaseSchema,
 } from "./shared.ts";
 
@@ -91,6 +92,20 @@ export type Result = z.infer<typeof resultSchema>;
 /** The worker finishes what runs and takes nothing new. */
 export const drainingSchema = z.object({ type: z.literal("draining") });
 
+/** Answer to `resolve-head`: the commit, or why there is none. */
+export const headSchema = z.object({
+  type: z.literal("head"),
+  question: z.uuid(),
+  failure: failureSchema.nullable(),
+  commit: z
+    .string()
+    .regex(/^[0-9a-f]{40}$/)
+    .nullable(),
+  /** Keys of hosts that `knownHosts` did not name, as lines of known_hosts. */
+  hostKeys: z.array(z.string().max(20_000)).max(100),
+});
+export type Head = z.infer<typeof headSchema>;
+
 export const toCoordinatorSchema = z.discriminatedUnion("type", [
   helloSchema,
   authSchema,
@@ -101,5 +116,6 @@ export const toCoordinatorSchema = z.discriminatedUnion("type", [
   evalJobsSchema,
   resultSchema,
   drainingSchema,
+  headSchema,
 ]);
 export type ToCoordinator = z.infer<typeof toCoordinatorSchema>;

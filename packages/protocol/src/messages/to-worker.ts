@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { assignmentIdSchema, fencingSchema, organizationIdSchema } from "../ids.ts";
-import { assignmentReference, assignmentSpecSchema } from "./shared.ts";
+import { assignmentReference, assignmentSpecSchema, gitCredentialsSchema } from "./shared.ts";
 
 /** Asks for tokens of these peers. Comes after `hello`, and again whenever registrations of the worker change. */
 export const challengeSchema = z.object({
@@ -91,6 +91,22 @@ export const leasesSchema = z.object({
   leases: z.array(z.object({ ...assignmentReference, remainingMs: z.int().nonnegative() })),
 });
 
+/**
+ * Asks which commit a reference is now. No assignment: it is answered at once with `head`, holds no slot, and is forgotten by both sides with the
+ * connection. Only for a worker that named `resolve-head`.
+ */
+export const resolveHeadSchema = z.object({
+  type: z.literal("resolve-head"),
+  /** Named by the answer. */
+  question: z.uuid(),
+  organization: organizationIdSchema,
+  repository: z.string(),
+  /** A full reference (`refs/heads/main`); null is the remote's HEAD. */
+  reference: z.string().nullable(),
+  credentials: gitCredentialsSchema.nullable(),
+});
+export type ResolveHead = z.infer<typeof resolveHeadSchema>;
+
 /** A frame of the worker was refused; the connection goes on. */
 export const refusedSchema = z.object({ type: z.literal("refused"), reason: z.string() });
 
@@ -104,6 +120,7 @@ export const toWorkerSchema = z.discriminatedUnion("type", [
   evalAckSchema,
   cancelSchema,
   leasesSchema,
+  resolveHeadSchema,
   refusedSchema,
 ]);
 export type ToWorker = z.infer<typeof toWorkerSchema>;

@@ -207,6 +207,7 @@ export class Connection {
       case "eval-ack":
       case "cancel":
       case "leases":
+      case "resolve-head":
       case "refused":
         if (this.#wasAccepted) this.#options.onMessage(message);
         break;

@@ -33,13 +33,13 @@ export interface GitCall {
 export class Git {
   readonly directory: string;
   readonly #environment: Readonly<Record<string, string>>;
-  readonly #meter: UsageMeter;
+  readonly #meter: Pick<UsageMeter, "enter">;
   readonly #signal: AbortSignal;
 
   constructor(options: {
     directory: string;
     environment: Readonly<Record<string, string | undefined>>;
-    meter: UsageMeter;
+    meter: Pick<UsageMeter, "enter">;
     signal: AbortSignal;
   }) {
     this.directory = options.directory;

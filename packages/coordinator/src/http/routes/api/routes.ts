@@ -49,8 +49,16 @@ import { unregisterWorkerRoute } from "./orgs/unregister-worker.ts";
 import { unsubscribeRoute } from "./orgs/unsubscribe.ts";
 import { updateOrganizationRoute } from "./orgs/update-organization.ts";
 import { updateWorkerRoute } from "./orgs/update-worker.ts";
+import { hookRoutes } from "./hooks/take-hooks.ts";
+import { createIntegrationRoute } from "./orgs/create-integration.ts";
+import { deleteIntegrationRoute } from "./orgs/delete-integration.ts";
+import { getIntegrationRoute } from "./orgs/get-integration.ts";
+import { getIntegrationSummaryRoute } from "./orgs/get-integration-summary.ts";
+import { listIntegrationsRoute } from "./orgs/list-integrations.ts";
+import { updateIntegrationRoute } from "./orgs/update-integration.ts";
 import { listConnectedWorkersRoute } from "./admin/list-workers.ts";
 import { activateProjectRoute } from "./projects/activate-project.ts";
+import { checkRepositoryRoute } from "./projects/check-repository.ts";
 import { createProjectRoute } from "./projects/create-project.ts";
 import { deactivateProjectRoute } from "./projects/deactivate-project.ts";
 import { deleteProjectRoute } from "./projects/delete-project.ts";
@@ -59,8 +67,14 @@ import { getProjectDetailsRoute } from "./projects/get-details.ts";
 import { getProjectRoute } from "./projects/get-project.ts";
 import { listEntryPointsRoute } from "./projects/list-entry-points.ts";
 import { listProjectsRoute } from "./projects/list-projects.ts";
+import { createTriggerRoute } from "./projects/create-trigger.ts";
+import { deleteTriggerRoute } from "./projects/delete-trigger.ts";
+import { getTriggerRoute } from "./projects/get-trigger.ts";
+import { listTriggersRoute } from "./projects/list-triggers.ts";
+import { testTriggerRoute } from "./projects/test-trigger.ts";
+import { updateTriggerRoute } from "./projects/update-trigger.ts";
 import { updateProjectRoute } from "./projects/update-project.ts";
-import { abortEvaluationRoute } from "./evals/abort-evaluation.ts";
+import { steerEvaluationRoute } from "./evals/steer-evaluation.ts";
 import { getEvaluationRoute } from "./evals/get-evaluation.ts";
 import { getEvaluationUsageRoute } from "./evals/get-usage.ts";
 import { listBuildsRoute } from "./evals/list-builds.ts";
@@ -206,8 +220,16 @@ export const apiRoutes: readonly Route[] = [
   unsubscribeRoute,
   updateOrganizationRoute,
   updateWorkerRoute,
+  hookRoutes,
+  listIntegrationsRoute,
+  createIntegrationRoute,
+  getIntegrationSummaryRoute,
+  getIntegrationRoute,
+  updateIntegrationRoute,
+  deleteIntegrationRoute,
   listConnectedWorkersRoute,
   activateProjectRoute,
+  checkRepositoryRoute,
   createProjectRoute,
   deactivateProjectRoute,
   deleteProjectRoute,
@@ -217,7 +239,13 @@ export const apiRoutes: readonly Route[] = [
   listEntryPointsRoute,
   listProjectsRoute,
   updateProjectRoute,
-  abortEvaluationRoute,
+  listTriggersRoute,
+  createTriggerRoute,
+  getTriggerRoute,
+  updateTriggerRoute,
+  deleteTriggerRoute,
+  testTriggerRoute,
+  steerEvaluationRoute,
   getEvaluationRoute,
   getEvaluationUsageRoute,
   listBuildsRoute,

@@ -95,6 +95,7 @@ describe("an evaluation", () => {
       ],
       trigger: null,
       triggered_by: "User alice",
+      pr_number: null,
     });
   });
 
@@ -222,6 +223,45 @@ describe("messages of an evaluation", () => {
       expect((await server.get(`evals/${MISSING}/${path}`, alice)).status).toBe(404);
     }
   });
+});
+
+test("an evaluation is approved by who may start one, and by nobody else", async () => {
+  const path = `evals/${seed.evaluationId}`;
+  const { id: by } = (await server.get("user", alice)).message;
+  expect((await server.post(path, alice, { method: "approve" })).message).toBe("Success");
+  expect(server.calls.approved).toEqual([{ id: seed.evaluationId, by }]);
+  const key = await server.key(alice, { permissions: ["viewOrg"] });
+  expect((await server.post(path, key, { method: "approve" })).status).toBe(403);
+  expect((await server.post(path, bob, { method: "approve" })).status).toBe(404);
+});
+
+test("an evaluation says what started it, of which pull request, and what it waits for", async () => {
+  const trigger = { id: MISSING, type: "reporter_pull_request" } as const;
+  const reason = { kind: "approval", pr_number: 7, pr_author: "ann" };
+  const set = (change: object) =>
+    server.services.database.kysely
+      .updateTable("evaluations")
+      .set(change)
+      .where("id", "=", seed.evaluationId)
+      .execute();
+  await set({
+    state: "Waiting",
+    waiting_reason_json: JSON.stringify(reason),
+    commit_id: null,
+    revision: "b".repeat(40),
+    trigger_id: trigger.id,
+    trigger_type: trigger.type,
+    pr_number: 7,
+  });
+  expect((await server.get(`evals/${seed.evaluationId}`, alice)).message).toMatchObject({
+    trigger,
+    pr_number: 7,
+    commit: "b".repeat(40),
+    waiting_reason: reason,
+  });
+  const { message: details } = await server.get("projects/acme/tools/details", alice);
+  expect(details.last_evaluations[0]).toMatchObject({ trigger, pr_number: 7 });
+  await set({ state: "Building", waiting_reason_json: null, commit_id: seed.commitId });
 });
 
 describe("builds of an evaluation", () => {

@@ -4,11 +4,22 @@ import { timestamp, toTimestamp } from "../../../envelope.ts";
 import { buildCounts, toBuildCounts } from "../builds/build-counts.ts";
 import { evaluationStatus, readEvaluationStatus } from "./evaluation-status.ts";
 
-/** What started an evaluation, when no person did. */
-export const evaluationTrigger = z.object({
-  id: z.uuid(),
-  type: z.enum(["polling", "reporter_push", "reporter_pull_request", "time"]),
-});
+export const triggerType = z.enum(["polling", "reporter_push", "reporter_pull_request", "time"]);
+
+/** What started an evaluation, when no person did. The trigger itself may be gone. */
+export const evaluationTrigger = z.object({ id: z.uuid(), type: triggerType });
+
+export function toEvaluationTrigger({
+  trigger_id: id,
+  trigger_type: type,
+}: EvaluationFacts): z.infer<typeof evaluationTrigger> | null {
+  return id === null || type === null ? null : { id, type };
+}
+
+/** Where nobody named it from the start, it is not known before the fetch has ended; clients want text. */
+export function commitOf(row: EvaluationFacts): string {
+  return row.commit_hash ?? row.revision ?? "";
+}
 
 export const evaluationSummary = z.object({
   id: z.uuid(),
@@ -33,13 +44,12 @@ export function toEvaluationSummary(
   const builds = toBuildCounts(counts?.builds ?? new Map());
   return {
     id: row.id,
-    // Not known before the fetch has ended; clients want text.
-    commit: row.commit_hash ?? "",
+    commit: commitOf(row),
     commit_message: firstLine(row.commit_message),
     status: readEvaluationStatus(row.state),
-    trigger: null,
+    trigger: toEvaluationTrigger(row),
     triggered_by: row.triggered_by_name,
-    pr_number: null,
+    pr_number: row.pr_number,
     total_builds: builds.completed + builds.failed + builds.building + builds.queued,
     builds,
     errors: counts?.errors ?? 0,

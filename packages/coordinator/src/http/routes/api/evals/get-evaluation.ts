@@ -12,7 +12,7 @@ import { buildStatus, readBuildStatus } from "../builds/build-status.ts";
 import { attributeText } from "./attribute-text.ts";
 import { evaluationParams } from "./evaluation-params.ts";
 import { evaluationStatus, readEvaluationStatus } from "./evaluation-status.ts";
-import { evaluationTrigger } from "./evaluation-summary.ts";
+import { commitOf, evaluationTrigger, toEvaluationTrigger } from "./evaluation-summary.ts";
 
 /** Why nobody can go on; `kind` says which other fields there are. */
 const waitingReason = z.union([
@@ -64,6 +64,7 @@ const evaluation = z.object({
   entry_points: z.array(z.object({ id: z.uuid(), eval: z.string(), build_status: buildStatus })),
   trigger: evaluationTrigger.nullable(),
   triggered_by: z.string().nullable(),
+  pr_number: z.int().nullable(),
   waiting_reason: waitingReason.optional(),
 });
 
@@ -110,15 +111,15 @@ function toFacts(row: EvaluationFacts) {
     project_name: row.project_name,
     project_display_name: row.project_display_name,
     repository: row.repository,
-    // Not known before the fetch has ended; clients want text.
-    commit: row.commit_hash ?? "",
+    commit: commitOf(row),
     commit_id: row.commit_id,
     wildcard: row.wildcard,
     status: readEvaluationStatus(row.state),
     created_at: toTimestamp(row.created_at),
     updated_at: toTimestamp(row.updated_at),
-    trigger: null,
+    trigger: toEvaluationTrigger(row),
     triggered_by: row.triggered_by_name,
+    pr_number: row.pr_number,
     ...(isWaiting
       ? { waiting_reason: readJsonColumn(waitingReason, row.waiting_reason_json ?? "") }
       : {}),

@@ -34,7 +34,7 @@ export const createProjectRoute: Route = (api, { authority, database, clock, con
       const { organization } = await authority.organization(caller, params.org, "createProject");
       notManaged(organization);
       const id = await createProject(
-        database.kysely,
+        database,
         {
           organizationId: organization.id,
           createdBy: signedIn(caller).user.id,

@@ -1,35 +1,42 @@
 import { z } from "zod";
 import { signedIn } from "../../../../auth/authority.ts";
 import { BadRequestError, ConflictError } from "../../../../errors.ts";
+import { evaluateProject } from "../../../../projects/evaluate-project.ts";
 import type { Route } from "../../../api.ts";
-import { ok, textEnvelope } from "../../../envelope.ts";
+import { errorEnvelope, ok, textEnvelope } from "../../../envelope.ts";
 import { projectParams } from "./project.ts";
 
 const body = z.object({ mode: z.string().nullish() }).nullish();
 
-/** POST /projects/{org}/{project}/evaluate, with or without a body: the answer is the new evaluation's id. */
-export const evaluateProjectRoute: Route = (api, { authority, evaluations }) => {
+/**
+ * POST /projects/{org}/{project}/evaluate, with or without a body: the answer is the evaluation's id. `{"mode": "restart_failed"}` asks again
+ * for what failed in the last one.
+ */
+export const evaluateProjectRoute: Route = (api, services) => {
+  const { authority, evaluations, repositories, database } = services;
   api.post(
     "/projects/:org/:project/evaluate",
     {
       config: { access: "required" },
       schema: {
-        summary: "Starts an evaluation; the answer is its id.",
+        summary:
+          "Starts an evaluation of the newest commit, or restarts what failed in the last one.",
         params: projectParams,
         body,
-        response: { 200: textEnvelope },
+        response: { 200: textEnvelope, 503: errorEnvelope },
       },
     },
     async (request) => {
       const mode = request.body?.mode ?? null;
-      if (mode !== null) {
-        throw new BadRequestError(`mode "${mode}" is not known; leave it out for a new evaluation`);
+      if (mode !== null && mode !== "restart_failed") {
+        throw new BadRequestError(`mode "${mode}" is not known; there is "restart_failed"`);
       }
       const { caller, params } = request;
       const { project } = await authority.project(caller, params, "triggerEvaluation");
       try {
-        const triggeredBy = signedIn(caller).user.id;
-        return ok(await evaluations.start({ projectId: project.id, triggeredBy }));
+        if (mode === "restart_failed") return ok(await evaluations.restartFailed(project.id));
+        const parts = { db: database.kysely, evaluations, repositories };
+        return ok(await evaluateProject(parts, project, signedIn(caller).user.id));
       } catch (error) {
         // The API's clients know this refusal as 400.
         if (!(error instanceof ConflictError)) throw error;

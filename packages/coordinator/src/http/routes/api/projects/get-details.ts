@@ -4,6 +4,7 @@ import {
   countByEvaluation,
   listProjectEvaluations,
 } from "../../../../db/evaluation-view.ts";
+import { findLastLook } from "../../../../db/trigger-repository.ts";
 import type { Route } from "../../../api.ts";
 import { envelope, ok, timestamp, toTimestamp, toTimestampOrNull } from "../../../envelope.ts";
 import { toBuildCounts } from "../builds/build-counts.ts";
@@ -22,7 +23,10 @@ const details = z.object({
   active: z.boolean(),
   created_at: timestamp,
   keep_evaluations: z.int(),
+  /** When the repository was last looked at, by a trigger or a fetch. */
   last_check_at: timestamp.nullable(),
+  /** Why the last look of a trigger failed. */
+  last_check_error: z.string().nullable(),
   queue: z.object({ building: z.int(), queued: z.int() }),
   last_evaluations: z.array(evaluationSummary),
   can_edit: z.boolean(),
@@ -51,6 +55,7 @@ export const getProjectDetailsRoute: Route = (api, { authority, database }) => {
         db,
         last.map((evaluation) => evaluation.id),
       );
+      const look = await findLastLook(db, project.id);
       const { building, queued } = toBuildCounts(await countActiveBuilds(db, project.id));
       return ok({
         id: project.id,
@@ -62,7 +67,10 @@ export const getProjectDetailsRoute: Route = (api, { authority, database }) => {
         active: project.active === 1,
         created_at: toTimestamp(project.created_at),
         keep_evaluations: project.keep_evaluations,
-        last_check_at: toTimestampOrNull(last[0]?.fetch_started_at ?? null),
+        last_check_at: toTimestampOrNull(
+          latest(look?.checked_at ?? null, last[0]?.fetch_started_at ?? null),
+        ),
+        last_check_error: look?.error ?? null,
         queue: { building, queued },
         last_evaluations: last.map((row) => toEvaluationSummary(row, counts.get(row.id))),
         ...abilities(mask),
@@ -71,3 +79,8 @@ export const getProjectDetailsRoute: Route = (api, { authority, database }) => {
     },
   );
 };
+
+function latest(...times: (number | null)[]): number | null {
+  const known = times.filter((time) => time !== null);
+  return known.length === 0 ? null : Math.max(...known);
+}

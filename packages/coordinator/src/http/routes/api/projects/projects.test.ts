@@ -1,7 +1,12 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { ConflictError } from "../../../../errors.ts";
+import {
+  BadRequestError,
+  ConflictError,
+  NoFetchWorkerError,
+  RepositoryUnreachableError,
+} from "../../../../errors.ts";
 import { seedEvaluation, type Seed } from "../../../seed.test-support.ts";
-import { openTestServer, type TestServer } from "../../../server.test-support.ts";
+import { HEAD, openTestServer, type TestServer } from "../../../server.test-support.ts";
 
 const EVALUATION = "019a0000-0000-7000-8000-000000000001";
 
@@ -122,10 +127,39 @@ describe("evaluate", () => {
     const { id: userId } = (await server.get("user", alice)).message;
     expect((await server.post(path, alice)).message).toBe(EVALUATION);
     expect((await server.post(path, alice, {})).message).toBe(EVALUATION);
-    expect(server.calls.started).toEqual([
-      { projectId: id, triggeredBy: userId },
-      { projectId: id, triggeredBy: userId },
-    ]);
+    const started = { projectId: id, triggeredBy: userId, revision: HEAD, reference: null };
+    expect(server.calls.started).toEqual([started, started]);
+  });
+
+  test("waits for a worker when none could look at the repository, and fails when git does", async () => {
+    const { repositories } = server.services;
+    const { head } = repositories;
+    try {
+      repositories.head = () => Promise.reject(new NoFetchWorkerError());
+      expect((await server.post(path, alice)).message).toBe(EVALUATION);
+      expect(server.calls.started.at(-1)?.revision).toBeNull();
+      repositories.head = () => Promise.reject(new RepositoryUnreachableError("not found", false));
+      expect((await server.post(path, alice)).json).toMatchObject({
+        code: "repository_unreachable",
+        message: "not found",
+      });
+    } finally {
+      repositories.head = head;
+    }
+  });
+
+  test("restarts what failed in the last one", async () => {
+    const { id } = (await server.get("projects/acme/tools", alice)).message;
+    const answer = await server.post(path, alice, { mode: "restart_failed" });
+    expect(answer.message).toBe(EVALUATION);
+    expect(server.calls.restarted).toEqual([id]);
+    const { evaluations } = server.services;
+    const { restartFailed } = evaluations;
+    evaluations.restartFailed = () => Promise.reject(new BadRequestError("nothing failed"));
+    const nothing = await server.post(path, alice, { mode: "restart_failed" });
+    evaluations.restartFailed = restartFailed;
+    expect([nothing.status, nothing.message]).toEqual([400, "nothing failed"]);
+    expect((await server.post(path, viewer, { mode: "restart_failed" })).status).toBe(403);
   });
 
   test("needs the right, for keys too", async () => {

@@ -1,0 +1,127 @@
+import { placeOf } from "../forges/repository-place.ts";
+import { repositoryHost } from "../forges/forge-host.ts";
+import { ENDED_EVALUATION_STATES } from "../scheduler/evaluation-state.ts";
+import type { Queries } from "./client.ts";
+import type { Evaluation } from "./evaluation-repository.ts";
+import { listIntegrations, type Integration } from "./integration-repository.ts";
+
+/**
+ * Notes that the forge of the evaluation's repository is to be told how it goes, when the organization has an outbound integration for it.
+ * In the transaction that begins the evaluation, so that none is forgotten.
+ */
+export async function insertReport(
+  db: Queries,
+  { id, organization, repository }: Pick<Evaluation, "id" | "organization" | "repository">,
+  now: number,
+): Promise<void> {
+  const host = placeOf(repository)?.host;
+  const outbound = await listIntegrations(db, organization, "outbound");
+  const integration = outbound.find(
+    ({ forge, endpoint_url, access_token }) =>
+      access_token !== null && host !== undefined && repositoryHost(forge, endpoint_url) === host,
+  );
+  if (integration === undefined) return;
+  const fresh = { integration_id: integration.id, sent: null, tries: 0, due_at: now };
+  await db
+    .insertInto("forge_reports")
+    .values({ evaluation_id: id, ...fresh })
+    .onConflict((conflict) => conflict.column("evaluation_id").doUpdateSet(fresh))
+    .execute();
+}
+
+/** Something that a forge is to be told now. */
+export interface DueReport {
+  readonly evaluation: string;
+  readonly sent: "pending" | null;
+  readonly tries: number;
+  readonly state: string;
+  readonly revision: string;
+  readonly repository: string;
+  readonly pullRequest: number | null;
+  readonly createdAt: number;
+  readonly organizationName: string;
+  readonly projectName: string;
+  readonly integration: Integration;
+}
+
+/** Reports that are due and whose evaluation has news, those that wait longest first. */
+export async function findDueReports(
+  db: Queries,
+  now: number,
+  limit: number,
+): Promise<DueReport[]> {
+  const rows = await db
+    .selectFrom("forge_reports")
+    .innerJoin("evaluations", "evaluations.id", "forge_reports.evaluation_id")
+    .innerJoin("projects", "projects.id", "evaluations.project_id")
+    .innerJoin("organizations", "organizations.id", "evaluations.organization_id")
+    .innerJoin("integrations", "integrations.id", "forge_reports.integration_id")
+    .selectAll("integrations")
+    .select([
+      "evaluations.id as evaluation",
+      "evaluations.state",
+      "evaluations.revision",
+      "evaluations.repository",
+      "evaluations.pr_number",
+      "evaluations.created_at as started_at",
+      "projects.name as project_name",
+      "organizations.name as organization_name",
+      "forge_reports.sent",
+      "forge_reports.tries",
+    ])
+    .where("forge_reports.due_at", "<=", now)
+    .where((where) =>
+      where.or([
+        where.and([
+          where("forge_reports.sent", "is", null),
+          where("evaluations.revision", "is not", null),
+        ]),
+        where("evaluations.state", "in", ENDED_EVALUATION_STATES),
+      ]),
+    )
+    .orderBy("forge_reports.due_at")
+    .limit(limit)
+    .execute();
+  return rows.map((row) => {
+    const { evaluation, state, revision, repository, pr_number, started_at, sent, tries } = row;
+    return {
+      evaluation,
+      sent,
+      tries,
+      state,
+      revision: revision ?? "",
+      repository,
+      pullRequest: pr_number,
+      createdAt: started_at,
+      organizationName: row.organization_name,
+      projectName: row.project_name,
+      integration: row,
+    };
+  });
+}
+
+/** The forge was told that it has begun. */
+export async function markPendingSent(db: Queries, evaluation: string): Promise<void> {
+  await db
+    .updateTable("forge_reports")
+    .set({ sent: "pending", tries: 0 })
+    .where("evaluation_id", "=", evaluation)
+    .execute();
+}
+
+export async function postponeReport(
+  db: Queries,
+  evaluation: string,
+  { tries, dueAt }: { tries: number; dueAt: number },
+): Promise<void> {
+  await db
+    .updateTable("forge_reports")
+    .set({ tries, due_at: dueAt })
+    .where("evaluation_id", "=", evaluation)
+    .execute();
+}
+
+/** There is nothing more to tell. */
+export async function deleteReport(db: Queries, evaluation: string): Promise<void> {
+  await db.deleteFrom("forge_reports").where("evaluation_id", "=", evaluation).execute();
+}

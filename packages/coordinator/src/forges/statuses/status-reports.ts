@@ -1,0 +1,165 @@
+import type { Clock } from "../../clock.ts";
+import type { Database } from "../../db/client.ts";
+import { insertMessages } from "../../db/evaluation-repository.ts";
+import {
+  deleteReport,
+  findDueReports,
+  markPendingSent,
+  postponeReport,
+  type DueReport,
+} from "../../db/forge-report-repository.ts";
+import { SealError, type MasterKey } from "../../keys/master-key.ts";
+import type { Logger } from "../../logger.ts";
+import type { OutboundClient } from "../../outbound/outbound-client.ts";
+import { OutboundError } from "../../outbound/outbound-error.ts";
+import { Rounds } from "../../rounds.ts";
+import { openSecret } from "../integrations.ts";
+import { placeOf } from "../repository-place.ts";
+import { statusRequest, type CommitStatus, type ReportedState } from "./status-request.ts";
+
+const ROUND_MS = 2000;
+const MAX_AT_ONCE = 8;
+const DEADLINE_MS = 15_000;
+const FIRST_DELAY_MS = 10_000;
+const MAX_DELAY_MS = 3600 * 1000;
+/** About a day. */
+const MAX_TRIES = 30;
+
+export interface StatusReportsOptions {
+  readonly database: Database;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly masterKey: MasterKey;
+  readonly outbound: OutboundClient;
+  readonly serveUrl: string;
+}
+
+/** A status that the forge did not take. */
+interface Refusal {
+  readonly reason: string;
+  readonly isTransient: boolean;
+}
+
+/**
+ * Tells forges how evaluations of their commits go: pending at the start, then the result. What is still to be told stands in the database,
+ * beside the evaluation's own state, so nothing is forgotten and nothing is told in the wrong order.
+ */
+export class StatusReports implements AsyncDisposable {
+  readonly #options: StatusReportsOptions;
+  readonly #rounds: Rounds;
+
+  constructor(options: StatusReportsOptions) {
+    this.#options = options;
+    const { clock, logger } = options;
+    const run = () => this.#round();
+    this.#rounds = new Rounds({ name: "statuses", intervalMs: ROUND_MS, clock, logger, run });
+  }
+
+  /** Resolves when no round is under way. */
+  idle(): Promise<void> {
+    return this.#rounds.idle();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#rounds[Symbol.asyncDispose]();
+  }
+
+  async #round(): Promise<void> {
+    const { database, clock } = this.#options;
+    const due = await findDueReports(database.kysely, clock.now(), MAX_AT_ONCE);
+    await Promise.all(due.map((report) => this.#report(report)));
+  }
+
+  async #report(report: DueReport): Promise<void> {
+    const { database, logger } = this.#options;
+    const db = database.kysely;
+    const state = stateOf(report.state);
+    // It ended before anybody knew its commit: there is nothing to put a status on.
+    if (report.revision === "") return deleteReport(db, report.evaluation);
+    const refusal = await this.#send(report, state);
+    if (refusal === null && state === "pending") return markPendingSent(db, report.evaluation);
+    if (refusal === null) return deleteReport(db, report.evaluation);
+    const { evaluation, tries } = report;
+    logger.warn({ evaluation, reason: refusal.reason }, "a forge did not take a commit's status");
+    if (refusal.isTransient && tries + 1 < MAX_TRIES) return this.#postpone(report);
+    await deleteReport(db, evaluation);
+    const text = `the forge was not told of the result: ${refusal.reason}`;
+    await insertMessages(db, evaluation, [{ level: "Warning", text }], this.#options.clock.now());
+  }
+
+  async #postpone({ evaluation, tries }: DueReport): Promise<void> {
+    const { database, clock } = this.#options;
+    const delayMs = Math.min(FIRST_DELAY_MS * 2 ** Math.min(tries, 20), MAX_DELAY_MS);
+    const dueAt = clock.now() + delayMs;
+    await postponeReport(database.kysely, evaluation, { tries: tries + 1, dueAt });
+  }
+
+  /** Null when the forge took it. */
+  async #send(report: DueReport, state: ReportedState): Promise<Refusal | null> {
+    const { masterKey, outbound } = this.#options;
+    const { integration } = report;
+    try {
+      const token = openSecret(masterKey, integration, "access token");
+      const status = this.#statusOf(report, state);
+      const { forge, endpoint_url: endpoint } = integration;
+      const request =
+        token === null || status === null
+          ? null
+          : statusRequest({ forge, endpoint, token }, status);
+      if (request === null) return final(`integration "${integration.name}" has no access token`);
+      const answer = await outbound.ask({ ...request, deadlineMs: DEADLINE_MS });
+      return answer.status < 300 ? null : refusalOf(answer.status, answer.body);
+    } catch (error) {
+      if (error instanceof OutboundError) {
+        return { reason: error.message, isTransient: error.shouldRetry() };
+      }
+      if (error instanceof SealError) return final("its access token cannot be opened");
+      throw error;
+    }
+  }
+
+  #statusOf(report: DueReport, state: ReportedState): CommitStatus | null {
+    const place = placeOf(report.repository);
+    if (place === null) return null;
+    const { organizationName, projectName, pullRequest, revision, evaluation } = report;
+    const kind = pullRequest === null ? "" : " (pull request)";
+    return {
+      revision,
+      path: place.path,
+      state,
+      targetUrl: `${this.#options.serveUrl}/api/v1/evals/${evaluation}`,
+      description: DESCRIPTIONS[state],
+      context: `gradient/${organizationName}/${projectName}${kind}`,
+    };
+  }
+}
+
+const DESCRIPTIONS = {
+  pending: "The evaluation has begun",
+  success: "Everything was built",
+  failure: "Something could not be evaluated or built",
+  error: "The evaluation was aborted",
+} as const satisfies Record<ReportedState, string>;
+
+const FINAL_STATES: Readonly<Record<string, ReportedState>> = {
+  Completed: "success",
+  Failed: "failure",
+  Aborted: "error",
+};
+
+function stateOf(state: string): ReportedState {
+  return FINAL_STATES[state] ?? "pending";
+}
+
+const MAX_SHOWN_CHARACTERS = 200;
+
+/** Too many requests and faults of the server pass; a wrong token or a commit that the forge does not have stay. */
+function refusalOf(status: number, body: Buffer): Refusal {
+  const said = body.toString("utf8").slice(0, MAX_SHOWN_CHARACTERS).replaceAll(/\s+/g, " ");
+  const isTransient = status >= 500 || status === 429 || status === 408;
+  return { reason: `it answered ${status}: ${said}`, isTransient };
+}
+
+function final(reason: string): Refusal {
+  return { reason, isTransient: false };
+}

@@ -1,0 +1,126 @@
+import type { Clock } from "../clock.ts";
+import type { Database } from "../db/client.ts";
+import {
+  claimDueTriggers,
+  recordFired,
+  recordLook,
+  type DueTrigger,
+} from "../db/trigger-repository.ts";
+import { CoordinatorError, NoFetchWorkerError } from "../errors.ts";
+import type { Logger } from "../logger.ts";
+import type { Evaluations, Repositories, TriggeredStart } from "../ports.ts";
+import { headOf } from "../projects/find-head.ts";
+import { Rounds } from "../rounds.ts";
+import { branchReference } from "../rules/branch.ts";
+import { nextDue } from "./next-due.ts";
+import { configOf } from "./stored-config.ts";
+import type { ShownTriggerConfig } from "./trigger-config.ts";
+
+const ROUND_MS = 1000;
+/** However many projects there are, so many repositories are looked at together. */
+const MAX_AT_ONCE = 8;
+/** Longer than any look: a trigger that was taken by a process that ended looks again then. */
+const CLAIM_MS = 120_000;
+
+export interface TriggerRoundsOptions {
+  readonly database: Database;
+  readonly evaluations: Evaluations;
+  readonly repositories: Repositories;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** From 0 to 1. */
+  readonly random?: () => number;
+}
+
+/** Lets triggers look that look by themselves: at a repository for a new commit, or at the clock. When each is due stands in the database. */
+export class TriggerRounds implements AsyncDisposable {
+  readonly #options: TriggerRoundsOptions;
+  readonly #rounds: Rounds;
+  readonly #looking = new Set<Promise<void>>();
+
+  constructor(options: TriggerRoundsOptions) {
+    this.#options = options;
+    const { clock, logger } = options;
+    const run = () => this.#round();
+    this.#rounds = new Rounds({ name: "triggers", intervalMs: ROUND_MS, clock, logger, run });
+  }
+
+  /** Resolves when no round and no look is under way. */
+  async idle(): Promise<void> {
+    await this.#rounds.idle();
+    while (this.#looking.size > 0) await Promise.all(this.#looking);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#rounds[Symbol.asyncDispose]();
+    await this.idle();
+  }
+
+  async #round(): Promise<void> {
+    const { database, clock } = this.#options;
+    const limit = MAX_AT_ONCE - this.#looking.size;
+    if (limit <= 0) return;
+    const now = clock.now();
+    const due = await database.relaxedTransaction(({ kysely }) =>
+      claimDueTriggers(kysely, { now, until: now + CLAIM_MS, limit }),
+    );
+    for (const trigger of due) {
+      const look = this.#look(trigger).finally(() => this.#looking.delete(look));
+      this.#looking.add(look);
+    }
+  }
+
+  /** Never rejects: what fails is told by the trigger, and tried again later. */
+  async #look(trigger: DueTrigger): Promise<void> {
+    const { logger } = this.#options;
+    try {
+      const config = configOf(trigger);
+      try {
+        if (trigger.project_active === 1) await this.#fire(trigger, config);
+        await this.#record(trigger, config, { failures: 0, error: null });
+      } catch (error) {
+        if (!(error instanceof CoordinatorError)) throw error;
+        // Nothing was tried: the repository is not at fault.
+        const failures = error instanceof NoFetchWorkerError ? 0 : trigger.failures + 1;
+        await this.#record(trigger, config, { failures, error: error.message });
+      }
+    } catch (error) {
+      logger.error({ err: error, trigger: trigger.id }, "a trigger failed; it looks again later");
+    }
+  }
+
+  async #fire(trigger: DueTrigger, config: ShownTriggerConfig): Promise<void> {
+    const { evaluations, database, clock } = this.#options;
+    const start = await this.#startOf(trigger, config);
+    if (start === null) return;
+    const { outcome } = await evaluations.startTriggered(start);
+    if (outcome === "created") await recordFired(database.kysely, trigger.id, clock.now());
+  }
+
+  async #startOf(
+    { id, type, project_id: projectId, organization_id, repository }: DueTrigger,
+    config: ShownTriggerConfig,
+  ): Promise<TriggeredStart | null> {
+    const trigger = { id, type };
+    if (config.type === "time") {
+      return { projectId, trigger, revision: null, reference: null, repeats: "allowed" };
+    }
+    if (config.type !== "polling") return null;
+    const { branch = null } = config;
+    const reference = branch === null ? null : branchReference(branch);
+    const { repositories } = this.#options;
+    const revision = await headOf(repositories, { organization_id, repository }, reference);
+    return { projectId, trigger, revision, reference };
+  }
+
+  async #record(
+    trigger: DueTrigger,
+    config: ShownTriggerConfig,
+    { failures, error }: { failures: number; error: string | null },
+  ): Promise<void> {
+    const { database, clock, random = Math.random } = this.#options;
+    const now = clock.now();
+    const due_at = nextDue(config, { now, failures, random: random() });
+    await recordLook(database.kysely, trigger, { due_at, checked_at: now, failures, error });
+  }
+}
