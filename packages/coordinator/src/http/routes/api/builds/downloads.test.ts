@@ -1,3 +1,5 @@
+import { randomBytes } from "node:crypto";
+import { readdir, readlink } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { extract } from "tar-stream";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -226,6 +228,42 @@ describe("a download", () => {
     });
     expect([head.status, head.text, header(head, "content-length")]).toEqual([200, "", "10"]);
   });
+});
+
+/** Descriptors of this process that are open on stored NARs. */
+async function openNars(): Promise<number> {
+  const links = await Promise.all(
+    (await readdir("/proc/self/fd")).map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => "")),
+  );
+  return links.filter((target) => target.endsWith(".nar.zst")).length;
+}
+
+test("who goes away in the middle of a download leaves nothing open", async () => {
+  const base = seed.app.drvPath.replace(/\.drv$/, "");
+  const { id: cacheId } = await server.services.database.kysely
+    .selectFrom("caches")
+    .select("id")
+    .executeTakeFirstOrThrow();
+  await showTree(server.services, cacheId, base, {
+    "big/file": randomBytes(24 * 1024 * 1024).toString("latin1"),
+    "nix-support/hydra-build-products": `file big /nix/store/${base}/big/file\ndoc big /nix/store/${base}/big`,
+  });
+  for (const name of ["file", "big"]) {
+    const gone = new AbortController();
+    const response = await fetch(`${server.url}/api/v1/builds/${seed.app.id}/download/${name}`, {
+      headers: { authorization: `Bearer ${alice}` },
+      signal: gone.signal,
+    });
+    const reader = response.body?.getReader();
+    expect((await reader?.read())?.value?.length).toBeGreaterThan(0);
+    expect(await openNars()).toBe(1);
+    gone.abort();
+    await reader?.cancel().catch(() => undefined);
+    await expect.poll(openNars).toBe(0);
+  }
+  const head = await server.call("HEAD", `builds/${seed.app.id}/download/big`, { token: alice });
+  expect(head.status).toBe(200);
+  await expect.poll(openNars).toBe(0);
 });
 
 describe("who may download", () => {
