@@ -1,4 +1,5 @@
 import { PublicKey, storePathBase, storePathHash } from "@gradient/protocol";
+import { audit, type Actor } from "../accounts/audit.ts";
 import type { Clock } from "../clock.ts";
 import type { Database } from "../db/client.ts";
 import {
@@ -68,6 +69,13 @@ export interface CacheContentOptions {
   readonly limits: ReceiveLimits;
 }
 
+/** A path on its way into a cache. */
+export interface Deposit {
+  readonly claim: PathClaim;
+  /** null when the cache takes it from an upstream by itself. */
+  readonly by: Actor | null;
+}
+
 /** What the name of a file says of it. */
 export interface FileName {
   readonly fileHash: string;
@@ -91,21 +99,23 @@ export class CacheContent {
   /** Takes a NAR file together with what is said of it, and shows the path. Throws CoordinatorError that says what is wrong; nothing is kept then. */
   async upload(
     cache: ContentCache,
-    claim: PathClaim,
+    deposit: Deposit,
     body: AsyncIterable<Uint8Array>,
   ): Promise<{ isNew: boolean }> {
-    const { object } = await this.#receive(cache, body, (received) => checkFile(claim, received));
-    return this.#publish(cache, claim, object);
+    const accept = (received: ReceivedFile) => checkFile(deposit.claim, received);
+    const { object } = await this.#receive(cache, body, accept);
+    return this.#publish(cache, deposit, object);
   }
 
   /** As `upload`, with the file that was sent in pieces. Whatever comes of it, the pieces are gone then. */
   async finish(
     cache: ContentCache,
-    claim: PathClaim,
+    deposit: Deposit,
     stagedName: string,
   ): Promise<{ isNew: boolean }> {
+    const { claim } = deposit;
     await using draft = await this.staged.take(stagedName);
-    if (draft !== null) return await this.upload(cache, claim, draft.read());
+    if (draft !== null) return await this.upload(cache, deposit, draft.read());
     if (this.#shown(cache, claim) !== null) return { isNew: false };
     throw new BadRequestError(`nothing was uploaded for ${claim.path}: send its chunks first`, {
       code: "nothing_staged",
@@ -131,9 +141,10 @@ export class CacheContent {
   /** Shows a path whose file was received before. Throws CoordinatorError; what was received for it is not kept then. */
   async publish(
     cache: ContentCache,
-    claim: PathClaim,
+    deposit: Deposit,
     file: { readonly fileHash: string; readonly compression: string },
   ): Promise<{ isNew: boolean }> {
+    const { claim } = deposit;
     const { findNarFile, findNarObject } = this.#options;
     const given = findNarFile(cache.id, file.fileHash);
     const object = given === null ? null : findNarObject(given.narHash);
@@ -152,7 +163,7 @@ export class CacheContent {
       );
     }
     const compression = given.compression as ReceivedFile["given"]["compression"];
-    return this.#publish(cache, claim, object, { ...given, compression });
+    return this.#publish(cache, deposit, object, { ...given, compression });
   }
 
   /** Discards a file that was received and that no path is shown with: what was said of it was wrong. */
@@ -172,17 +183,18 @@ export class CacheContent {
 
   async #publish(
     cache: ContentCache,
-    claim: PathClaim,
+    deposit: Deposit,
     object: NarObject,
     given: ReceivedFile["given"] | null = null,
   ): Promise<{ isNew: boolean }> {
+    const { claim } = deposit;
     try {
       if (given === null) checkNar(claim, object);
       else checkFile(claim, { given, object });
       if (this.#shown(cache, claim) !== null) return { isNew: false };
       const row = await this.#verified(cache, claim, object);
       await this.#requireReferences(cache, claim);
-      return { isNew: await this.#show(cache, claim, row) };
+      return { isNew: await this.#show(cache, deposit, row) };
     } catch (error) {
       if (error instanceof CoordinatorError) {
         await this.#options.intake.discard(cache.id, object.narHash);
@@ -240,11 +252,20 @@ export class CacheContent {
   }
 
   /** False when somebody else was faster with the same. */
-  async #show(cache: ContentCache, claim: PathClaim, row: NewCachedPath): Promise<boolean> {
+  async #show(cache: ContentCache, { claim, by }: Deposit, row: NewCachedPath): Promise<boolean> {
     const { database, clock, cachedPaths } = this.#options;
+    const now = clock.now();
     const isNew = await database.transaction(async ({ kysely }) => {
       if ((await findInvisible(kysely, cache.id, [row.path])).length === 0) return false;
-      await insertCachedPaths(kysely, cache.id, [row], clock.now());
+      await insertCachedPaths(kysely, cache.id, [row], now);
+      if (by !== null) {
+        const details = { cache: cache.name };
+        await audit(
+          kysely,
+          { event: "cache.nar.upload", actor: by, subject: row.path, details },
+          now,
+        );
+      }
       return true;
     });
     const shown = cachedPaths.inCache(cache.id, storePathHash(claim.path));
@@ -258,13 +279,16 @@ export class CacheContent {
    * Takes a path out of the cache, and its NAR from the disk when no cache has it any more. Throws NotFoundError, and ConflictError as long as another path of the cache refers to it:
    * what a cache shows can be fetched with all that it needs.
    */
-  async remove(cache: ContentCache, hashPart: string): Promise<void> {
-    const { database, cachedPaths, intake } = this.#options;
+  async remove(cache: ContentCache, hashPart: string, by: Actor): Promise<void> {
+    const { database, cachedPaths, clock, intake } = this.#options;
     const shown = cachedPaths.inCache(cache.id, hashPart);
     const referrers = await database.transaction(async ({ kysely }) => {
       const found = await findReferrers(kysely, cache.id, hashPart, NAMED_PATHS);
-      if (found.length === 0 && (await deleteCachedPath(kysely, cache.id, hashPart))) return found;
-      return found.length > 0 ? found : null;
+      if (found.length > 0) return found;
+      if (!(await deleteCachedPath(kysely, cache.id, hashPart))) return null;
+      const entry = { actor: by, subject: shown?.path ?? hashPart, details: { cache: cache.name } };
+      await audit(kysely, { event: "cache.nar.delete", ...entry }, clock.now());
+      return found;
     });
     if (shown === null || referrers === null) {
       throw new NotFoundError(`cache "${cache.name}" has no path with hash ${hashPart}`);

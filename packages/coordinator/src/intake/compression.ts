@@ -23,6 +23,21 @@ const MAGIC: readonly (readonly [Compression, Buffer])[] = [
   ["gzip", Buffer.from([0x1f, 0x8b])],
   ["bzip2", Buffer.from("BZh")],
 ];
+const ENCODINGS: Readonly<Record<string, Compression>> = {
+  identity: "none",
+  br: "br",
+  gzip: "gzip",
+  xz: "xz",
+  zstd: "zstd",
+  bzip2: "bzip2",
+};
+
+/** What a `Content-Encoding` header says; null when it is not known here. */
+export function compressionOfEncoding(header: string | undefined): Compression | null {
+  const encoding = header ?? "identity";
+  return (Object.hasOwn(ENCODINGS, encoding) ? ENCODINGS[encoding] : undefined) ?? null;
+}
+
 /** How many first bytes tell the compression. */
 const MAGIC_BYTES = 21;
 

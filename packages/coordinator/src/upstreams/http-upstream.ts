@@ -1,3 +1,4 @@
+import { Readable } from "node:stream";
 import {
   fingerprint,
   parseNarInfo,
@@ -7,6 +8,7 @@ import {
   type NarInfo,
 } from "@gradient/protocol";
 import type { Clock } from "../clock.ts";
+import { compressionOfEncoding, decompress } from "../intake/compression.ts";
 import type { Logger } from "../logger.ts";
 import type { OutboundClient, StreamedAnswer } from "../outbound/outbound-client.ts";
 import { OutboundError } from "../outbound/outbound-error.ts";
@@ -24,6 +26,8 @@ export interface HttpUpstream {
 
 const NARINFO_DEADLINE_MS = 2000;
 const NAR_DEADLINE_MS = 15 * 60 * 1000;
+const LOG_DEADLINE_MS = 5000;
+const MAX_LOG_BYTES = 16 * 1024 * 1024;
 const MAX_NARINFO_BYTES = 1024 * 1024;
 const MAX_NAR_BYTES = 2 ** 40;
 const MAX_ANSWERS = 20_000;
@@ -127,6 +131,24 @@ export class HttpUpstreams {
       );
     }
     return "absent";
+  }
+
+  /** The log of a derivation, unpacked; null when the upstream has none, or does not answer. */
+  async findLog(upstream: HttpUpstream, drv: string): Promise<AsyncIterable<Uint8Array> | null> {
+    if ((this.#downUntil.get(upstream.id) ?? 0) > this.#clock.now()) return null;
+    const url = `${base(upstream)}/log/${drv}`;
+    try {
+      const limits = { deadlineMs: LOG_DEADLINE_MS, maxBytes: MAX_LOG_BYTES };
+      const { status, body, headers } = await this.#outbound.ask({ url, ...limits });
+      const encoding = headers["content-encoding"];
+      const compression = Array.isArray(encoding) ? null : compressionOfEncoding(encoding);
+      if (status !== 200 || body.length === 0 || compression === null) return null;
+      return decompress(compression, Readable.from([body]));
+    } catch (error) {
+      if (!(error instanceof OutboundError)) throw error;
+      this.#logger.warn({ url, err: error }, "an upstream cache cannot be asked");
+      return null;
+    }
   }
 
   /** The file with a NAR, as it comes. Throws OutboundError. */

@@ -66,6 +66,16 @@ export class Upstreams {
     return rest;
   }
 
+  /** The log of a derivation from the first upstream that has one. */
+  async findLog(cacheId: string, drv: string): Promise<AsyncIterable<Uint8Array> | null> {
+    for (const upstream of this.#findUpstreams(cacheId)) {
+      const http = toHttp(upstream);
+      const log = http === null ? null : await this.#http.findLog(http, drv);
+      if (log !== null) return log;
+    }
+    return null;
+  }
+
   /** Base names that no upstream of the cache has, and those of which it is not known. */
   async missing(
     cacheId: string,

@@ -8,7 +8,7 @@ import { checkDrvName, logDocument } from "./log-name.ts";
 
 /** GET /cache/{cache}/log/{drv}: what `nix log` asks for. */
 export const buildLog: CacheRoute = (app, services) => {
-  const { database, documents, logs } = services;
+  const { database, documents, logs, upstreams } = services;
   app.get<{ Params: { cache: string; drv: string } }>(
     "/:cache/log/:drv",
     async (request, reply) => {
@@ -23,8 +23,10 @@ export const buildLog: CacheRoute = (app, services) => {
       };
       if (attempt !== undefined) return sendLog(reply, headers, logs.text(attempt));
       const uploaded = await documents.open(cache.id, logDocument(drv));
-      if (uploaded === null) throw new NotFoundError(`cache "${name}" has no log of ${drv}`);
-      return reply.headers(headers).send(Readable.from(uploaded, { objectMode: false }));
+      const log = uploaded ?? (await upstreams.findLog(cache.id, drv));
+      if (log === null) throw new NotFoundError(`cache "${name}" has no log of ${drv}`);
+      reply.headers({ ...headers, "x-cache": uploaded === null ? "MISS" : "HIT" });
+      return reply.send(Readable.from(log, { objectMode: false }));
     },
   );
 };

@@ -1,5 +1,7 @@
 import type { FastifyRequest } from "fastify";
 import { hasCachePermission } from "../../../auth/permissions.ts";
+import type { Actor } from "../../../accounts/audit.ts";
+import { actorBy } from "../../actor.ts";
 import type { CacheMembership } from "../../../db/cache-repository.ts";
 import type { SurfaceCache } from "../../../db/cache-surface-view.ts";
 import {
@@ -52,7 +54,7 @@ export async function writableCache(
   needs: Needs,
   request: FastifyRequest,
   name: string,
-): Promise<CacheMembership> {
+): Promise<{ cache: CacheMembership; by: Actor }> {
   const known = needs.surface.findCache(name);
   if (known === undefined) throw new NotFoundError(`cache "${name}" does not exist`);
   if (known.active === 0) throw new BadRequestError(`cache "${name}" is switched off`);
@@ -63,7 +65,7 @@ export async function writableCache(
     const token = basicPassword(request.headers.authorization) ?? tokenOf(request);
     const caller = await needs.authenticator.authenticate({ token, address: request.ip });
     const { cache } = await needs.authority.cache(caller, name, "writeStore");
-    return cache;
+    return { cache, by: actorBy(caller, request) };
   } catch (error) {
     if (error instanceof NotFoundError || error instanceof UnauthorizedError) throw refusal;
     throw error;

@@ -45,7 +45,7 @@ export const debugInfo: CacheRoute = (app, services) => {
   });
 
   app.put<{ Params: Params }>("/:cache/debuginfo/:file", async (request, reply) => {
-    const cache = await writableCache(services, request, request.params.cache);
+    const { cache } = await writableCache(services, request, request.params.cache);
     const name = nameOf(request.params.file);
     const link = parseLink(await readText(bodyOf(request), MAX_BYTES));
     await documents.put(cache.id, name, bytesOf(JSON.stringify(link)), MAX_BYTES);

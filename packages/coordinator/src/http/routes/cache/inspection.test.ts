@@ -65,7 +65,7 @@ async function add(cacheName: string, storePath: StorePath, bytes: Buffer): Prom
     file_size: bytes.length,
     references: [],
   });
-  await server.services.content.upload(cache, claim, Readable.from([bytes]));
+  await server.services.content.upload(cache, { claim, by: null }, Readable.from([bytes]));
 }
 
 const basic = (password: string) => ({

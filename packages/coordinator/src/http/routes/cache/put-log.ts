@@ -1,20 +1,11 @@
 import { BadRequestError } from "../../../errors.ts";
-import { decompress, type Compression } from "../../../intake/compression.ts";
+import { compressionOfEncoding, decompress } from "../../../intake/compression.ts";
 import type { CacheRoute } from "../../api.ts";
 import { bodyOf } from "./bodies.ts";
 import { writableCache } from "./cache-access.ts";
 import { checkDrvName, logDocument } from "./log-name.ts";
 
 const MAX_LOG_BYTES = 64 * 1024 * 1024;
-
-const ENCODINGS: Readonly<Record<string, Compression>> = {
-  identity: "none",
-  br: "br",
-  gzip: "gzip",
-  xz: "xz",
-  zstd: "zstd",
-  bzip2: "bzip2",
-};
 
 /** PUT /cache/{cache}/log/{drv}: what `nix store copy-log` sends, packed or not. */
 export const putLog: CacheRoute = (app, services) => {
@@ -24,11 +15,11 @@ export const putLog: CacheRoute = (app, services) => {
     { bodyLimit: MAX_LOG_BYTES },
     async (request, reply) => {
       const { cache: name, drv } = request.params;
-      const cache = await writableCache(services, request, name);
+      const { cache } = await writableCache(services, request, name);
       checkDrvName(drv);
-      const encoding = request.headers["content-encoding"] ?? "identity";
-      const compression = Object.hasOwn(ENCODINGS, encoding) ? ENCODINGS[encoding] : undefined;
-      if (compression === undefined) {
+      const encoding = request.headers["content-encoding"];
+      const compression = compressionOfEncoding(encoding);
+      if (compression === null) {
         throw new BadRequestError(
           `Content-Encoding "${encoding}" is not known: use br, gzip, xz, zstd or none`,
         );

@@ -12,7 +12,7 @@ export const putNar: CacheRoute = (app, services) => {
     // The content counts the bytes, and says which setting limits them.
     { bodyLimit: Number.MAX_SAFE_INTEGER },
     async (request, reply) => {
-      const cache = await writableCache(services, request, request.params.cache);
+      const { cache } = await writableCache(services, request, request.params.cache);
       const name = parseNarFileName(request.params.file);
       if (name === null) {
         throw new BadRequestError(`"${request.params.file}" is not ${NAR_FILE_NAME_RULE}`);

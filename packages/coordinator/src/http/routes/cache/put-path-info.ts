@@ -21,7 +21,7 @@ export const putPathInfo: CacheRoute = (app, services) => {
     "/:cache/:file",
     { bodyLimit: MAX_LISTING_BYTES },
     async (request, reply) => {
-      const cache = await writableCache(services, request, request.params.cache);
+      const { cache, by } = await writableCache(services, request, request.params.cache);
       const { hash, kind } = FILE.exec(request.params.file)?.groups ?? {};
       if (hash === undefined) {
         throw new BadRequestError(
@@ -39,7 +39,7 @@ export const putPathInfo: CacheRoute = (app, services) => {
         if (storePathHash(claim.path) !== hash) {
           throw new BadRequestError(`the narinfo is of ${claim.path}, and not of hash ${hash}`);
         }
-        await content.publish(cache, claim, fileOf(info));
+        await content.publish(cache, { claim, by }, fileOf(info));
       } catch (error) {
         const fileHash = fileHashIn(text);
         if (error instanceof BadRequestError && fileHash !== undefined) {

@@ -31,7 +31,7 @@ export const realisations: CacheRoute = (app, services) => {
   });
 
   app.put<{ Params: Params }>("/:cache/realisations/:file", async (request, reply) => {
-    const cache = await writableCache(services, request, request.params.cache);
+    const { cache } = await writableCache(services, request, request.params.cache);
     const id = idOf(request.params.file);
     const text = await readText(bodyOf(request), MAX_BYTES);
     const { outPath } = parseRealisation(text, id);

@@ -105,7 +105,7 @@ async function passFrom(
     await passOn(
       answer.body,
       (chunk) => sendChunk(raw, chunk),
-      (bytes) => content.upload(target, claimOfNarInfo(info), bytes),
+      (bytes) => content.upload(target, { claim: claimOfNarInfo(info), by: null }, bytes),
     );
     raw.end();
     services.narinfoLane.forgetPath(cache.name, storePathHash(info.path));

@@ -1,3 +1,4 @@
+import { brotliCompressSync } from "node:zlib";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { readdir } from "node:fs/promises";
@@ -24,6 +25,7 @@ class Origin {
   readonly files = new Map<string, Buffer>();
   /** A status for every request, or no answer at all. */
   fault: number | "silent" | null = null;
+  encoding = "identity";
   readonly #server: Server;
 
   private constructor(server: Server) {
@@ -32,7 +34,8 @@ class Origin {
       this.asked.push(request.url ?? "");
       if (this.fault === "silent") return;
       const body = this.files.get(request.url ?? "");
-      response.writeHead(this.fault ?? (body === undefined ? 404 : 200)).end(body ?? "");
+      const status = this.fault ?? (body === undefined ? 404 : 200);
+      response.writeHead(status, { "content-encoding": this.encoding }).end(body ?? "");
     });
   }
 
@@ -237,4 +240,18 @@ describe("an upstream", () => {
     expect((await narinfoOf(upload)).status).toBe(200);
     expect((await narOf(upload))?.status).toBe(200);
   });
+});
+
+test("the log of a derivation that only an upstream has is passed on, unpacked", async () => {
+  const drv = `${"0".repeat(32)}-hello.drv`;
+  const path = `/cache/mirror/log/${drv}`;
+  expect((await server.get(path)).status).toBe(404);
+  origin.files.set(`/log/${drv}`, brotliCompressSync("built far away\n"));
+  origin.encoding = "br";
+  const answer = await server.get(path);
+  expect([answer.status, answer.text, answer.headers.get("x-cache")]).toEqual([
+    200,
+    "built far away\n",
+    "MISS",
+  ]);
 });

@@ -1,4 +1,5 @@
 import { emptyAnswer } from "../../../answer-schemas.ts";
+import { actorOf } from "../../../actor.ts";
 import type { Route } from "../../../api.ts";
 import { narParams } from "./nar-params.ts";
 
@@ -15,9 +16,10 @@ export const deleteNarRoute: Route = (api, { authority, content, narinfoLane }) 
         response: { 204: emptyAnswer("The path is gone.") },
       },
     },
-    async ({ caller, params }, reply) => {
+    async (request, reply) => {
+      const { caller, params } = request;
       const { cache } = await authority.cache(caller, params.cache, "writeStore");
-      await content.remove(cache, params.hash);
+      await content.remove(cache, params.hash, actorOf(request));
       narinfoLane.forgetPath(cache.name, params.hash);
       return reply.code(204).send(null);
     },

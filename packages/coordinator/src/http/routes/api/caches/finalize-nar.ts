@@ -3,6 +3,7 @@ import { claimOfFields } from "../../../../caches/path-claim.ts";
 import { stagedName } from "../../../../caches/staged-uploads.ts";
 import { BadRequestError } from "../../../../errors.ts";
 import { signedIn } from "../../../../auth/authority.ts";
+import { actorOf } from "../../../actor.ts";
 import type { Route } from "../../../api.ts";
 import { envelope, ok } from "../../../envelope.ts";
 import { narClaim, uploadedNar } from "./nar-claim.ts";
@@ -21,7 +22,8 @@ export const finalizeNarRoute: Route = (api, { authority, content }) => {
         response: { 201: envelope(uploadedNar) },
       },
     },
-    async ({ caller, params, body }, reply) => {
+    async (request, reply) => {
+      const { caller, params, body } = request;
       const { cache } = await authority.cache(caller, params.cache, "writeStore");
       const claim = claimOfFields(body);
       if (storePathHash(claim.path) !== params.hash) {
@@ -29,7 +31,7 @@ export const finalizeNarRoute: Route = (api, { authority, content }) => {
       }
       const { user } = signedIn(caller);
       const name = stagedName({ userId: user.id, cacheId: cache.id, hashPart: params.hash });
-      const { isNew } = await content.finish(cache, claim, name);
+      const { isNew } = await content.finish(cache, { claim, by: actorOf(request) }, name);
       return reply.code(201).send(ok({ store_path: storePathBase(claim.path), created: isNew }));
     },
   );

@@ -408,6 +408,22 @@ describe("who may", () => {
   });
 });
 
+test("uploads and deletions stand in the trail of who made them", async () => {
+  const object = await thing("noted");
+  await upload(object, { cache: "second" });
+  await server.delete(narOf(object, "second"), alice);
+  const { items } = (await server.get("user/audit-log", alice)).message;
+  const subject = storePathBase(object.facts.path);
+  const events = items.map((item: { event?: string; action?: string; subject?: string }) => ({
+    event: item.event ?? item.action,
+    subject: item.subject,
+  }));
+  expect(events.slice(0, 2)).toEqual([
+    { event: "cache.nar.delete", subject },
+    { event: "cache.nar.upload", subject },
+  ]);
+});
+
 test("what is fetched is counted by hour, without a write for each request", async () => {
   const object = await thing("fetched");
   await upload(object, { cache: "open" });

@@ -2,6 +2,7 @@ import multipart from "@fastify/multipart";
 import { storePathBase } from "@gradient/protocol";
 import { claimOfFields, type PathClaim } from "../../../../caches/path-claim.ts";
 import { BadRequestError, UnprocessableError } from "../../../../errors.ts";
+import { actorOf } from "../../../actor.ts";
 import type { Route } from "../../../api.ts";
 import { envelope, ok } from "../../../envelope.ts";
 import { multipartBody } from "../../../sent-bodies.ts";
@@ -44,7 +45,11 @@ export const uploadNarRoute: Route = (api, { authority, config, content }) => {
           } else if (part.fieldname === "nar" && part.type === "file") {
             if (claim === null)
               throw new BadRequestError("the part narinfo has to come before nar");
-            const { isNew } = await content.upload(cache, claim, part.file);
+            const { isNew } = await content.upload(
+              cache,
+              { claim, by: actorOf(request) },
+              part.file,
+            );
             const answer = { store_path: storePathBase(claim.path), created: isNew };
             return reply.code(201).send(ok(answer));
           } else {
