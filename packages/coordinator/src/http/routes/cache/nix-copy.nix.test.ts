@@ -23,9 +23,9 @@ in builtins.toFile "top.txt" "\${leaf} \${middle}"
 `;
 
 beforeAll(async () => {
-  server = await openTestServer();
+  server = await openTestServer({ env: { GRADIENT_ALLOW_PRIVATE_ADDRESSES: "127.0.0.0/8" } });
   alice = await server.user("alice");
-  for (const name of ["copied", "xz", "zstd", "bzip2", "gzip", "br", "none", "packed"]) {
+  for (const name of ["copied", "xz", "zstd", "bzip2", "gzip", "br", "none", "packed", "through"]) {
     await server.put("caches", alice, { name, display_name: name, public: true });
   }
   await server.put("caches", alice, { name: "closed", display_name: "closed" });
@@ -150,6 +150,22 @@ describe("nix copy", () => {
     expect(nars.every((name) => name.endsWith(".nar.zst"))).toBe(true);
     expect(await readdir(join(server.dataDir, "nar", "drafts"))).toEqual([]);
   });
+});
+
+test("what only an upstream has is substituted through the cache, which has it from then on", async () => {
+  await server.services.database.kysely
+    .updateTable("cache_upstreams")
+    .set({ url: `${server.url}/cache/copied`, public_key: publicKey })
+    .where("cache_id", "=", (await server.get("caches/through", alice)).message.id)
+    .execute();
+  const key = (await server.get("caches/through/public-key", alice)).message;
+  await using other = await TestNixStore.open([
+    `substituters = ${server.url}/cache/through`,
+    `trusted-public-keys = ${key}`,
+  ]);
+  await other.run("nix-store", "--realise", top);
+  await other.run("nix-store", "--verify-path", top, leaf);
+  expect(await shownPaths("through")).toHaveLength(3);
 });
 
 /** A derivation that busybox builds. */
