@@ -96,6 +96,11 @@ export class CacheContent {
     this.staged = new StagedUploads(options.files, options.limits.maxFileBytes);
   }
 
+  /** Whether an upload would be read at once, and not wait for others. */
+  get hasRoom(): boolean {
+    return this.#options.intake.hasRoomForFile;
+  }
+
   /** Takes a NAR file together with what is said of it, and shows the path. Throws CoordinatorError that says what is wrong; nothing is kept then. */
   async upload(
     cache: ContentCache,

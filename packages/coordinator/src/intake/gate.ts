@@ -7,6 +7,11 @@ export class Gate {
     this.#free = places;
   }
 
+  /** Whether somebody could enter without waiting. */
+  get hasRoom(): boolean {
+    return this.#free > 0;
+  }
+
   /** Waits for a place. Dispose what it resolves to when leaving. */
   async enter(): Promise<Disposable> {
     if (this.#free > 0) this.#free -= 1;

@@ -67,6 +67,8 @@ export interface PackedNar {
 /** NARs that are decompressed at once. Each may need the window of its compression, 32 MiB for a large one; the bodies of others wait unread. */
 const MAX_INSPECTIONS = 16;
 
+const MAX_FILES = 8;
+
 /** Files that caches were given are looked at for so long; what is shown by then is not looked at again. */
 const HIDDEN_LOOKED_AT_MS = 7 * 24 * 3600 * 1000;
 
@@ -83,6 +85,8 @@ export class NarIntake {
   /** By NAR hash: the row and the file of an object are always from the same upload. */
   readonly #lock = new KeyedLock();
   readonly #gate = new Gate(MAX_INSPECTIONS);
+  /** Users' files have places of their own: however slowly they come, workers do not wait for them. */
+  readonly #fileGate = new Gate(MAX_FILES);
 
   constructor(options: {
     database: Database;
@@ -189,7 +193,7 @@ export class NarIntake {
    * the file keeps it. Throws UnprocessableError, PayloadTooLargeError, and what `accept` throws.
    */
   async receive({ cacheId, body, limits, accept }: CacheUpload): Promise<ReceivedFile> {
-    using _place = await this.#gate.enter();
+    using _place = await this.#fileGate.enter();
     await using draft = await this.#files.draft();
     const received = await receiveFile(body, limits, draft);
     accept(received);
@@ -211,6 +215,11 @@ export class NarIntake {
       });
       return { given, object: first ?? object };
     });
+  }
+
+  /** Whether a file would be read at once. */
+  get hasRoomForFile(): boolean {
+    return this.#fileGate.hasRoom;
   }
 
   /** Forgets what a cache was given of a NAR that it shows no path with, and the NAR itself when nobody else has it. */

@@ -43,10 +43,15 @@ export class Upstreams {
 
   /** The path from the first upstream that has it; `unknown` when none has it and one did not answer in time. */
   async find(cacheId: string, hashPart: string): Promise<UpstreamPath | "absent" | "unknown"> {
+    let timer: NodeJS.Timeout | undefined;
     const late = new Promise<"unknown">((resolve) => {
-      setTimeout(() => resolve("unknown"), MAX_WAIT_MS).unref();
+      timer = setTimeout(() => resolve("unknown"), MAX_WAIT_MS);
     });
-    return Promise.race([this.#findInOrder(cacheId, hashPart), late]);
+    try {
+      return await Promise.race([this.#findInOrder(cacheId, hashPart), late]);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   async #findInOrder(

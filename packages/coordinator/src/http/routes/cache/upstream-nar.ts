@@ -10,6 +10,7 @@ import type { HttpUpstream } from "../../../upstreams/http-upstream.ts";
 import { passOn } from "../../../upstreams/pass-on.ts";
 import type { CacheRoute, Services } from "../../api.ts";
 import { REQUEST_ID_HEADER } from "../../request-ids.ts";
+import { drain } from "./bodies.ts";
 import { readableCache } from "./cache-access.ts";
 import { sendStored } from "./nar.ts";
 import { parseNarFileName } from "./nar-file-name.ts";
@@ -105,7 +106,11 @@ async function passFrom(
     await passOn(
       answer.body,
       (chunk) => sendChunk(raw, chunk),
-      (bytes) => content.upload(target, { claim: claimOfNarInfo(info), by: null }, bytes),
+      // Whoever downloads does not wait for those who upload: what is not kept now is kept the next time.
+      (bytes) =>
+        !content.hasRoom
+          ? drain(bytes)
+          : content.upload(target, { claim: claimOfNarInfo(info), by: null }, bytes),
     );
     raw.end();
     services.narinfoLane.forgetPath(cache.name, storePathHash(info.path));
