@@ -124,7 +124,7 @@ const role = { name: "made", permissions: [] };
 const project = {
   name: "made",
   display_name: "Made",
-  repository: "https://example.org/made.git",
+  repository: "https://127.0.0.1/made.git",
   wildcard: "*",
 };
 
@@ -259,6 +259,8 @@ export const demands: Readonly<Record<string, Demand>> = {
   "GET /evals/:id/runtime-closure": organization("read"),
   "GET /evals/:id/live": organization("read"),
   "GET /evals/:id/messages": organization("read"),
+  "POST /hooks/github": open({}),
+  "POST /hooks/:forge/:org/:integration": open({}),
   "GET /orgs": anybody(),
   "PUT /orgs": creation({ body: { name: "made", display_name: "Made" } }),
   "GET /orgs/available": anybody({ query: "name=made" }),
@@ -266,6 +268,22 @@ export const demands: Readonly<Record<string, Demand>> = {
   "GET /orgs/:org": organization("read"),
   "PATCH /orgs/:org": organization("manageOrgSettings", { body: {}, changes: true }),
   "DELETE /orgs/:org": organization("deleteOrg", { changes: true }),
+  "GET /orgs/:org/integrations": organization("manageIntegrations"),
+  "PUT /orgs/:org/integrations": organization("manageIntegrations", {
+    body: { name: "made", kind: "inbound", forge_type: "gitea", secret: "secret" },
+    changes: true,
+  }),
+  "GET /orgs/:org/integrations/summary": organization("member"),
+  "GET /orgs/:org/integrations/:id": organization("manageIntegrations", { mayMiss: true }),
+  "PATCH /orgs/:org/integrations/:id": organization("manageIntegrations", {
+    body: {},
+    changes: true,
+    mayMiss: true,
+  }),
+  "DELETE /orgs/:org/integrations/:id": organization("manageIntegrations", {
+    changes: true,
+    mayMiss: true,
+  }),
   "GET /orgs/:org/known-hosts": organization("member"),
   "DELETE /orgs/:org/known-hosts/:host": organization("manageSshKey"),
   "POST /orgs/:org/public": organization("manageOrgSettings", { changes: true }),
@@ -316,6 +334,25 @@ export const demands: Readonly<Record<string, Demand>> = {
   }),
   "GET /projects/:org/:project/evaluations": organization("read"),
   "GET /projects/:org/:project/live": organization("read"),
+  "POST /projects/:org/:project/check-repository": organization("editProject", { changes: true }),
+  "GET /projects/:org/:project/triggers": organization("member"),
+  "POST /projects/:org/:project/triggers": organization("manageTriggers", {
+    body: { config: { type: "polling", interval_secs: 300 } },
+    changes: true,
+  }),
+  "GET /projects/:org/:project/triggers/:id": organization("member", { mayMiss: true }),
+  "PATCH /projects/:org/:project/triggers/:id": organization("manageTriggers", {
+    body: {},
+    changes: true,
+    mayMiss: true,
+  }),
+  "DELETE /projects/:org/:project/triggers/:id": organization("manageTriggers", {
+    changes: true,
+    mayMiss: true,
+  }),
+  "POST /projects/:org/:project/triggers/:id/test": organization("triggerEvaluation", {
+    mayMiss: true,
+  }),
   "POST /projects/:org/:project/evaluate": organization("triggerEvaluation"),
   "POST /projects/:org/:project/transfer": organization("editProject", {
     body: { organization: "nowhere" },

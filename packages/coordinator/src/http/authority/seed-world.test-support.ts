@@ -22,6 +22,9 @@ const FAR = 10_000_000_000_000;
 
 const passwordHash = await hashPassword("Correct-Horse7");
 
+/** One that the server may not ask, so that nobody is. */
+const REPOSITORY = "https://127.0.0.1/site.git";
+
 const times = { live: FAR, revoked: FAR, expired: 1 } as const;
 const flag = (value: boolean): 0 | 1 => (value ? 1 : 0);
 
@@ -129,7 +132,7 @@ async function insertOrganization(db: Queries, realm: Realm, position: number): 
       name: "site",
       display_name: "Site",
       description: "",
-      repository: "https://example.org/site.git",
+      repository: REPOSITORY,
       wildcard: "*",
       active: 1,
       managed,
@@ -193,7 +196,7 @@ async function insertEvaluation(
       id: evaluation,
       organization_id: organization,
       project_id: idOf("project", position),
-      repository: "https://example.org/site.git",
+      repository: REPOSITORY,
       wildcard: "*",
       commit_id: commit,
       state: "Completed",
