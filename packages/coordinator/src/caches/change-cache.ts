@@ -1,6 +1,7 @@
-import { updateCache, type ShownCache } from "../db/cache-repository.ts";
+import { listSubscribers, updateCache, type ShownCache } from "../db/cache-repository.ts";
 import type { Database } from "../db/client.ts";
 import { ConflictError } from "../errors.ts";
+import type { Evaluations } from "../ports.ts";
 import { checkDisplayName, checkSlug } from "../rules/names.ts";
 import { checkStorageLimit } from "../rules/storage.ts";
 
@@ -15,7 +16,7 @@ export interface CacheSettings {
 
 /** Stores the settings. The signing key keeps its name: clients trust it by that name. Throws BadRequestError, ConflictError. */
 export async function changeCache(
-  database: Database,
+  { database, evaluations }: { database: Database; evaluations: Evaluations },
   cache: ShownCache,
   settings: CacheSettings,
 ): Promise<void> {
@@ -32,8 +33,14 @@ export async function changeCache(
       max_storage_gb: settings.maxStorageGb,
     }),
   );
-  if (isStored) return;
-  throw new ConflictError(`a cache named "${settings.name}" exists already`, {
-    code: "already_exists",
-  });
+  if (!isStored) {
+    throw new ConflictError(`a cache named "${settings.name}" exists already`, {
+      code: "already_exists",
+    });
+  }
+  if (settings.maxStorageGb === cache.max_storage_gb) return;
+  // Evaluations may have waited for room.
+  for (const organization of await listSubscribers(database.kysely, cache.id)) {
+    await evaluations.cachesChanged(organization);
+  }
 }

@@ -117,6 +117,17 @@ describe("caches", () => {
     expect((await server.get("caches/main", alice)).message.active).toBe(true);
   });
 
+  test("tell their organizations when they have more room, and when they are switched off", async () => {
+    const { message: org } = await server.get("orgs/acme", alice);
+    server.calls.cachesChanged.length = 0;
+    await server.patch("caches/main", alice, { max_storage_gb: 5 });
+    await server.patch("caches/main", alice, { max_storage_gb: 5, priority: 30 });
+    expect(server.calls.cachesChanged).toEqual([org.id]);
+    await server.delete("caches/main/active", alice);
+    await server.post("caches/main/active", alice);
+    expect(server.calls.cachesChanged).toEqual([org.id, org.id, org.id]);
+  });
+
   test("are deleted for good", async () => {
     const id = (await server.put("caches", alice, { name: "gone", display_name: "Gone" })).message;
     await server.services.signer.sign(id, "text");

@@ -16,7 +16,7 @@ const body = z.object({
 });
 
 /** PATCH /caches/{cache}: what is absent stays as it is. */
-export const updateCacheRoute: Route = (api, { authority, database, narinfoLane }) => {
+export const updateCacheRoute: Route = (api, { authority, database, narinfoLane, evaluations }) => {
   api.patch(
     "/caches/:cache",
     {
@@ -33,7 +33,7 @@ export const updateCacheRoute: Route = (api, { authority, database, narinfoLane 
       const { cache } = await authority.cache(caller, params.cache, "manageCacheSettings");
       notManaged(cache);
       const change = request.body;
-      await changeCache(database, cache, {
+      await changeCache({ database, evaluations }, cache, {
         name: change.name ?? cache.name,
         displayName: change.display_name ?? cache.display_name,
         description: change.description ?? cache.description,

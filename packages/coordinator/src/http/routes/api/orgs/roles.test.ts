@@ -157,3 +157,39 @@ test("names tell whether they can be used", async () => {
   expect((await server.get("projects/acme/available?name=site", alice)).message).toBe(false);
   expect((await server.get("projects/acme/available?name=site", bob)).status).toBe(404);
 });
+
+test("what is done to members and roles, and what is deleted, stands in the audit trail", async () => {
+  const dora = await server.user("dora");
+  for (const [kind, members] of [
+    ["orgs", "users"],
+    ["caches", "members"],
+  ] as const) {
+    await server.put(kind, dora, { name: "tidy", display_name: "Tidy" });
+    const role = await server.post(`${kind}/tidy/roles`, dora, { name: "helper", permissions: [] });
+    const path = `${kind}/tidy/roles/${role.message.id}`;
+    await server.patch(path, dora, { name: "aide" });
+    await server.post(`${kind}/tidy/${members}`, dora, { user: "bob", role: "aide" });
+    await server.patch(`${kind}/tidy/${members}`, dora, { user: "bob", role: "View" });
+    await server.delete(`${kind}/tidy/${members}`, dora, { user: "bob" });
+    await server.delete(path, dora);
+    await server.delete(`${kind}/tidy`, dora);
+  }
+  const { message } = await server.get("user/audit-log", dora);
+  const events = message.items.map((item: { event: string }) => item.event).toReversed();
+  expect(events.filter((event: string) => /^(?:organization|cache)\./.test(event))).toEqual([
+    "organization.role.create",
+    "organization.role.update",
+    "organization.member.add",
+    "organization.member.role_change",
+    "organization.member.remove",
+    "organization.role.delete",
+    "organization.delete",
+    "cache.role.create",
+    "cache.role.update",
+    "cache.member.create",
+    "cache.member.update",
+    "cache.member.delete",
+    "cache.role.delete",
+    "cache.delete",
+  ]);
+});
