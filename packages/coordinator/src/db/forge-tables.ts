@@ -42,6 +42,8 @@ export interface TriggersTable {
   /** Of an active one that looks by itself: when it does so next. */
   due_at: number | null;
   checked_at: number | null;
+  /** Newest commit that it has seen and need not start anything for, however long the evaluation of it is kept. */
+  revision: string | null;
   /** Looks in a row that failed. */
   failures: Generated<number>;
   /** Of the last look. */

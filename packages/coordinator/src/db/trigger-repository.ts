@@ -54,7 +54,7 @@ export type TriggerChange = Pick<
 export async function updateTrigger(db: Queries, id: string, change: TriggerChange): Promise<void> {
   await db
     .updateTable("triggers")
-    .set({ ...change, failures: 0, error: null })
+    .set({ ...change, failures: 0, error: null, revision: null })
     .where("id", "=", id)
     .execute();
 }
@@ -77,6 +77,8 @@ export interface DueTrigger extends Trigger {
   organization_id: string;
   repository: string;
   project_active: 0 | 1;
+  /** The project's settings have changed since its last evaluation. */
+  project_forced: 0 | 1;
 }
 
 /**
@@ -95,6 +97,7 @@ export async function claimDueTriggers(
       "projects.organization_id",
       "projects.repository",
       "projects.active as project_active",
+      "projects.force_evaluation as project_forced",
     ])
     .where("triggers.due_at", "is not", null)
     .where("triggers.due_at", "<=", at.now)
@@ -120,6 +123,7 @@ export interface LookResult {
   readonly checked_at: number;
   readonly failures: number;
   readonly error: string | null;
+  readonly revision: string | null;
 }
 
 /** Nothing is noted of a trigger that was changed meanwhile: it looks anew. */

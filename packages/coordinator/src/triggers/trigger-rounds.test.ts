@@ -106,6 +106,27 @@ describe("polling", () => {
     expect(await evaluations()).toHaveLength(1);
   });
 
+  test("a commit is not evaluated again when its evaluation is not kept any more", async () => {
+    await add({ type: "polling", interval_secs: 10 });
+    await pass(12);
+    await farm.database.kysely.deleteFrom("evaluations").execute();
+    await pass(30);
+    expect(asked.length).toBeGreaterThan(2);
+    expect(await evaluations()).toEqual([]);
+  });
+
+  test("a commit that had to give way is evaluated as soon as it need not", async () => {
+    await farm.database.kysely.updateTable("projects").set({ concurrency: "skip" }).execute();
+    await add({ type: "polling", interval_secs: 10 });
+    await pass(12);
+    head = SECOND;
+    await pass(24);
+    expect(await evaluations()).toMatchObject([{ revision: FIRST }]);
+    await farm.database.kysely.updateTable("evaluations").set({ state: "Completed" }).execute();
+    await pass(12);
+    expect(await evaluations()).toMatchObject([{ revision: FIRST }, { revision: SECOND }]);
+  });
+
   test("a project with new settings is evaluated once more", async () => {
     await add({ type: "polling", interval_secs: 10 });
     await pass(12);

@@ -5,6 +5,7 @@ import {
   recordFired,
   recordLook,
   type DueTrigger,
+  type LookResult,
 } from "../db/trigger-repository.ts";
 import { CoordinatorError, NoFetchWorkerError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
@@ -76,25 +77,32 @@ export class TriggerRounds implements AsyncDisposable {
     try {
       const config = configOf(trigger);
       try {
-        if (trigger.project_active === 1) await this.#fire(trigger, config);
-        await this.#record(trigger, config, { failures: 0, error: null });
+        const revision =
+          trigger.project_active === 1 ? await this.#fire(trigger, config) : trigger.revision;
+        await this.#record(trigger, config, { failures: 0, error: null, revision });
       } catch (error) {
         if (!(error instanceof CoordinatorError)) throw error;
         // Nothing was tried: the repository is not at fault.
         const failures = error instanceof NoFetchWorkerError ? 0 : trigger.failures + 1;
-        await this.#record(trigger, config, { failures, error: error.message });
+        const { revision } = trigger;
+        await this.#record(trigger, config, { failures, error: error.message, revision });
       }
     } catch (error) {
       logger.error({ err: error, trigger: trigger.id }, "a trigger failed; it looks again later");
     }
   }
 
-  async #fire(trigger: DueTrigger, config: ShownTriggerConfig): Promise<void> {
+  /** Resolves to the newest commit that nothing more is to be started for. */
+  async #fire(trigger: DueTrigger, config: ShownTriggerConfig): Promise<string | null> {
     const { evaluations, database, clock } = this.#options;
     const start = await this.#startOf(trigger, config);
-    if (start === null) return;
+    if (start === null) return trigger.revision;
+    const isSeen = start.revision !== null && start.revision === trigger.revision;
+    if (isSeen && trigger.project_forced === 0) return trigger.revision;
     const { outcome } = await evaluations.startTriggered(start);
     if (outcome === "created") await recordFired(database.kysely, trigger.id, clock.now());
+    // What has to give way to an active evaluation is looked at again.
+    return outcome === "created" || outcome === "same_commit" ? start.revision : trigger.revision;
   }
 
   async #startOf(
@@ -116,11 +124,11 @@ export class TriggerRounds implements AsyncDisposable {
   async #record(
     trigger: DueTrigger,
     config: ShownTriggerConfig,
-    { failures, error }: { failures: number; error: string | null },
+    result: Pick<LookResult, "failures" | "error" | "revision">,
   ): Promise<void> {
     const { database, clock, random = Math.random } = this.#options;
     const now = clock.now();
-    const due_at = nextDue(config, { now, failures, random: random() });
-    await recordLook(database.kysely, trigger, { due_at, checked_at: now, failures, error });
+    const due_at = nextDue(config, { now, failures: result.failures, random: random() });
+    await recordLook(database.kysely, trigger, { ...result, due_at, checked_at: now });
   }
 }

@@ -53,6 +53,7 @@ async function createTriggerTables(db: Kysely<unknown>): Promise<void> {
     .addColumn("active", "integer", (column) => column.notNull())
     .addColumn("due_at", "bigint")
     .addColumn("checked_at", "bigint")
+    .addColumn("revision", "text")
     .addColumn("failures", "integer", (column) => column.notNull().defaultTo(0))
     .addColumn("error", "text")
     .addColumn("fired_at", "bigint")

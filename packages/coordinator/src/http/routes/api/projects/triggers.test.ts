@@ -98,6 +98,17 @@ test("a trigger of a forge names the integration that tells it, until that is go
   });
 });
 
+test("a project that goes to another organization is told nothing by the old one's forges", async () => {
+  const config = { type: "reporter_push", integration_id: await addIntegration("inbound") };
+  const { id } = (await server.post(PATH, alice, { config })).message;
+  await server.put("orgs", alice, { name: "other", display_name: "Other" });
+  const moved = await server.post(`${PROJECT}/transfer`, alice, { organization: "other" });
+  expect(moved.status).toBe(200);
+  const path = "projects/other/tools";
+  expect((await server.get(`${path}/triggers/${id}`, alice)).message.integration).toBeNull();
+  await server.delete(path, alice);
+});
+
 test.each([
   [400, { type: "polling", interval_secs: 9 }],
   [400, { type: "polling", interval_secs: 10, branch: "a..b" }],
