@@ -127,13 +127,16 @@ export class CacheContent {
     });
   }
 
-  /** Takes a NAR file of which nothing is said yet but its name; `publish` shows a path with it. Throws CoordinatorError. */
+  /** Takes a NAR file of which nothing is said yet but its name, if it has one; `publish` shows a path with it. Throws CoordinatorError. */
   async receive(
     cache: ContentCache,
-    name: FileName,
+    name: FileName | null,
     body: AsyncIterable<Uint8Array>,
-  ): Promise<void> {
-    await this.#receive(cache, body, ({ given }) => checkName(name, given));
+  ): Promise<GivenFile> {
+    const { given } = await this.#receive(cache, body, (received) => {
+      if (name !== null) checkName(name, received.given);
+    });
+    return given;
   }
 
   /** The file of that name, when the cache was given it, shown or not. */

@@ -213,12 +213,15 @@ describe("an upload as a form", () => {
     expect((await post(object)).message.created).toBe(false);
   });
 
-  test("has its narinfo first, and both parts", async () => {
+  test("has its parts in any order, and both", async () => {
     const object = await thing();
-    expect((await post(object, ["nar", "narinfo"])).status).toBe(400);
+    const before = await filesOnDisk();
+    expect((await post(object, ["nar"])).status).toBe(400);
     expect((await post(object, ["narinfo"])).status).toBe(400);
+    expect(await filesOnDisk()).toEqual(before);
     expect((await send("POST", "caches/main/nars", alice, new FormData())).status).toBe(400);
     expect((await server.get(narOf(object), alice)).status).toBe(404);
+    expect((await post(object, ["nar", "narinfo"])).message.created).toBe(true);
   });
 });
 

@@ -1,8 +1,11 @@
-import multipart from "@fastify/multipart";
-import { storePathBase } from "@gradient/protocol";
+import multipart, { type Multipart } from "@fastify/multipart";
+import { storePathBase, type StorePath } from "@gradient/protocol";
 import { claimOfFields, type PathClaim } from "../../../../caches/path-claim.ts";
 import { BadRequestError, UnprocessableError } from "../../../../errors.ts";
 import { actorOf } from "../../../actor.ts";
+import type { FastifyRequest } from "fastify";
+import type { CacheContent, ContentCache } from "../../../../caches/cache-content.ts";
+import type { GivenFile } from "../../../../intake/received-file.ts";
 import type { Route } from "../../../api.ts";
 import { envelope, ok } from "../../../envelope.ts";
 import { multipartBody } from "../../../sent-bodies.ts";
@@ -30,37 +33,54 @@ export const uploadNarRoute: Route = (api, { authority, config, content }) => {
           sends: multipartBody({ required: { narinfo: "json", nar: "file" } }),
         },
         schema: {
-          summary:
-            "Takes a NAR with its narinfo, which has to come first, and shows the path in the cache",
+          summary: "Takes a NAR with its narinfo and shows the path in the cache",
           params: cacheParams,
           response: { 201: envelope(uploadedNar) },
         },
       },
       async (request, reply) => {
         const { cache } = await authority.cache(request.caller, request.params.cache, "writeStore");
-        let claim: PathClaim | null = null;
-        for await (const part of request.parts()) {
-          if (part.fieldname === "narinfo") {
-            claim = readClaim(part.type === "file" ? await part.toBuffer() : part.value);
-          } else if (part.fieldname === "nar" && part.type === "file") {
-            if (claim === null)
-              throw new BadRequestError("the part narinfo has to come before nar");
-            const { isNew } = await content.upload(
-              cache,
-              { claim, by: actorOf(request) },
-              part.file,
-            );
-            const answer = { store_path: storePathBase(claim.path), created: isNew };
-            return reply.code(201).send(ok(answer));
-          } else {
-            throw new BadRequestError(`the form has a part "${part.fieldname}" that is not known`);
-          }
-        }
-        throw new BadRequestError("the form has no file nar");
+        const { isNew, path } = await takeForm(content, cache, request);
+        return reply.code(201).send(ok({ store_path: storePathBase(path), created: isNew }));
       },
     );
   });
 };
+
+/** Both parts, in whatever order they come. Of a form that is refused nothing is kept. */
+async function takeForm(
+  content: CacheContent,
+  cache: ContentCache,
+  request: FastifyRequest,
+): Promise<{ isNew: boolean; path: StorePath }> {
+  const by = actorOf(request);
+  let claim: PathClaim | null = null;
+  let early: GivenFile | null = null;
+  try {
+    for await (const part of request.parts()) {
+      const isNar = part.fieldname === "nar" && part.type === "file";
+      if (isNar && claim !== null) {
+        return { ...(await content.upload(cache, { claim, by }, part.file)), path: claim.path };
+      }
+      if (isNar) early = await content.receive(cache, null, part.file);
+      else claim = await claimIn(part);
+      if (claim !== null && early !== null) {
+        return { ...(await content.publish(cache, { claim, by }, early)), path: claim.path };
+      }
+    }
+    throw new BadRequestError("the form needs two parts: narinfo, and the file nar");
+  } catch (error) {
+    if (early !== null) await content.forget(cache, early.fileHash);
+    throw error;
+  }
+}
+
+async function claimIn(part: Multipart): Promise<PathClaim> {
+  if (part.fieldname !== "narinfo") {
+    throw new BadRequestError(`the form has a part "${part.fieldname}" that is not known`);
+  }
+  return readClaim(part.type === "file" ? await part.toBuffer() : part.value);
+}
 
 function readClaim(value: unknown): PathClaim {
   const parsed = narClaim.safeParse(readJson(String(value)));
