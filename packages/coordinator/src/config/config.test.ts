@@ -29,6 +29,7 @@ describe("settings", () => {
       dataDir: ".",
       listen: { host: "127.0.0.1", port: 3000 },
       serveUrl: null,
+      frontendUrl: null,
       jwtSecretFile: null,
       cryptSecretFile: null,
       enableRegistration: true,

@@ -109,6 +109,13 @@ export const settings = {
     fallback: null,
     doc: "URL under which users reach this server; names the keys of new caches; https makes cookies Secure (default: http:// and the listen address)",
   },
+  frontendUrl: {
+    value: "url",
+    variables: ["GRADIENT_FRONTEND_URL"],
+    schema: serveUrlSchema,
+    fallback: null,
+    doc: "URL of pages that are served from elsewhere and call the API with their users' credentials",
+  },
   jwtSecretFile: {
     value: "file",
     variables: ["GRADIENT_JWT_SECRET_FILE"],

@@ -163,6 +163,18 @@ describe("pages of another origin", () => {
     expect(refused.headers.get("access-control-allow-origin")).toBe("https://farm.example:8443");
   });
 
+  test("may call when the operator named it", async () => {
+    const env = { GRADIENT_FRONTEND_URL: "https://pages.example/app/" };
+    await using named = await openTestServer({ env });
+    const allowed = async (origin: string) =>
+      (await named.call("GET", "health", { headers: { origin } })).headers.get(
+        "access-control-allow-origin",
+      );
+    expect(await allowed("https://pages.example")).toBe("https://pages.example");
+    expect(await allowed("https://farm.example:8443")).toBe("https://farm.example:8443");
+    expect(await allowed("https://evil.example")).toBeNull();
+  });
+
   test("may not when it is not", async () => {
     const answer = await asked("https://evil.example", preflight);
     expect(answer.headers.get("access-control-allow-origin")).toBeNull();

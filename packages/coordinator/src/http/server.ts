@@ -55,7 +55,7 @@ export async function createHttpServer(
     reply.header(REQUEST_ID_HEADER, request.id);
     services.rateLimits.admit(request.raw);
   });
-  addCors(app, [services.serveUrl]);
+  addCors(app, [services.serveUrl, services.config.frontendUrl ?? services.serveUrl]);
   addUnknownRoutes(app);
   await addOpenApi(app, services.version);
   await addApiPage(app);

@@ -10,11 +10,8 @@ export async function sendLog(
   headers: Readonly<Record<string, string>>,
   texts: AsyncGenerator<string, void, undefined>,
 ): Promise<FastifyReply> {
-  const found = await started(texts);
-  const isHead = reply.request.method === "HEAD";
   // The body of an answer to HEAD would be read to its end, and thrown away.
-  if (isHead) await texts.return();
-  const body = isHead ? [] : found;
+  const body = reply.request.method === "HEAD" ? [] : await started(texts);
   return reply.headers({ ...headers }).send(Readable.from(body, { objectMode: false }));
 }
 

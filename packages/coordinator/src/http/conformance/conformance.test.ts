@@ -102,13 +102,19 @@ function requestOf(operation: Served): ValidRequest {
 /** The path of a request, without the prefix; parameters come from the fixture, the scene, or `given`. */
 function pathOf(operation: Served, given: Readonly<Record<string, string>> = {}): string {
   const { params, query } = requestOf(operation);
-  const area = operation.path.split("/")[1] ?? "";
-  const path = operation.path.slice(1).replaceAll(/\{([^}]+)\}/g, (_, name: string) => {
-    const value =
-      given[name] ?? params?.[name] ?? scene.params[`${area}.${name}`] ?? scene.params[name];
-    if (value === undefined) throw new Error(`the scene has no ${area}.${name}`);
-    return value;
-  });
+  const [, area = ""] = operation.path.split("/");
+  const path = operation.path
+    .slice(1)
+    .replaceAll(/([^/]*)\/\{([^}]+)\}/g, (_, before: string, name: string) => {
+      const value =
+        given[name] ??
+        params?.[name] ??
+        scene.params[`${before}.${name}`] ??
+        scene.params[`${area}.${name}`] ??
+        scene.params[name];
+      if (value === undefined) throw new Error(`the scene has no ${before}.${name}`);
+      return `${before}/${value}`;
+    });
   return query === undefined ? path : `${path}?${query}`;
 }
 

@@ -8,6 +8,8 @@ export interface ValidRequest {
   body?: unknown;
   /** Sent by somebody else: it takes the sender's credentials away. */
   as?: "anonymous" | "leaver";
+  /** The body is looked at only when its signature is right, so the walker's wrong bodies are refused for another reason. */
+  isSigned?: true;
   /** Only a status is expected where the scene cannot have what a success needs; `because` says what is missing. */
   refused?: { status: number; because: string };
 }
@@ -27,6 +29,7 @@ const PASSWORD = "Correct-Horse7";
 const KEY = `worker:${"A".repeat(43)}=`;
 
 const noNewKey = { status: 404, because: "no worker has shown another key" };
+const noSignature = { status: 401, because: "a forge has signed nothing" };
 const noProvider = { status: 400, because: "no OIDC provider is configured" };
 const noMail = { status: 400, because: "no mail is configured" };
 const noForm = (status = 415) => ({
@@ -80,6 +83,20 @@ export const validRequests: Readonly<Record<string, ValidRequest>> = {
   "DELETE /orgs/{org}/known-hosts/{host}": {
     refused: { status: 404, because: "no fetch has met a host" },
   },
+  "POST /hooks/github": { body: {}, isSigned: true, refused: noSignature },
+  "POST /hooks/{forge}/{org}/{integration}": { body: {}, isSigned: true, refused: noSignature },
+  "PUT /orgs/{org}/integrations": {
+    body: { name: "forge", kind: "inbound", forge_type: "gitea", secret: "s".repeat(32) },
+  },
+  "PATCH /orgs/{org}/integrations/{id}": { body: { display_name: "Forge" } },
+  "POST /projects/{org}/{project}/transfer": {
+    params: { project: "moving" },
+    body: { organization: "doomed" },
+  },
+  "POST /projects/{org}/{project}/triggers": {
+    body: { config: { type: "polling", interval_secs: 600 } },
+  },
+  "PATCH /projects/{org}/{project}/triggers/{id}": { body: { active: false } },
   "PUT /projects/{org}": {
     body: { ...BARE, repository: "https://example.com/f.git", wildcard: "*" },
   },

@@ -41,7 +41,7 @@ export async function openScene(): Promise<Scene> {
   await server.post("orgs/acme/workers", owner, { worker_id: WORKER });
   for (const name of ["ci", "old"]) await server.key(owner, { name, permissions: ["viewOrg"] });
   const project = { display_name: "P", repository: "https://example.com/p.git", wildcard: "*" };
-  for (const name of ["tools", "doomed"]) {
+  for (const name of ["tools", "doomed", "moving"]) {
     await server.put("projects/acme", owner, { ...project, name });
   }
   return {
@@ -88,6 +88,10 @@ async function seed(server: TestServer, owner: string): Promise<Record<string, s
     "notes.txt": "notes",
     "nix-support/hydra-build-products": `doc text /nix/store/${out}/notes.txt\n`,
   });
+  const forge = { name: "hook", kind: "inbound", forge_type: "gitea", secret: "s".repeat(32) };
+  await server.put("orgs/acme/integrations", owner, forge);
+  const first = async (path: string) =>
+    ((await server.get(path, owner)).message as { id: string }[])[0]?.id ?? "";
   const role = { name: "helper", permissions: ["viewOrg"] };
   await server.post("orgs/acme/roles", owner, role);
   await server.post("caches/main/roles", owner, { ...role, permissions: ["viewCache"] });
@@ -97,7 +101,6 @@ async function seed(server: TestServer, owner: string): Promise<Record<string, s
     };
     return roles.find((each) => each.name === role.name)?.id ?? "";
   };
-  const [upstream] = (await server.get("caches/main/upstreams", owner)).message as { id: string }[];
   return {
     org: "acme",
     project: "tools",
@@ -107,7 +110,11 @@ async function seed(server: TestServer, owner: string): Promise<Record<string, s
     "commits.id": seeded.commitId,
     "orgs.role": await roleOf("orgs/acme/roles"),
     "caches.role": await roleOf("caches/main/roles"),
-    upstream: upstream?.id ?? "",
+    upstream: await first("caches/main/upstreams"),
+    "integrations.id": await first("orgs/acme/integrations"),
+    "triggers.id": await first("projects/acme/tools/triggers"),
+    forge: "gitea",
+    integration: "hook",
     worker_id: WORKER,
     host: "example.com",
     hash: out.slice(0, 32),

@@ -25,6 +25,8 @@ const PLACES: readonly [pattern: RegExp, tier: Tier | null][] = [
     "auth",
   ],
   [/^\/account\/sign-in$/, "auth"],
+  // The form that pages log in with.
+  [/^\/account\/sign-in$/, "auth"],
   [/^\/api\/v1\/hooks\//, "webhook"],
   [/^\/cache\/[^/]+\/(?:ls|serve)\//, "cacheInspect"],
   [/^\/cache\/[^/]+\/log\//, "cacheLog"],

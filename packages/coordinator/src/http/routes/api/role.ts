@@ -14,9 +14,13 @@ const roleFields = {
 };
 
 /** `organization` is null for a built-in role. */
-export const organizationRole = z.object({ ...roleFields, organization: z.uuid().nullable() });
+export const organizationRole = z
+  .object({ ...roleFields, organization: z.uuid().nullable() })
+  .meta({ id: "OrganizationRole" });
 /** `cache` is null for a built-in role. */
-export const cacheRole = z.object({ ...roleFields, cache: z.uuid().nullable() });
+export const cacheRole = z
+  .object({ ...roleFields, cache: z.uuid().nullable() })
+  .meta({ id: "CacheRole" });
 
 export const availablePermissions = z.array(z.object({ id: z.string(), mutating: z.boolean() }));
 

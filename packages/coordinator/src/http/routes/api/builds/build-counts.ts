@@ -1,14 +1,16 @@
 import { z } from "zod";
 import { readBuildStatus, type BuildStatus } from "./build-status.ts";
 
-export const buildCounts = z.object({
-  completed: z.int(),
-  failed: z.int(),
-  building: z.int(),
-  queued: z.int(),
-  substituted: z.int(),
-  aborted: z.int(),
-});
+export const buildCounts = z
+  .object({
+    completed: z.int(),
+    failed: z.int(),
+    building: z.int(),
+    queued: z.int(),
+    substituted: z.int(),
+    aborted: z.int(),
+  })
+  .meta({ id: "BuildCounts" });
 export type BuildCounts = z.infer<typeof buildCounts>;
 
 const BUCKETS: Readonly<Record<BuildStatus, keyof BuildCounts>> = {

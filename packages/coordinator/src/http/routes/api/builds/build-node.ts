@@ -3,14 +3,16 @@ import type { BuildNode } from "../../../../db/build-view.ts";
 import { timestamp, toTimestamp } from "../../../envelope.ts";
 import { buildStatus, readBuildStatus } from "./build-status.ts";
 
-export const buildNode = z.object({
-  id: z.uuid(),
-  name: z.string(),
-  path: z.string(),
-  status: buildStatus,
-  created_at: timestamp,
-  updated_at: timestamp,
-});
+export const buildNode = z
+  .object({
+    id: z.uuid(),
+    name: z.string(),
+    path: z.string(),
+    status: buildStatus,
+    created_at: timestamp,
+    updated_at: timestamp,
+  })
+  .meta({ id: "BuildNode" });
 
 export function toBuildNode(row: Omit<BuildNode, "derivation_id">): z.infer<typeof buildNode> {
   return {

@@ -26,7 +26,13 @@ export const getLogChunkRoute: Route = (api, { authority, database, logs }) => {
       const { build } = await authority.readBuild(request.caller, id);
       const texts = logTexts(logs, await findLogAttempt(database.kysely, build));
       const headers = { "content-type": "text/plain; charset=utf-8" };
-      return sendLog(reply, headers, existing(chunkText(texts, index), id, index));
+      const chunk = existing(chunkText(texts, index), id, index);
+      if (request.method === "HEAD") {
+        // Nothing is read for the answer to HEAD, and whether there is a chunk would not be found out.
+        await chunk.next();
+        await chunk.return();
+      }
+      return sendLog(reply, headers, chunk);
     },
   );
 };

@@ -2,21 +2,23 @@ import { z } from "zod";
 import type { ShownCache } from "../../../../db/cache-repository.ts";
 import { timestamp, toTimestamp } from "../../../envelope.ts";
 
-export const cacheSchema = z.object({
-  id: z.uuid(),
-  name: z.string(),
-  display_name: z.string(),
-  description: z.string(),
-  active: z.boolean(),
-  priority: z.int(),
-  local_priority: z.int().nullable(),
-  public_key: z.string(),
-  public: z.boolean(),
-  created_by: z.uuid(),
-  created_at: timestamp,
-  managed: z.boolean(),
-  max_storage_gb: z.int(),
-});
+export const cacheSchema = z
+  .object({
+    id: z.uuid(),
+    name: z.string(),
+    display_name: z.string(),
+    description: z.string(),
+    active: z.boolean(),
+    priority: z.int(),
+    local_priority: z.int().nullable(),
+    public_key: z.string(),
+    public: z.boolean(),
+    created_by: z.uuid(),
+    created_at: timestamp,
+    managed: z.boolean(),
+    max_storage_gb: z.int(),
+  })
+  .meta({ id: "Cache" });
 
 /** With the bare public key, as the list shows it. */
 export function toCache(row: ShownCache): z.infer<typeof cacheSchema> {

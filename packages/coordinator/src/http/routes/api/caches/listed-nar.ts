@@ -2,15 +2,17 @@ import { z } from "zod";
 import type { ListedNar } from "../../../../db/cache-nar-view.ts";
 import { timestamp, toTimestamp, toTimestampOrNull } from "../../../envelope.ts";
 
-export const listedNarSchema = z.object({
-  hash: z.string(),
-  store_path: z.string(),
-  package: z.string(),
-  nar_size: z.int().nullable(),
-  file_size: z.int().nullable(),
-  created_at: timestamp,
-  last_fetched_at: timestamp.nullable(),
-});
+export const listedNarSchema = z
+  .object({
+    hash: z.string(),
+    store_path: z.string(),
+    package: z.string(),
+    nar_size: z.int().nullable(),
+    file_size: z.int().nullable(),
+    created_at: timestamp,
+    last_fetched_at: timestamp.nullable(),
+  })
+  .meta({ id: "ListedNar" });
 
 export function toListedNar(nar: ListedNar): z.infer<typeof listedNarSchema> {
   return {

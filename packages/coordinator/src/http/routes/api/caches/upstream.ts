@@ -5,17 +5,19 @@ import { modeInput, modeSchema } from "../orgs/subscription.ts";
 /** The original writes the last kind without its underscore in answers, and with it in requests. */
 const kinds = { internal: "internal", http: "http", gradient_proto: "gradientproto" } as const;
 
-export const upstreamSchema = z.object({
-  id: z.uuid(),
-  display_name: z.string(),
-  mode: modeSchema,
-  kind: z.enum(Object.values(kinds)),
-  upstream_cache_id: z.uuid().nullable(),
-  url: z.string().nullable(),
-  public_key: z.string().nullable(),
-  remote_cache: z.string().nullable(),
-  has_api_key: z.boolean(),
-});
+export const upstreamSchema = z
+  .object({
+    id: z.uuid(),
+    display_name: z.string(),
+    mode: modeSchema,
+    kind: z.enum(Object.values(kinds)),
+    upstream_cache_id: z.uuid().nullable(),
+    url: z.string().nullable(),
+    public_key: z.string().nullable(),
+    remote_cache: z.string().nullable(),
+    has_api_key: z.boolean(),
+  })
+  .meta({ id: "Upstream" });
 
 export function toUpstream(row: Upstream): z.infer<typeof upstreamSchema> {
   return {

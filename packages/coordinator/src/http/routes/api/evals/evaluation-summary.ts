@@ -7,7 +7,9 @@ import { evaluationStatus, readEvaluationStatus } from "./evaluation-status.ts";
 export const triggerType = z.enum(["polling", "reporter_push", "reporter_pull_request", "time"]);
 
 /** What started an evaluation, when no person did. The trigger itself may be gone. */
-export const evaluationTrigger = z.object({ id: z.uuid(), type: triggerType });
+export const evaluationTrigger = z
+  .object({ id: z.uuid(), type: triggerType })
+  .meta({ id: "EvaluationTrigger" });
 
 export function toEvaluationTrigger({
   trigger_id: id,
@@ -21,21 +23,23 @@ export function commitOf(row: EvaluationFacts): string {
   return row.commit_hash ?? row.revision ?? "";
 }
 
-export const evaluationSummary = z.object({
-  id: z.uuid(),
-  commit: z.string(),
-  commit_message: z.string().nullable(),
-  status: evaluationStatus,
-  trigger: evaluationTrigger.nullable(),
-  triggered_by: z.string().nullable(),
-  pr_number: z.int().nullable(),
-  total_builds: z.int(),
-  builds: buildCounts,
-  errors: z.int(),
-  warnings: z.int(),
-  created_at: timestamp,
-  updated_at: timestamp,
-});
+export const evaluationSummary = z
+  .object({
+    id: z.uuid(),
+    commit: z.string(),
+    commit_message: z.string().nullable(),
+    status: evaluationStatus,
+    trigger: evaluationTrigger.nullable(),
+    triggered_by: z.string().nullable(),
+    pr_number: z.int().nullable(),
+    total_builds: z.int(),
+    builds: buildCounts,
+    errors: z.int(),
+    warnings: z.int(),
+    created_at: timestamp,
+    updated_at: timestamp,
+  })
+  .meta({ id: "EvaluationSummary" });
 
 export function toEvaluationSummary(
   row: EvaluationFacts,

@@ -2,19 +2,21 @@ import { z } from "zod";
 import type { OrganizationMembership } from "../../../../db/organization-repository.ts";
 import { timestamp, toTimestamp } from "../../../envelope.ts";
 
-export const organizationSchema = z.object({
-  id: z.uuid(),
-  name: z.string(),
-  display_name: z.string(),
-  description: z.string(),
-  public_key: z.string(),
-  public: z.boolean(),
-  hide_build_requests: z.boolean(),
-  managed: z.boolean(),
-  created_by: z.uuid(),
-  created_at: timestamp,
-  role: z.string().nullable(),
-});
+export const organizationSchema = z
+  .object({
+    id: z.uuid(),
+    name: z.string(),
+    display_name: z.string(),
+    description: z.string(),
+    public_key: z.string(),
+    public: z.boolean(),
+    hide_build_requests: z.boolean(),
+    managed: z.boolean(),
+    created_by: z.uuid(),
+    created_at: timestamp,
+    role: z.string().nullable(),
+  })
+  .meta({ id: "Organization" });
 
 export function toOrganization(row: OrganizationMembership): z.infer<typeof organizationSchema> {
   return {

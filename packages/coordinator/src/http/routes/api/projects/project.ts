@@ -6,27 +6,29 @@ import { evaluationStatus, readEvaluationStatus } from "../evals/evaluation-stat
 
 export const concurrencySchema = z.enum(["hard_abort", "soft_abort", "all", "skip"]);
 
-export const projectSchema = z.object({
-  id: z.uuid(),
-  organization: z.uuid(),
-  created_by: z.uuid(),
-  name: z.string(),
-  display_name: z.string(),
-  description: z.string(),
-  repository: z.string(),
-  wildcard: z.string(),
-  active: z.boolean(),
-  managed: z.boolean(),
-  force_evaluation: z.boolean(),
-  sign_cache: z.boolean(),
-  can_edit: z.boolean(),
-  can_trigger: z.boolean(),
-  last_evaluation: z.uuid().nullable(),
-  last_evaluation_status: evaluationStatus.nullable(),
-  keep_evaluations: z.int(),
-  concurrency: concurrencySchema,
-  created_at: timestamp,
-});
+export const projectSchema = z
+  .object({
+    id: z.uuid(),
+    organization: z.uuid(),
+    created_by: z.uuid(),
+    name: z.string(),
+    display_name: z.string(),
+    description: z.string(),
+    repository: z.string(),
+    wildcard: z.string(),
+    active: z.boolean(),
+    managed: z.boolean(),
+    force_evaluation: z.boolean(),
+    sign_cache: z.boolean(),
+    can_edit: z.boolean(),
+    can_trigger: z.boolean(),
+    last_evaluation: z.uuid().nullable(),
+    last_evaluation_status: evaluationStatus.nullable(),
+    keep_evaluations: z.int(),
+    concurrency: concurrencySchema,
+    created_at: timestamp,
+  })
+  .meta({ id: "Project" });
 
 /** `mask`: effective permissions of who asks. */
 export function toProject(row: ProjectWithLast, mask: number): z.infer<typeof projectSchema> {

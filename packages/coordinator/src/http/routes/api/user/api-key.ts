@@ -8,19 +8,21 @@ import type { NamedApiKey } from "../../../../db/api-key-repository.ts";
 import { readJsonColumn, stringListSchema } from "../../../../db/json-column.ts";
 import { timestamp, toTimestamp, toTimestampOrNull } from "../../../envelope.ts";
 
-export const apiKeySchema = z.object({
-  id: z.uuid(),
-  name: z.string(),
-  managed: z.boolean(),
-  permissions: z.array(z.string()),
-  organization: z.string().nullable(),
-  cache: z.string().nullable(),
-  created_at: timestamp,
-  last_used_at: timestamp.nullable(),
-  expires_at: timestamp.nullable(),
-  revoked_at: timestamp.nullable(),
-  allowed_ips: z.array(z.string()),
-});
+export const apiKeySchema = z
+  .object({
+    id: z.uuid(),
+    name: z.string(),
+    managed: z.boolean(),
+    permissions: z.array(z.string()),
+    organization: z.string().nullable(),
+    cache: z.string().nullable(),
+    created_at: timestamp,
+    last_used_at: timestamp.nullable(),
+    expires_at: timestamp.nullable(),
+    revoked_at: timestamp.nullable(),
+    allowed_ips: z.array(z.string()),
+  })
+  .meta({ id: "ApiKey" });
 
 export function toApiKey(key: NamedApiKey): z.infer<typeof apiKeySchema> {
   const catalogue = key.cache_id === null ? organizationPermissions : cachePermissions;
