@@ -135,7 +135,9 @@ function refusal(answer: Answer): [status: number, code: unknown] {
   return [answer.status, answer.json?.code];
 }
 
-const takesJson = (each: Served) => each.requestBody?.content["application/json"] !== undefined;
+const takesJson = (each: Served) =>
+  each.requestBody?.content["application/json"] !== undefined &&
+  validRequests[each.key]?.isSigned !== true;
 const guarded = served.filter((each) => each.access === "required" || each.access === "superuser");
 /** What lies in the scene's private organization or cache. */
 const inPrivate = served.filter(
