@@ -6,11 +6,24 @@ export class Rounds implements AsyncDisposable {
   readonly #options: RoundsOptions;
   #timer: Disposable | null = null;
   #running: Promise<void> = Promise.resolve();
+  #isRunning = false;
+  /** Another round is to follow the one that runs. */
+  #isWanted = false;
   #isClosed = false;
 
   constructor(options: RoundsOptions) {
     this.#options = options;
     this.#arm();
+  }
+
+  /** A round now, or as soon as the one that runs is over. */
+  wake(): void {
+    if (this.#isRunning) {
+      this.#isWanted = true;
+      return;
+    }
+    this.#timer?.[Symbol.dispose]();
+    this.#start();
   }
 
   /** Resolves when no round is under way, and the next one has its time. */
@@ -26,12 +39,30 @@ export class Rounds implements AsyncDisposable {
 
   #arm(): void {
     if (this.#isClosed) return;
-    const { clock, intervalMs, run, name, logger } = this.#options;
-    this.#timer = clock.after(intervalMs, () => {
-      this.#running = run()
-        .catch((error: unknown) => logger.error({ err: error, rounds: name }, "a round failed"))
-        .finally(() => this.#arm());
-    });
+    const { clock, intervalMs } = this.#options;
+    this.#timer = clock.after(intervalMs, () => this.#start());
+  }
+
+  #start(): void {
+    if (this.#isClosed) return;
+    this.#running = this.#run();
+  }
+
+  async #run(): Promise<void> {
+    const { run, name, logger } = this.#options;
+    this.#isRunning = true;
+    do {
+      this.#isWanted = false;
+      try {
+        await run();
+      } catch (error) {
+        logger.error({ err: error, rounds: name }, "a round failed");
+        // At its time, and not at once.
+        this.#isWanted = false;
+      }
+    } while (this.#isWanted && !this.#isClosed);
+    this.#isRunning = false;
+    this.#arm();
   }
 }
 

@@ -38,7 +38,8 @@ export interface DueReport {
   readonly revision: string;
   readonly repository: string;
   readonly pullRequest: number | null;
-  readonly createdAt: number;
+  readonly needsApproval: boolean;
+  readonly dueAt: number;
   readonly organizationName: string;
   readonly projectName: string;
   readonly integration: Integration;
@@ -63,11 +64,12 @@ export async function findDueReports(
       "evaluations.revision",
       "evaluations.repository",
       "evaluations.pr_number",
-      "evaluations.created_at as started_at",
+      "evaluations.needs_approval",
       "projects.name as project_name",
       "organizations.name as organization_name",
       "forge_reports.sent",
       "forge_reports.tries",
+      "forge_reports.due_at",
     ])
     .where("forge_reports.due_at", "<=", now)
     .where((where) =>
@@ -83,7 +85,7 @@ export async function findDueReports(
     .limit(limit)
     .execute();
   return rows.map((row) => {
-    const { evaluation, state, revision, repository, pr_number, started_at, sent, tries } = row;
+    const { evaluation, state, revision, repository, pr_number, sent, tries } = row;
     return {
       evaluation,
       sent,
@@ -92,7 +94,8 @@ export async function findDueReports(
       revision: revision ?? "",
       repository,
       pullRequest: pr_number,
-      createdAt: started_at,
+      needsApproval: row.needs_approval === 1,
+      dueAt: row.due_at,
       organizationName: row.organization_name,
       projectName: row.project_name,
       integration: row,
@@ -121,7 +124,14 @@ export async function postponeReport(
     .execute();
 }
 
-/** There is nothing more to tell. */
-export async function deleteReport(db: Queries, evaluation: string): Promise<void> {
-  await db.deleteFrom("forge_reports").where("evaluation_id", "=", evaluation).execute();
+/** There is nothing more to tell, unless the evaluation has begun again meanwhile. */
+export async function deleteReport(
+  db: Queries,
+  { evaluation, dueAt }: Pick<DueReport, "evaluation" | "dueAt">,
+): Promise<void> {
+  await db
+    .deleteFrom("forge_reports")
+    .where("evaluation_id", "=", evaluation)
+    .where("due_at", "=", dueAt)
+    .execute();
 }

@@ -38,6 +38,8 @@ export class TriggerRounds implements AsyncDisposable {
   readonly #options: TriggerRoundsOptions;
   readonly #rounds: Rounds;
   readonly #looking = new Set<Promise<void>>();
+  /** More may be due than the last round took. */
+  #isBehind = false;
 
   constructor(options: TriggerRoundsOptions) {
     this.#options = options;
@@ -48,8 +50,11 @@ export class TriggerRounds implements AsyncDisposable {
 
   /** Resolves when no round and no look is under way. */
   async idle(): Promise<void> {
-    await this.#rounds.idle();
-    while (this.#looking.size > 0) await Promise.all(this.#looking);
+    for (;;) {
+      await this.#rounds.idle();
+      if (this.#looking.size === 0) return;
+      await Promise.all(this.#looking);
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -65,8 +70,13 @@ export class TriggerRounds implements AsyncDisposable {
     const due = await database.relaxedTransaction(({ kysely }) =>
       claimDueTriggers(kysely, { now, until: now + CLAIM_MS, limit }),
     );
+    this.#isBehind = due.length === limit;
     for (const trigger of due) {
-      const look = this.#look(trigger).finally(() => this.#looking.delete(look));
+      const look = this.#look(trigger).finally(() => {
+        this.#looking.delete(look);
+        // The next one does not wait for the next second.
+        if (this.#isBehind) this.#rounds.wake();
+      });
       this.#looking.add(look);
     }
   }
@@ -100,7 +110,11 @@ export class TriggerRounds implements AsyncDisposable {
     const isSeen = start.revision !== null && start.revision === trigger.revision;
     if (isSeen && trigger.project_forced === 0) return trigger.revision;
     const { outcome } = await evaluations.startTriggered(start);
-    if (outcome === "created") await recordFired(database.kysely, trigger.id, clock.now());
+    if (outcome === "created") {
+      await database.relaxedTransaction(({ kysely }) =>
+        recordFired(kysely, trigger.id, clock.now()),
+      );
+    }
     // What has to give way to an active evaluation is looked at again.
     return outcome === "created" || outcome === "same_commit" ? start.revision : trigger.revision;
   }
@@ -129,6 +143,9 @@ export class TriggerRounds implements AsyncDisposable {
     const { database, clock, random = Math.random } = this.#options;
     const now = clock.now();
     const due_at = nextDue(config, { now, failures: result.failures, random: random() });
-    await recordLook(database.kysely, trigger, { ...result, due_at, checked_at: now });
+    // After a power failure it looks again.
+    await database.relaxedTransaction(({ kysely }) =>
+      recordLook(kysely, trigger, { ...result, due_at, checked_at: now }),
+    );
   }
 }

@@ -215,6 +215,22 @@ describe.each([
   });
 });
 
+test("a pull request that nobody has allowed yet is told as such", async () => {
+  await connect("gitea");
+  await farm.farm.evaluations.startTriggered({
+    projectId: organization.project,
+    trigger: { id: uuidv7(), type: "reporter_pull_request" },
+    revision: COMMIT,
+    reference: "refs/pull/7/head",
+    pullRequest: { number: 7, author: "mallory", needsApproval: true },
+  });
+  await pass(2);
+  expect(forge.told[0]?.body).toMatchObject({
+    state: "pending",
+    description: expect.stringContaining("has to allow it"),
+  });
+});
+
 test("a forge that is down is told later, by the next coordinator too, and of the result only", async () => {
   await connect("gitea");
   forge.status = 503;

@@ -75,14 +75,14 @@ export class StatusReports implements AsyncDisposable {
     const db = database.kysely;
     const state = stateOf(report.state);
     // It ended before anybody knew its commit: there is nothing to put a status on.
-    if (report.revision === "") return deleteReport(db, report.evaluation);
+    if (report.revision === "") return deleteReport(db, report);
     const refusal = await this.#send(report, state);
     if (refusal === null && state === "pending") return markPendingSent(db, report.evaluation);
-    if (refusal === null) return deleteReport(db, report.evaluation);
+    if (refusal === null) return deleteReport(db, report);
     const { evaluation, tries } = report;
     logger.warn({ evaluation, reason: refusal.reason }, "a forge did not take a commit's status");
     if (refusal.isTransient && tries + 1 < MAX_TRIES) return this.#postpone(report);
-    await deleteReport(db, evaluation);
+    await deleteReport(db, report);
     const text = `the forge was not told of the result: ${refusal.reason}`;
     await insertMessages(db, evaluation, [{ level: "Warning", text }], this.#options.clock.now());
   }
@@ -128,7 +128,8 @@ export class StatusReports implements AsyncDisposable {
       path: place.path,
       state,
       targetUrl: `${this.#options.serveUrl}/api/v1/evals/${evaluation}`,
-      description: DESCRIPTIONS[state],
+      description:
+        state === "pending" && report.needsApproval ? WAITS_FOR_APPROVAL : DESCRIPTIONS[state],
       context: `gradient/${organizationName}/${projectName}${kind}`,
     };
   }
@@ -140,6 +141,8 @@ const DESCRIPTIONS = {
   failure: "Something could not be evaluated or built",
   error: "The evaluation was aborted",
 } as const satisfies Record<ReportedState, string>;
+
+const WAITS_FOR_APPROVAL = "Somebody of the organization has to allow it first";
 
 const FINAL_STATES: Readonly<Record<string, ReportedState>> = {
   Completed: "success",
