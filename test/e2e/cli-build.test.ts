@@ -2,10 +2,10 @@ import { copyFile, chmod, mkdir, mkdtemp, readFile, rm, writeFile } from "node:f
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { execa } from "execa";
-import { request } from "undici";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
-import { hasEnded } from "../support/api-client.ts";
+import { artefactTree, user } from "../support/client-schemas.ts";
+import { CommandLineClient } from "../support/command-line-client.ts";
 import { BUSYBOX } from "../support/expressions.ts";
 import { TestFarm } from "../support/farm.ts";
 import { NixRoot } from "../support/nix-root.ts";
@@ -37,53 +37,6 @@ const FLAKE = `{
   };
 }`;
 
-/** What the client reads of an answer; all of it has to be there. */
-const artefactTree = z.object({
-  evaluation: z.string(),
-  created_at: z.string(),
-  entry_points: z.array(
-    z.object({
-      attr: z.string(),
-      derivation: z.string(),
-      build_id: z.string(),
-      outputs: z.array(
-        z.object({
-          name: z.string(),
-          store_path: z.string(),
-          products: z.array(
-            z.object({
-              id: z.string(),
-              type: z.string(),
-              subtype: z.string(),
-              name: z.string(),
-              path: z.string(),
-              size: z.number().int().nullable(),
-            }),
-          ),
-        }),
-      ),
-    }),
-  ),
-});
-const evaluationView = z.object({
-  id: z.string(),
-  repository: z.string(),
-  commit: z.string(),
-  wildcard: z.string(),
-  status: z.string(),
-  created_at: z.string(),
-  updated_at: z.string(),
-});
-const messages = z.array(
-  z.object({
-    id: z.string(),
-    level: z.string(),
-    message: z.string(),
-    created_at: z.string(),
-    entry_points: z.array(z.string()),
-  }),
-);
-
 /**
  * What the command line client's `build` asks of the server, call by call and in its order. The client is played: these are the requests that it makes
  * and the fields that it cannot do without, made by a program of ours.
@@ -91,6 +44,7 @@ const messages = z.array(
 describe("gradient build, as the client would ask for it", () => {
   let farm: TestFarm;
   let client: SourceClient;
+  let cli: CommandLineClient;
   let directory: string;
   let tree: string;
 
@@ -98,6 +52,8 @@ describe("gradient build, as the client would ask for it", () => {
     if (BUSYBOX === undefined) throw new Error("no busybox found; install busybox-static");
     farm = await TestFarm.start();
     client = new SourceClient(farm.api);
+    cli = new CommandLineClient(farm.url);
+    cli.token = farm.api.token;
     await farm.addWorker("alpha");
     directory = await mkdtemp(join(tmpdir(), "gradient-cli-"));
     tree = join(directory, "source");
@@ -112,31 +68,18 @@ describe("gradient build, as the client would ask for it", () => {
     await rm(directory, { recursive: true });
   });
 
-  /** Reads the stream of all logs to its end: lines that are JSON strings. */
-  async function streamLogs(evaluation: string): Promise<string> {
-    const { statusCode, body } = await request(`${farm.url}/api/v1/evals/${evaluation}/builds`, {
-      method: "POST",
-      headers: { authorization: `Bearer ${farm.api.token}` },
-    });
-    expect(statusCode).toBe(200);
-    const lines = (await body.text()).split("\n").filter((line) => line !== "");
-    return lines.map((line) => z.string().parse(JSON.parse(line))).join("");
-  }
-
   async function follow(evaluation: string): Promise<string> {
-    const log = streamLogs(evaluation);
-    messages.parse(await farm.api.call("GET", `/evals/${evaluation}/messages`));
-    const view = await farm.api.ended(evaluation, 60_000);
-    evaluationView.parse(view);
-    expect(hasEnded(view)).toBe(true);
-    expect(view.status, farm.logs()).toBe("Completed");
+    const { status, log } = await cli.watch(evaluation);
+    expect(status, farm.logs()).toBe("Completed");
     return log;
   }
 
   /** The entry point that the target names, else the first. */
   async function chosenArtefacts(evaluation: string) {
-    const { entry_points: entryPoints } = artefactTree.parse(
-      await farm.api.call("GET", `/evals/${evaluation}/artefacts`),
+    const { entry_points: entryPoints } = await cli.call(
+      "GET",
+      `evals/${evaluation}/artefacts`,
+      artefactTree,
     );
     const chosen = entryPoints.find(({ attr }) => attr.endsWith(TARGET)) ?? entryPoints[0];
     if (chosen === undefined) throw new Error("the evaluation has no entry point");
@@ -144,7 +87,7 @@ describe("gradient build, as the client would ask for it", () => {
   }
 
   test("the client without Nix sends files and downloads what was made for people", async () => {
-    await farm.api.call("GET", "/user");
+    await cli.call("GET", "user", user);
     const sent: DispatchedSource = await client.sendFiles(await readTree(tree), {
       target: TARGET,
       system: SYSTEM,
@@ -153,19 +96,15 @@ describe("gradient build, as the client would ask for it", () => {
     const { build_id: build, outputs } = await chosenArtefacts(sent.evaluation);
     const result = join(directory, "result");
     for (const { path } of outputs.flatMap(({ products }) => products)) {
-      const { statusCode, body } = await request(
-        `${farm.url}/api/v1/builds/${build}/download/${basename(path)}`,
-        { headers: { authorization: `Bearer ${farm.api.token}` } },
-      );
-      expect(statusCode).toBe(200);
+      const bytes = await cli.bytes("GET", `builds/${build}/download/${basename(path)}`);
       await mkdir(dirname(join(result, basename(path))), { recursive: true });
-      await writeFile(join(result, basename(path)), Buffer.from(await body.arrayBuffer()));
+      await writeFile(join(result, basename(path)), bytes);
     }
     expect(await readFile(join(result, "page.html"), "utf8")).toBe("<h1>made</h1>\n");
   });
 
   test("the client with Nix sends a NAR and realises the output from the cache that the server names", async () => {
-    await farm.api.call("GET", "/user");
+    await cli.call("GET", "user", user);
     const { stdout: nar } = await execa("nix-store", ["--dump", tree], { encoding: "buffer" });
     const { evaluation, cache } = await client.sendNar(Buffer.from(nar), 32 * 1024 * 1024, {
       target: TARGET,
@@ -173,8 +112,8 @@ describe("gradient build, as the client would ask for it", () => {
     });
     await follow(evaluation);
     const { outputs } = await chosenArtefacts(evaluation);
-    const publicKey = z.string().parse(await farm.api.call("GET", `/caches/${cache}/public-key`));
-    expect(await farm.api.call("GET", `/caches/${cache}/public`)).toBe(true);
+    const publicKey = await cli.tell("GET", `caches/${cache}/public-key`);
+    expect(await cli.call("GET", `caches/${cache}/public`, z.boolean())).toBe(true);
     const root = await NixRoot.make(join(directory, "client-store"));
     try {
       const path = `/nix/store/${outputs[0]?.store_path.replace("/nix/store/", "")}`;

@@ -170,6 +170,12 @@ export class TestFarm implements AsyncDisposable {
     wildcard: string,
     files: Record<string, string>,
   ): Promise<string> {
+    await this.addFilesRepository(name, files);
+    return this.addProject(name, wildcard);
+  }
+
+  /** Makes a repository of files, with the shell that builds run in. Resolves to its URL. */
+  async addFilesRepository(name: string, files: Record<string, string>): Promise<string> {
     await addSeed(this, name);
     const directory = join(this.directory, "git", name);
     await mkdir(directory, { recursive: true });
@@ -190,7 +196,7 @@ export class TestFarm implements AsyncDisposable {
     await git("init", "--quiet", "--initial-branch=main");
     await git("add", "--all");
     await git("commit", "--quiet", "--message=First");
-    return this.addProject(name, wildcard);
+    return this.git.url(name);
   }
 
   private async addProject(name: string, wildcard: string): Promise<string> {
