@@ -41,7 +41,8 @@ async function createReferenceTable(db: Kysely<unknown>): Promise<void> {
   await sql`
     insert or ignore into cache_path_references (cache_id, reference, referrer)
     select p.cache_id, substr(r.value, 1, 32), p.hash_part
-    from cache_paths p, json_each(p.references_json) r
+    from cache_paths p,
+      json_each(case when json_valid(p.references_json) then p.references_json else '[]' end) r
     where substr(r.value, 1, 32) <> p.hash_part
   `.execute(db);
   // Whoever shows or removes a path: what refers to what is always known.

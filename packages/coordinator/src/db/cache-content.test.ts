@@ -1,0 +1,41 @@
+import Sqlite from "better-sqlite3";
+import { Kysely, SqliteDialect } from "kysely";
+import { expect, test } from "vitest";
+import * as first from "./migrations/0001-first.ts";
+import * as transfers from "./migrations/0002-transfers.ts";
+import * as cacheContent from "./migrations/0010-cache-content.ts";
+
+const hash = (letter: string): string => letter.repeat(32);
+
+test("paths of earlier releases are counted, and what they refer to is known", async () => {
+  const sqlite = new Sqlite(":memory:");
+  const db = new Kysely<unknown>({ dialect: new SqliteDialect({ database: sqlite }) });
+  await first.up(db);
+  await transfers.up(db);
+  sqlite.exec(`
+    insert into caches values ('c', 'c', 'c', '', 1, 40, null, 1, 'k', 'k', 'k', 0, 0, 'u', 1);
+    insert into nar_objects values ('n', 100, 'f', 40, 'zstd', '[]', 1), ('m', 10, 'g', 4, 'zstd', '[]', 1);
+  `);
+  const add = sqlite.prepare(
+    `insert into cache_paths (cache_id, hash_part, path, nar_hash, references_json, signatures_json, created_at)
+     values ('c', ?, ?, ?, ?, '[]', 1)`,
+  );
+  const [a, b, d] = [hash("a"), hash("b"), hash("d")];
+  add.run(a, `${a}-lib`, "n", "[]");
+  add.run(b, `${b}-app`, "m", JSON.stringify([`${a}-lib`, `${b}-app`]));
+  add.run(d, `${d}-damaged`, "m", "{");
+  await cacheContent.up(db);
+  const references = () =>
+    sqlite.prepare("select reference, referrer from cache_path_references").all();
+  const totals = () =>
+    sqlite.prepare("select paths, nar_bytes, file_bytes from cache_totals").get();
+  expect(references()).toEqual([{ reference: a, referrer: b }]);
+  expect(totals()).toEqual({ paths: 3, nar_bytes: 120, file_bytes: 48 });
+  expect(sqlite.prepare("select sum(nar_size) as size from cache_paths").get()).toEqual({
+    size: 120,
+  });
+  sqlite.prepare("delete from cache_paths where hash_part in (?, ?)").run(b, d);
+  expect(references()).toEqual([]);
+  expect(totals()).toEqual({ paths: 1, nar_bytes: 100, file_bytes: 40 });
+  await db.destroy();
+});
