@@ -11,13 +11,14 @@ import type { Row } from "./report.ts";
 
 const PROCESSES = 2;
 const ROUNDS = 3;
-const ATTRIBUTES = 400;
+/** A small set, in which the start of the program counts, and a large one. */
+const SIZES = [400, 1600] as const;
 const LARGE_ATTRIBUTES = 80;
 const MEBIBYTE = 1024 * 1024;
 const CEILING_BYTES = 192 * MEBIBYTE;
 
 /** Each attribute costs some tens of milliseconds, as a package of a large set does, and has a derivation of its own beside shared ones. */
-const COSTLY_SET = `let
+const costlySet = (attributes: number): string => `let
   plain = name: attributes: derivation ({ inherit name; system = "x86_64-linux"; builder = "/bin/sh"; } // attributes);
   shared = builtins.genList (n: plain "shared-\${toString n}" { before = if n == 0 then "" else builtins.elemAt shared (n - 1); }) 100;
   text = n: builtins.foldl' (all: i: builtins.hashString "sha256" (all + toString (i * n))) "" (builtins.genList (i: i) 12000);
@@ -26,7 +27,7 @@ const COSTLY_SET = `let
     inputs = builtins.genList (i: builtins.elemAt shared (n + i - (n + i) / 100 * 100)) 3;
     source = plain "source-\${toString n}" { };
   };
-in builtins.listToAttrs (builtins.genList (n: { name = "package-\${toString n}"; value = package n; }) ${ATTRIBUTES})`;
+in builtins.listToAttrs (builtins.genList (n: { name = "package-\${toString n}"; value = package n; }) ${attributes})`;
 
 /** What each attribute needs stays reachable, so that no collection helps. */
 const LARGE_SET = `let
@@ -52,7 +53,7 @@ class Bench implements AsyncDisposable {
 
   static async make(): Promise<Bench> {
     const directory = await mkdtemp(join(tmpdir(), "gradient-eval-"));
-    await writeFile(join(directory, "costly.nix"), COSTLY_SET);
+    for (const size of SIZES) await writeFile(join(directory, costlyFile(size)), costlySet(size));
     await writeFile(join(directory, "large.nix"), LARGE_SET);
     return new Bench(directory);
   }
@@ -109,23 +110,32 @@ class Bench implements AsyncDisposable {
 
 const statsSchema = z.object({ gc: z.object({ heapSize: z.number() }) });
 
-/** Evaluation of a large set with several processes against one `nix-instantiate`, and of one that needs more memory than a process may have. */
+function costlyFile(attributes: number): string {
+  return `costly-${attributes}.nix`;
+}
+
+/** Evaluation of sets with several processes against one `nix-instantiate`, and of one that needs more memory than a process may have. */
 export async function evaluationRows(): Promise<Row[]> {
   await using bench = await Bench.make();
+  const rows: Row[] = [];
+  for (const size of SIZES) rows.push(...(await costlyRows(bench, size)));
+  rows.push(...(await ceilingRows(bench)));
+  return rows;
+}
+
+async function costlyRows(bench: Bench, attributes: (typeof SIZES)[number]): Promise<Row[]> {
   const theirs: number[] = [];
   const ours: Evaluation[] = [];
   for (let round = 0; round < ROUNDS; round++) {
-    theirs.push((await bench.plain("costly.nix")).wallMs);
-    ours.push(await bench.ours("costly.nix"));
+    theirs.push((await bench.plain(costlyFile(attributes))).wallMs);
+    ours.push(await bench.ours(costlyFile(attributes)));
   }
-  const lost = ours.find(({ found }) => found !== ATTRIBUTES);
-  if (lost !== undefined) throw new Error(`${lost.found} of ${ATTRIBUTES} attributes were found`);
-  const large = await bench.plain("large.nix");
-  const bounded = await bench.ours("large.nix", { GRADIENT_MAX_EVAL_RSS: String(CEILING_BYTES) });
-  const label = `${LARGE_ATTRIBUTES} attributes below a ceiling of ${CEILING_BYTES / MEBIBYTE} MiB`;
+  const lost = ours.find(({ found }) => found !== attributes);
+  if (lost !== undefined) throw new Error(`${lost.found} of ${attributes} attributes were found`);
+  const firstMs = median(ours.map((each) => each.firstMs));
   return [
     {
-      what: `evaluation of ${ATTRIBUTES} attributes, ${PROCESSES} processes`,
+      what: `evaluation of ${attributes} attributes, ${PROCESSES} processes`,
       unit: "s",
       ours: median(ours.map(({ wallMs }) => wallMs)) / 1000,
       theirs: median(theirs) / 1000,
@@ -133,7 +143,15 @@ export async function evaluationRows(): Promise<Row[]> {
       better: "less",
       target: 0.667,
     },
-    limitRow("first attribute out", "s", median(ours.map(({ firstMs }) => firstMs)) / 1000, 1),
+    limitRow(`first of ${attributes} attributes out`, "s", firstMs / 1000, 1),
+  ];
+}
+
+async function ceilingRows(bench: Bench): Promise<Row[]> {
+  const large = await bench.plain("large.nix");
+  const bounded = await bench.ours("large.nix", { GRADIENT_MAX_EVAL_RSS: String(CEILING_BYTES) });
+  const label = `${LARGE_ATTRIBUTES} attributes below a ceiling of ${CEILING_BYTES / MEBIBYTE} MiB`;
+  return [
     {
       ...limitRow(
         `${label}: memory that one needs`,
