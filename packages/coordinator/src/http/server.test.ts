@@ -36,6 +36,23 @@ describe("every refusal has the envelope", () => {
     expect(answer.json?.code).toBe("json_parsing");
   });
 
+  test("text that is no text: broken UTF-8, NUL, half of a surrogate pair", async () => {
+    const made = (description: string) =>
+      server.put("orgs", token, `{"name":"odd","display_name":"x","description":"${description}"}`);
+    for (const escape of ["a\\u0000b", "\\ud800", "\\udc00\\ud800"]) {
+      const answer = await made(escape);
+      expect([answer.status, answer.json?.code]).toEqual([400, "json_parsing"]);
+    }
+    const broken = await fetch(`${server.url}/api/v1/orgs`, {
+      method: "PUT",
+      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+      body: Buffer.from('{"name":"odd","display_name":"\xff"}', "latin1"),
+    });
+    expect([broken.status, await broken.json()]).toMatchObject([400, { code: "json_parsing" }]);
+    expect((await made("\\ud83d\\ude00 \\\\u0000")).status).toBe(200);
+    expect((await server.get("orgs/odd", token)).message.description).toBe("😀 \\u0000");
+  });
+
   test("a field of the wrong type is named", async () => {
     const answer = await server.put("orgs", token, { name: 1, display_name: "x" });
     expect(answer.status).toBe(422);
@@ -185,6 +202,29 @@ describe("pages of another origin", () => {
     const answer = await server.call("OPTIONS", "orgs");
     expect([answer.status, answer.headers.get("allow")]).toEqual([204, "GET, HEAD, PUT, OPTIONS"]);
     expect((await server.call("OPTIONS", "nothing")).status).toBe(404);
+  });
+});
+
+describe("a session's cookie", () => {
+  const asked = (origin: string | null) =>
+    server.call("POST", "orgs/mine/ssh", {
+      headers: { cookie: `jwt_token=${token}`, ...(origin === null ? {} : { origin }) },
+    });
+
+  beforeAll(() => server.put("orgs", token, { name: "mine", display_name: "Mine" }));
+
+  test.each(["https://evil.example", "http://127.0.0.1:1", "null"])(
+    "is not for pages of %s",
+    async (origin) => {
+      const answer = await asked(origin);
+      expect([answer.status, answer.json?.code]).toEqual([401, "unauthorized"]);
+    },
+  );
+
+  test("is for this server's pages, by its name and by its address, and for no page at all", async () => {
+    for (const origin of ["https://farm.example:8443", server.url, null]) {
+      expect((await asked(origin)).status).toBe(200);
+    }
   });
 });
 
