@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import { anonymous, type Caller } from "../auth/caller.ts";
-import { BadRequestError, ForbiddenError } from "../errors.ts";
+import { BadRequestError } from "../errors.ts";
 import type { LiveScope } from "../live/frames.ts";
 import { webSocketAnswer } from "./answer-schemas.ts";
 import type { Services } from "./api.ts";
@@ -33,7 +33,7 @@ export const liveAnswers = {
  * socket is open. Throws what it throws, and BadRequestError for a request that is no WebSocket's.
  */
 export async function answerLive(
-  { authenticator, serveUrl }: Pick<Services, "authenticator" | "serveUrl">,
+  { authenticator }: Pick<Services, "authenticator">,
   live: LiveSockets,
   request: FastifyRequest<{ Querystring: z.infer<typeof liveQuery> }>,
   reply: FastifyReply,
@@ -47,7 +47,6 @@ export async function answerLive(
   const caller = request.query.token === undefined ? request.caller : await callerNow();
   const isAnonymous = caller.kind === "anonymous";
   const scope = await read(caller);
-  refuseForeignPages(request, serveUrl);
   const check = async () => void (await read(isAnonymous ? anonymous : await callerNow()));
   await live.open({ scope, check }, () => {
     const upgrade = takeUpgrade(request.raw);
@@ -60,13 +59,4 @@ export async function answerLive(
 function tokenOfLive(request: FastifyRequest<{ Querystring: z.infer<typeof liveQuery> }>) {
   if (request.query.token !== undefined) return request.query.token;
   return request.caller.kind === "anonymous" ? null : tokenOf(request);
-}
-
-/** Browsers send cookies with a WebSocket whatever page opens it, and do not ask us first. */
-function refuseForeignPages(request: FastifyRequest, serveUrl: string): void {
-  const { origin, cookie, host } = request.headers;
-  if (origin === undefined || cookie === undefined) return;
-  const from = URL.canParse(origin) ? new URL(origin) : null;
-  if (from?.host === host || from?.origin === new URL(serveUrl).origin) return;
-  throw new ForbiddenError(`pages of ${origin} may not listen here with a session's cookie`);
 }

@@ -206,7 +206,7 @@ describe("the right to watch", () => {
       headers: cookie,
       origin: "https://evil.example",
     });
-    expect([status, body["code"]]).toEqual([403, "forbidden"]);
+    expect([status, body["code"]]).toEqual([404, "not_found"]);
   });
 
   test("is that of the page: strangers get the page's refusal", async () => {

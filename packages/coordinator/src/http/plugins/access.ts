@@ -57,7 +57,7 @@ async function callerOf(
   }
 }
 
-/** The token of the Authorization header, else of the cookie. Throws UnauthorizedError. */
+/** The token of the Authorization header, else of the cookie, which pages of other origins may not use. Throws UnauthorizedError. */
 export function tokenOf(request: FastifyRequest): string {
   const header = request.headers.authorization;
   if (header !== undefined) {
@@ -66,6 +66,11 @@ export function tokenOf(request: FastifyRequest): string {
     throw new UnauthorizedError('the Authorization header has to be "Bearer <token>"');
   }
   const cookie = readCookie(request.headers.cookie, SESSION_COOKIE);
-  if (cookie !== null && cookie !== "") return cookie;
+  if (cookie !== null && cookie !== "") {
+    if (request.foreignOrigin === null) return cookie;
+    throw new UnauthorizedError(
+      `pages of ${request.foreignOrigin} may not use a session's cookie here`,
+    );
+  }
   throw new UnauthorizedError("credentials are needed: send Authorization: Bearer <token>");
 }
