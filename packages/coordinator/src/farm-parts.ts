@@ -7,6 +7,7 @@ import { prepareDerivationReads } from "./db/derivation-repository.ts";
 import { prepareFindNarObject } from "./db/nar-object-repository.ts";
 import { prepareHasUploaded } from "./db/nar-possession-repository.ts";
 import { fillCaches } from "./caches/fill-cache.ts";
+import { sweepKeys } from "./caches/sweep-keys.ts";
 import { ActiveEvaluations } from "./evaluations/active-evaluations.ts";
 import { availabilityInCaches } from "./evaluations/availability.ts";
 import { failEvaluation, settleEvaluations } from "./evaluations/end-evaluation.ts";
@@ -237,6 +238,7 @@ function connectBacklog(
   const { changes, intake, old } = parts;
   const { options, clock } = ground;
   const { kysely } = options.database;
+  const { signer } = options;
   const { publications } = intake;
   return new Backlog({
     clock,
@@ -244,6 +246,7 @@ function connectBacklog(
     steps: [
       () => fillCaches({ kysely, cachedPaths, publications, changes: changes.relaxed }),
       () => listForNewKey({ kysely, changes: changes.relaxed }),
+      () => sweepKeys({ signer, changes: changes.relaxed }),
       () => old.step(),
     ],
   });

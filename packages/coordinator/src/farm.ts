@@ -9,7 +9,15 @@ import { connectParts, type Memory } from "./farm-parts.ts";
 import type { Logger } from "./logger.ts";
 import type { NarIntake } from "./intake/nar-intake.ts";
 import { LogFiles } from "./logs/log-files.ts";
-import type { CacheSigner, Evaluations, Logs, Repositories, Sources, WorkerLink } from "./ports.ts";
+import type {
+  CacheSigner,
+  CacheUpkeep,
+  Evaluations,
+  Logs,
+  Repositories,
+  Sources,
+  WorkerLink,
+} from "./ports.ts";
 import { EvaluationTasks } from "./queue/evaluation-tasks.ts";
 import { LeaseBook } from "./queue/lease-book.ts";
 import type { FindCredentials } from "./queue/offer.ts";
@@ -71,6 +79,7 @@ export interface Farm extends AsyncDisposable {
   /** Where NARs come in, from workers and from users. */
   readonly intake: NarIntake;
   readonly sources: Sources;
+  readonly upkeep: CacheUpkeep;
   readonly sourceFiles: SourceFiles;
   /** To be registered with the prefix `/proto`. */
   readonly transferRoutes: FastifyPluginAsync;
@@ -112,6 +121,7 @@ export async function openFarm(options: FarmOptions): Promise<Farm> {
     nars: files,
     intake: parts.intake,
     sources: parts.sources,
+    upkeep: { keysChanged: () => parts.backlog.wake() },
     sourceFiles,
     transferRoutes: parts.routes,
     [Symbol.asyncDispose]: async () => {

@@ -91,7 +91,7 @@ async function open(config: Config, logger: Logger, resources: Resources): Promi
   const secrets = await loadSecrets(config);
   const database = resources.use(await openFarmDatabase(config.dataDir));
   const masterKey = new MasterKey(secrets.masterKey);
-  const signer = new StoredCacheSigner(database.kysely, masterKey);
+  const signer = new StoredCacheSigner(database, masterKey);
   const clock = systemClock;
   const lastUse = resources.use(countUses(database, clock, logger));
   const db = database.kysely;
@@ -140,9 +140,10 @@ async function open(config: Config, logger: Logger, resources: Resources): Promi
 }
 
 function farmServices(
-  { evaluations, workers, repositories, logs, nars, sources, sourceFiles }: Farm,
+  { evaluations, workers, repositories, logs, nars, sources, sourceFiles, upkeep }: Farm,
   config: Config,
 ) {
   const chunkedUploads = new ChunkedUploads(sourceFiles, config.maxSourceUploadSize);
-  return { evaluations, workers, repositories, logs, nars, sources, sourceFiles, chunkedUploads };
+  const files = { logs, nars, sourceFiles, chunkedUploads };
+  return { evaluations, workers, repositories, sources, upkeep, ...files };
 }

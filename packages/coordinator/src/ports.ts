@@ -9,8 +9,21 @@ import type { Queries } from "./db/client.ts";
 
 /** Signs for caches; the private keys never leave it. */
 export interface CacheSigner {
-  /** Signature `keyname:base64` of a narinfo fingerprint with the cache's key. Throws when the cache is unknown. */
-  sign(cacheId: string, fingerprint: string): Promise<string>;
+  /** Signs a narinfo fingerprint with every active key of the cache. Throws when the cache is unknown. */
+  sign(cacheId: string, fingerprint: string): Promise<CacheSignatures>;
+}
+
+export interface CacheSignatures {
+  /** `keyname:base64`, in the order of the keys. */
+  readonly signatures: readonly string[];
+  /** Names the set of keys, as `findSigningKeys` does: who shows what was signed compares it in the same transaction. */
+  readonly keys: string;
+}
+
+/** Work on what caches show that nobody waits for. */
+export interface CacheUpkeep {
+  /** Called after the keys of a cache changed: what it shows is signed anew. */
+  keysChanged(): void;
 }
 
 /** A worker that is connected now, as one organization (or an administrator) may see it. */

@@ -9,6 +9,9 @@ import type { Clock } from "./clock.ts";
 import type { Database } from "./db/client.ts";
 import { openPlannedDatabase } from "./db/planned-database.test-support.ts";
 import { openFarm, type Farm, type FarmTimes } from "./farm.ts";
+import { newKeyRow, parseCacheKey } from "./keys/cache-key.ts";
+import { StoredCacheSigner } from "./keys/cache-signer.ts";
+import { MasterKey } from "./keys/master-key.ts";
 import { createLogger } from "./logger.ts";
 import type { FindCredentials } from "./queue/offer.ts";
 import { TestWorker } from "./test-worker.test-support.ts";
@@ -25,6 +28,8 @@ export interface TestOrganization {
   readonly cache: string;
   readonly project: string;
 }
+
+const masterKey = new MasterKey(Buffer.alloc(32, 7));
 
 /** A real farm in a temporary directory, with a real HTTP server; only keys and accounts are made up. */
 export class TestFarm implements AsyncDisposable {
@@ -54,7 +59,7 @@ export class TestFarm implements AsyncDisposable {
   static async open(options: TestFarmOptions = {}): Promise<TestFarm> {
     const dataDir = await mkdtemp(join(tmpdir(), "farm-"));
     const keys = new Map<string, SecretKey>();
-    return new TestFarm(dataDir, options, keys, await start(dataDir, options, keys, 0));
+    return new TestFarm(dataDir, options, keys, await start(dataDir, options, 0));
   }
 
   get url(): string {
@@ -78,7 +83,7 @@ export class TestFarm implements AsyncDisposable {
 
   /** After `stop`: starts again on the same port and directory. */
   async start(): Promise<void> {
-    const opened = await start(this.dataDir, this.#options, this.#keys, this.#port);
+    const opened = await start(this.dataDir, this.#options, this.#port);
     this.#database = opened.database;
     this.#farm = opened.farm;
     this.#app = opened.app;
@@ -159,14 +164,16 @@ export class TestFarm implements AsyncDisposable {
         active: 1,
         priority: 40,
         public: 0,
-        key_name: key.keyName,
-        public_key: "",
-        private_key: "",
         max_storage_gb: 0,
         managed: 0,
         created_by: "test",
         created_at: 0,
       })
+      .execute();
+    const stored = parseCacheKey(key.reveal());
+    await kysely
+      .insertInto("cache_keys")
+      .values(newKeyRow(masterKey, id, stored, { isComplete: true, now: 0 }))
       .execute();
     await kysely
       .insertInto("cache_subscriptions")
@@ -210,26 +217,14 @@ interface Opened {
   readonly port: number;
 }
 
-async function start(
-  dataDir: string,
-  options: TestFarmOptions,
-  keys: ReadonlyMap<string, SecretKey>,
-  port: number,
-): Promise<Opened> {
+async function start(dataDir: string, options: TestFarmOptions, port: number): Promise<Opened> {
   const database = await openPlannedDatabase(join(dataDir, "farm.sqlite"));
   const farm = await openFarm({
     database,
     dataDir,
     leaseMs: options.leaseMs ?? 600_000,
     logger: createLogger("silent"),
-    signer: {
-      sign: (cache, fingerprint) => {
-        const key = keys.get(cache);
-        return key === undefined
-          ? Promise.reject(new Error(`no cache ${cache}`))
-          : Promise.resolve(key.sign(fingerprint));
-      },
-    },
+    signer: new StoredCacheSigner(database, masterKey),
     ...(options.clock === undefined ? {} : { clock: options.clock }),
     ...(options.times === undefined ? {} : { times: options.times }),
     ...(options.findCredentials === undefined ? {} : { findCredentials: options.findCredentials }),

@@ -18,6 +18,7 @@ export type AuditEvent =
   | `organization.role.${"create" | "update" | "delete"}`
   | "project.delete"
   | "cache.delete"
+  | `cache.key.${"create" | "import" | "retire" | "delete"}`
   | `cache.nar.${"delete" | "upload"}`
   | `cache.role.${"create" | "update" | "delete"}`
   | `cache.member.${"create" | "update" | "delete"}`;

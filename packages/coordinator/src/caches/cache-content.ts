@@ -2,6 +2,7 @@ import { PublicKey, storePathBase, storePathHash } from "@gradient/protocol";
 import { audit, type Actor } from "../accounts/audit.ts";
 import type { Clock } from "../clock.ts";
 import type { Database } from "../db/client.ts";
+import { findSigningKeys, listCacheKeys } from "../db/cache-key-repository.ts";
 import {
   deleteCachedPath,
   findInvisible,
@@ -24,6 +25,7 @@ import {
 import type { NarIntake } from "../intake/nar-intake.ts";
 import type { Compression } from "../intake/compression.ts";
 import type { GivenFile, ReceivedFile, ReceiveLimits } from "../intake/received-file.ts";
+import { toPublicKey } from "../keys/cache-key.ts";
 import type { CacheSigner } from "../ports.ts";
 import type { NarFiles } from "../storage/nar-files.ts";
 import {
@@ -43,8 +45,6 @@ import { StagedUploads } from "./staged-uploads.ts";
 export interface ContentCache {
   readonly id: string;
   readonly name: string;
-  readonly key_name: string;
-  readonly public_key: string;
 }
 
 /** Whether some of the given paths can be had from elsewhere: three answers, for an outage is no absence. */
@@ -80,6 +80,12 @@ export interface Deposit {
 export interface FileName {
   readonly fileHash: string;
   readonly compressions: readonly Compression[];
+}
+
+interface SignedRow {
+  readonly row: NewCachedPath;
+  /** Names the keys that have signed. */
+  readonly keys: string;
 }
 
 /** How many paths a message names. */
@@ -200,9 +206,12 @@ export class CacheContent {
       if (given === null) checkNar(claim, object);
       else checkFile(claim, { given, object });
       if (this.#shown(cache, claim) !== null) return { isNew: false };
-      const row = await this.#verified(cache, claim, object);
-      await this.#requireReferences(cache, claim);
-      return { isNew: await this.#show(cache, deposit, row) };
+      for (;;) {
+        const signed = await this.#verified(cache, claim, object);
+        await this.#requireReferences(cache, claim);
+        const outcome = await this.#show(cache, deposit, signed);
+        if (outcome !== "keys changed") return { isNew: outcome === "new" };
+      }
     } catch (error) {
       if (error instanceof CoordinatorError) {
         await this.#options.intake.discard(cache.id, object.narHash);
@@ -221,30 +230,29 @@ export class CacheContent {
     throw alreadyShown(cache, shown);
   }
 
-  async #verified(
-    cache: ContentCache,
-    claim: PathClaim,
-    object: NarObject,
-  ): Promise<NewCachedPath> {
+  async #verified(cache: ContentCache, claim: PathClaim, object: NarObject): Promise<SignedRow> {
     const { files, signer, database } = this.#options;
     const text = fingerprintOf(claim);
     const upstreams = await listUpstreams(database.kysely, cache.id);
+    const keys = await listCacheKeys(database.kysely, cache.id);
     const others = checkSignatures(claim, text, {
-      own: PublicKey.parse(`${cache.key_name}:${cache.public_key}`),
+      own: keys.map(toPublicKey),
       others: upstreams.flatMap(({ public_key: key }) =>
         key === null ? [] : [PublicKey.parse(key)],
       ),
     });
     await checkContent(files, claim);
     await checkReferences(files, claim, object);
-    return {
+    const own = await signer.sign(cache.id, text);
+    const row = {
       path: storePathBase(claim.path),
       narHash: claim.narHash,
       references: sortedOnce(claim.references).map(storePathBase),
       deriver: claim.deriver === null ? null : storePathBase(claim.deriver),
       ca: claim.ca,
-      signatures: [await signer.sign(cache.id, text), ...others],
+      signatures: [...own.signatures, ...others],
     };
+    return { row, keys: own.keys };
   }
 
   async #requireReferences(cache: ContentCache, claim: PathClaim): Promise<void> {
@@ -259,12 +267,16 @@ export class CacheContent {
     );
   }
 
-  /** False when somebody else was faster with the same. */
-  async #show(cache: ContentCache, { claim, by }: Deposit, row: NewCachedPath): Promise<boolean> {
+  async #show(
+    cache: ContentCache,
+    { claim, by }: Deposit,
+    { row, keys }: SignedRow,
+  ): Promise<"new" | "shown before" | "keys changed"> {
     const { database, clock, cachedPaths } = this.#options;
     const now = clock.now();
-    const isNew = await database.transaction(async ({ kysely }) => {
-      if ((await findInvisible(kysely, cache.id, [row.path])).length === 0) return false;
+    const outcome = await database.transaction(async ({ kysely }) => {
+      if ((await findInvisible(kysely, cache.id, [row.path])).length === 0) return "shown before";
+      if ((await findSigningKeys(kysely, cache.id)) !== keys) return "keys changed";
       await insertCachedPaths(kysely, cache.id, [row], now);
       if (by !== null) {
         const details = { cache: cache.name };
@@ -274,13 +286,13 @@ export class CacheContent {
           now,
         );
       }
-      return true;
+      return "new";
     });
     const shown = cachedPaths.inCache(cache.id, storePathHash(claim.path));
     if (shown !== null && (shown.path !== row.path || shown.narHash !== row.narHash)) {
       throw alreadyShown(cache, shown);
     }
-    return isNew;
+    return outcome;
   }
 
   /**

@@ -117,14 +117,14 @@ export function sortedOnce(paths: readonly StorePath[]): StorePath[] {
 export function checkSignatures(
   claim: PathClaim,
   text: string,
-  keys: { own: PublicKey; others: readonly PublicKey[] },
+  keys: { own: readonly PublicKey[]; others: readonly PublicKey[] },
 ): string[] {
   const kept = new Set<string>();
   for (const signature of claim.signatures) {
     if (!SIGNATURE.test(signature)) {
       throw wrongSignature(`'${signature}' is no signature <key name>:<base 64 of 64 bytes>`);
     }
-    const known = [keys.own, ...keys.others].filter(
+    const known = [...keys.own, ...keys.others].filter(
       ({ keyName }) => keyName === signatureKeyName(signature),
     );
     if (known.length > 0 && !known.some((key) => key.verifies(text, signature))) {
@@ -132,7 +132,8 @@ export function checkSignatures(
         `the signature of ${claim.path} by '${signatureKeyName(signature)}' is not valid`,
       );
     }
-    if (signatureKeyName(signature) !== keys.own.keyName) kept.add(signature);
+    const keyName = signatureKeyName(signature);
+    if (!keys.own.some((key) => key.keyName === keyName)) kept.add(signature);
   }
   if (kept.size > MAX_SIGNATURES) {
     throw wrongSignature(`${claim.path} has more than ${MAX_SIGNATURES} signatures`);

@@ -2,8 +2,8 @@ import { v7 as uuidv7 } from "uuid";
 import type { Database } from "../db/client.ts";
 import { insertCache } from "../db/cache-repository.ts";
 import { ConflictError } from "../errors.ts";
-import { cacheKeyName, generateCacheKey } from "../keys/cache-key.ts";
-import { cacheKeyContext } from "../keys/cache-signer.ts";
+import { insertCacheKey } from "../db/cache-key-repository.ts";
+import { cacheKeyName, generateCacheKey, newKeyRow } from "../keys/cache-key.ts";
 import type { MasterKey } from "../keys/master-key.ts";
 import { checkDisplayName, checkSlug } from "../rules/names.ts";
 import { checkStorageLimit } from "../rules/storage.ts";
@@ -48,9 +48,6 @@ export async function createCache(
     priority: request.priority,
     local_priority: request.localPriority,
     public: request.isPublic ? (1 as const) : (0 as const),
-    key_name: key.keyName,
-    public_key: key.publicKey,
-    private_key: masterKey.seal(key.secretKey, cacheKeyContext(id)),
     max_storage_gb: request.maxStorageGb,
     managed: 0 as const,
     created_by: creatorId,
@@ -66,9 +63,12 @@ export async function createCache(
     public_key: NIXOS_CACHE.publicKey,
     created_at: now,
   };
-  const isStored = await database.transaction((tx) =>
-    insertCache(tx.kysely, row, { userId: creatorId, role: "Admin" }, [upstream]),
-  );
+  const member = { userId: creatorId, role: "Admin" };
+  const isStored = await database.transaction(async ({ kysely }) => {
+    if (!(await insertCache(kysely, row, member, [upstream]))) return false;
+    await insertCacheKey(kysely, newKeyRow(masterKey, id, key, { isComplete: true, now }));
+    return true;
+  });
   if (isStored) return id;
   throw new ConflictError(`a cache named "${request.name}" exists already`, {
     code: "already_exists",

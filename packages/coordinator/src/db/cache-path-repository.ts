@@ -182,6 +182,26 @@ export async function findShownPaths(
   return shown;
 }
 
+/** Paths of a cache after a hash part, in order. */
+export async function shownPathsAfter(
+  db: Queries,
+  cache: string,
+  hashPart: string,
+  limit: number,
+): Promise<ShownPath[]> {
+  const rows = await db
+    .selectFrom("cache_paths as p")
+    .innerJoin("nar_objects as n", "n.nar_hash", "p.nar_hash")
+    .select(["p.path", "p.nar_hash as narHash", "n.nar_size as narSize", "p.deriver", "p.ca"])
+    .select(["p.references_json as referencesJson", "p.signatures_json as signaturesJson"])
+    .where("p.cache_id", "=", cache)
+    .where("p.hash_part", ">", hashPart)
+    .orderBy("p.hash_part")
+    .limit(limit)
+    .execute();
+  return rows.map((row) => ({ ...cachedPathOf(row), cache }));
+}
+
 export async function setSignatures(
   db: Queries,
   { cache, path }: ShownPath,
@@ -219,8 +239,8 @@ const FACTS = `p.path, p.nar_hash as "narHash", n.nar_size as "narSize", p.refer
 
 /** A path as one of an organization's caches shows it. */
 export interface OrganizationPath extends CachedPath {
-  /** Name of the key of that cache, which has signed the path, too. */
-  readonly cacheKeyName: string;
+  /** Names of the keys of that cache, which have signed the path, too. */
+  readonly cacheKeyNames: readonly string[];
 }
 
 /** Hot reads of what caches show. They see what is committed. */
@@ -238,9 +258,10 @@ export function prepareCachedPathReads(database: Database): CachedPathReads {
     `select ${FACTS} from cache_paths p join nar_objects n on n.nar_hash = p.nar_hash
      where p.cache_id = ? and p.hash_part = ?`,
   );
-  const ofOrganization: PreparedQuery<[string, string], CachedPathRow & { cacheKeyName: string }> =
+  const ofOrganization: PreparedQuery<[string, string], CachedPathRow & { keyNamesJson: string }> =
     database.prepare(
-      `select ${FACTS}, c.key_name as "cacheKeyName" from cache_subscriptions s
+      `select ${FACTS}, (select json_group_array(k.key_name) from cache_keys k where k.cache_id = c.id) as "keyNamesJson"
+     from cache_subscriptions s
      join caches c on c.id = s.cache_id and c.active = 1
      join cache_paths p on p.cache_id = s.cache_id
      join nar_objects n on n.nar_hash = p.nar_hash
@@ -261,8 +282,9 @@ export function prepareCachedPathReads(database: Database): CachedPathReads {
     ofOrganization: (organization, hashPart) => {
       const row = ofOrganization.get(organization, hashPart);
       if (row === undefined) return null;
-      const { cacheKeyName, ...facts } = row;
-      return { ...cachedPathOf(facts), cacheKeyName };
+      const { keyNamesJson, ...facts } = row;
+      const cacheKeyNames = readJsonColumn(stringListSchema, keyNamesJson);
+      return { ...cachedPathOf(facts), cacheKeyNames };
     },
     isNarVisible: (organization, narHash) => isNarVisible.get(organization, narHash) !== undefined,
   };

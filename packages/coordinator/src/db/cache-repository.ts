@@ -7,7 +7,6 @@ import type { CacheUpstreamsTable, CachesTable, CacheSubscriptionsTable } from "
 export type Cache = Selectable<CachesTable>;
 export type SubscriptionMode = CacheSubscriptionsTable["mode"];
 
-/** Columns that may be shown: all but the sealed private key. */
 const SHOWN = [
   "id",
   "name",
@@ -17,15 +16,17 @@ const SHOWN = [
   "priority",
   "local_priority",
   "public",
-  "key_name",
-  "public_key",
   "max_storage_gb",
   "managed",
   "created_by",
   "created_at",
 ] as const;
 
-export type ShownCache = Pick<Cache, (typeof SHOWN)[number]>;
+/** With the key that clients are told of first: the oldest that signs. */
+export type ShownCache = Pick<Cache, (typeof SHOWN)[number]> & {
+  key_name: string;
+  public_key: string;
+};
 
 /** Who looks: a user, and the only organization whose subscriptions count for them (null: all of theirs). */
 export interface CacheViewer {
@@ -60,6 +61,11 @@ export async function insertCache(
   return true;
 }
 
+/** Of the cache `caches`: the oldest key that signs. */
+const primaryKeyId = sql<string>`(
+  select min(k.id) from cache_keys k where k.cache_id = caches.id and k.state = 'active'
+)`;
+
 function membershipQuery(db: Queries, viewer: CacheViewer) {
   const subscriptions = db
     .selectFrom("cache_subscriptions")
@@ -84,8 +90,11 @@ function membershipQuery(db: Queries, viewer: CacheViewer) {
       join.onRef("roles.cache_id", "=", "caches.id").onRef("roles.name", "=", "member.role"),
     )
     .leftJoin(subscriptions.as("subscribed"), "subscribed.cache_id", "caches.id")
+    .innerJoin("cache_keys as key", (join) => join.on("key.id", "=", primaryKeyId))
     .select(SHOWN.map((column) => `caches.${column}` as const))
     .select([
+      "key.key_name",
+      "key.public_key",
       "member.role",
       "roles.permissions as role_permissions",
       "subscribed.cache_id as subscribed_id",
@@ -130,11 +139,13 @@ export async function listCaches(
 
 /** Public caches, oldest first. */
 export async function listPublicCaches(db: Queries, page: PageRequest): Promise<Page<ShownCache>> {
-  const query = db.selectFrom("caches").where("public", "=", sql.lit(1 as const));
+  const query = db.selectFrom("caches").where("caches.public", "=", sql.lit(1 as const));
   const items = await query
-    .select(SHOWN)
-    .orderBy("created_at")
-    .orderBy("id")
+    .innerJoin("cache_keys as key", (join) => join.on("key.id", "=", primaryKeyId))
+    .select(SHOWN.map((column) => `caches.${column}` as const))
+    .select(["key.key_name", "key.public_key"])
+    .orderBy("caches.created_at")
+    .orderBy("caches.id")
     .limit(page.perPage)
     .offset(offsetOf(page))
     .execute();
@@ -179,13 +190,6 @@ export async function updateCache(
 /** Takes its paths, members and subscriptions with it. The NARs stay until nothing shows them. */
 export async function deleteCache(db: Queries, id: string): Promise<void> {
   await db.deleteFrom("caches").where("id", "=", id).execute();
-}
-
-export function findSealedCacheKey(
-  db: Queries,
-  id: string,
-): Promise<Pick<Cache, "private_key"> | undefined> {
-  return db.selectFrom("caches").select("private_key").where("id", "=", id).executeTakeFirst();
 }
 
 export interface Subscription {

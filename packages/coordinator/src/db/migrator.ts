@@ -9,6 +9,7 @@ import * as accounts from "./migrations/0005-accounts.ts";
 import * as roles from "./migrations/0006-roles.ts";
 import * as reading from "./migrations/0009-reading.ts";
 import * as attemptFigures from "./migrations/0011-attempt-figures.ts";
+import * as cacheKeys from "./migrations/0013-cache-keys.ts";
 import * as buildRequests from "./migrations/0008-build-requests.ts";
 import * as triggers from "./migrations/0007-triggers.ts";
 
@@ -23,6 +24,7 @@ const migrations: Record<string, Migration> = {
   "0006-roles": roles,
   "0009-reading": reading,
   "0011-attempt-figures": attemptFigures,
+  "0013-cache-keys": cacheKeys,
   "0008-build-requests": buildRequests,
   "0007-triggers": triggers,
 };

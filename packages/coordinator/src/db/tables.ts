@@ -1,5 +1,11 @@
 import type { Generated } from "kysely";
 import type {
+  CacheDocumentsTable,
+  CacheKeysTable,
+  CacheKeySweepsTable,
+  CacheTrafficTable,
+} from "./cache-tables.ts";
+import type {
   ForgeReportsTable,
   HookDeliveriesTable,
   IntegrationsTable,
@@ -171,11 +177,6 @@ export interface CachesTable {
   priority: number;
   local_priority: number | null;
   public: Flag;
-  key_name: string;
-  /** Base64 of the 32 bytes, without the name. */
-  public_key: string;
-  /** Sealed with the master key. */
-  private_key: string;
   max_storage_gb: number;
   managed: Flag;
   created_by: string;
@@ -508,25 +509,6 @@ export interface CacheTotalsTable {
   file_bytes: number;
 }
 
-/** What uploaders leave beside paths, by its place in the cache: `log/NAME.drv`, `realisations/ID.doi`. */
-export interface CacheDocumentsTable {
-  cache_id: string;
-  name: string;
-  /** Packed with zstd. */
-  body: Uint8Array;
-  created_at: number;
-}
-
-/** Requests for narinfos and NARs by hour. */
-export interface CacheTrafficTable {
-  cache_id: string;
-  hour_at: number;
-  hits: number;
-  misses: number;
-  nar_requests: number;
-  nar_bytes: number;
-}
-
 /** Who has uploaded a NAR's whole bytes, whether they were stored already or not. */
 export interface NarPossessionsTable {
   organization_id: string;
@@ -590,6 +572,8 @@ export interface Tables {
   workers: WorkersTable;
   worker_key_changes: WorkerKeyChangesTable;
   caches: CachesTable;
+  cache_keys: CacheKeysTable;
+  cache_key_sweeps: CacheKeySweepsTable;
   cache_members: CacheMembersTable;
   roles: RolesTable;
   cache_subscriptions: CacheSubscriptionsTable;

@@ -16,7 +16,15 @@ import type { Upstreams } from "../upstreams/upstreams.ts";
 import type { MasterKey } from "../keys/master-key.ts";
 import type { Logger } from "../logger.ts";
 import type { OutboundClient } from "../outbound/outbound-client.ts";
-import type { Evaluations, Logs, NarStore, Repositories, Sources, WorkerLink } from "../ports.ts";
+import type {
+  CacheUpkeep,
+  Evaluations,
+  Logs,
+  NarStore,
+  Repositories,
+  Sources,
+  WorkerLink,
+} from "../ports.ts";
 import type { ChunkedUploads } from "../sources/chunked-uploads.ts";
 import type { SourceFiles } from "../storage/source-files.ts";
 import type { RateLimits } from "./rate-limits/rate-limits.ts";
@@ -51,6 +59,7 @@ export interface Services extends AccountServices {
   /** What users put into caches and take out of them. */
   content: CacheContent;
   sources: Sources;
+  upkeep: CacheUpkeep;
   sourceFiles: SourceFiles;
   chunkedUploads: ChunkedUploads;
   documents: CacheDocuments;

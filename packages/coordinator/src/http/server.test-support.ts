@@ -57,6 +57,8 @@ export interface FarmCalls {
   closedPullRequests: { projectId: string; pullRequest: number }[];
   aborted: string[];
   cachesChanged: string[];
+  /** How often. */
+  keysChanged: number;
   registrationsChanged: string[];
   keyChanged: string[];
   /** Repositories whose head was asked for. */
@@ -234,7 +236,7 @@ export async function openTestServer(options: TestServerOptions = {}): Promise<T
   );
   const jwtSecret = Buffer.alloc(32, 9);
   const logger = options.logger ?? createLogger("silent");
-  const signer = new StoredCacheSigner(database.kysely, masterKey);
+  const signer = new StoredCacheSigner(database, masterKey);
   const nars = resources.use(await NarFiles.open(dataDir));
   const outbound = resources.use(
     new OutboundClient({ allowedRanges: config.allowPrivateAddresses, resolve: noNames }),
@@ -248,6 +250,7 @@ export async function openTestServer(options: TestServerOptions = {}): Promise<T
     closedPullRequests: [],
     aborted: [],
     cachesChanged: [],
+    keysChanged: 0,
     registrationsChanged: [],
     keyChanged: [],
     heads: [],
@@ -299,8 +302,13 @@ export async function openTestServer(options: TestServerOptions = {}): Promise<T
 function playedFarm(
   calls: FarmCalls,
   live: LiveWorker[],
-): Pick<Services, "evaluations" | "workers" | "repositories"> {
+): Pick<Services, "evaluations" | "workers" | "repositories" | "upkeep"> {
   return {
+    upkeep: {
+      keysChanged: () => {
+        calls.keysChanged += 1;
+      },
+    },
     evaluations: {
       start: (request) => {
         calls.started.push(request);

@@ -1,5 +1,6 @@
 import { fingerprint, type OrganizationId, type WorkerId } from "@gradient/protocol";
 import type { Queries } from "../db/client.ts";
+import { findSigningKeys } from "../db/cache-key-repository.ts";
 import {
   findInvisible,
   findWritableCaches,
@@ -11,6 +12,7 @@ import {
 } from "../db/cache-path-repository.ts";
 import { insertUnsignedPaths } from "../db/unsigned-path-repository.ts";
 import { UnprocessableError } from "../errors.ts";
+import { toPathFacts } from "./path-facts.ts";
 import type { CacheSigner } from "../ports.ts";
 import type { Change } from "../queue/change.ts";
 
@@ -18,9 +20,15 @@ import type { Change } from "../queue/change.ts";
 export interface Publication {
   readonly organization: OrganizationId;
   readonly caches: readonly string[];
-  readonly rows: ReadonlyMap<string, readonly NewCachedPath[]>;
+  readonly rows: ReadonlyMap<string, SignedRows>;
   /** Base names of the given paths that appear in a cache with no signature but the cache's. */
   readonly unsigned: readonly string[];
+}
+
+export interface SignedRows {
+  readonly paths: readonly NewCachedPath[];
+  /** Names the keys that have signed. */
+  readonly keys: string;
 }
 
 export interface PublicationPlanner {
@@ -48,12 +56,14 @@ export function publicationPlanner(options: {
           },
         );
       }
-      const rows = new Map<string, NewCachedPath[]>();
+      const rows = new Map<string, SignedRows>();
       for (const cache of caches) {
         const missing = collectMissing(cachedPaths, organization, cache, paths);
-        rows.set(cache, await Promise.all(missing.map((path) => sign(signer, cache, path))));
+        rows.set(cache, await signAll(signer, cache, missing));
       }
-      const shown = new Set([...rows.values()].flatMap((some) => some.map(({ path }) => path)));
+      const shown = new Set(
+        [...rows.values()].flatMap((some) => some.paths.map(({ path }) => path)),
+      );
       const unsigned = paths
         .filter(({ path, signatures }) => signatures.length === 0 && shown.has(path))
         .map(({ path }) => path);
@@ -94,8 +104,10 @@ export function pathForOthers(
 ): CachedPath | null {
   const found = cachedPaths.ofOrganization(organization, hashPartOf(base));
   if (found === null) return null;
-  const { cacheKeyName, ...path } = found;
-  const signatures = path.signatures.filter((each) => !each.startsWith(`${cacheKeyName}:`));
+  const { cacheKeyNames, ...path } = found;
+  const signatures = path.signatures.filter(
+    (each) => !cacheKeyNames.some((name) => each.startsWith(`${name}:`)),
+  );
   return { ...path, signatures };
 }
 
@@ -109,16 +121,25 @@ function missingReference(base: string, wantedBy: string | null): UnprocessableE
   );
 }
 
-async function sign(signer: CacheSigner, cache: string, path: CachedPath): Promise<NewCachedPath> {
-  const { narSize, ...row } = path;
-  const text = fingerprint({
-    path: `/nix/store/${path.path}`,
-    narHash: `sha256:${path.narHash}`,
-    narSize,
-    references: path.references.map((reference) => `/nix/store/${reference}`),
-  });
-  const own = await signer.sign(cache, text);
-  return { ...row, signatures: [own, ...path.signatures] };
+async function signAll(
+  signer: CacheSigner,
+  cache: string,
+  paths: readonly CachedPath[],
+): Promise<SignedRows> {
+  const keys = new Set<string>();
+  const signed: NewCachedPath[] = [];
+  for (const path of paths) {
+    const own = await signer.sign(cache, fingerprintOf(path));
+    keys.add(own.keys);
+    const { narSize: _, ...row } = path;
+    signed.push({ ...row, signatures: [...own.signatures, ...path.signatures] });
+  }
+  // Of two sets none is the current one.
+  return { paths: signed, keys: [...keys].join(" then ") };
+}
+
+function fingerprintOf(path: CachedPath): string {
+  return fingerprint(toPathFacts(path));
 }
 
 /**
@@ -134,12 +155,18 @@ export async function applyPublication(
   const { organization, unsigned } = publication;
   const caches = await findWritableCaches(kysely, organization);
   if (caches.join() !== publication.caches.join()) return false;
-  for (const [cache, rows] of publication.rows) {
-    const bases = new Set(rows.map(({ path }) => path));
-    const outside = rows.flatMap(({ references }) => references.filter((base) => !bases.has(base)));
+  for (const [cache, { paths, keys }] of publication.rows) {
+    if (paths.length === 0) continue;
+    if ((await findSigningKeys(kysely, cache)) !== keys) return false;
+    const bases = new Set(paths.map(({ path }) => path));
+    const outside = paths.flatMap(({ references }) =>
+      references.filter((base) => !bases.has(base)),
+    );
     if ((await findInvisible(kysely, cache, outside)).length > 0) return false;
   }
-  for (const [cache, rows] of publication.rows) await insertCachedPaths(kysely, cache, rows, now);
+  for (const [cache, { paths }] of publication.rows) {
+    await insertCachedPaths(kysely, cache, paths, now);
+  }
   if (signer !== null && unsigned.length > 0) {
     await insertUnsignedPaths(kysely, organization, signer, unsigned, now);
     news.signing.add(signer);

@@ -1,43 +1,63 @@
 import { SecretKey } from "@gradient/protocol";
-import { findSealedCacheKey } from "../db/cache-repository.ts";
-import type { Queries } from "../db/client.ts";
+import {
+  prepareFindSealedKeys,
+  signingKeysName,
+  type FindSealedKeys,
+  type SealedCacheKey,
+} from "../db/cache-key-repository.ts";
+import type { Database } from "../db/client.ts";
 import { NotFoundError } from "../errors.ts";
-import type { CacheSigner } from "../ports.ts";
+import type { CacheSignatures, CacheSigner } from "../ports.ts";
+import { cacheKeyContext } from "./cache-key.ts";
 import type { MasterKey } from "./master-key.ts";
 
-/** Context that a cache's key is sealed with. */
-export function cacheKeyContext(cacheId: string): string {
-  return `cache ${cacheId}`;
+interface OpenKeys {
+  /** Of the set. */
+  readonly name: string;
+  readonly keys: readonly SecretKey[];
 }
 
-/** Signs with the caches' own keys. A key is unsealed at its first use and then kept in memory, never given out. */
+/** Signs with the caches' own keys. They are unsealed when they are first used and then kept in memory, never given out. */
 export class StoredCacheSigner implements CacheSigner {
-  readonly #db: Queries;
+  readonly #find: FindSealedKeys;
   readonly #masterKey: MasterKey;
-  readonly #keys = new Map<string, SecretKey>();
+  readonly #open = new Map<string, OpenKeys>();
 
-  constructor(db: Queries, masterKey: MasterKey) {
-    this.#db = db;
+  constructor(database: Pick<Database, "prepare">, masterKey: MasterKey) {
+    this.#find = prepareFindSealedKeys(database);
     this.#masterKey = masterKey;
   }
 
-  async sign(cacheId: string, fingerprint: string): Promise<string> {
-    const key = this.#keys.get(cacheId) ?? (await this.#unseal(cacheId));
-    return key.sign(fingerprint);
+  sign(cacheId: string, fingerprint: string): Promise<CacheSignatures> {
+    try {
+      const { name, keys } = this.#keysOf(cacheId);
+      return Promise.resolve({ signatures: keys.map((key) => key.sign(fingerprint)), keys: name });
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
-  /** Drops the key of a cache that was deleted or got another key. */
+  /** Drops the keys of a cache that was deleted. */
   forget(cacheId: string): void {
-    this.#keys.delete(cacheId);
+    this.#open.delete(cacheId);
   }
 
-  async #unseal(cacheId: string): Promise<SecretKey> {
-    const row = await findSealedCacheKey(this.#db, cacheId);
-    if (row === undefined) {
+  /** Which keys sign is looked up each time, so that a new one signs at once and a retired one never again. */
+  #keysOf(cacheId: string): OpenKeys {
+    const sealed = this.#find(cacheId);
+    const name = signingKeysName(sealed.map(({ id }) => id));
+    const known = this.#open.get(cacheId);
+    if (known?.name === name) return known;
+    if (sealed.length === 0) {
+      this.#open.delete(cacheId);
       throw new NotFoundError(`cache ${cacheId} does not exist, so nothing can be signed for it`);
     }
-    const key = SecretKey.parse(this.#masterKey.open(row.private_key, cacheKeyContext(cacheId)));
-    this.#keys.set(cacheId, key);
-    return key;
+    const open = { name, keys: sealed.map((key) => this.#unseal(cacheId, key)) };
+    this.#open.set(cacheId, open);
+    return open;
+  }
+
+  #unseal(cacheId: string, { private_key: sealed }: SealedCacheKey): SecretKey {
+    return SecretKey.parse(this.#masterKey.open(sealed, cacheKeyContext(cacheId)));
   }
 }

@@ -105,6 +105,7 @@ function fill(path: string, { organization, cache }: Target): string {
     index: "0",
     upload: "x",
     role: position === null ? MISSING : idOf("unused role", `${kind} ${position}`),
+    key: cache === null ? MISSING : idOf("spare key", cache),
     upstream: cache === null ? MISSING : idOf("upstream", cache),
     id: ofOrganization(entity === "eval" ? "evaluation" : entity),
   };

@@ -1,3 +1,4 @@
+import { SecretKey } from "@gradient/protocol";
 import {
   at,
   cacheMask,
@@ -205,6 +206,14 @@ export const demands: Readonly<Record<string, Demand>> = {
   "DELETE /caches/:cache/active": cache("manageCacheSettings", { changes: true }),
   "GET /caches/:cache/key": cache("read"),
   "GET /caches/:cache/public-key": cache("read"),
+  "GET /caches/:cache/keys": cache("manageCacheKeys"),
+  "POST /caches/:cache/keys": cache("manageCacheKeys", { body: {}, changes: true }),
+  "POST /caches/:cache/keys/import": cache("manageCacheKeys", {
+    body: { secret_key: SecretKey.generate("imported").reveal() },
+    changes: true,
+  }),
+  "POST /caches/:cache/keys/:key/retire": cache("manageCacheKeys", { changes: true }),
+  "DELETE /caches/:cache/keys/:key": cache("manageCacheKeys", { changes: true }),
   "GET /caches/:cache/members": cache("viewCache"),
   "POST /caches/:cache/members": cache("manageCacheMembers", {
     body: { user: "newcomer", role: "View" },

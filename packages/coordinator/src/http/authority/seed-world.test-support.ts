@@ -1,8 +1,7 @@
 import { hashPassword } from "../../auth/passwords.ts";
 import { sha256Hex } from "../../auth/random-token.ts";
 import type { Database, Queries } from "../../db/client.ts";
-import { generateCacheKey } from "../../keys/cache-key.ts";
-import { cacheKeyContext } from "../../keys/cache-signer.ts";
+import { generateCacheKey, newKeyRow } from "../../keys/cache-key.ts";
 import type { MasterKey } from "../../keys/master-key.ts";
 import { at } from "./model.test-support.ts";
 import {
@@ -236,6 +235,9 @@ async function insertEvaluation(
     .execute();
 }
 
+const spareKeys = Array.from({ length: CACHES }, (_, position) =>
+  generateCacheKey(`spare-${position}`),
+);
 const cacheKeys = Array.from({ length: CACHES }, (_, position) =>
   generateCacheKey(cacheName(position)),
 );
@@ -259,14 +261,22 @@ async function insertCache(
       priority: 40,
       local_priority: null,
       public: flag(realm.isPublic),
-      key_name: key.keyName,
-      public_key: key.publicKey,
-      private_key: masterKey.seal(key.secretKey, cacheKeyContext(id)),
       max_storage_gb: 0,
       managed: flag(realm.isManaged),
       created_by: idOf("user", "owner"),
       created_at: CREATED,
     })
+    .execute();
+  const keyTimes = { isComplete: true, now: CREATED };
+  await db
+    .insertInto("cache_keys")
+    .values([
+      { ...newKeyRow(masterKey, id, key, keyTimes), id: idOf("key", position) },
+      {
+        ...newKeyRow(masterKey, id, at(spareKeys, position), keyTimes),
+        id: idOf("spare key", position),
+      },
+    ])
     .execute();
   const role = {
     organization_id: null,

@@ -1,3 +1,5 @@
+import { SecretKey } from "@gradient/protocol";
+
 /**
  * A request that succeeds in the scene. What is not said: the parameters of the scene, no query, no body, the owner's credentials. `{name}` in query
  * and body stands for a value of the scene.
@@ -133,6 +135,11 @@ export const validRequests: Readonly<Record<string, ValidRequest>> = {
   "GET /caches/available": { query: "name=free" },
   "PATCH /caches/{cache}": { body: { description: "changed" } },
   "DELETE /caches/{cache}": { params: { cache: "doomed" } },
+  "POST /caches/{cache}/keys": { body: {} },
+  "DELETE /caches/{cache}/keys/{key}": { params: { key: "{doomed_key}" } },
+  "POST /caches/{cache}/keys/import": {
+    body: { secret_key: SecretKey.generate("imported").reveal() },
+  },
   "POST /caches/{cache}/members": {
     body: { user: "stranger", role: "View" },
     params: { cache: "doomed" },

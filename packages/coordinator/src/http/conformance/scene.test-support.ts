@@ -101,7 +101,11 @@ async function seed(server: TestServer, owner: string): Promise<Record<string, s
     };
     return roles.find((each) => each.name === role.name)?.id ?? "";
   };
+  const newKey = async (name: string): Promise<string> =>
+    (await server.post("caches/main/keys", owner, { name })).message.id;
   return {
+    key: await newKey("spare"),
+    doomed_key: await newKey("doomed"),
     org: "acme",
     project: "tools",
     cache: "main",

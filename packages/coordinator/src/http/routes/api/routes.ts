@@ -141,6 +141,11 @@ import { addUpstreamRoute } from "./caches/add-upstream.ts";
 import { updateUpstreamRoute } from "./caches/update-upstream.ts";
 import { deleteUpstreamRoute } from "./caches/delete-upstream.ts";
 import { getCachePublicKeyRoute } from "./caches/get-public-key.ts";
+import { listCacheKeysRoute } from "./caches/list-keys.ts";
+import { createCacheKeyRoute } from "./caches/create-key.ts";
+import { importCacheKeyRoute } from "./caches/import-key.ts";
+import { retireCacheKeyRoute } from "./caches/retire-key.ts";
+import { deleteCacheKeyRoute } from "./caches/delete-key.ts";
 import { checkNarRoute } from "./caches/check-nar.ts";
 import { deleteNarRoute } from "./caches/delete-nar.ts";
 import { finalizeNarRoute } from "./caches/finalize-nar.ts";
@@ -281,6 +286,11 @@ export const apiRoutes: readonly Route[] = [
   deleteCacheRoute,
   getCacheRoute,
   getCacheKeyRoute,
+  listCacheKeysRoute,
+  createCacheKeyRoute,
+  importCacheKeyRoute,
+  retireCacheKeyRoute,
+  deleteCacheKeyRoute,
   listCachesRoute,
   updateCacheRoute,
   getCachePublicKeyRoute,

@@ -53,7 +53,7 @@ async function narOfTree(): Promise<Buffer> {
 async function add(cacheName: string, storePath: StorePath, bytes: Buffer): Promise<void> {
   const cache = await server.services.database.kysely
     .selectFrom("caches")
-    .select(["id", "name", "key_name", "public_key"])
+    .select(["id", "name"])
     .where("name", "=", cacheName)
     .executeTakeFirstOrThrow();
   const digest = `sha256:${Buffer.from(hashBytes("sha256", bytes).digest).toString("hex")}`;

@@ -54,11 +54,11 @@ async function answerFromUpstream(
     throw new NotFoundError(noSuchPath(cache.name, hash));
   }
   const { info, upstreamId } = found;
-  const own = await signer.sign(cache.id, fingerprint(info));
+  const { signatures: own } = await signer.sign(cache.id, fingerprint(info));
   const shown = {
     ...info,
     url: `nar/upstream/${upstreamId}/${hash}/${withoutQuery(info.url)}`,
-    signatures: [...new Set([own, ...info.signatures])],
+    signatures: [...new Set([...own, ...info.signatures])],
   };
   reply.headers({ ...NARINFO_HEADERS, "x-cache": "MISS" });
   if (isJsonWanted(request)) {

@@ -39,11 +39,6 @@ export function toCache(row: ShownCache): z.infer<typeof cacheSchema> {
   };
 }
 
-/** The public key as Nix's `trusted-public-keys` wants it. */
-export function nixPublicKey(row: Pick<ShownCache, "key_name" | "public_key">): string {
-  return `${row.key_name}:${row.public_key}`;
-}
-
 export const cacheParams = z.object({ cache: z.string() });
 
 /** Limits of a cache's numbers: positions in a client's list of caches, and gigabytes (0: no limit). */

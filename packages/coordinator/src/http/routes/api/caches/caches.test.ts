@@ -38,20 +38,23 @@ describe("caches", () => {
       managed: false,
       max_storage_gb: 0,
       can_edit: true,
+      public_keys: [message.public_key],
     });
     expect((await server.get("caches/main/key", alice)).message).toBe(message.public_key);
   });
 
   test("sign with the key that they show, and never show the secret one", async () => {
     const { id, public_key: publicKey } = (await server.get("caches/main", alice)).message;
-    const signature = await server.services.signer.sign(id, "text");
-    expect(PublicKey.parse(publicKey).verifies("text", signature)).toBe(true);
+    const { signatures } = await server.services.signer.sign(id, "text");
+    expect(signatures.map((each) => PublicKey.parse(publicKey).verifies("text", each))).toEqual([
+      true,
+    ]);
     const stored = await server.services.database.kysely
-      .selectFrom("caches")
+      .selectFrom("cache_keys")
       .select("private_key")
-      .where("id", "=", id)
+      .where("cache_id", "=", id)
       .executeTakeFirstOrThrow();
-    expect(stored.private_key.startsWith(`${server.services.masterKey.id}:`)).toBe(true);
+    expect(stored.private_key).toMatch(new RegExp(`^${server.services.masterKey.id}:`));
     for (const path of ["caches", "caches/main", "caches/main/key"]) {
       expect((await server.get(path, alice)).text).not.toContain("private");
     }

@@ -1,6 +1,7 @@
+import { nixPublicKey } from "../../../../keys/cache-key.ts";
 import type { Route } from "../../../api.ts";
 import { ok, textEnvelope } from "../../../envelope.ts";
-import { cacheParams, nixPublicKey } from "./cache.ts";
+import { cacheParams } from "./cache.ts";
 
 /** GET /caches/{cache}/key: the public signing key in Nix's form. */
 export const getCacheKeyRoute: Route = (api, { authority }) => {
