@@ -114,7 +114,10 @@ export class CacheContent {
     body: AsyncIterable<Uint8Array>,
   ): Promise<{ isNew: boolean }> {
     const accept = (received: ReceivedFile) => checkFile(deposit.claim, received);
-    const { object } = await this.#receive(cache, body, accept);
+    const { limits } = this.#options;
+    // No more is unpacked than was said: a small file can hold a NAR that takes minutes to be looked through.
+    const maxNarBytes = Math.min(limits.maxNarBytes, deposit.claim.narSize);
+    const { object } = await this.#receive(cache, body, accept, { ...limits, maxNarBytes });
     return this.#publish(cache, deposit, object);
   }
 
@@ -190,9 +193,9 @@ export class CacheContent {
     cache: ContentCache,
     body: AsyncIterable<Uint8Array>,
     accept: (received: ReceivedFile) => void,
+    limits = this.#options.limits,
   ): Promise<ReceivedFile> {
-    const { intake, limits } = this.#options;
-    return intake.receive({ cacheId: cache.id, body, limits, accept });
+    return this.#options.intake.receive({ cacheId: cache.id, body, limits, accept });
   }
 
   async #publish(

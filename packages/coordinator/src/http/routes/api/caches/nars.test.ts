@@ -1,6 +1,9 @@
 import { createHash } from "node:crypto";
+import { once } from "node:events";
 import { readdir } from "node:fs/promises";
+import { request as httpRequest, type IncomingMessage } from "node:http";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { gzipSync } from "node:zlib";
 import {
   encodeNix32,
@@ -15,6 +18,7 @@ import {
   type StorePath,
 } from "@gradient/protocol";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { compress } from "zstd-napi";
 import { makeOutput, makeSource, type TestObject } from "../../../../test-objects.test-support.ts";
 import { openTestServer, type Answer, type TestServer } from "../../../server.test-support.ts";
 
@@ -186,6 +190,37 @@ describe("an upload in chunks", () => {
     const answer = await upload(object, { file: Buffer.alloc(1024 * 1024 + 1) });
     expect([answer.status, answer.json?.code]).toEqual([413, "payload_too_large"]);
     expect(await filesOnDisk()).toEqual(before);
+  });
+
+  test("takes 64 MiB in one request, and says so before they are sent", async () => {
+    const object = await thing();
+    const url = `${server.url}/api/v1/${narOf(object)}/chunk?offset=0`;
+    const asked = httpRequest(url, {
+      method: "PUT",
+      headers: {
+        authorization: `Bearer ${alice}`,
+        "content-type": "application/octet-stream",
+        "content-length": String(64 * 1024 * 1024 + 1),
+      },
+    });
+    asked.on("error", () => undefined);
+    asked.flushHeaders();
+    const [answer] = (await once(asked, "response")) as [IncomingMessage];
+    expect(answer.statusCode).toBe(413);
+    expect(await text(answer)).toContain("67108864");
+    asked.destroy();
+  });
+
+  test("is not unpacked beyond what was said of it", async () => {
+    const object = await thing();
+    const large = await makeOutput(newPath(), { text: "0".repeat(30 * 1024 * 1024) });
+    const file = Buffer.from(compress(large.nar));
+    const answer = await upload(object, {
+      file,
+      change: { file_hash: sri(file), file_size: file.length, nar_size: 500 },
+    });
+    expect([answer.status, answer.json?.code]).toEqual([422, "nar_size_mismatch"]);
+    expect(answer.message).toContain("larger than the 500 bytes that were announced");
   });
 
   test("that was never begun cannot be finished", async () => {

@@ -1,11 +1,10 @@
-import { Readable } from "node:stream";
 import { z } from "zod";
 import { signedIn } from "../../../../auth/authority.ts";
 import { stagedName } from "../../../../caches/staged-uploads.ts";
-import { BadRequestError } from "../../../../errors.ts";
 import type { Route } from "../../../api.ts";
 import { envelope, ok } from "../../../envelope.ts";
 import { bytesBody } from "../../../sent-bodies.ts";
+import { bodyBytes } from "../../../uploads.ts";
 import { streamBodies } from "../../proto/stream-bodies.ts";
 import { narParams } from "./nar-params.ts";
 
@@ -21,7 +20,8 @@ export const uploadChunkRoute: Route = (api, { authority, content }) => {
     streaming.put(
       "/caches/:cache/nars/:hash/chunk",
       {
-        bodyLimit: MAX_CHUNK_BYTES,
+        // Streamed, and bounded where it is read.
+        bodyLimit: Number.MAX_SAFE_INTEGER,
         config: { access: "required", admitsCacheKeys: true, sends: bytesBody() },
         schema: {
           summary:
@@ -31,12 +31,13 @@ export const uploadChunkRoute: Route = (api, { authority, content }) => {
           response: { 200: envelope(z.object({ received: z.int() })) },
         },
       },
-      async ({ caller, params, query, body }) => {
+      async (request) => {
+        const { caller, params, query } = request;
         const { cache } = await authority.cache(caller, params.cache, "writeStore");
-        if (!(body instanceof Readable)) throw new BadRequestError("send the chunk as the body");
         const { user } = signedIn(caller);
         const name = stagedName({ userId: user.id, cacheId: cache.id, hashPart: params.hash });
-        return ok({ received: await content.staged.append(name, query.offset, body) });
+        const chunk = bodyBytes(request, MAX_CHUNK_BYTES);
+        return ok({ received: await content.staged.append(name, query.offset, chunk) });
       },
     );
   });
