@@ -28,7 +28,8 @@ export const requirements = {
   },
   nginx: {
     isMet: () => hasProgram("nginx"),
-    description: "nginx, which the benchmark compares with",
+    description:
+      "nginx, which stands before the coordinator in tests and beside it in the benchmark",
     packages: ["nginx-light"],
   },
   wrk: {

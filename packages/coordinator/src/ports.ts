@@ -174,4 +174,6 @@ export interface Logs {
 export interface NarStore {
   /** File that holds the zstd-compressed NAR with this hash (52 characters of Nix base 32). */
   file(narHash: string): string;
+  /** The same below the directory of all NARs. */
+  name(narHash: string): string;
 }

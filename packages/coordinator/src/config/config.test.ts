@@ -59,6 +59,7 @@ describe("settings", () => {
       maxDirectBuildSize: 1024 ** 3,
       rateLimits: true,
       trustedProxies: ["127.0.0.1/32", "::1/128"],
+      accelRedirect: null,
       localIps: ["10.0.0.0/8"],
       allowPrivateAddresses: [],
       logLevel: "info",

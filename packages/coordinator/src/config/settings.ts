@@ -219,6 +219,18 @@ export const settings = {
     fallback: "127.0.0.1/32,::1/128",
     doc: "addresses, separated by commas, whose X-Forwarded-For is believed",
   },
+  accelRedirect: {
+    value: "location",
+    variables: ["GRADIENT_ACCEL_REDIRECT"],
+    schema: z
+      .string()
+      .regex(
+        /^\/(?:[\w.-]+\/)+$/,
+        "expected a location such as /gradient-nars/, with slashes around it",
+      ),
+    fallback: null,
+    doc: "internal location of nginx with the files of DATA-DIR/nar/: trusted proxies are answered with X-Accel-Redirect in place of a NAR's bytes",
+  },
   localIps: {
     value: "list",
     variables: ["GRADIENT_LOCAL_IPS"],

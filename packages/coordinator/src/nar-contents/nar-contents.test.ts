@@ -19,7 +19,7 @@ let narHash: string;
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), "nar-contents-"));
-  nars = { file: (hash) => join(directory, `${hash}.nar.zst`) };
+  nars = { file: (hash) => join(directory, nars.name(hash)), name: (hash) => `${hash}.nar.zst` };
   const tree = {
     "a.txt": "first",
     "bin/run": { run: "#!/bin/sh\n" },

@@ -46,9 +46,13 @@ export class NarFiles implements NarStore, AsyncDisposable {
   }
 
   file(narHash: string): string {
+    return join(this.#root, this.name(narHash));
+  }
+
+  name(narHash: string): string {
     // The hash becomes a part of a path: nothing but a hash may.
     if (!NAR_HASH.test(narHash)) throw new Error(`'${narHash}' is no NAR hash in Nix base 32`);
-    return join(this.#root, narHash.slice(0, 2), `${narHash}.nar.zst`);
+    return `${narHash.slice(0, 2)}/${narHash}.nar.zst`;
   }
 
   /** Removes the file of an object that is no more; whoever has it open reads on. */

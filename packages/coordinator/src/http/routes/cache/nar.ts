@@ -2,6 +2,7 @@ import { open, type FileHandle } from "node:fs/promises";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { SurfaceCache, SurfaceNar } from "../../../db/cache-surface-view.ts";
 import { BadRequestError, NotFoundError } from "../../../errors.ts";
+import { isInRanges } from "../../../rules/address.ts";
 import type { CacheRoute, Services } from "../../api.ts";
 import { REQUEST_ID_HEADER } from "../../request-ids.ts";
 import { isNotModified } from "./answers.ts";
@@ -10,6 +11,8 @@ import { isWriter, readableCache } from "./cache-access.ts";
 import { NAR_FILE_NAME_RULE, parseNarFileName, type NarFileName } from "./nar-file-name.ts";
 import { sendFile } from "./send-file.ts";
 import { sendRepacked } from "./send-repacked.ts";
+
+const NAR_TYPE = "application/x-nix-nar";
 
 /** What is named by its hash never changes. */
 const CACHED_FOREVER = "max-age=31536000, immutable";
@@ -48,7 +51,7 @@ async function answerNamed(
     throw new NotFoundError(`cache "${cache.name}" has no NAR with file hash ${name.fileHash}`);
   }
   if (found === undefined) {
-    return reply.headers({ "content-type": "application/x-nix-nar" }).send("");
+    return reply.headers({ "content-type": NAR_TYPE }).send("");
   }
   if (given.compression === "zstd") {
     return sendStored(services, request, reply, { cache, found, etag: `"${found.file_hash}"` });
@@ -75,6 +78,13 @@ export async function sendStored(
   const visibility = cache.public === 1 ? "public" : "private";
   const headers = { etag, "cache-control": `${visibility}, ${CACHED_FOREVER}` };
   if (isNotModified(request, etag)) return reply.code(304).headers(headers).send();
+  const location = accelLocation(services, request, found);
+  if (location !== null) {
+    // Ranges are the proxy's, which sees the same request.
+    if (request.method === "GET") services.lastUse.path(cache.id, found.hash_part, size);
+    reply.headers({ ...headers, "content-type": NAR_TYPE, "x-accel-redirect": location });
+    return reply.send("");
+  }
   const ifRange = request.headers["if-range"];
   const isRangeValid = ifRange === undefined || ifRange === etag;
   const range = isRangeValid ? parseRange(request.headers.range, size) : null;
@@ -104,9 +114,22 @@ export async function sendStored(
   }
 }
 
+/** Where a proxy finds the file by itself; null when there is none. Whoever comes around the proxy gets the bytes from here. */
+function accelLocation(
+  { config, nars }: Pick<Services, "config" | "nars">,
+  request: FastifyRequest,
+  { nar_hash: narHash }: SurfaceNar,
+): string | null {
+  const { accelRedirect, trustedProxies } = config;
+  if (accelRedirect === null) return null;
+  const peer = request.socket.remoteAddress ?? "";
+  if (!isInRanges(peer, trustedProxies)) return null;
+  return `${accelRedirect}${nars.name(narHash)}`;
+}
+
 function narHeaders(part: ByteRange) {
   return {
-    "content-type": "application/x-nix-nar",
+    "content-type": NAR_TYPE,
     "content-length": part.end - part.start,
     "accept-ranges": "bytes",
   };
