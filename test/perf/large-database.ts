@@ -193,12 +193,11 @@ function makeLinks(db: Database.Database): void {
 function makePaths(db: Database.Database): void {
   db.exec(`
     insert into nar_objects (nar_hash, nar_size, file_hash, file_size, compression, found_hashes_json, created_at)
-      select ${NAR_HASH}, 12345, ${NAR_HASH}, 2345, 'zstd', '[]', ${FIRST_DAY} + i from numbers;
-    insert into cache_paths (cache_id, hash_part, path, nar_hash, references_json, deriver, signatures_json, created_at, fetch_count)
+      select ${NAR_HASH}, 1000 + abs(random()) % 10000000, ${NAR_HASH}, 2345, 'zstd', '[]', ${FIRST_DAY} + i from numbers;
+    insert into cache_paths (cache_id, hash_part, path, nar_hash, references_json, deriver, signatures_json, created_at, nar_size, fetch_count)
       select ${uuid(String(FIRST_DAY), 2, `(nars.created_at - ${FIRST_DAY}) / ${BUILDS}`)}, substr(output.path, 1, 32), output.path, nars.nar_hash, '[]', null,
-        '["farm-cache:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=="]', nars.created_at, 0
-      from nar_objects as nars join derivation_outputs as output on output.derivation_id = nars.created_at - ${FIRST_DAY} + 1
-      where nars.nar_size = 12345;
+        '["farm-cache:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=="]', nars.created_at, nars.nar_size, 0
+      from nar_objects as nars join derivation_outputs as output on output.derivation_id = nars.created_at - ${FIRST_DAY} + 1;
   `);
 }
 

@@ -76,10 +76,22 @@ export async function findWithProducts(
 ): Promise<Set<number>> {
   const found = new Set<number>();
   for (const batch of batchesOf(derivations)) {
-    const rows = await outputsQuery(db, organizationId)
-      .innerJoin("nar_build_products as named", "named.nar_hash", "shown.nar_hash")
+    // The cross joins keep SQLite from starting at all paths of a cache.
+    const rows = await db
+      .selectFrom("derivation_outputs as output")
+      .crossJoin("cache_subscriptions as subscription")
+      .crossJoin("cache_paths as shown")
+      .crossJoin("nar_build_products as named")
+      .innerJoin("caches", "caches.id", "subscription.cache_id")
       .select("output.derivation_id")
       .where("output.derivation_id", "in", batch)
+      .where("subscription.organization_id", "=", organizationId)
+      .where("subscription.mode", "!=", "WriteOnly")
+      .where("caches.active", "=", 1)
+      .whereRef("shown.cache_id", "=", "subscription.cache_id")
+      .where("shown.hash_part", "=", sql<string>`substr("output"."path", 1, 32)`)
+      .whereRef("shown.path", "=", "output.path")
+      .whereRef("named.nar_hash", "=", "shown.nar_hash")
       .execute();
     for (const row of rows) found.add(row.derivation_id);
   }
