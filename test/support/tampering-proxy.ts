@@ -74,7 +74,7 @@ export class TamperingProxy implements AsyncDisposable {
       },
     );
     upstream.on("error", () => outgoing.destroy());
-    const damages = method === "PUT" && (url ?? "").startsWith("/proto/nar/");
+    const damages = method === "PUT" && (url ?? "").startsWith("/proto/nar");
     if (damages) this.tampered += 1;
     (damages ? incoming.pipe(new BitFlip()) : incoming).pipe(upstream);
   }
