@@ -7,6 +7,7 @@ import type { Database } from "../db/client.ts";
 import type { LastUse } from "../db/last-use.ts";
 import type { Logger } from "../logger.ts";
 import type { Mailer } from "../mail/mailer.ts";
+import { BuildLinks } from "../nixbuild/build-links.ts";
 import { openMailer } from "../mail/open-mailer.ts";
 import { openProvider } from "../oidc/open-provider.ts";
 import type { OidcProvider } from "../oidc/oidc-provider.ts";
@@ -16,6 +17,7 @@ import { EmailVerification } from "./email-verification.ts";
 export interface AccountServices {
   tokens: SessionTokens;
   downloadTokens: DownloadTokens;
+  buildLinks: BuildLinks;
   authenticator: Authenticator;
   mailer: Mailer | null;
   /** null: addresses count as verified. */
@@ -44,6 +46,7 @@ export async function openAccountServices(options: {
   return {
     tokens,
     downloadTokens: new DownloadTokens(jwtSecret, now),
+    buildLinks: new BuildLinks(jwtSecret, now),
     authenticator: new Authenticator({ db: database.kysely, tokens, lastUse, now }),
     mailer,
     verification: isVerifying ? new EmailVerification(mailer, serveUrl) : null,

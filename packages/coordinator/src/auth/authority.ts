@@ -92,6 +92,24 @@ export class Authority {
       .filter(({ mask }) => hasOrganizationPermission(mask, "viewOrg"));
   }
 
+  /** Ids of the organizations whose builds the caller is told of in one list: those that they are a member of and may view. */
+  async organizationsOfBuilds(caller: Caller): Promise<string[]> {
+    const { key } = signedIn(caller);
+    if (key !== null && !hasOrganizationPermission(key.permissions, "viewOrg")) {
+      throw new ForbiddenError("this API key lacks the permission viewOrg (build:read)");
+    }
+    const accesses = await this.memberOrganizations(caller);
+    return accesses.map(({ organization }) => organization.id);
+  }
+
+  /** Refuses who may not read the attempt, whose organization is given; null for one that does not exist. */
+  async readAttempt(caller: Caller, number: string, organizationId: string | null): Promise<void> {
+    signedIn(caller);
+    const missing = `build ${number} does not exist`;
+    if (organizationId === null) throw new NotFoundError(missing);
+    demanded(await this.#organizationById(caller, organizationId), "read", missing);
+  }
+
   async organization(
     caller: Caller,
     name: string,

@@ -6,6 +6,7 @@ import {
   findAttemptedBuild,
   recordLateUsage,
   type AttemptedBuild,
+  type AttemptOutput,
 } from "../db/attempt-repository.ts";
 import { findAttemptNeeds } from "../db/attempt-needs.ts";
 import type { Queries } from "../db/client.ts";
@@ -293,5 +294,15 @@ async function endAs(
     stoppedAt: result.times.stoppedAt,
     storedAt: event === "built" ? change.now : null,
     usage: result.usage,
+    outputs: event === "built" ? outputsOf(result) : null,
   });
+}
+
+function outputsOf({ outputs }: BuildResult): AttemptOutput[] {
+  return outputs.map(({ name, facts }) => ({
+    name,
+    path: facts.path.slice("/nix/store/".length),
+    narHash: facts.narHash.slice("sha256:".length),
+    narSize: facts.narSize,
+  }));
 }

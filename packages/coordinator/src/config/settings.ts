@@ -71,6 +71,15 @@ const secondsSchema = (min: number, max: number) =>
 const oneOf = <const T extends readonly [string, ...string[]]>(values: T) =>
   z.enum(values, { error: `expected one of ${values.join(", ")}` });
 
+/** First words of paths that others have. */
+const TAKEN =
+  /^\/(?:api|cache|proto|account|builds|usage|build|output|jobset|jobsets|eval|metrics)(?:\/|$)/;
+
+const nixbuildPrefixSchema = z
+  .string()
+  .regex(/^(?:\/[A-Za-z0-9._~-]+)+$/, "expected a path such as /nixbuild")
+  .refine((path) => !TAKEN.test(path), "that path is taken by another API or by pages");
+
 const addressListSchema = z
   .string()
   .transform((text) => text.split(",").filter((part) => part.trim() !== ""))
@@ -204,6 +213,20 @@ export const settings = {
     schema: sizeSchema,
     fallback: "1G",
     doc: "largest body of a direct build",
+  },
+  nixbuildPrefix: {
+    value: "path",
+    variables: ["GRADIENT_NIXBUILD_PREFIX"],
+    schema: nixbuildPrefixSchema,
+    fallback: null,
+    doc: "further path under which nixbuild.net's API is served, for instance /nixbuild (it is always at /builds and /usage)",
+  },
+  cpuAccounting: {
+    value: "measured|allocated",
+    variables: ["GRADIENT_CPU_ACCOUNTING"],
+    schema: oneOf(["measured", "allocated"]),
+    fallback: "measured",
+    doc: "CPU-seconds that nixbuild.net's API tells: what builds used, or the cores that they were given for as long as they ran",
   },
   rateLimits: {
     value: "true|false",

@@ -46,6 +46,19 @@ export async function linkRestart(db: Queries, previous: number, next: number): 
     .execute();
 }
 
+/** What a worker that is offered the attempt gives it: cores, and bytes of memory. */
+export async function setAllocation(
+  db: Queries,
+  attempt: number,
+  given: { cores: number; memoryBytes: number },
+): Promise<void> {
+  await db
+    .updateTable("attempts")
+    .set({ cpu_count: given.cores, allocated_bytes: given.memoryBytes })
+    .where("number", "=", attempt)
+    .execute();
+}
+
 /** False when the attempt is not pending. */
 export async function startAttempt(
   db: Queries,
@@ -71,16 +84,44 @@ export interface AttemptEnd {
   stoppedAt: number | null;
   storedAt: number | null;
   usage: UsageRecord | null;
+  /** What it made; null when it made nothing that was kept. */
+  outputs: readonly AttemptOutput[] | null;
+}
+
+/** An output as it was verified. */
+export interface AttemptOutput {
+  readonly name: string;
+  /** Base name. */
+  readonly path: string;
+  /** 52 characters of Nix base 32. */
+  readonly narHash: string;
+  readonly narSize: number;
 }
 
 /** A usage record, and apart what lists show of it. */
 export function usageColumns(usage: UsageRecord | null) {
-  if (usage === null) return { usage_json: null, cpu_time_ms: null, memory_peak_bytes: null };
-  const { cpuUserMs: user, cpuSystemMs: system, memoryPeakBytes } = usage;
+  if (usage === null) {
+    return {
+      usage_json: null,
+      cpu_time_ms: null,
+      memory_peak_bytes: null,
+      storage_peak_bytes: null,
+    };
+  }
+  const { cpuUserMs: user, cpuSystemMs: system, memoryPeakBytes, storagePeakBytes } = usage;
   return {
     usage_json: JSON.stringify(usage),
     cpu_time_ms: user === null || system === null ? null : user + system,
     memory_peak_bytes: memoryPeakBytes,
+    storage_peak_bytes: storagePeakBytes,
+  };
+}
+
+function outputColumns(outputs: readonly AttemptOutput[] | null) {
+  if (outputs === null) return { outputs_json: null, output_nar_bytes: null };
+  return {
+    outputs_json: JSON.stringify(outputs),
+    output_nar_bytes: outputs.reduce((sum, { narSize }) => sum + narSize, 0),
   };
 }
 
@@ -95,6 +136,7 @@ export async function endAttempt(db: Queries, attempt: number, end: AttemptEnd):
       stopped_at: end.stoppedAt,
       stored_at: end.storedAt,
       ...usageColumns(end.usage),
+      ...outputColumns(end.outputs),
     }))
     .where("number", "=", attempt)
     .where("status", "=", "running" satisfies AttemptState)

@@ -12,6 +12,7 @@ import * as attemptFigures from "./migrations/0011-attempt-figures.ts";
 import * as cacheKeys from "./migrations/0013-cache-keys.ts";
 import * as buildRequests from "./migrations/0008-build-requests.ts";
 import * as triggers from "./migrations/0007-triggers.ts";
+import * as nixbuild from "./migrations/0014-nixbuild.ts";
 
 /** Append only: a migration that was ever released is never changed. */
 const migrations: Record<string, Migration> = {
@@ -27,6 +28,7 @@ const migrations: Record<string, Migration> = {
   "0013-cache-keys": cacheKeys,
   "0008-build-requests": buildRequests,
   "0007-triggers": triggers,
+  "0014-nixbuild": nixbuild,
 };
 
 const provider: MigrationProvider = { getMigrations: () => Promise.resolve(migrations) };

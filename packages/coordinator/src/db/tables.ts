@@ -1,4 +1,5 @@
 import type { Generated } from "kysely";
+import type { AttemptColumns, NixbuildTables } from "./nixbuild-tables.ts";
 import type {
   CacheDocumentsTable,
   CacheKeysTable,
@@ -379,7 +380,7 @@ export interface JobsTable {
   created_at: number;
 }
 
-export interface AttemptsTable {
+export interface AttemptsTable extends AttemptColumns {
   number: Generated<number>;
   build_id: number;
   /** pending, running, or one of nixbuild.net's end states. */
@@ -560,7 +561,7 @@ export interface DirectBuildsTable {
   created_at: number;
 }
 
-export interface Tables {
+export interface Tables extends NixbuildTables {
   users: UsersTable;
   sessions: SessionsTable;
   device_logins: DeviceLoginsTable;

@@ -9,6 +9,8 @@ import type { Clock } from "../clock.ts";
 import type { Config } from "../config/settings.ts";
 import type { Database } from "../db/client.ts";
 import type { CacheSurfaceView } from "../db/cache-surface-view.ts";
+import type { NixbuildBuildView } from "../db/nixbuild-build-view.ts";
+import type { NixbuildSumsView } from "../db/nixbuild-sums-view.ts";
 import type { LastUse } from "../db/last-use.ts";
 import type { StoredCacheSigner } from "../keys/cache-signer.ts";
 import type { HttpUpstreams } from "../upstreams/http-upstream.ts";
@@ -44,6 +46,8 @@ export interface Services extends AccountServices {
   authority: Authority;
   masterKey: MasterKey;
   signer: StoredCacheSigner;
+  nixbuildBuilds: NixbuildBuildView;
+  nixbuildSums: NixbuildSumsView;
   lastUse: LastUse;
   surface: CacheSurfaceView;
   /** Asks addresses that users gave. */

@@ -2,6 +2,8 @@ import type { Clock } from "../clock.ts";
 import type { Config } from "../config/settings.ts";
 import { CacheSurfaceView } from "../db/cache-surface-view.ts";
 import type { Database } from "../db/client.ts";
+import { NixbuildBuildView } from "../db/nixbuild-build-view.ts";
+import { NixbuildSumsView } from "../db/nixbuild-sums-view.ts";
 import type { LastUse } from "../db/last-use.ts";
 import type { Logger } from "../logger.ts";
 import type { OutboundClient } from "../outbound/outbound-client.ts";
@@ -13,10 +15,17 @@ import { NarinfoLane } from "./routes/cache/narinfo-lane.ts";
 
 export type FrontServices = Pick<
   Services,
-  "surface" | "requestIds" | "rateLimits" | "narinfoLane" | "upstreams" | "httpUpstreams"
+  | "surface"
+  | "requestIds"
+  | "rateLimits"
+  | "narinfoLane"
+  | "upstreams"
+  | "httpUpstreams"
+  | "nixbuildBuilds"
+  | "nixbuildSums"
 >;
 
-/** What a request meets before the router. */
+/** What a request meets before the router, and reads that are prepared once. */
 export function openFrontServices(parts: {
   config: Config;
   database: Database;
@@ -32,5 +41,14 @@ export function openFrontServices(parts: {
   const asked = openUpstreams({ ...parts, surface });
   const { upstreams } = asked;
   const lane = { surface, clock, requestIds, lastUse, rateLimits, upstreams };
-  return { surface, requestIds, rateLimits, ...asked, narinfoLane: new NarinfoLane(lane) };
+  const nixbuildBuilds = new NixbuildBuildView(database);
+  return {
+    surface,
+    requestIds,
+    rateLimits,
+    ...asked,
+    narinfoLane: new NarinfoLane(lane),
+    nixbuildBuilds,
+    nixbuildSums: new NixbuildSumsView(nixbuildBuilds),
+  };
 }

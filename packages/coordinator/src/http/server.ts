@@ -23,6 +23,8 @@ import { REQUEST_ID_HEADER } from "./request-ids.ts";
 import { accountRoutes } from "./routes/account/routes.ts";
 import { apiRoutes } from "./routes/api/routes.ts";
 import { cacheRoutes } from "./routes/cache/routes.ts";
+import { sendNixbuildError } from "./routes/nixbuild/nixbuild-errors.ts";
+import { nixbuildRoutes } from "./routes/nixbuild/routes.ts";
 import { streamBodies } from "./routes/proto/stream-bodies.ts";
 
 /** Path parameters are slugs, UUIDs and base names of store paths; the longest is a derivation's. */
@@ -56,12 +58,17 @@ export async function createHttpServer(
     services.rateLimits.admit(request.raw);
   });
   addCors(app, [services.serveUrl, services.config.frontendUrl ?? services.serveUrl]);
-  addUnknownRoutes(app);
+  const { nixbuildPrefix } = services.config;
+  addUnknownRoutes(app, nixbuildPrefix);
   await addOpenApi(app, services.version);
   await addApiPage(app);
   await app.register(apiScope(services), { prefix: "/api/v1" });
   await app.register(cacheScope(services), { prefix: "/cache" });
   await app.register(accountScope(services));
+  await app.register(nixbuildScope(services));
+  if (nixbuildPrefix !== null) {
+    await app.register(nixbuildScope(services), { prefix: nixbuildPrefix });
+  }
   await app.register(transferRoutes, { prefix: "/proto" });
   return app;
 }
@@ -92,6 +99,22 @@ function accountScope(services: Services): FastifyPluginAsync {
     addFormBodies(api);
     addAccessControl(api, services.authenticator);
     for (const route of accountRoutes) route(api, services);
+  };
+}
+
+/** nixbuild.net's API: at the root, and where its clients may be told to look besides. */
+function nixbuildScope(services: Services): FastifyPluginAsync {
+  return async (scope) => {
+    const api = scope.withTypeProvider<ZodTypeProvider>();
+    api.setValidatorCompiler(validatorCompiler);
+    api.setSerializerCompiler(serializerCompiler);
+    api.setErrorHandler(sendNixbuildError);
+    // It is another API than the one that the OpenAPI document describes.
+    api.addHook("onRoute", (route) => {
+      route.schema = { ...route.schema, hide: true };
+    });
+    addAccessControl(api, services.authenticator);
+    for (const route of nixbuildRoutes) route(api, services);
   };
 }
 

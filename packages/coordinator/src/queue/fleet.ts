@@ -11,6 +11,7 @@ export interface ConnectedWorker {
   readonly systems: ReadonlySet<string>;
   readonly features: ReadonlySet<string>;
   readonly maxConcurrentBuilds: number;
+  readonly cores: number;
   readonly memoryBytes: number;
   /** What it understands beyond the link's version. */
   readonly linkFeatures: ReadonlySet<string>;

@@ -69,6 +69,7 @@ async function loseAttempt(
     stoppedAt: now,
     storedAt: null,
     usage: null,
+    outputs: null,
   });
   news.ended.push(attempt);
   if (!attempted.isNewest) return;

@@ -8,6 +8,7 @@ import {
   type Lease,
   type NewLease,
 } from "../db/assignment-repository.ts";
+import { setAllocation } from "../db/attempt-repository.ts";
 import { findEvaluation } from "../db/evaluation-repository.ts";
 import { findOfferableBuilds, type OfferableBuild } from "../db/build-repository.ts";
 import type { Queries } from "../db/client.ts";
@@ -67,10 +68,22 @@ export async function makeOffers(
         ? await offerSigning(change, { ...lease, organization: pick.organization })
         : await offerWork(change, pick, lease, offerable);
     if (made === null) continue;
+    await noteAllocation(kysely, worker, made);
     news.offered.push(made.lease);
     offers.push({ worker, ...made });
   }
   return offers;
+}
+
+/** Without limits of its own a build may use all cores, and the part of the memory that is meant for each build. */
+async function noteAllocation(kysely: Queries, worker: ConnectedWorker, made: MadeOffer) {
+  const { spec } = made;
+  if (spec.kind !== "build") return;
+  const shareBytes = worker.memoryBytes / Math.max(1, worker.maxConcurrentBuilds);
+  await setAllocation(kysely, spec.attempt, {
+    cores: spec.limits.cores ?? worker.cores,
+    memoryBytes: spec.limits.memoryBytes ?? Math.floor(shareBytes),
+  });
 }
 
 type LeaseStart = Omit<NewLease, "kind" | "organization" | "evaluation" | "attempt">;

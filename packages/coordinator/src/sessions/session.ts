@@ -22,6 +22,7 @@ export class Session implements ConnectedWorker {
   readonly systems: ReadonlySet<string>;
   readonly features: ReadonlySet<string>;
   readonly maxConcurrentBuilds: number;
+  readonly cores: number;
   readonly memoryBytes: number;
   readonly linkFeatures: ReadonlySet<string>;
   readonly link: Link;
@@ -49,6 +50,7 @@ export class Session implements ConnectedWorker {
     this.systems = new Set(hello.systems);
     this.features = new Set(hello.systemFeatures);
     this.maxConcurrentBuilds = hello.maxConcurrentBuilds;
+    this.cores = hello.cores;
     this.memoryBytes = hello.memoryBytes;
     this.linkFeatures = new Set(hello.features);
     this.#version = admitted.version;

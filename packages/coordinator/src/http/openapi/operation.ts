@@ -20,12 +20,12 @@ const securityOf: Readonly<Record<Access, readonly Record<string, readonly strin
   superuser: [{ bearer: [] }, { cookie: [] }],
 };
 
-/** Makes the operation of a route: what all routes have in common is added here. Routes without a summary are not documented. */
+/** Makes the operation of a route: what all routes have in common is added here. Routes without a summary, and hidden ones, are not documented. */
 export const describeOperation: SwaggerTransform = (document) => {
   const { schema, url, route } = document;
   // Fastify leaves the schema undefined where a route has none, whatever its types say.
   const known: FastifySchema | undefined = schema;
-  if (known?.summary === undefined) return { schema: { hide: true }, url };
+  if (known?.summary === undefined || known.hide === true) return { schema: { hide: true }, url };
   const { access = "none", sends } = route.config ?? {};
   const { schema: described } = jsonSchemaTransform(document);
   const method = String(route.method);

@@ -1,5 +1,6 @@
 import type { Server } from "../api.ts";
 import { errorBody } from "../errors.ts";
+import { isNixbuildPath, nixbuildErrorBody } from "../routes/nixbuild/nixbuild-errors.ts";
 import { answerOptions } from "./cors.ts";
 
 interface KnownRoute {
@@ -8,8 +9,12 @@ interface KnownRoute {
 }
 
 /** Answers what no route takes: 405 with Allow when the path has other methods, else 404. To be called before the first route. */
-export function addUnknownRoutes(app: Server): void {
+export function addUnknownRoutes(app: Server, nixbuildPrefix: string | null): void {
   const known: KnownRoute[] = [];
+  const bodyOf = (path: string, code: string, message: string) =>
+    isNixbuildPath(path, nixbuildPrefix)
+      ? nixbuildErrorBody(message)
+      : errorBody({ code, message });
   app.addHook("onRoute", (route) => {
     known.push({ segments: route.url.split("/"), methods: [route.method].flat() });
   });
@@ -18,14 +23,14 @@ export function addUnknownRoutes(app: Server): void {
     const allowed = allowedMethods(known, path.split("/"));
     if (allowed.length === 0) {
       const message = `there is no ${request.method} ${path}`;
-      return reply.code(404).send(errorBody({ code: "not_found", message }));
+      return reply.code(404).send(bodyOf(path, "not_found", message));
     }
     if (request.method === "OPTIONS") return answerOptions(request, reply, allowed);
     const message = `${path} takes ${allowed.join(", ")}, not ${request.method}`;
     return reply
       .code(405)
       .header("allow", allowed.join(", "))
-      .send(errorBody({ code: "method_not_allowed", message }));
+      .send(bodyOf(path, "method_not_allowed", message));
   });
 }
 

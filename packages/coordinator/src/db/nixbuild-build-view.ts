@@ -1,0 +1,194 @@
+import type { BuildFilter, Tag } from "../nixbuild/build-query.ts";
+import { newestOf, type Place, type ReadBefore } from "../nixbuild/newest.ts";
+import type { Database, PreparedQuery, SqlValue } from "./client.ts";
+
+/** Reads of attempts for nixbuild.net's API, over some organizations together, in the order of their creation. */
+
+/** An attempt as the API shows it, in the database's form. */
+export interface AttemptRow {
+  number: number;
+  organizationId: string;
+  createdAt: number;
+  startedAt: number | null;
+  status: string;
+  message: string | null;
+  durationMs: number | null;
+  cpuCount: number | null;
+  allocatedBytes: number | null;
+  allocatedSeconds: number;
+  measuredSeconds: number;
+  memoryPeakBytes: number | null;
+  storagePeakBytes: number | null;
+  /** Base name. */
+  drvPath: string;
+  system: string;
+  outputsJson: string | null;
+  tagsJson: string;
+  restartOf: number | null;
+  restartedAs: number | null;
+}
+
+const ROWS = `
+  select a.number, a.organization_id as "organizationId", a.created_at as "createdAt",
+    coalesce(a.started_at, a.assigned_at) as "startedAt", a.status, a.message, a.duration_ms as "durationMs",
+    a.cpu_count as "cpuCount", a.allocated_bytes as "allocatedBytes", a.allocated_seconds as "allocatedSeconds",
+    a.measured_seconds as "measuredSeconds", a.memory_peak_bytes as "memoryPeakBytes",
+    a.storage_peak_bytes as "storagePeakBytes", d.drv_path as "drvPath", d.system, a.outputs_json as "outputsJson",
+    a.restart_of as "restartOf", a.restarted_as as "restartedAs",
+    (select json_group_object(t.name, t.value) from attempt_tags x join tags t on t.id = x.tag_id
+      where x.attempt = a.number) as "tagsJson"
+  from json_each(?) wanted
+    cross join attempts a on a.number = wanted.value
+    join builds b on b.id = a.build_id
+    join derivations d on d.id = b.derivation_id
+  order by wanted.key`;
+
+export interface ListRequest extends BuildFilter {
+  readonly organizations: readonly string[];
+  /** Base name; null for all. */
+  readonly drvPath: string | null;
+  readonly limit: number;
+}
+
+/** A part of a statement with what belongs into its question marks. */
+interface Condition {
+  readonly sql: string;
+  readonly values: readonly SqlValue[];
+}
+
+type AnyQuery = PreparedQuery<SqlValue[], unknown>;
+
+/** More rows of a tag than this count as many. */
+const MANY = 2000;
+
+export class NixbuildBuildView {
+  readonly #database: Database;
+  /** By text: there are as many as there are kinds of questions. */
+  readonly #statements = new Map<string, AnyQuery>();
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  /** In the order of the numbers. */
+  rows(numbers: readonly number[]): AttemptRow[] {
+    return this.all<AttemptRow>(ROWS, [JSON.stringify(numbers)]);
+  }
+
+  /** Newest first. */
+  list(request: ListRequest): AttemptRow[] {
+    const readers = request.organizations.flatMap((organization) =>
+      this.#readersOf(organization, request),
+    );
+    const places = newestOf(readers, request.createdBefore, request.limit);
+    return this.rows(places.map(({ number }) => number));
+  }
+
+  organizationOf(number: number): string | null {
+    const [row] = this.all<{ id: string | null }>(
+      `select organization_id as id from attempts where number = ?`,
+      [number],
+    );
+    return row?.id ?? null;
+  }
+
+  /** Ids of the organization's tags, the one on the fewest attempts first; null when it has not all of them. */
+  tagIds(organization: string, tags: readonly Tag[]): number[] | null {
+    const ids = tags.map(({ name, value }) => this.#tagId(organization, name, value));
+    const known = [...new Set(ids.flatMap((id) => id ?? []))];
+    if (ids.includes(null)) return null;
+    if (known.length < 2) return known;
+    const counted = known.map((id) => ({ id, count: this.#countTagged(id) }));
+    return counted.sort((a, b) => a.count - b.count).map(({ id }) => id);
+  }
+
+  #tagId(organization: string, name: string, value: string): number | null {
+    const [row] = this.all<{ id: number }>(
+      `select id from tags where organization_id = ? and name = ? and value = ?`,
+      [organization, name, value],
+    );
+    return row?.id ?? null;
+  }
+
+  #countTagged(tag: number): number {
+    const [row] = this.all<{ count: number }>(
+      `select count(*) as count from (select 1 from attempt_tags where tag_id = ? limit ${MANY})`,
+      [tag],
+    );
+    return row?.count ?? 0;
+  }
+
+  /** One for each status where there is an index for it. */
+  #readersOf(organization: string, request: ListRequest): ReadBefore[] {
+    const tagIds = this.tagIds(organization, request.tags);
+    if (tagIds === null) return [];
+    const { drvPath, statuses, createdFrom } = request;
+    const from = { sql: "a.created_at >= ?", values: [createdFrom] };
+    const own = { sql: "a.organization_id = ?", values: [organization] };
+    if (drvPath !== null) {
+      const source = `attempts a join builds b on b.id = a.build_id join derivations d on d.id = b.derivation_id`;
+      const derivation = {
+        sql: "d.organization_id = ? and d.drv_path = ?",
+        values: [organization, drvPath],
+      };
+      const conditions = [derivation, from, ...tagged(tagIds, "a.number"), ...inStatus(statuses)];
+      return [this.#reader(source, conditions)];
+    }
+    const [rarest, ...others] = tagIds;
+    if (rarest !== undefined) {
+      const source = `attempt_tags d cross join attempts a on a.number = d.attempt`;
+      const conditions = [
+        { sql: "d.tag_id = ? and d.created_at >= ?", values: [rarest, createdFrom] },
+        ...tagged(others, "d.attempt"),
+        ...inStatus(statuses),
+      ];
+      return [this.#reader(source, conditions, { createdAt: "d.created_at", number: "d.attempt" })];
+    }
+    if (statuses === null) return [this.#reader("attempts a", [own, from])];
+    return statuses.map((status) =>
+      this.#reader("attempts a", [own, { sql: "a.status = ?", values: [status] }, from]),
+    );
+  }
+
+  #reader(
+    source: string,
+    conditions: readonly Condition[],
+    columns = { createdAt: "a.created_at", number: "a.number" },
+  ): ReadBefore {
+    const { createdAt, number } = columns;
+    const sql = `
+      select ${createdAt} as "createdAt", ${number} as number from ${source}
+      where ${conditions.map((condition) => condition.sql).join(" and ")}
+        and (${createdAt}, ${number}) < (?, ?)
+      order by ${createdAt} desc, ${number} desc limit ?`;
+    const values = conditions.flatMap((condition) => condition.values);
+    return (before, limit) =>
+      this.all<Place>(sql, [...values, before.createdAt, before.number, limit]);
+  }
+
+  /** Rows of a statement, which is prepared once. */
+  all<Row>(sql: string, values: readonly SqlValue[]): Row[] {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) {
+      statement = this.#database.prepare<SqlValue[], unknown>(sql);
+      this.#statements.set(sql, statement);
+    }
+    // The caller names the columns in its own text.
+    return statement.all(...values) as Row[];
+  }
+}
+
+/** Holds for attempts with all of the tags. */
+export function tagged(tagIds: readonly number[], attempt: string): Condition[] {
+  return tagIds.map((id) => ({
+    sql: `exists (select 1 from attempt_tags o where o.attempt = ${attempt} and o.tag_id = ?)`,
+    values: [id],
+  }));
+}
+
+/** In one parameter, so that there are few different statements. */
+function inStatus(statuses: readonly string[] | null): Condition[] {
+  if (statuses === null) return [];
+  const sql = "a.status in (select value from json_each(?))";
+  return [{ sql, values: [JSON.stringify(statuses)] }];
+}

@@ -1,0 +1,78 @@
+import type { Generated, GeneratedAlways } from "kysely";
+
+/** Row types of tags, and of what is added up of attempts. */
+
+interface TagsTable {
+  id: Generated<number>;
+  organization_id: string;
+  name: string;
+  value: string;
+}
+
+interface DerivationTagsTable {
+  derivation_id: number;
+  tag_id: number;
+}
+
+interface EvaluationTagsTable {
+  evaluation_id: string;
+  tag_id: number;
+}
+
+/** Filled by triggers. */
+interface AttemptTagsTable {
+  tag_id: number;
+  /** That of the attempt. */
+  created_at: number;
+  attempt: number;
+}
+
+/** Sums of the attempts that ended, kept by triggers; to be counted anew by `COUNT_ALL` of migration 0014. */
+interface AttemptSumsTable {
+  organization_id: string;
+  /** Empty: all of the organization; else `project:ID` or `tag:ID`. */
+  scope: string;
+  /** Hour or day of their creation, or day on which they stopped. Projects have the last one only. */
+  unit: "hour" | "day" | "stopped";
+  /** When it began, UTC. */
+  at: number;
+  status: string;
+  attempts: number;
+  /** Those that began. */
+  executed: number;
+  measured_seconds: number;
+  allocated_seconds: number;
+  duration_ms: number;
+  output_nar_bytes: number;
+  first_started_at: number;
+  last_stopped_at: number;
+}
+
+/** Columns of attempts that nixbuild.net's API tells. */
+export interface AttemptColumns {
+  /** Of its build; filled in when the attempt is made. */
+  organization_id: Generated<string | null>;
+  /** Of the evaluation that it was made for; filled in when the attempt is made. */
+  project_id: Generated<string | null>;
+  /** What it was given when it was last given out: cores, and memory of all kinds. */
+  cpu_count: Generated<number | null>;
+  allocated_bytes: Generated<number | null>;
+  /** Of the usage record. */
+  storage_peak_bytes: Generated<number | null>;
+  /** `[{"name", "path", "narHash", "narSize"}]` of what it made; null for one that made nothing. */
+  outputs_json: Generated<string | null>;
+  output_nar_bytes: Generated<number | null>;
+  /** Of the build itself; null until it has ended, and for one that never began. */
+  duration_ms: GeneratedAlways<number | null>;
+  /** Whole CPU seconds, at least 1 for what was executed: cores that it was given for its duration, and what it used. */
+  allocated_seconds: GeneratedAlways<number>;
+  measured_seconds: GeneratedAlways<number>;
+}
+
+export interface NixbuildTables {
+  tags: TagsTable;
+  derivation_tags: DerivationTagsTable;
+  evaluation_tags: EvaluationTagsTable;
+  attempt_tags: AttemptTagsTable;
+  attempt_sums: AttemptSumsTable;
+}

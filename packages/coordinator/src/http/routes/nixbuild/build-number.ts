@@ -1,0 +1,36 @@
+import { z } from "zod";
+import type { Authority } from "../../../auth/authority.ts";
+import type { Caller } from "../../../auth/caller.ts";
+import type { AttemptRow, NixbuildBuildView } from "../../../db/nixbuild-build-view.ts";
+import { NotFoundError } from "../../../errors.ts";
+
+export const buildNumberParams = z.object({ id: z.string() });
+
+/** The build that the path names. Throws NotFoundError, also for what is no number. */
+export async function readNumberedBuild(
+  { authority, nixbuildBuilds }: { authority: Authority; nixbuildBuilds: NixbuildBuildView },
+  caller: Caller,
+  id: string,
+): Promise<AttemptRow> {
+  const number = buildNumberOf(id);
+  await authority.readAttempt(
+    caller,
+    id,
+    number === null ? null : nixbuildBuilds.organizationOf(number),
+  );
+  return findNumberedBuild(nixbuildBuilds, number, id);
+}
+
+export function findNumberedBuild(
+  builds: NixbuildBuildView,
+  number: number | null,
+  id: string,
+): AttemptRow {
+  const [row] = number === null ? [] : builds.rows([number]);
+  if (row === undefined) throw new NotFoundError(`build ${id} does not exist`);
+  return row;
+}
+
+export function buildNumberOf(id: string): number | null {
+  return /^[1-9]\d{0,14}$/.test(id) ? Number(id) : null;
+}
