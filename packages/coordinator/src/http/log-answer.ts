@@ -14,7 +14,10 @@ export function sendLogStream(
   const gone = new AbortController();
   reply.raw.socket?.setTimeout(0);
   reply.raw.once("close", () => gone.abort());
-  const frames = framesOf(texts(AbortSignal.any([gone.signal, stopping])));
+  const frames = framesOf(texts(AbortSignal.any([gone.signal, stopping])), () => {
+    // A client waits for these before it listens, and the first text may be hours away.
+    reply.raw.flushHeaders();
+  });
   return reply
     .headers({
       "content-type": "application/x-ndjson",
@@ -24,7 +27,8 @@ export function sendLogStream(
     .send(Readable.from(frames, { objectMode: false }));
 }
 
-async function* framesOf(texts: AsyncIterable<string>): AsyncGenerator<string> {
+async function* framesOf(texts: AsyncIterable<string>, begin: () => void): AsyncGenerator<string> {
+  begin();
   let isEmpty = true;
   for await (const text of texts) {
     for (const piece of piecesOf(text)) {

@@ -341,6 +341,22 @@ describe("builds of an evaluation", () => {
     expect((await list("?limit=-1")).status).toBe(400);
   });
 
+  test("that have said nothing yet begin to stream at once", async () => {
+    logs.texts.clear();
+    logs.appended = "";
+    const gone = new AbortController();
+    const answer = await fetch(`${server.url}/api/v1/evals/${seed.evaluationId}/builds`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${alice}` },
+      signal: gone.signal,
+    });
+    expect([answer.status, answer.headers.get("content-type")]).toEqual([
+      200,
+      "application/x-ndjson",
+    ]);
+    gone.abort();
+  });
+
   test("stream their logs, each line with its derivation's name", async () => {
     logs.texts.set(seed.base.attempt ?? 0, "one\ntwo\n");
     logs.texts.set(seed.lib.attempt ?? 0, "half");
