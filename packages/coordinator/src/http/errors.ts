@@ -34,6 +34,8 @@ const INTERNAL_ERROR: ErrorEnvelope = {
   message: "internal error; the server's log tells why, under this answer's x-request-id",
 };
 
+const BROKEN_OFF = new BadRequestError("the body broke off");
+
 /** The one place where an error becomes an answer. */
 export function handleError(
   error: unknown,
@@ -42,6 +44,10 @@ export function handleError(
 ): FastifyReply {
   // Hooks have not run when the path itself is at fault.
   reply.header(REQUEST_ID_HEADER, request.id);
+  if (isBrokenOff(error, request)) {
+    request.log.debug("a client went away within its request");
+    return reply.code(BROKEN_OFF.status).send(errorBody(BROKEN_OFF));
+  }
   const known = toCoordinatorError(error);
   if (known !== null) {
     if (known instanceof RateLimitedError) reply.header("retry-after", known.retryAfterSeconds);
@@ -106,6 +112,12 @@ function fromValidation(error: {
   }
   const place = context === "params" ? "path" : "query";
   return new BadRequestError(`${place} parameter "${field}": ${reason}`);
+}
+
+/** Whether this is only what Node says of a body whose client went away before its end. */
+function isBrokenOff(error: unknown, { raw }: FastifyRequest): boolean {
+  const isReset = error instanceof Error && "code" in error && error.code === "ECONNRESET";
+  return isReset && raw.destroyed && !raw.complete;
 }
 
 function isFastifyError(error: unknown): error is FastifyError {

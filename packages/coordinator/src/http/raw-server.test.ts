@@ -1,6 +1,10 @@
+import { mkdtemp, open, readFile, rm } from "node:fs/promises";
 import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { createLogger } from "../logger.ts";
 import { openTestServer, type TestServer } from "./server.test-support.ts";
 
 let server: TestServer;
@@ -31,6 +35,25 @@ test("HTTP/1.1 without Host is refused in the envelope, HTTP/1.0 needs none", as
   expect([answer.status, code(answer)]).toEqual([400, "bad_request"]);
   expect(answer.head).toContain("x-request-id: ");
   expect((await exchange("GET /api/v1/health HTTP/1.0")).status).toBe(200);
+});
+
+test("a client that goes away within its body is no failure of ours", async () => {
+  const directory = await mkdtemp(join(tmpdir(), "gradient-log-"));
+  const file = await open(join(directory, "log"), "w");
+  const logged = () => readFile(join(directory, "log"), "utf8");
+  try {
+    await using noted = await openTestServer({ logger: createLogger("debug", file.fd) });
+    const { hostname, port } = new URL(noted.url);
+    const socket = connect(Number(port), hostname);
+    const head = ["POST /api/v1/auth/basic/login HTTP/1.1", HOST, "Content-Length: 100"];
+    socket.write(`${[...head, "Content-Type: application/json"].join("\r\n")}\r\n\r\n{`);
+    socket.end();
+    await vi.waitFor(async () => expect(await logged()).toContain("a client went away"));
+    expect(await logged()).not.toContain('"level":50');
+  } finally {
+    await file.close();
+    await rm(directory, { recursive: true });
+  }
 });
 
 test("an expectation that is not met is refused in the envelope", async () => {
