@@ -1,6 +1,7 @@
 import type { SurfaceCache } from "../../../db/cache-surface-view.ts";
 import { isInRanges } from "../../../rules/address.ts";
 import type { CacheRoute } from "../../api.ts";
+import { GET_NARINFOS } from "./get-narinfos.ts";
 import { isJsonWanted, sendText } from "./answers.ts";
 import { readableCache } from "./cache-access.ts";
 
@@ -14,8 +15,9 @@ export const cacheInfo: CacheRoute = (app, services) => {
       return { WantMassQuery: true, StoreDir: "/nix/store", Priority: priority };
     }
     // Nix takes 1 for yes and nothing else.
-    const text = `StoreDir: /nix/store\nWantMassQuery: 1\nPriority: ${priority}\n`;
-    return sendText(reply, "text/x-nix-cache-info", text);
+    const lines = ["StoreDir: /nix/store", "WantMassQuery: 1", `Priority: ${priority}`];
+    lines.push(`GetNarInfosV1: ${GET_NARINFOS}`);
+    return sendText(reply, "text/x-nix-cache-info", `${lines.join("\n")}\n`);
   });
 };
 

@@ -79,7 +79,9 @@ describe("nix-cache-info", () => {
   test("is what Nix reads", async () => {
     const answer = await server.get("/cache/open/nix-cache-info");
     expect(answer.headers.get("content-type")).toBe("text/x-nix-cache-info");
-    expect(answer.text).toBe("StoreDir: /nix/store\nWantMassQuery: 1\nPriority: 40\n");
+    expect(answer.text).toBe(
+      "StoreDir: /nix/store\nWantMassQuery: 1\nPriority: 40\nGetNarInfosV1: get-narinfos-v1\n",
+    );
     expect((await server.get("/cache/open/nix-cache-info?json")).json).toEqual({
       WantMassQuery: true,
       StoreDir: "/nix/store",

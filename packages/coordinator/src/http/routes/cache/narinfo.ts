@@ -1,10 +1,10 @@
 import { BadRequestError, NotFoundError } from "../../../errors.ts";
-import { fingerprint, formatNarInfo } from "@gradient/protocol";
+import { formatNarInfo } from "@gradient/protocol";
+import { findUpstreamInfo, narInfoOf } from "../../../caches/shown-paths.ts";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { SurfaceCache } from "../../../db/cache-surface-view.ts";
 import { isJsonWanted, isNotModified } from "./answers.ts";
 import { readableCache } from "./cache-access.ts";
-import { withoutQuery } from "./upstream-nar.ts";
 import type { CacheRoute, Services } from "../../api.ts";
 import {
   NARINFO_HEADERS,
@@ -12,7 +12,6 @@ import {
   narinfoTag,
   narinfoText,
   noSuchPath,
-  upstreamJson,
 } from "./narinfo-text.ts";
 
 const FILE = /^(?<hash>[0-9a-df-np-sv-z]{32})\.narinfo$/;
@@ -32,7 +31,7 @@ export const narinfo: CacheRoute = (app, services) => {
     lastUse.narinfo(cache.id, path !== undefined);
     if (path === undefined) return answerFromUpstream(services, request, reply, { cache, hash });
     reply.headers({ "x-cache": "HIT", "access-control-allow-origin": "*" });
-    if (isJsonWanted(request)) return narinfoJson(path);
+    if (isJsonWanted(request)) return narinfoJson(narInfoOf(path));
     const text = narinfoText(path);
     const etag = narinfoTag(text);
     reply.headers({ ...NARINFO_HEADERS, etag });
@@ -43,26 +42,19 @@ export const narinfo: CacheRoute = (app, services) => {
 
 /** An outage is answered as an absence, which nobody is to remember: clients would end with any other answer, and go on to their next cache with this one. */
 async function answerFromUpstream(
-  { upstreams, signer }: Services,
+  services: Services,
   request: FastifyRequest,
   reply: FastifyReply,
   { cache, hash }: { cache: SurfaceCache; hash: string },
 ): Promise<FastifyReply> {
-  const found = await upstreams.find(cache.id, hash);
-  if (typeof found === "string") {
-    if (found === "unknown") reply.header("cache-control", "no-store");
+  const shown = await findUpstreamInfo(services, cache.id, hash);
+  if (typeof shown === "string") {
+    if (shown === "unknown") reply.header("cache-control", "no-store");
     throw new NotFoundError(noSuchPath(cache.name, hash));
   }
-  const { info, upstreamId } = found;
-  const { signatures: own } = await signer.sign(cache.id, fingerprint(info));
-  const shown = {
-    ...info,
-    url: `nar/upstream/${upstreamId}/${hash}/${withoutQuery(info.url)}`,
-    signatures: [...new Set([...own, ...info.signatures])],
-  };
   reply.headers({ ...NARINFO_HEADERS, "x-cache": "MISS" });
   if (isJsonWanted(request)) {
-    return reply.type("application/json; charset=utf-8").send(JSON.stringify(upstreamJson(shown)));
+    return reply.type("application/json; charset=utf-8").send(JSON.stringify(narinfoJson(shown)));
   }
   return reply.send(Buffer.from(formatNarInfo(shown)));
 }

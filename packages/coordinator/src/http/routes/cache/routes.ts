@@ -4,6 +4,9 @@ import { cacheInfo } from "./cache-info.ts";
 import { gradientCacheInfo } from "./gradient-cache-info.ts";
 import { debugInfo } from "./debug-info.ts";
 import { listing } from "./listing.ts";
+import { getNarinfos } from "./get-narinfos.ts";
+import { narinfos } from "./narinfos.ts";
+import { nars } from "./nars.ts";
 import { nar } from "./nar.ts";
 import { narinfo } from "./narinfo.ts";
 import { putCacheInfo } from "./put-cache-info.ts";
@@ -21,6 +24,9 @@ export const cacheRoutes: readonly CacheRoute[] = [
   nar,
   buildLog,
   narinfo,
+  narinfos,
+  getNarinfos,
+  nars,
   listing,
   serve,
   upstreamNar,

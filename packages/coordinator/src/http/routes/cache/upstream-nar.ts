@@ -1,6 +1,7 @@
 import { storePathHash, type NarInfo } from "@gradient/protocol";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { claimOfNarInfo } from "../../../caches/path-claim.ts";
+import { withoutQuery } from "../../../caches/shown-paths.ts";
 import { findCacheByName } from "../../../db/cache-repository.ts";
 import type { SurfaceCache } from "../../../db/cache-surface-view.ts";
 import { NotFoundError, UnavailableError } from "../../../errors.ts";
@@ -57,11 +58,6 @@ export const upstreamNar: CacheRoute = (app, services) => {
 };
 
 const HEADERS = { "content-type": "application/x-nix-nar", "x-cache": "MISS" } as const;
-
-/** As it stands in a path of ours. */
-export function withoutQuery(url: string): string {
-  return url.split("?", 1)[0] ?? url;
-}
 
 function fileHashOf(url: string): string {
   return parseNarFileName(url.replace(/^nar\//, ""))?.fileHash ?? "";
