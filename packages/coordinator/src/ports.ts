@@ -4,6 +4,7 @@ import type { TriggerType } from "./db/forge-tables.ts";
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import type { Queries } from "./db/client.ts";
+import type { Tags } from "./rules/tags.ts";
 
 /** What the HTTP routes need from the farm's features, and what the features need from the keys. Routes hold no logic of their own. */
 
@@ -46,6 +47,8 @@ export interface ManualStart {
   readonly revision?: string | null;
   /** Full reference that it is fetched from; null is the remote's HEAD. */
   readonly reference?: string | null;
+  /** Of the attempts that it brings about. */
+  readonly tags?: Tags;
 }
 
 /** An evaluation that a trigger asks for. */
@@ -106,6 +109,8 @@ export interface SourceEvaluation {
   readonly wildcard: string;
   readonly inputOverrides: readonly InputOverride[];
   readonly triggeredBy: string;
+  /** Of the attempts that it brings about. */
+  readonly tags?: Tags;
   /** Further rows of the same transaction. What it throws undoes all of it. */
   readonly record: (db: Queries, evaluationId: string, now: number) => Promise<void>;
 }

@@ -1,4 +1,5 @@
 import { BadRequestError } from "../errors.ts";
+import { readTagsField, type Tags } from "../rules/tags.ts";
 import { SourcePaths } from "../rules/source-paths.ts";
 import { checkWildcard } from "../rules/wildcard.ts";
 import type { UploadPart } from "../sources/upload-part.ts";
@@ -9,6 +10,8 @@ export interface ReceivedFiles extends AsyncDisposable {
   readonly organization: string;
   /** Attribute pattern. */
   readonly derivation: string;
+  /** null when there is no such field. */
+  readonly tags: Tags | null;
   readonly tree: TreeDraft;
 }
 
@@ -29,7 +32,7 @@ export async function receiveFiles(
 async function read(
   parts: AsyncIterable<UploadPart>,
   tree: TreeDraft,
-): Promise<{ organization: string; derivation: string }> {
+): Promise<Pick<ReceivedFiles, "organization" | "derivation" | "tags">> {
   const paths = new SourcePaths();
   const fields = new Map<string, string>();
   for await (const part of parts) {
@@ -46,7 +49,7 @@ async function read(
   const derivation = required(fields, "derivation");
   if (paths.size === 0) throw new BadRequestError('there is no file: send each as "files"');
   checkWildcard(derivation);
-  return { organization, derivation };
+  return { organization, derivation, tags: readTagsField(fields.get("tags")) };
 }
 
 function required(fields: ReadonlyMap<string, string>, name: string): string {

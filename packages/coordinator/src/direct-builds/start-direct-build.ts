@@ -1,6 +1,7 @@
 import type { OrganizationId } from "@gradient/protocol";
 import { insertDirectBuild } from "../db/direct-build-repository.ts";
 import type { Sources } from "../ports.ts";
+import type { Tags } from "../rules/tags.ts";
 import type { ReceivedFiles } from "./receive-files.ts";
 
 /** Stores the files as a source and queues its evaluation, outside of every project. Resolves to the evaluation's id. Throws BadRequestError, ConflictError. */
@@ -8,6 +9,7 @@ export async function startDirectBuild(
   sources: Sources,
   { organization, userId }: { organization: OrganizationId; userId: string },
   { tree, derivation }: ReceivedFiles,
+  tags: Tags,
 ): Promise<string> {
   const { evaluation } = await sources.evaluate({
     source: await sources.store(organization, tree.nar()),
@@ -15,6 +17,7 @@ export async function startDirectBuild(
     wildcard: derivation,
     inputOverrides: [],
     triggeredBy: userId,
+    tags,
     record: (db, evaluationId, now) =>
       insertDirectBuild(db, { organizationId: organization, evaluationId, derivation }, now),
   });

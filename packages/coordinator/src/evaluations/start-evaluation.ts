@@ -10,11 +10,14 @@ import {
   hasEvaluationOf,
   type ProjectToEvaluate,
 } from "../db/project-evaluations.ts";
+import { addEvaluationTags } from "../db/tag-repository.ts";
 import { insertReport } from "../db/forge-report-repository.ts";
 import { ConflictError, NotFoundError } from "../errors.ts";
 import type { ManualStart, TriggeredStart } from "../ports.ts";
 import type { Change } from "../queue/change.ts";
+import type { Tags } from "../rules/tags.ts";
 import { cutEvaluation } from "./end-evaluation.ts";
+import { triggerTags } from "./trigger-tags.ts";
 
 /** Higher goes first: what somebody asked for and waits for, what will be reviewed, then what started by itself. */
 export const PRIORITIES = { interactive: 4, pullRequest: 3, automatic: 2, timed: 1 } as const;
@@ -37,8 +40,8 @@ export async function startEvaluation(change: Change, request: ManualStart): Pro
       `project '${project.name}' has an active evaluation already: wait for its end or abort it`,
     );
   }
-  const { triggeredBy, revision = null, reference = null } = request;
-  return insert(change, project, request.projectId, {
+  const { triggeredBy, revision = null, reference = null, tags = {} } = request;
+  const evaluation = await insert(change, project, request.projectId, {
     priority: triggeredBy === null ? PRIORITIES.automatic : PRIORITIES.interactive,
     triggeredBy,
     revision,
@@ -46,6 +49,8 @@ export async function startEvaluation(change: Change, request: ManualStart): Pro
     trigger: null,
     pullRequest: null,
   });
+  await addTags(change, project, evaluation.id, tags);
+  return evaluation;
 }
 
 /**
@@ -74,7 +79,20 @@ export async function startTriggered(
     trigger,
     pullRequest,
   });
+  const { repository } = project;
+  const { id } = evaluation;
+  const tags = triggerTags({ id, repository, reference, revision, pullRequest });
+  await addTags(change, project, id, tags);
   return { outcome: "created", evaluation };
+}
+
+function addTags(
+  { kysely }: Change,
+  { organization }: ProjectToEvaluate,
+  id: string,
+  tags: Tags,
+): Promise<void> {
+  return addEvaluationTags(kysely, { id, organizationId: organization, tags });
 }
 
 function priorityOf({ triggeredBy, pullRequest, trigger }: TriggeredStart): number {

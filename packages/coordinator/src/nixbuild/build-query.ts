@@ -1,4 +1,5 @@
 import { BadRequestError } from "../errors.ts";
+import { readTagList } from "../rules/tags.ts";
 import { ATTEMPT_STATES, isAttemptState, type AttemptState } from "../scheduler/attempt-state.ts";
 
 /** Which builds are asked for; conditions are joined by "and". Times are milliseconds since the epoch. */
@@ -30,7 +31,7 @@ export interface FilterParameters {
 export function readFilter(parameters: FilterParameters): BuildFilter {
   const { create_time_from: from, create_time_to: to } = parameters;
   return {
-    tags: valuesOf(parameters.tags).flatMap(readTags),
+    tags: valuesOf(parameters.tags).flatMap(readTagList),
     createdFrom: readTime("create_time_from", from) ?? 0,
     createdBefore: readTime("create_time_to", to) ?? Number.MAX_SAFE_INTEGER,
     statuses: readStatuses(parameters.status),
@@ -40,23 +41,6 @@ export function readFilter(parameters: FilterParameters): BuildFilter {
 /** A parameter without a value counts as absent. */
 function valuesOf(parameter: Parameter): string[] {
   return [parameter ?? []].flat().filter((text) => text !== "");
-}
-
-/** `NAME:VALUE,NAME:VALUE`: names have no colon, values may; what has none goes on with the value before it, which then has a comma. */
-function readTags(text: string): Tag[] {
-  const tags: Tag[] = [];
-  for (const piece of text.split(",")) {
-    const colon = piece.indexOf(":");
-    const last = tags.at(-1);
-    if (colon > 0) {
-      tags.push({ name: piece.slice(0, colon), value: piece.slice(colon + 1) });
-    } else if (colon < 0 && last !== undefined) {
-      tags[tags.length - 1] = { name: last.name, value: `${last.value},${piece}` };
-    } else {
-      throw new BadRequestError(`tags: "${piece}" is not NAME:VALUE`);
-    }
-  }
-  return tags;
 }
 
 function readStatuses(parameter: Parameter): AttemptState[] | null {

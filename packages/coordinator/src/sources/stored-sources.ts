@@ -7,6 +7,7 @@ import {
   type OrganizationId,
 } from "@gradient/protocol";
 import type { CachedPath } from "../db/cache-path-repository.ts";
+import { addEvaluationTags } from "../db/tag-repository.ts";
 import { insertCommit, insertEvaluation } from "../db/evaluation-repository.ts";
 import { BadRequestError, ConflictError, UnavailableError, UnprocessableError } from "../errors.ts";
 import { PRIORITIES } from "../evaluations/start-evaluation.ts";
@@ -101,7 +102,7 @@ export class StoredSources implements Sources {
 
 async function queue(
   change: Change,
-  { source, project, wildcard, inputOverrides, triggeredBy, record }: SourceEvaluation,
+  { source, project, wildcard, inputOverrides, triggeredBy, tags = {}, record }: SourceEvaluation,
 ): Promise<StartedSourceEvaluation> {
   const { kysely, now, news } = change;
   const { organization, base } = source;
@@ -122,6 +123,7 @@ async function queue(
     },
     now,
   );
+  await addEvaluationTags(kysely, { id, organizationId: organization, tags });
   await record(kysely, id, now);
   news.tasks.add(id);
   return { evaluation: id, project: projectId, commit };

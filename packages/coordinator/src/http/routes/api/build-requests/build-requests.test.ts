@@ -432,6 +432,7 @@ describe("a direct build", () => {
       ["derivation", "hello"],
       file("default.nix"),
       file("lib/deep/x.nix"),
+      ["tags", '{"PIPELINE":"42"}'],
     ]);
     expect(answer.message).toMatch(/^Direct build started with evaluation ID: [0-9a-f-]{36}$/);
     const id = answer.message.slice("Direct build started with evaluation ID: ".length);
@@ -441,6 +442,13 @@ describe("a direct build", () => {
       status: "Queued",
       commit: ZERO_COMMIT,
     });
+    const tags = await server.services.database.kysely
+      .selectFrom("evaluation_tags")
+      .innerJoin("tags", "tags.id", "evaluation_tags.tag_id")
+      .select(["name", "value"])
+      .where("evaluation_id", "=", id)
+      .execute();
+    expect(tags).toEqual([{ name: "PIPELINE", value: "42" }]);
     const { message } = await server.get("builds/direct/recent", viewer);
     expect(message[0]).toEqual({
       id: expect.any(String),

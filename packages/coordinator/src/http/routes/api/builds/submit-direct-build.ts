@@ -2,6 +2,7 @@ import { organizationIdSchema } from "@gradient/protocol";
 import { signedIn } from "../../../../auth/authority.ts";
 import { receiveFiles } from "../../../../direct-builds/receive-files.ts";
 import { startDirectBuild } from "../../../../direct-builds/start-direct-build.ts";
+import { requestTags, TAGS_HEADER } from "../../../../rules/tags.ts";
 import type { Route } from "../../../api.ts";
 import { ok, textEnvelope } from "../../../envelope.ts";
 import { multipartBody } from "../../../sent-bodies.ts";
@@ -9,7 +10,7 @@ import { takingMultipart, uploadParts } from "../../../uploads.ts";
 
 const MAX_FILES = 20_000;
 
-/** POST /builds: multipart with `organization`, `derivation` and each file as `files`, named by its path. */
+/** POST /builds: multipart with `organization`, `derivation` each file as `files`, named by its path, and tags as a JSON object or in a header. */
 export const submitDirectBuildRoute: Route = (api, { authority, sources, sourceFiles, config }) => {
   takingMultipart(api, (scope) => {
     scope.post(
@@ -19,6 +20,7 @@ export const submitDirectBuildRoute: Route = (api, { authority, sources, sourceF
           access: "required",
           sends: multipartBody({
             required: { organization: "text", derivation: "text", files: "files" },
+            optional: { tags: "json" },
           }),
         },
         schema: {
@@ -35,11 +37,12 @@ export const submitDirectBuildRoute: Route = (api, { authority, sources, sourceF
           received.organization,
           "triggerEvaluation",
         );
+        const tags = requestTags(request.headers[TAGS_HEADER], received.tags);
         const owner = {
           organization: organizationIdSchema.parse(organization.id),
           userId: signedIn(caller).user.id,
         };
-        const evaluation = await startDirectBuild(sources, owner, received);
+        const evaluation = await startDirectBuild(sources, owner, received, tags);
         // Clients read the id behind exactly these words.
         return ok(`Direct build started with evaluation ID: ${evaluation}`);
       },

@@ -128,7 +128,16 @@ describe("evaluate", () => {
     expect((await server.post(path, alice)).message).toBe(EVALUATION);
     expect((await server.post(path, alice, {})).message).toBe(EVALUATION);
     const started = { projectId: id, triggeredBy: userId, revision: HEAD, reference: null };
-    expect(server.calls.started).toEqual([started, started]);
+    const untagged = { ...started, tags: {} };
+    expect(server.calls.started).toEqual([untagged, untagged]);
+  });
+
+  test("takes tags in a header and in the body", async () => {
+    const headers = { "nixbuildnet-tags": "GITHUB_RUN_ID:77,GITHUB_JOB:a" };
+    await server.call("POST", path, { token: alice, headers, body: { tags: { GITHUB_JOB: "b" } } });
+    expect(server.calls.started.at(-1)?.tags).toEqual({ GITHUB_RUN_ID: "77", GITHUB_JOB: "b" });
+    const bad = await server.post(path, alice, { tags: { "not a name": "x" } });
+    expect([bad.status, bad.json?.code]).toEqual([400, "bad_request"]);
   });
 
   test("waits for a worker when none could look at the repository, and fails when git does", async () => {
