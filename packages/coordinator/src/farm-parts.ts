@@ -42,7 +42,7 @@ import { WorkerSessions } from "./sessions/worker-sessions.ts";
 import { StoredSources } from "./sources/stored-sources.ts";
 import { cleanSources } from "./sources/clean-sources.ts";
 import { listForNewKey } from "./signing/list-for-new-key.ts";
-import type { NarFiles } from "./storage/nar-files.ts";
+import type { NarStorage } from "./storage/nar-storage.ts";
 import type { SourceFiles } from "./storage/source-files.ts";
 
 /** What is kept in memory: all of it can be made again from the database. */
@@ -61,7 +61,7 @@ export interface Ground {
   readonly times: FarmTimes;
   readonly memory: Memory;
   readonly logs: LogFiles;
-  readonly files: NarFiles;
+  readonly files: NarStorage;
   readonly sourceFiles: SourceFiles;
 }
 

@@ -25,6 +25,7 @@ import { ReadyQueue } from "./scheduler/ready-queue.ts";
 import { SigningTasks } from "./queue/signing-tasks.ts";
 import { Roster } from "./sessions/roster.ts";
 import { NarFiles } from "./storage/nar-files.ts";
+import type { NarStorage } from "./storage/nar-storage.ts";
 import { SourceFiles } from "./storage/source-files.ts";
 
 /** How long things may take. All of them milliseconds. */
@@ -75,7 +76,7 @@ export interface Farm extends AsyncDisposable {
   readonly workers: WorkerLink;
   readonly repositories: Repositories;
   readonly logs: Logs;
-  readonly nars: NarFiles;
+  readonly nars: NarStorage;
   /** Where NARs come in, from workers and from users. */
   readonly intake: NarIntake;
   readonly sources: Sources;

@@ -2,7 +2,7 @@ import type { InputOverride, OrganizationId, WorkerId } from "@gradient/protocol
 import type { PullRequest } from "./db/evaluation-repository.ts";
 import type { TriggerType } from "./db/forge-tables.ts";
 import type { IncomingMessage } from "node:http";
-import type { Duplex } from "node:stream";
+import type { Duplex, Readable } from "node:stream";
 import type { Queries } from "./db/client.ts";
 import type { Tags } from "./rules/tags.ts";
 
@@ -175,10 +175,21 @@ export interface Logs {
   follow(attempt: number, offset: number, signal: AbortSignal): AsyncIterable<string>;
 }
 
-/** Verified NAR bytes on disk. */
+/** A part of a file: first byte and the byte after the last. */
+export interface ByteRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Where a stored NAR can be had without its storage reading it: a file of this machine, with its name below the directory of all NARs, or an address that holds for a while. */
+export type NarPlace = { kind: "file"; path: string; name: string } | { kind: "url"; url: string };
+
+/** Verified NARs, each compressed with zstd, by the NAR's hash (52 characters of Nix base 32). */
 export interface NarStore {
-  /** File that holds the zstd-compressed NAR with this hash (52 characters of Nix base 32). */
-  file(narHash: string): string;
-  /** The same below the directory of all NARs. */
-  name(narHash: string): string;
+  /**
+   * The stored bytes, or a part of them. Throws NotFoundError when there is no such NAR, and UnavailableError while the storage does not answer; so does
+   * the stream when it breaks off.
+   */
+  read(narHash: string, range?: ByteRange): Promise<Readable>;
+  place(narHash: string): Promise<NarPlace>;
 }

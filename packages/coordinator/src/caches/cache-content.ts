@@ -27,7 +27,7 @@ import type { Compression } from "../intake/compression.ts";
 import type { GivenFile, ReceivedFile, ReceiveLimits } from "../intake/received-file.ts";
 import { toPublicKey } from "../keys/cache-key.ts";
 import type { CacheSigner } from "../ports.ts";
-import type { NarFiles } from "../storage/nar-files.ts";
+import type { NarStorage } from "../storage/nar-storage.ts";
 import {
   checkContent,
   checkFile,
@@ -60,7 +60,7 @@ export interface CacheContentOptions {
   readonly database: Database;
   readonly clock: Clock;
   readonly intake: NarIntake;
-  readonly files: NarFiles;
+  readonly files: NarStorage;
   readonly signer: CacheSigner;
   readonly cachedPaths: CachedPathReads;
   readonly findNarObject: FindNarObject;

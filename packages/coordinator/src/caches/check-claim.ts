@@ -13,7 +13,7 @@ import { BadRequestError, UnprocessableError } from "../errors.ts";
 import { findReferences } from "../intake/find-references.ts";
 import type { ReceivedFile } from "../intake/received-file.ts";
 import { verifyContent } from "../intake/verify-content.ts";
-import type { NarFiles } from "../storage/nar-files.ts";
+import type { NarStorage } from "../storage/nar-storage.ts";
 import type { PathClaim } from "./path-claim.ts";
 
 /** More signatures of a path are not kept. */
@@ -53,7 +53,7 @@ export function checkNar(claim: PathClaim, object: NarObject): void {
 }
 
 /** Whether name and contents of a content-addressed path belong together. Throws UnprocessableError when they do not. */
-export async function checkContent(files: NarFiles, claim: PathClaim): Promise<void> {
+export async function checkContent(files: NarStorage, claim: PathClaim): Promise<void> {
   if (claim.ca === null) return;
   const { path, references, narHash, ca } = claim;
   const verdict = await verifyContent(files, { path, references, narHash, ca });
@@ -66,7 +66,7 @@ export async function checkContent(files: NarFiles, claim: PathClaim): Promise<v
  * references, and nobody but its builder knows all of them. Throws UnprocessableError.
  */
 export async function checkReferences(
-  files: NarFiles,
+  files: NarStorage,
   claim: PathClaim,
   object: NarObject,
 ): Promise<void> {

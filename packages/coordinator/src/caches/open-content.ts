@@ -5,7 +5,7 @@ import type { Database } from "../db/client.ts";
 import { prepareFindNarObject } from "../db/nar-object-repository.ts";
 import type { NarIntake } from "../intake/nar-intake.ts";
 import type { CacheSigner } from "../ports.ts";
-import type { NarFiles } from "../storage/nar-files.ts";
+import type { NarStorage } from "../storage/nar-storage.ts";
 import { CacheContent, type ElsewhereVisible } from "./cache-content.ts";
 
 /** A NAR may be so many times as large as its largest allowed file. */
@@ -15,7 +15,7 @@ export function openCacheContent(options: {
   database: Database;
   clock: Clock;
   intake: NarIntake;
-  files: NarFiles;
+  files: NarStorage;
   signer: CacheSigner;
   elsewhere: ElsewhereVisible;
   maxFileBytes: number;

@@ -2,7 +2,8 @@ import { createHash } from "node:crypto";
 import { encodeNix32 } from "@gradient/protocol";
 import { PayloadTooLargeError } from "../errors.ts";
 import { KeyedLock } from "../intake/keyed-lock.ts";
-import type { Draft, NarFiles } from "../storage/nar-files.ts";
+import type { Draft } from "../storage/drafts.ts";
+import type { NarStorage } from "../storage/nar-storage.ts";
 
 /** What an upload in pieces is known by: nobody goes on with the pieces of another. */
 export function stagedName(upload: { userId: string; cacheId: string; hashPart: string }): string {
@@ -13,11 +14,11 @@ export function stagedName(upload: { userId: string; cacheId: string; hashPart: 
 
 /** Files on their way that come in pieces, each request with the next one. */
 export class StagedUploads {
-  readonly #files: NarFiles;
+  readonly #files: NarStorage;
   readonly #maxBytes: number;
   readonly #lock = new KeyedLock();
 
-  constructor(files: NarFiles, maxBytes: number) {
+  constructor(files: NarStorage, maxBytes: number) {
     this.#files = files;
     this.#maxBytes = maxBytes;
   }

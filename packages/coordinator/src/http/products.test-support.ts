@@ -2,11 +2,11 @@ import { insertCachedPaths } from "../db/cache-path-repository.ts";
 import { insertNarObjects } from "../db/nar-object-repository.ts";
 import { NarInspection } from "../intake/nar-inspection.ts";
 import { narOfTree, storeNar, type TestTree } from "../nar-contents/nar-tree.test-support.ts";
-import type { Services } from "./api.ts";
+import type { TestServer } from "./server.test-support.ts";
 
 /** Stores a tree as a cache's store path, as if a worker had uploaded it. `base`: base name. */
 export async function showTree(
-  { database, nars }: Pick<Services, "database" | "nars">,
+  { services: { database }, nars }: Pick<TestServer, "services" | "nars">,
   cacheId: string,
   base: string,
   tree: TestTree,

@@ -80,12 +80,13 @@ export class TestServer implements AsyncDisposable {
   /** Workers that count as connected. */
   readonly live: LiveWorker[];
   readonly dataDir: string;
+  readonly nars: NarFiles;
   readonly #resources: Resources;
   readonly #describe: () => object;
   #answers: AnswerCheck | null = null;
 
   constructor(
-    parts: Pick<TestServer, "url" | "services" | "calls" | "live" | "dataDir">,
+    parts: Pick<TestServer, "url" | "services" | "calls" | "live" | "dataDir" | "nars">,
     resources: Resources,
     describe: () => object,
   ) {
@@ -94,6 +95,7 @@ export class TestServer implements AsyncDisposable {
     this.calls = parts.calls;
     this.live = parts.live;
     this.dataDir = parts.dataDir;
+    this.nars = parts.nars;
     this.#resources = resources;
     this.#describe = describe;
   }
@@ -296,7 +298,9 @@ export async function openTestServer(options: TestServerOptions = {}): Promise<T
     new HttpShutdown(app, stopping, { [Symbol.asyncDispose]: () => Promise.resolve() }),
   );
   const url = await listen(app, { host: "127.0.0.1", port: 0 });
-  return new TestServer({ url, services, calls, live, dataDir }, resources, () => app.swagger());
+  return new TestServer({ url, services, calls, live, dataDir, nars }, resources, () =>
+    app.swagger(),
+  );
 }
 
 function playedFarm(

@@ -8,12 +8,12 @@ import { publicationPlanner } from "../intake/publication.ts";
 import type { CacheSigner, Sources } from "../ports.ts";
 import { changesOf } from "../queue/change.ts";
 import { StoredSources } from "../sources/stored-sources.ts";
-import type { NarFiles } from "../storage/nar-files.ts";
+import type { NarStorage } from "../storage/nar-storage.ts";
 
 /** Sources as a farm stores them, and evaluations that nobody takes up. */
 export function sourcesWithoutFarm(options: {
   database: Database;
-  files: NarFiles;
+  files: NarStorage;
   signer: CacheSigner;
   clock: Clock;
 }): Sources {

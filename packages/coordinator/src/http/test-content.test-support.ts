@@ -7,14 +7,14 @@ import { prepareFindNarObject } from "../db/nar-object-repository.ts";
 import { prepareHasUploaded } from "../db/nar-possession-repository.ts";
 import { NarIntake } from "../intake/nar-intake.ts";
 import type { CacheSigner } from "../ports.ts";
-import type { NarFiles } from "../storage/nar-files.ts";
+import type { NarStorage } from "../storage/nar-storage.ts";
 
 /** Real content over a test's own database and directory. */
 export function testContent(options: {
   config: Config;
   database: Database;
   clock: Clock;
-  files: NarFiles;
+  files: NarStorage;
   signer: CacheSigner;
   elsewhere: ElsewhereVisible;
 }): CacheContent {

@@ -16,7 +16,8 @@ import {
 } from "../db/nar-object-repository.ts";
 import { insertPossessions } from "../db/nar-possession-repository.ts";
 import { ConflictError, CoordinatorError, UnprocessableError } from "../errors.ts";
-import type { Draft, NarFiles } from "../storage/nar-files.ts";
+import type { Draft } from "../storage/drafts.ts";
+import type { NarStorage } from "../storage/nar-storage.ts";
 import { Gate } from "./gate.ts";
 import { KeyedLock } from "./keyed-lock.ts";
 import { NarInspection } from "./nar-inspection.ts";
@@ -78,7 +79,7 @@ const MIN_STAGED_BYTES = 1024 * 1024;
 /** Where NARs come in. Nothing is recorded that was not verified, and what is recorded is durable. */
 export class NarIntake {
   readonly #database: Database;
-  readonly #files: NarFiles;
+  readonly #files: NarStorage;
   readonly #find: FindNarObject;
   readonly #possesses: Possesses;
   readonly #clock: Clock;
@@ -90,7 +91,7 @@ export class NarIntake {
 
   constructor(options: {
     database: Database;
-    files: NarFiles;
+    files: NarStorage;
     findNarObject: FindNarObject;
     possesses: Possesses;
     clock: Clock;

@@ -1,5 +1,5 @@
 import type { NewNarObject } from "../db/nar-object-repository.ts";
-import type { Draft } from "../storage/nar-files.ts";
+import type { Draft } from "../storage/drafts.ts";
 import { NarInspection } from "./nar-inspection.ts";
 import { Packer } from "./received-file.ts";
 import { Turns } from "./turns.ts";

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { encodeNix32 } from "@gradient/protocol";
 import type { NarObject, NewNarObject } from "../db/nar-object-repository.ts";
 import { PayloadTooLargeError } from "../errors.ts";
-import type { Draft } from "../storage/nar-files.ts";
+import type { Draft } from "../storage/drafts.ts";
 import { decompress, sniff, type Compression } from "./compression.ts";
 import { NarInspection } from "./nar-inspection.ts";
 import { Turns } from "./turns.ts";

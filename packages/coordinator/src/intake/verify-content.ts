@@ -11,7 +11,7 @@ import {
   type Hash,
   type StorePath,
 } from "@gradient/protocol";
-import type { NarFiles } from "../storage/nar-files.ts";
+import type { NarStorage } from "../storage/nar-storage.ts";
 import { readNar } from "../nar-contents/read-nar.ts";
 
 /** A path with its facts, all of them claims but the NAR hash, whose bytes were verified. */
@@ -31,7 +31,7 @@ export type ContentVerdict =
 
 /** Whether a content-addressed path is the one that its contents make. */
 export async function verifyContent(
-  files: NarFiles,
+  files: NarStorage,
   claim: AddressedPath,
 ): Promise<ContentVerdict> {
   const { path, references, narHash, ca } = claim;
@@ -63,7 +63,7 @@ export async function verifyContent(
 
 /** Hash of the contents by the address's own method; null when it needs a plain file and there is none. */
 async function hashContent(
-  files: NarFiles,
+  files: NarStorage,
   narHash: string,
   address: ContentAddress,
 ): Promise<Hash | null> {
@@ -81,7 +81,7 @@ async function hashContent(
     : null;
 }
 
-async function hashPlainFile(files: NarFiles, narHash: string, digest: Digest): Promise<boolean> {
+async function hashPlainFile(files: NarStorage, narHash: string, digest: Digest): Promise<boolean> {
   let isPlainFile = false;
   const reader = new NarReader({
     fileStart: (name, { isExecutable }) => {

@@ -9,13 +9,13 @@ import {
 } from "@gradient/protocol";
 import { hashPartOf, type CachedPath } from "../db/cache-path-repository.ts";
 import type { FindNarObject, NarObject } from "../db/nar-object-repository.ts";
-import type { NarFiles } from "../storage/nar-files.ts";
+import type { NarStorage } from "../storage/nar-storage.ts";
 import { fromPathFacts } from "./path-facts.ts";
 import { verifyContent } from "./verify-content.ts";
 
 /** What a claim about a path is checked against. */
 export interface PathEvidence {
-  readonly files: NarFiles;
+  readonly files: NarStorage;
   readonly findNarObject: FindNarObject;
   readonly possesses: Possesses;
 }
@@ -69,7 +69,7 @@ export async function verifyPath(
 }
 
 async function checkContent(
-  files: NarFiles,
+  files: NarStorage,
   facts: PathFacts,
   claim: CachedPath,
 ): Promise<{ kind: "none" } | Awaited<ReturnType<typeof verifyContent>>> {

@@ -5,7 +5,7 @@ import { Readable } from "node:stream";
 import { extract, type Header } from "tar-stream";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { decompress } from "zstd-napi";
-import type { NarStore } from "../ports.ts";
+import { NarFiles } from "../storage/nar-files.ts";
 import { openInside } from "./follow-links.ts";
 import { narOfTree, storeNar } from "./nar-tree.test-support.ts";
 import { packDirectory } from "./pack-directory.ts";
@@ -14,12 +14,12 @@ const BASE = "0a0b0c0d0f0g0h0i0j0k0l0m0n0p0q0r-thing";
 const LARGE = "0123456789abcdef".repeat(40_000);
 
 let directory: string;
-let nars: NarStore;
+let nars: NarFiles;
 let narHash: string;
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), "nar-contents-"));
-  nars = { file: (hash) => join(directory, nars.name(hash)), name: (hash) => `${hash}.nar.zst` };
+  nars = await NarFiles.open(directory);
   const tree = {
     "a.txt": "first",
     "bin/run": { run: "#!/bin/sh\n" },
@@ -36,7 +36,10 @@ beforeAll(async () => {
   };
   narHash = await storeNar(nars, await narOfTree(tree));
 });
-afterAll(() => rm(directory, { recursive: true }));
+afterAll(async () => {
+  await nars[Symbol.asyncDispose]();
+  await rm(directory, { recursive: true });
+});
 
 const shown = () => ({ path: BASE, narHash });
 
@@ -121,7 +124,7 @@ async function openFiles(): Promise<number> {
   const links = await Promise.all(
     (await readdir("/proc/self/fd")).map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => "")),
   );
-  return links.filter((target) => target.startsWith(directory)).length;
+  return links.filter((target) => target.endsWith(".nar.zst")).length;
 }
 
 test("nothing stays open when nobody reads on", async () => {

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { dumpPath, encodeNix32 } from "@gradient/protocol";
 import { compress } from "zstd-napi";
-import type { NarStore } from "../ports.ts";
+import type { NarStorage } from "../storage/nar-storage.ts";
 
 /** Files by path: text, `{ link }` or `{ run }` for an executable. */
 export type TestTree = Record<string, string | { link: string } | { run: string }>;
@@ -32,10 +32,8 @@ export async function narOfTree(tree: TestTree): Promise<Buffer> {
 }
 
 /** Stores a NAR where the store looks for it. Resolves to its hash. */
-export async function storeNar(nars: NarStore, nar: Buffer): Promise<string> {
+export async function storeNar(nars: Pick<NarStorage, "store">, nar: Buffer): Promise<string> {
   const narHash = encodeNix32(createHash("sha256").update(nar).digest());
-  const file = nars.file(narHash);
-  await mkdir(dirname(file), { recursive: true });
-  await writeFile(file, compress(nar));
+  await nars.store([{ narHash, bytes: compress(nar) }]);
   return narHash;
 }

@@ -1,9 +1,6 @@
-import { createReadStream } from "node:fs";
 import { Turns } from "../intake/turns.ts";
 import { ZstdDecoder } from "../intake/zstd-decoder.ts";
 import type { NarStore } from "../ports.ts";
-
-const READ_BYTES = 256 * 1024;
 
 /** The decompressed bytes of a stored NAR, in pieces that are valid until the next one. */
 export async function* readNar(
@@ -12,7 +9,7 @@ export async function* readNar(
 ): AsyncGenerator<Buffer, void, undefined> {
   const decoder = new ZstdDecoder();
   const turns = new Turns();
-  for await (const chunk of createReadStream(nars.file(narHash), { highWaterMark: READ_BYTES })) {
+  for await (const chunk of await nars.read(narHash)) {
     for (const piece of decoder.decode(chunk)) {
       yield piece;
       await turns.giveWay();

@@ -1,147 +1,126 @@
+import { once } from "node:events";
 import { createReadStream } from "node:fs";
 import { mkdir, open, readdir, rename, rm, stat, type FileHandle } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { v4 as uuidv4 } from "uuid";
-import type { NarStore } from "../ports.ts";
+import type { Readable } from "node:stream";
+import { NotFoundError } from "../errors.ts";
+import type { ByteRange, NarPlace } from "../ports.ts";
+import { Drafts, isMissing, writeAll, type Draft, type DraftFile } from "./drafts.ts";
+import { narHashOf, narName, type NarStorage } from "./nar-storage.ts";
 
-const NAR_HASH = /^[01][0-9a-df-np-sv-z]{51}$/;
+const READ_BYTES = 256 * 1024;
 
-/** A file that is being written and is no object yet. Disposing it removes it unless it was kept. */
-export interface Draft extends AsyncDisposable {
-  /** Appends; resolves when the bytes are written. */
-  write(bytes: Uint8Array): Promise<void>;
-  /** Makes the bytes durable and gives them their name, which is not durable yet. Resolves to the folder. */
-  name(narHash: string): Promise<string>;
-  /** Makes bytes and name durable. A file that is there already has the same bytes or an equally good form of them. */
-  keep(narHash: string): Promise<void>;
-  /** Puts it aside under a name, to be gone on with by `resume`. */
-  stage(name: string): Promise<void>;
-  /** The bytes that it began with: none, unless it was resumed. */
-  read(): AsyncIterable<Buffer>;
-}
-
-/**
- * Verified NARs as files `nar/<2 characters>/<NAR hash>.nar.zst`. What is written under `nar/drafts` and was not kept is
- * removed at the next start: nothing refers to it. Uploads that broke off lie in `nar/staged` until they go on or are too old.
- */
-export class NarFiles implements NarStore, AsyncDisposable {
+/** Verified NARs as files `nar/<2 characters>/<NAR hash>.nar.zst` of the data directory, beside the drafts of new ones. */
+export class NarFiles implements NarStorage {
   readonly #root: string;
-  readonly #drafts: string;
-  readonly #staged: string;
+  readonly #drafts: Drafts;
   /** Open, because each new file makes its folder durable: there are 64 of them. */
   readonly #folders = new Map<string, Promise<FileHandle>>();
 
-  private constructor(root: string) {
+  private constructor(root: string, drafts: Drafts) {
     this.#root = root;
-    this.#drafts = join(root, "drafts");
-    this.#staged = join(root, "staged");
+    this.#drafts = drafts;
   }
 
   static async open(dataDir: string): Promise<NarFiles> {
-    const files = new NarFiles(join(dataDir, "nar"));
-    await rm(files.#drafts, { recursive: true, force: true });
-    await mkdir(files.#drafts, { recursive: true });
-    await mkdir(files.#staged, { recursive: true });
+    const root = join(dataDir, "nar");
+    const drafts = await Drafts.open(root, async (draft, narHash) => {
+      await files.#sync(await files.#name(draft, narHash));
+    });
+    const files = new NarFiles(root, drafts);
     return files;
   }
 
   file(narHash: string): string {
-    return join(this.#root, this.name(narHash));
+    return join(this.#root, narName(narHash));
   }
 
-  name(narHash: string): string {
-    // The hash becomes a part of a path: nothing but a hash may.
-    if (!NAR_HASH.test(narHash)) throw new Error(`'${narHash}' is no NAR hash in Nix base 32`);
-    return `${narHash.slice(0, 2)}/${narHash}.nar.zst`;
+  place(narHash: string): Promise<NarPlace> {
+    const name = narName(narHash);
+    return Promise.resolve({ kind: "file", path: join(this.#root, name), name });
   }
 
-  /** Removes the file of an object that is no more; whoever has it open reads on. */
-  async remove(narHash: string): Promise<void> {
-    await rm(this.file(narHash), { force: true });
-  }
-
-  async draft(): Promise<Draft> {
-    const path = join(this.#drafts, uuidv4());
-    return this.#draft(path, await open(path, "wx", 0o644));
-  }
-
-  /** Bytes that were staged under the name; 0 when there are none. */
-  async stagedBytes(name: string): Promise<number> {
+  async read(narHash: string, range?: ByteRange): Promise<Readable> {
+    const { start, end } = range ?? { start: 0, end: Infinity };
+    const options = { start, end: end - 1, highWaterMark: READ_BYTES };
+    const stream = createReadStream(this.file(narHash), options);
     try {
-      return (await stat(this.#stagedFile(name))).size;
-    } catch (error) {
-      if (isMissing(error)) return 0;
-      throw error;
+      await once(stream, "open");
+    } catch (cause) {
+      if (!isMissing(cause)) throw cause;
+      throw new NotFoundError(`NAR ${narHash} is missing on this server`, { cause });
     }
+    return stream;
   }
 
-  /** Takes what was staged under the name, if there is something; nobody else gets it then. Writing goes on behind it. */
-  async resume(name: string): Promise<Draft | null> {
-    const path = join(this.#drafts, uuidv4());
+  async size(narHash: string): Promise<number | null> {
     try {
-      await rename(this.#stagedFile(name), path);
+      return (await stat(this.file(narHash))).size;
     } catch (error) {
       if (isMissing(error)) return null;
       throw error;
     }
-    return this.#draft(path, await open(path, "a+", 0o644));
   }
 
-  /** Removes what was staged before that time. */
-  async removeStaged(before: number): Promise<void> {
-    for (const name of await readdir(this.#staged)) {
-      const path = join(this.#staged, name);
-      const stats = await stat(path).catch(() => null);
-      if (stats !== null && stats.mtimeMs < before) await rm(path, { force: true });
+  async remove(narHash: string): Promise<void> {
+    await rm(this.file(narHash), { force: true });
+  }
+
+  /** A folder at a time, some 1/64 of them. */
+  async *hashes(): AsyncGenerator<string[], void, undefined> {
+    for (const folder of (await readdir(this.#root)).toSorted()) {
+      if (!/^[01][0-9a-df-np-sv-z]$/.test(folder)) continue;
+      const names = await readdir(join(this.#root, folder));
+      yield names.flatMap((name) => narHashOf(`${folder}/${name}`) ?? []);
     }
   }
 
-  #stagedFile(name: string): string {
-    // The name becomes a part of a path.
-    if (!/^[0-9a-z-]{1,100}$/.test(name)) throw new Error(`'${name}' is no name of an upload`);
-    return join(this.#staged, name);
+  draft(): Promise<Draft> {
+    return this.#drafts.draft();
   }
 
-  #draft(path: string, handle: FileHandle): Draft {
-    let isKept = false;
-    const name = async (narHash: string): Promise<string> => {
-      const target = this.file(narHash);
-      await Promise.all([this.#folder(dirname(target)), handle.datasync()]);
-      await rename(path, target);
-      isKept = true;
-      return dirname(target);
-    };
-    return {
-      write: (bytes) => writeAll(handle, bytes),
-      name,
-      keep: async (narHash) => this.#sync(await name(narHash)),
-      stage: async (staged) => {
-        await rename(path, this.#stagedFile(staged));
-        isKept = true;
-      },
-      read: () => createReadStream(path, { highWaterMark: 256 * 1024 }),
-      [Symbol.asyncDispose]: async () => {
-        await handle.close();
-        if (!isKept) await rm(path, { force: true });
-      },
-    };
+  stagedBytes(name: string): Promise<number> {
+    return this.#drafts.stagedBytes(name);
   }
 
-  /** Stores many small objects at once. Each folder is made durable once. */
+  resume(name: string): Promise<Draft | null> {
+    return this.#drafts.resume(name);
+  }
+
+  removeStaged(before: number): Promise<void> {
+    return this.#drafts.removeStaged(before);
+  }
+
+  /** Each folder is made durable once. */
   async store(objects: readonly { narHash: string; bytes: Uint8Array }[]): Promise<void> {
-    const folders = await Promise.all(
-      objects.map(async ({ narHash, bytes }) => {
-        await using draft = await this.draft();
-        await draft.write(bytes);
-        return await draft.name(narHash);
-      }),
-    );
+    const folders = await Promise.all(objects.map((object) => this.#storeOne(object)));
     await Promise.all([...new Set(folders)].map((folder) => this.#sync(folder)));
+  }
+
+  async #storeOne({ narHash, bytes }: { narHash: string; bytes: Uint8Array }): Promise<string> {
+    const draft = await this.#drafts.create();
+    try {
+      await writeAll(draft.handle, bytes);
+      return await this.#name(draft, narHash);
+    } catch (error) {
+      await rm(draft.path, { force: true });
+      throw error;
+    } finally {
+      await draft.handle.close();
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const handle of this.#folders.values()) await (await handle).close();
     this.#folders.clear();
+  }
+
+  /** Makes the bytes durable and gives them their name, which is not durable yet. Resolves to the folder. */
+  async #name({ path, handle }: DraftFile, narHash: string): Promise<string> {
+    const target = this.file(narHash);
+    await Promise.all([this.#folder(dirname(target)), handle.datasync()]);
+    await rename(path, target);
+    return dirname(target);
   }
 
   async #sync(folder: string): Promise<void> {
@@ -166,15 +145,4 @@ export class NarFiles implements NarStore, AsyncDisposable {
     await root.sync();
     return open(folder, "r");
   }
-}
-
-async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {
-  for (let at = 0; at < bytes.length;) {
-    const { bytesWritten } = await handle.write(bytes, at);
-    at += bytesWritten;
-  }
-}
-
-function isMissing(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "ENOENT";
 }

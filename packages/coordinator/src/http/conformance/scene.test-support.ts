@@ -84,7 +84,7 @@ async function seed(server: TestServer, owner: string): Promise<Record<string, s
   const { kysely } = server.services.database;
   const seeded = await seedEvaluation(kysely, { organizationId, projectId, userId: null });
   const out = seeded.base.drvPath.replace(/\.drv$/, "");
-  await showTree(server.services, cacheId, out, {
+  await showTree(server, cacheId, out, {
     "notes.txt": "notes",
     "nix-support/hydra-build-products": `doc text /nix/store/${out}/notes.txt\n`,
   });

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from "node:crypto";
 import { chmod, mkdir, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname } from "node:path";
 import { encodeNix32 } from "@gradient/protocol";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { TestNginx } from "../../nginx.test-support.ts";
@@ -24,7 +24,7 @@ beforeAll(async () => {
     await server.put("caches", alice, { name, display_name: name, public: name === "open" });
     await seedPath(server, name, { narHash: NAR_HASH, fileHash: FILE_HASH, size: BYTES.length });
   }
-  const file = join(server.dataDir, "nar", server.services.nars.name(NAR_HASH));
+  const file = server.nars.file(NAR_HASH);
   await mkdir(dirname(file), { recursive: true });
   await writeFile(file, BYTES);
   await chmod(server.dataDir, 0o755);
@@ -94,7 +94,7 @@ test("who may read what, the coordinator decides", async () => {
     200,
     "private, max-age=31536000, immutable",
   ]);
-  const around = await ask(`/gradient-nars/${server.services.nars.name(NAR_HASH)}`);
+  const around = await ask(`/gradient-nars/${NAR_HASH.slice(0, 2)}/${NAR_HASH}.nar.zst`);
   expect(around.status).toBe(404);
 });
 
@@ -119,7 +119,7 @@ test("who is no trusted proxy gets the bytes", async () => {
   const bob = await direct.user("bob");
   await direct.put("caches", bob, { name: "open", display_name: "open", public: true });
   await seedPath(direct, "open", { narHash: NAR_HASH, fileHash: FILE_HASH, size: BYTES.length });
-  const file = join(direct.dataDir, "nar", direct.services.nars.name(NAR_HASH));
+  const file = direct.nars.file(NAR_HASH);
   await mkdir(dirname(file), { recursive: true });
   await writeFile(file, BYTES);
   const answer = await fetch(`${direct.url}/cache/open${PATH}`);

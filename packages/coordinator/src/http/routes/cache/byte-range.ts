@@ -1,8 +1,4 @@
-/** A part of a file: first byte and the byte after the last. */
-export interface ByteRange {
-  start: number;
-  end: number;
-}
+import type { ByteRange } from "../../../ports.ts";
 
 /**
  * What a Range header asks of a file (RFC 9110, 14.2): one range, "unsatisfiable", or null for the whole file. Several ranges, other units

@@ -38,8 +38,8 @@ beforeAll(async () => {
       created_at: 1,
     })
     .execute();
-  await mkdir(dirname(server.services.nars.file(narHash)), { recursive: true });
-  await writeFile(server.services.nars.file(narHash), bytes);
+  await mkdir(dirname(server.nars.file(narHash)), { recursive: true });
+  await writeFile(server.nars.file(narHash), bytes);
   await addPath("open");
   await addPath("closed");
 });
@@ -319,11 +319,9 @@ describe("NAR", () => {
   });
 
   test("of which the file is missing is 404", async () => {
-    const { nars } = server.services;
-    const { file } = nars;
-    nars.file = () => "/nonexistent/file";
+    await server.nars.remove(narHash);
     const answer = await server.get(path);
-    nars.file = file;
+    await writeFile(server.nars.file(narHash), bytes);
     expect([answer.status, answer.json?.code]).toEqual([404, "not_found"]);
   });
 

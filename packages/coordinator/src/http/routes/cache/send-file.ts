@@ -1,6 +1,6 @@
 import type { FileHandle } from "node:fs/promises";
 import type { ServerResponse } from "node:http";
-import type { ByteRange } from "./byte-range.ts";
+import type { ByteRange } from "../../../ports.ts";
 
 const CHUNK_BYTES = 256 * 1024;
 

@@ -13,10 +13,10 @@ import type { CacheRoute, Services } from "../../api.ts";
 import { REQUEST_ID_HEADER } from "../../request-ids.ts";
 import { drain } from "./bodies.ts";
 import { readableCache } from "./cache-access.ts";
-import { sendStored } from "./nar.ts";
 import { parseNarFileName } from "./nar-file-name.ts";
 import { sendChunk } from "./send-file.ts";
 import { sendRepacked } from "./send-repacked.ts";
+import { sendStored } from "./send-stored.ts";
 
 interface Params {
   cache: string;

@@ -1,4 +1,3 @@
-import { createReadStream } from "node:fs";
 import { Readable } from "node:stream";
 import { STAGED_BYTES_HEADER, type NarReceipt, type WorkerId } from "@gradient/protocol";
 import type { FastifyPluginAsync } from "fastify";
@@ -93,9 +92,7 @@ export function narRoutes(options: TransferRouteOptions): FastifyPluginAsync {
         reply.code(206).header("content-range", `bytes ${start}-${end}/${object.fileSize}`);
       }
       reply.header("content-length", end - start + 1);
-      return reply.send(
-        createReadStream(files.file(narHash), { start, end, highWaterMark: 256 * 1024 }),
-      );
+      return reply.send(await files.read(narHash, { start, end: end + 1 }));
     });
   };
 }

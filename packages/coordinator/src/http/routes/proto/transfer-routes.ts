@@ -9,7 +9,7 @@ import type { PublicationPlanner } from "../../../intake/publication.ts";
 import type { TransferGrant } from "../../../intake/transfer-access.ts";
 import type { PathEvidence } from "../../../intake/verify-path.ts";
 import type { ChangeFacts } from "../../../queue/change.ts";
-import type { NarFiles } from "../../../storage/nar-files.ts";
+import type { NarStorage } from "../../../storage/nar-storage.ts";
 import { closureRoute } from "./closure.ts";
 import { derivationRoutes } from "./derivations.ts";
 import { heldNarsRoute } from "./held-nars.ts";
@@ -19,7 +19,7 @@ import { pathsRoute } from "./paths.ts";
 
 export interface TransferRouteOptions {
   readonly kysely: Queries;
-  readonly files: NarFiles;
+  readonly files: NarStorage;
   readonly nars: NarIntake;
   readonly findNarObject: FindNarObject;
   readonly findClosure: FindClosure;

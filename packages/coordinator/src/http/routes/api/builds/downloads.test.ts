@@ -60,7 +60,7 @@ beforeAll(async () => {
     "file",
     "",
   ];
-  await showTree(server.services, cacheId, out, {
+  await showTree(server, cacheId, out, {
     "iso/disk.iso": "0123456789",
     "report.html": "<h1>fine</h1>",
     "share/doc/index.html": "<p>doc</p>",
@@ -70,7 +70,7 @@ beforeAll(async () => {
     'na"me%.txt': "x",
     "nix-support/hydra-build-products": products.join("\n"),
   });
-  await showTree(server.services, cacheId, doc, { "notes.txt": "notes" });
+  await showTree(server, cacheId, doc, { "notes.txt": "notes" });
 });
 afterAll(() => server[Symbol.asyncDispose]());
 
@@ -244,7 +244,7 @@ test("who goes away in the middle of a download leaves nothing open", async () =
     .selectFrom("caches")
     .select("id")
     .executeTakeFirstOrThrow();
-  await showTree(server.services, cacheId, base, {
+  await showTree(server, cacheId, base, {
     "big/file": randomBytes(24 * 1024 * 1024).toString("latin1"),
     "nix-support/hydra-build-products": `file big /nix/store/${base}/big/file\ndoc big /nix/store/${base}/big`,
   });
