@@ -1,6 +1,4 @@
 import { createHash } from "node:crypto";
-import { writeFile, mkdir } from "node:fs/promises";
-import { dirname } from "node:path";
 import {
   encodeNix32,
   fingerprint,
@@ -50,7 +48,7 @@ const referencesOf = (number: number): StorePath[] =>
 
 /** Shows the first paths in a cache as if they had been built. */
 async function fill(cache: string, count: number): Promise<void> {
-  const { database, nars, signer } = server.services;
+  const { database, signer } = server.services;
   const cacheId = (await server.get(`caches/${cache}`, alice)).message.id;
   const objects: NewNarObject[] = [];
   const rows: NewCachedPath[] = [];
@@ -60,9 +58,7 @@ async function fill(cache: string, count: number): Promise<void> {
     const digest = createHash("sha256").update(bytes).digest();
     const narHash = encodeNix32(digest);
     const fileHash = encodeNix32(createHash("sha256").update(packed).digest());
-    const target = nars.file(narHash);
-    await mkdir(dirname(target), { recursive: true });
-    await writeFile(target, packed);
+    await server.nars.store([{ narHash, bytes: packed }]);
     const references = referencesOf(number);
     const text = fingerprint({
       path,

@@ -1,7 +1,8 @@
-import { readFile } from "node:fs/promises";
 import { Readable } from "node:stream";
+import { buffer } from "node:stream/consumers";
 import { encodeNarBundle, MAX_BUNDLED_NAR_BYTES, MAX_NAR_BUNDLE_BYTES } from "@gradient/protocol";
 import type { SurfaceCache, SurfacePath } from "../../../db/cache-surface-view.ts";
+import type { NarStore } from "../../../ports.ts";
 import type { CacheRoute, Services } from "../../api.ts";
 import { hashesBody, readBatch } from "./batch-request.ts";
 import { readableCache } from "./cache-access.ts";
@@ -45,13 +46,17 @@ async function* bundle(
   cache: SurfaceCache,
   paths: readonly SurfacePath[],
 ): AsyncGenerator<Buffer, void, undefined> {
-  for (const { path, nar_hash: narHash, nar_size: narSize } of paths) {
-    const bytes = await readFile(files.file(narHash)).catch((error: unknown) => {
-      logger.error({ err: error, narHash }, "a NAR in the database is not on disk");
+  for (const { path, nar_hash: narHash, nar_size: narSize, file_size: end } of paths) {
+    const bytes = await read(files, narHash, end).catch((error: unknown) => {
+      logger.error({ err: error, narHash }, "a NAR in the database cannot be read");
       return null;
     });
     if (bytes === null) continue;
     lastUse.path(cache.id, path.slice(0, 32), bytes.length);
     yield encodeNarBundle([{ narHash, narSize, bytes }]);
   }
+}
+
+async function read(files: NarStore, narHash: string, end: number): Promise<Buffer> {
+  return await buffer(await files.read(narHash, { start: 0, end }));
 }
