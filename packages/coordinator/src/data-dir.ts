@@ -50,18 +50,21 @@ export async function openFarmDatabase(dataDir: string): Promise<Database> {
   }
 }
 
-/** Makes sure that one daemon at most serves a data directory. Throws UserError. */
-export function lockDataDir(dataDir: string): Disposable {
-  const file = join(dataDir, "serve.lock");
-  let lock: Disposable | null;
+/** The data directory for this process alone; null while a daemon serves it. Throws UserError. */
+export function tryLockDataDir(dataDir: string): Disposable | null {
   try {
-    lock = lockFile(file);
+    return lockFile(join(dataDir, "serve.lock"));
   } catch (cause) {
     throw new UserError(`data directory ${dataDir} cannot be written: ${textOf(cause)}`, {
       exitCode: 1,
       cause,
     });
   }
+}
+
+/** Makes sure that one daemon at most serves a data directory. Throws UserError. */
+export function lockDataDir(dataDir: string): Disposable {
+  const lock = tryLockDataDir(dataDir);
   if (lock !== null) return lock;
   throw new UserError(`another gradient-coordinator serves the data directory ${dataDir}`, {
     exitCode: 1,

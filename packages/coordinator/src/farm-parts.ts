@@ -8,6 +8,7 @@ import { prepareFindNarObject } from "./db/nar-object-repository.ts";
 import { prepareHasUploaded } from "./db/nar-possession-repository.ts";
 import { fillCaches } from "./caches/fill-cache.ts";
 import { sweepKeys } from "./caches/sweep-keys.ts";
+import type { PromisedPaths } from "./collection/promised-paths.ts";
 import { ActiveEvaluations } from "./evaluations/active-evaluations.ts";
 import { availabilityInCaches } from "./evaluations/availability.ts";
 import { failEvaluation, settleEvaluations } from "./evaluations/end-evaluation.ts";
@@ -63,6 +64,7 @@ export interface Ground {
   readonly logs: LogFiles;
   readonly files: NarStorage;
   readonly sourceFiles: SourceFiles;
+  readonly promised: PromisedPaths;
 }
 
 export interface FarmParts {
@@ -82,7 +84,7 @@ export interface FarmParts {
 /** Hot reads over the database, prepared once. */
 type Reads = ReturnType<typeof prepareReads>;
 
-function prepareReads({ options: { database } }: Ground) {
+function prepareReads({ options: { database }, promised }: Ground) {
   const derivations = prepareDerivationReads(database);
   return {
     derivations,
@@ -90,7 +92,7 @@ function prepareReads({ options: { database } }: Ground) {
     cachedPaths: prepareCachedPathReads(database),
     findNarObject: prepareFindNarObject(database),
     hasUploaded: prepareHasUploaded(database),
-    decideAvailability: availabilityInCaches(derivations),
+    decideAvailability: availabilityInCaches(derivations, promised),
   };
 }
 
@@ -222,6 +224,7 @@ function connectIntake(
     findClosure: announcedClosureFinder({ cachedPaths, builds: reads.builds, moved: builds }),
     cachedPaths,
     evidence,
+    promised: ground.promised,
     publications,
     changes: changes.durable,
     grant: (headers) => grantTransfer(memory.roster, memory.leases, headers),

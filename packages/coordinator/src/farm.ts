@@ -1,6 +1,7 @@
 import type { FastifyPluginAsync } from "fastify";
 import { systemClock, type Clock } from "./clock.ts";
 import type { RetryPolicy } from "./builds/verdict.ts";
+import { PromisedPaths } from "./collection/promised-paths.ts";
 import { extendLeases, findAllLeases } from "./db/assignment-repository.ts";
 import { prepareAttemptReads, setLogBytes } from "./db/attempt-repository.ts";
 import { findReadyBuilds } from "./db/build-repository.ts";
@@ -79,6 +80,8 @@ export interface Farm extends AsyncDisposable {
   readonly nars: NarStorage;
   /** Where NARs come in, from workers and from users. */
   readonly intake: NarIntake;
+  /** What workers and evaluations rely on. */
+  readonly promised: PromisedPaths;
   readonly sources: Sources;
   readonly upkeep: CacheUpkeep;
   readonly sourceFiles: SourceFiles;
@@ -110,7 +113,8 @@ export async function openFarm(options: FarmOptions): Promise<Farm> {
   });
   const files = await NarFiles.open(dataDir);
   const sourceFiles = await SourceFiles.open(dataDir);
-  const parts = connectParts({ options, clock, times, memory, logs, files, sourceFiles });
+  const promised = new PromisedPaths(clock);
+  const parts = connectParts({ options, clock, times, memory, logs, files, sourceFiles, promised });
   parts.dispatcher.wake();
   parts.review.soon();
   parts.backlog.wake();
@@ -121,6 +125,7 @@ export async function openFarm(options: FarmOptions): Promise<Farm> {
     logs,
     nars: files,
     intake: parts.intake,
+    promised,
     sources: parts.sources,
     upkeep: { keysChanged: () => parts.backlog.wake() },
     sourceFiles,

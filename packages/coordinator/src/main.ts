@@ -3,6 +3,8 @@ import { Authority } from "./auth/authority.ts";
 import type { CacheContent, ElsewhereVisible } from "./caches/cache-content.ts";
 import { CacheDocuments } from "./caches/cache-documents.ts";
 import { openCacheContent } from "./caches/open-content.ts";
+import type { Maintenance } from "./collection/maintenance.ts";
+import { openMaintenance } from "./collection/open-maintenance.ts";
 import { systemClock, type Clock } from "./clock.ts";
 import { loadSecrets } from "./config/secrets.ts";
 import type { Config } from "./config/settings.ts";
@@ -107,6 +109,7 @@ async function open(config: Config, logger: Logger, resources: Resources): Promi
     findCredentials: credentialsFinder(db, masterKey),
     clock,
   });
+  const maintenance = maintenanceOf({ config, database, clock, logger, farm });
   const front = openFrontServices({ config, database, clock, lastUse, outbound, logger });
   const stopping = new AbortController();
   const serveUrl = config.serveUrl ?? addressUrl(config.listen.host, config.listen.port);
@@ -127,6 +130,7 @@ async function open(config: Config, logger: Logger, resources: Resources): Promi
     outbound,
     ...front,
     ...farmServices(farm, config),
+    maintenance,
     documents: new CacheDocuments({ database, clock }),
     content: contentOf({ config, database, clock, farm, signer, elsewhere: front.upstreams }),
     stopping: stopping.signal,
@@ -134,9 +138,22 @@ async function open(config: Config, logger: Logger, resources: Resources): Promi
   const app = await createHttpServer(services, farm.transferRoutes);
   // Workers' sockets keep the server open until the farm has closed them, so both go down together.
   resources.use(new HttpShutdown(app, stopping, farm));
+  resources.use(maintenance).start();
   resources.use(new TriggerRounds(services));
   resources.use(new StatusReports(services));
   return listen(app, config.listen);
+}
+
+function maintenanceOf(parts: {
+  config: Config;
+  database: Database;
+  clock: Clock;
+  logger: Logger;
+  farm: Farm;
+}): Maintenance {
+  const { farm, ...rest } = parts;
+  const { nars: files, intake, promised } = farm;
+  return openMaintenance({ ...rest, files, intake, promised });
 }
 
 function farmServices(

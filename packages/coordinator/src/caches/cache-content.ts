@@ -90,6 +90,8 @@ interface SignedRow {
 
 /** How many paths a message names. */
 const NAMED_PATHS = 5;
+/** Keys, and what a path refers to, may change while it comes; more than so many times in a row they do not. */
+const MAX_TRIES = 5;
 
 /** What users put into caches and take out of them. Nothing is shown before its bytes, its references and its signatures were verified. */
 export class CacheContent {
@@ -209,12 +211,15 @@ export class CacheContent {
       if (given === null) checkNar(claim, object);
       else checkFile(claim, { given, object });
       if (this.#shown(cache, claim) !== null) return { isNew: false };
-      for (;;) {
+      for (let tries = 1; tries <= MAX_TRIES; tries += 1) {
         const signed = await this.#verified(cache, claim, object);
-        await this.#requireReferences(cache, claim);
-        const outcome = await this.#show(cache, deposit, signed);
-        if (outcome !== "keys changed") return { isNew: outcome === "new" };
+        const relied = await this.#requireReferences(cache, claim);
+        const outcome = await this.#show(cache, deposit, { ...signed, relied });
+        if (outcome !== "facts changed") return { isNew: outcome === "new" };
       }
+      throw new UnavailableError(
+        `the keys of cache "${cache.name}", or what ${claim.path} refers to, change too fast: try again`,
+      );
     } catch (error) {
       if (error instanceof CoordinatorError) {
         await this.#options.intake.discard(cache.id, object.narHash);
@@ -258,13 +263,16 @@ export class CacheContent {
     return { row, keys: own.keys };
   }
 
-  async #requireReferences(cache: ContentCache, claim: PathClaim): Promise<void> {
+  /** Base names of the references that the cache has itself. */
+  async #requireReferences(cache: ContentCache, claim: PathClaim): Promise<string[]> {
     const { database, elsewhere } = this.#options;
-    const here = await findInvisible(database.kysely, cache.id, outsideReferences(claim));
-    if (here.length === 0) return;
-    const { absent, unknown } = await elsewhere.missing(cache.id, here);
+    const wanted = outsideReferences(claim);
+    const invisible = await findInvisible(database.kysely, cache.id, wanted);
+    const own = wanted.filter((base) => !invisible.includes(base));
+    if (invisible.length === 0) return own;
+    const { absent, unknown } = await elsewhere.missing(cache.id, invisible);
     if (absent.length > 0) throw missingReferences(cache, claim, absent);
-    if (unknown.length === 0) return;
+    if (unknown.length === 0) return own;
     throw new UnavailableError(
       `${claim.path} refers to ${listed(unknown)}, which cache "${cache.name}" does not have, and an upstream does not answer: upload it, or try again`,
     );
@@ -273,13 +281,14 @@ export class CacheContent {
   async #show(
     cache: ContentCache,
     { claim, by }: Deposit,
-    { row, keys }: SignedRow,
-  ): Promise<"new" | "shown before" | "keys changed"> {
+    { row, keys, relied }: SignedRow & { readonly relied: readonly string[] },
+  ): Promise<"new" | "shown before" | "facts changed"> {
     const { database, clock, cachedPaths } = this.#options;
     const now = clock.now();
     const outcome = await database.transaction(async ({ kysely }) => {
       if ((await findInvisible(kysely, cache.id, [row.path])).length === 0) return "shown before";
-      if ((await findSigningKeys(kysely, cache.id)) !== keys) return "keys changed";
+      if ((await findSigningKeys(kysely, cache.id)) !== keys) return "facts changed";
+      if ((await findInvisible(kysely, cache.id, relied)).length > 0) return "facts changed";
       await insertCachedPaths(kysely, cache.id, [row], now);
       if (by !== null) {
         const details = { cache: cache.name };

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -160,6 +160,50 @@ describe("an account", () => {
       expect(user.active).toBe(active);
     }
     expect((await run(["user", "activate", ...who.with(-1, "nobody")])).exitCode).toBe(1);
+  });
+});
+
+describe("gc and fsck", () => {
+  const report = /^0 paths went, 0 bytes\n0 files went, 0 bytes\n$/;
+
+  test("work over a directory that nobody serves", async () => {
+    const dataDir = freshDir();
+    const gc = await run(["gc", "--data-dir", dataDir]);
+    expect([gc.exitCode, gc.out]).toEqual([0, expect.stringMatching(report)]);
+    const dry = await run(["gc", "--dry-run", "--data-dir", dataDir]);
+    expect([dry.exitCode, dry.out]).toEqual([0, "0 paths would go, 0 bytes\n"]);
+    const fsck = await run(["fsck", "--data-dir", dataDir]);
+    expect([fsck.exitCode, fsck.out]).toEqual([0, "0 files checked, 0 bytes; 0 problems\n"]);
+    const missing = await run(["gc", "--cache", "nothing", "--data-dir", dataDir]);
+    expect([missing.exitCode, missing.err]).toEqual([
+      1,
+      'gradient-coordinator: cache "nothing" does not exist\n',
+    ]);
+  });
+
+  test("ask the coordinator that serves the directory", async () => {
+    const dataDir = freshDir();
+    const args = `serve --data-dir ${dataDir} --listen 127.0.0.1:0 --log-level silent`.split(" ");
+    const { exitCode } = await run(args, {
+      text: "\n",
+      act: async () => {
+        const gc = await run(["gc", "--data-dir", dataDir]);
+        expect([gc.exitCode, gc.out]).toEqual([0, expect.stringMatching(report)]);
+        expect((await run(["fsck", "--repair", "--data-dir", dataDir])).exitCode).toBe(0);
+      },
+    });
+    expect(exitCode).toBe(0);
+  });
+
+  test("tell a damaged file", async () => {
+    const dataDir = freshDir();
+    await run(["migrate", "--data-dir", dataDir]);
+    mkdirSync(join(dataDir, "nar", "00"), { recursive: true });
+    writeFileSync(join(dataDir, "nar", "00", `${"0".repeat(52)}.nar.zst`), "x");
+    const fsck = await run(["fsck", "--data-dir", dataDir]);
+    expect([fsck.exitCode, fsck.out]).toEqual([1, expect.stringContaining("nothing knows")]);
+    expect((await run(["fsck", "--repair", "--data-dir", dataDir])).exitCode).toBe(0);
+    expect((await run(["fsck", "--data-dir", dataDir])).exitCode).toBe(0);
   });
 });
 

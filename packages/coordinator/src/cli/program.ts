@@ -1,6 +1,8 @@
 import { Command } from "@commander-js/extra-typings";
 import { CommanderError } from "commander";
 import { CoordinatorError, UserError } from "../errors.ts";
+import { addFsck } from "./fsck.ts";
+import { addGc } from "./gc.ts";
 import { addMigrate } from "./migrate.ts";
 import { addOpenApi } from "./openapi.ts";
 import type { Surroundings } from "./surroundings.ts";
@@ -26,6 +28,8 @@ export async function runCli(argv: readonly string[], surroundings: Surroundings
   addServe(program, surroundings);
   addUser(program, surroundings);
   addMigrate(program, surroundings);
+  addGc(program, surroundings);
+  addFsck(program, surroundings);
   addOpenApi(program, surroundings);
   try {
     await program.parseAsync([...argv], { from: "user" });

@@ -56,6 +56,8 @@ describe("settings", () => {
       maxRequestSize: 2_097_152,
       maxNarUploadSize: 512 * 1024 * 1024,
       maxSourceUploadSize: 512 * 1024 ** 2,
+      maxStorageGb: 0,
+      narTtlHours: 336,
       maxDirectBuildSize: 1024 ** 3,
       rateLimits: true,
       trustedProxies: ["127.0.0.1/32", "::1/128"],

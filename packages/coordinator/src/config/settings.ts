@@ -56,17 +56,14 @@ const sizeSchema = z.string().transform((text, context) => {
   return bytes;
 });
 
-const secondsSchema = (min: number, max: number) =>
-  z
+const wholeSchema = (unit: string, min: number, max: number) => {
+  const error = `expected whole ${unit} from ${min} to ${max}`;
+  return z
     .string()
-    .regex(/^\d{1,9}$/, `expected whole seconds from ${min} to ${max}`)
+    .regex(/^\d{1,10}$/, error)
     .transform(Number)
-    .pipe(
-      z
-        .number()
-        .min(min, `expected whole seconds from ${min} to ${max}`)
-        .max(max, `expected whole seconds from ${min} to ${max}`),
-    );
+    .pipe(z.number().min(min, error).max(max, error));
+};
 
 const oneOf = <const T extends readonly [string, ...string[]]>(values: T) =>
   z.enum(values, { error: `expected one of ${values.join(", ")}` });
@@ -182,7 +179,7 @@ export const settings = {
   leaseSeconds: {
     value: "seconds",
     variables: ["GRADIENT_LEASE_SECONDS"],
-    schema: secondsSchema(10, 86_400),
+    schema: wholeSchema("seconds", 10, 86_400),
     fallback: "1200",
     doc: "how long a silent worker keeps its assignments",
   },
@@ -199,6 +196,20 @@ export const settings = {
     schema: sizeSchema,
     fallback: "512M",
     doc: "largest file with a NAR that users may put into a cache; unpacked it may be 64 times as large",
+  },
+  narTtlHours: {
+    value: "hours",
+    variables: ["GRADIENT_NAR_TTL_HOURS"],
+    schema: wholeSchema("hours", 24, 1_000_000),
+    fallback: "336",
+    doc: "how long a cache keeps a path that nobody fetches and nothing needs",
+  },
+  maxStorageGb: {
+    value: "gigabytes",
+    variables: ["GRADIENT_MAX_STORAGE_GB"],
+    schema: wholeSchema("gigabytes", 0, 1_000_000_000),
+    fallback: "0",
+    doc: "how much the NARs of all caches may take on the disk, of 2^30 bytes each; 0 for no limit",
   },
   maxSourceUploadSize: {
     value: "bytes",

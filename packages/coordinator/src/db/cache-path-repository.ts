@@ -153,6 +153,29 @@ export async function findInvisible(
   return [...invisible];
 }
 
+/** Those of the base names that a cache shows which the organization reads. */
+export async function findVisible(
+  db: Queries,
+  organization: OrganizationId,
+  bases: Iterable<string>,
+): Promise<Set<string>> {
+  const visible = new Set<string>();
+  for (const batch of batchesOf(bases)) {
+    const rows = await db
+      .selectFrom("cache_subscriptions as s")
+      .innerJoin("caches as c", "c.id", "s.cache_id")
+      .innerJoin("cache_paths as p", "p.cache_id", "s.cache_id")
+      .select("p.path")
+      .where("s.organization_id", "=", organization)
+      .where("s.mode", "in", ["ReadWrite", "ReadOnly"])
+      .where("c.active", "=", 1)
+      .where("p.hash_part", "in", batch.map(hashPartOf))
+      .execute();
+    for (const { path } of rows) visible.add(path);
+  }
+  return visible;
+}
+
 /** A path as one cache shows it. */
 export interface ShownPath extends CachedPath {
   readonly cache: string;

@@ -115,6 +115,16 @@ export async function findCacheByName(
   return row === undefined ? undefined : toMembership(row);
 }
 
+/** Id of the cache of that name; null when there is none. */
+export async function findCacheId(db: Queries, name: string): Promise<string | null> {
+  const row = await db
+    .selectFrom("caches")
+    .select("id")
+    .where("name", "=", name)
+    .executeTakeFirst();
+  return row?.id ?? null;
+}
+
 /** Caches that the user is a member of or has by a subscription, oldest first. Public caches of others are not listed. */
 export async function listCaches(
   db: Queries,

@@ -10,6 +10,7 @@ import * as roles from "./migrations/0006-roles.ts";
 import * as reading from "./migrations/0009-reading.ts";
 import * as attemptFigures from "./migrations/0011-attempt-figures.ts";
 import * as cacheKeys from "./migrations/0013-cache-keys.ts";
+import * as garbageCollection from "./migrations/0012-garbage-collection.ts";
 import * as buildRequests from "./migrations/0008-build-requests.ts";
 import * as triggers from "./migrations/0007-triggers.ts";
 import * as nixbuild from "./migrations/0014-nixbuild.ts";
@@ -27,6 +28,7 @@ const migrations: Record<string, Migration> = {
   "0011-attempt-figures": attemptFigures,
   "0013-cache-keys": cacheKeys,
   "0008-build-requests": buildRequests,
+  "0012-garbage-collection": garbageCollection,
   "0007-triggers": triggers,
   "0014-nixbuild": nixbuild,
 };

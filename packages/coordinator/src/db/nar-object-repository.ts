@@ -75,6 +75,30 @@ export async function deleteUnusedNarObject(db: Queries, narHash: string): Promi
   return gone !== undefined;
 }
 
+/** How many of the NARs are here, each counted once. */
+export async function countNars(db: Queries, narHashes: readonly string[]): Promise<number> {
+  let count = 0;
+  for (const batch of batchesOf(new Set(narHashes))) {
+    const rows = await db
+      .selectFrom("nar_objects")
+      .select("nar_hash")
+      .where("nar_hash", "in", batch)
+      .execute();
+    count += rows.length;
+  }
+  return count;
+}
+
+export async function isNarShown(db: Queries, narHash: string): Promise<boolean> {
+  const row = await db
+    .selectFrom("cache_paths")
+    .select("path")
+    .where("nar_hash", "=", narHash)
+    .limit(1)
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
 interface NarObjectRow {
   narHash: string;
   narSize: number;

@@ -1,25 +1,27 @@
 import type { OrganizationId } from "@gradient/protocol";
+import { batchesOf } from "./batches.ts";
 import type { Database, PreparedQuery, Queries } from "./client.ts";
 
-/** Notes that the organization has uploaded the whole bytes of the NARs. */
+/** Notes that the organization has uploaded the whole bytes of the NARs, or was told that it need not. */
 export async function insertPossessions(
   db: Queries,
   { organization, narHashes }: { organization: OrganizationId; narHashes: readonly string[] },
   now: number,
 ): Promise<void> {
-  if (narHashes.length === 0) return;
-  const rows = narHashes.map((narHash) => ({
-    organization_id: organization,
-    nar_hash: narHash,
-    created_at: now,
-  }));
-  await db
-    .insertInto("nar_possessions")
-    .values(rows)
-    .onConflict((conflict) =>
-      conflict.columns(["organization_id", "nar_hash"]).doUpdateSet({ created_at: now }),
-    )
-    .execute();
+  for (const batch of batchesOf(narHashes)) {
+    const rows = batch.map((narHash) => ({
+      organization_id: organization,
+      nar_hash: narHash,
+      created_at: now,
+    }));
+    await db
+      .insertInto("nar_possessions")
+      .values(rows)
+      .onConflict((conflict) =>
+        conflict.columns(["organization_id", "nar_hash"]).doUpdateSet({ created_at: now }),
+      )
+      .execute();
+  }
 }
 
 /** What was published by now is possessed because a cache shows it; the rest is uploaded again when it is wanted. */

@@ -7,6 +7,11 @@ import type {
   CacheTrafficTable,
 } from "./cache-tables.ts";
 import type {
+  CachePinsTable,
+  MaintenanceTasksTable,
+  NarTotalsTable,
+} from "./maintenance-tables.ts";
+import type {
   ForgeReportsTable,
   HookDeliveriesTable,
   IntegrationsTable,
@@ -609,6 +614,9 @@ export interface Tables extends NixbuildTables {
   source_blobs: SourceBlobsTable;
   build_request_sessions: BuildRequestSessionsTable;
   direct_builds: DirectBuildsTable;
+  cache_pins: CachePinsTable;
+  maintenance_tasks: MaintenanceTasksTable;
+  nar_totals: NarTotalsTable;
   integrations: IntegrationsTable;
   hook_deliveries: HookDeliveriesTable;
   triggers: TriggersTable;

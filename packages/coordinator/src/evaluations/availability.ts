@@ -1,3 +1,4 @@
+import type { PromisedPaths } from "../collection/promised-paths.ts";
 import type { DerivationReads } from "../db/derivation-repository.ts";
 
 /**
@@ -10,7 +11,13 @@ export type Availability = "have" | "absent" | "unknown";
 export type DecideAvailability = (derivation: number) => Promise<Availability>;
 
 /** Outputs count as available when a cache that the derivation's organization may read shows them. Upstream caches are asked here, too, once there are any. */
-export function availabilityInCaches(derivations: DerivationReads): DecideAvailability {
-  return (derivation) =>
-    Promise.resolve(derivations.countMissingOutputs(derivation) === 0 ? "have" : "absent");
+export function availabilityInCaches(
+  derivations: DerivationReads,
+  promised: PromisedPaths,
+): DecideAvailability {
+  return (derivation) => {
+    if (derivations.countMissingOutputs(derivation) > 0) return Promise.resolve("absent");
+    promised.add(derivations.outputs(derivation).flatMap(({ path }) => path ?? []));
+    return Promise.resolve("have");
+  };
 }

@@ -3,6 +3,7 @@ import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from "fasti
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import type { AccountServices } from "../accounts/account-services.ts";
 import type { Authority } from "../auth/authority.ts";
+import type { Maintenance } from "../collection/maintenance.ts";
 import type { CacheContent } from "../caches/cache-content.ts";
 import type { CacheDocuments } from "../caches/cache-documents.ts";
 import type { Clock } from "../clock.ts";
@@ -60,6 +61,8 @@ export interface Services extends AccountServices {
   repositories: Repositories;
   logs: Logs;
   nars: NarStore;
+  /** Garbage collections and checks of what is stored. */
+  maintenance: Maintenance;
   /** What users put into caches and take out of them. */
   content: CacheContent;
   sources: Sources;

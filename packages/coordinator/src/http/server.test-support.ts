@@ -5,6 +5,8 @@ import { openAccountServices } from "../accounts/account-services.ts";
 import { Authority } from "../auth/authority.ts";
 import type { Clock } from "../clock.ts";
 import { systemClock } from "../clock.ts";
+import { openMaintenance } from "../collection/open-maintenance.ts";
+import { PromisedPaths } from "../collection/promised-paths.ts";
 import { CacheDocuments } from "../caches/cache-documents.ts";
 import { loadConfig } from "../config/load-config.ts";
 import { LastUse } from "../db/last-use.ts";
@@ -27,7 +29,7 @@ import type { Services } from "./api.ts";
 import { openFrontServices } from "./front-services.ts";
 import { listen } from "./listen.ts";
 import { createHttpServer } from "./server.ts";
-import { testContent } from "./test-content.test-support.ts";
+import { testContent, testIntake } from "./test-content.test-support.ts";
 import { HttpShutdown } from "./shutdown.ts";
 import { sourcesWithoutFarm } from "./sources.test-support.ts";
 
@@ -240,6 +242,18 @@ export async function openTestServer(options: TestServerOptions = {}): Promise<T
   const logger = options.logger ?? createLogger("silent");
   const signer = new StoredCacheSigner(database, masterKey);
   const nars = resources.use(await NarFiles.open(dataDir));
+  const intake = testIntake({ database, clock, files: nars });
+  const maintenance = resources.use(
+    openMaintenance({
+      config,
+      database,
+      clock,
+      logger,
+      files: nars,
+      intake,
+      promised: new PromisedPaths(clock),
+    }),
+  );
   const outbound = resources.use(
     new OutboundClient({ allowedRanges: config.allowPrivateAddresses, resolve: noNames }),
   );
@@ -279,12 +293,14 @@ export async function openTestServer(options: TestServerOptions = {}): Promise<T
     ...playedFarm(calls, live),
     logs: options.logs ?? noLogs,
     nars,
+    maintenance,
     documents: new CacheDocuments({ database, clock }),
     content: testContent({
       config,
       database,
       clock,
       files: nars,
+      intake,
       signer,
       elsewhere: front.upstreams,
     }),

@@ -15,17 +15,23 @@ export function testContent(options: {
   database: Database;
   clock: Clock;
   files: NarStorage;
+  intake: NarIntake;
   signer: CacheSigner;
   elsewhere: ElsewhereVisible;
 }): CacheContent {
-  const { config, database, clock, files, signer, elsewhere } = options;
-  const intake = new NarIntake({
-    database,
-    files,
+  const { config, ...rest } = options;
+  return openCacheContent({ ...rest, maxFileBytes: config.maxNarUploadSize });
+}
+
+export function testIntake(options: {
+  database: Database;
+  clock: Clock;
+  files: NarStorage;
+}): NarIntake {
+  const { database } = options;
+  return new NarIntake({
+    ...options,
     findNarObject: prepareFindNarObject(database),
     possesses: prepareHasUploaded(database),
-    clock,
   });
-  const maxFileBytes = config.maxNarUploadSize;
-  return openCacheContent({ database, clock, intake, files, signer, elsewhere, maxFileBytes });
 }

@@ -1,7 +1,14 @@
 import { createHash } from "node:crypto";
 import { encodeNix32, type BundledNar, type OrganizationId } from "@gradient/protocol";
 import type { Clock } from "../clock.ts";
-import type { Database } from "../db/client.ts";
+import type { Database, Queries } from "../db/client.ts";
+import { deleteCachedPath, findReferrers } from "../db/cache-path-repository.ts";
+import {
+  deleteNar,
+  deleteUnusedNars,
+  touchNars,
+  type GoneNar,
+} from "../db/collection-repository.ts";
 import {
   deleteHiddenNarFiles,
   findHiddenNarFiles,
@@ -10,6 +17,7 @@ import {
 import {
   deleteUnusedNarObject,
   insertNarObjects,
+  isNarShown,
   type FindNarObject,
   type NarObject,
   type NewNarObject,
@@ -234,6 +242,75 @@ export class NarIntake {
     });
   }
 
+  /**
+   * Runs `remove`, which takes paths with these NARs out of caches, and forgets the NARs that nobody has any more: first in the database, then on the disk, while no upload
+   * of one of them is stored. Resolves when it is committed; `finished` when it is durable and the files are gone.
+   */
+  release<T>(
+    narHashes: readonly string[],
+    remove: (kysely: Queries) => Promise<T>,
+  ): Promise<{ result: T; gone: GoneNar[]; finished: Promise<void> }> {
+    return new Promise((resolve, reject) => {
+      const finished = this.#lock.hold(narHashes, async () => {
+        const { result, gone } = await this.#database.relaxedTransaction(async ({ kysely }) => {
+          const removed = await remove(kysely);
+          return { result: removed, gone: await deleteUnusedNars(kysely, narHashes) };
+        });
+        resolve({ result, gone, finished });
+        if (gone.length === 0) return;
+        // After a power failure a row without its file would be worse than a file without its row.
+        await this.#database.flushed();
+        for (const { narHash } of gone) await this.#files.remove(narHash);
+      });
+      finished.catch(reject);
+    });
+  }
+
+  /** A NAR whose file is not what it was when it was verified: nobody is sent it any more. */
+  async withhold(narHash: string): Promise<void> {
+    await this.#lock.hold([narHash], () => this.#files.remove(narHash));
+  }
+
+  /** Takes the paths, which have this NAR, out of their caches, and forgets it whoever has it. False, and nothing is done, when something refers to one of them. */
+  async forget(
+    narHash: string,
+    paths: readonly { cacheId: string; hashPart: string }[],
+  ): Promise<boolean> {
+    return await this.#lock.hold([narHash], async () => {
+      const isForgotten = await this.#database.transaction(async ({ kysely }) => {
+        for (const { cacheId, hashPart } of paths) {
+          if ((await findReferrers(kysely, cacheId, hashPart, 1)).length > 0) return false;
+        }
+        for (const { cacheId, hashPart } of paths) {
+          await deleteCachedPath(kysely, cacheId, hashPart);
+        }
+        if (await isNarShown(kysely, narHash)) return false;
+        await deleteNar(kysely, narHash);
+        return true;
+      });
+      if (isForgotten) await this.#files.remove(narHash);
+      return isForgotten;
+    });
+  }
+
+  /** Those of the files that no object has: a crash came between the two, or they are about to get theirs. */
+  findStrays(narHashes: readonly string[]): string[] {
+    return narHashes.filter((narHash) => this.#find(narHash) === null);
+  }
+
+  /** Removes files that no object has. Resolves to how many they were. */
+  async removeStrays(narHashes: readonly string[]): Promise<number> {
+    let removed = 0;
+    for (const narHash of this.findStrays(narHashes)) {
+      await this.#lock.hold([narHash], async () => {
+        if (this.#find(narHash) !== null) return;
+        await this.#files.remove(narHash);
+        removed += 1;
+      });
+    }
+    return removed;
+  }
+
   /** Discards what caches were given before that time and never showed. To be called more often than once in a week. */
   async removeHidden(before: number): Promise<void> {
     const since = { after: before - HIDDEN_LOOKED_AT_MS, before };
@@ -286,16 +363,22 @@ export class NarIntake {
       await this.#record(
         missing.map(({ object }) => object),
         possession,
+        hashes,
       );
     });
   }
 
   /** The result that uses an object makes its row durable, too. */
-  #record(objects: readonly NewNarObject[], possession: Possession | null): Promise<void> {
+  #record(
+    objects: readonly NewNarObject[],
+    possession: Possession | null,
+    unpossessed: readonly string[] = [],
+  ): Promise<void> {
     const now = this.#clock.now();
     return this.#database.relaxedTransaction(async ({ kysely }) => {
       await insertNarObjects(kysely, objects, now);
-      if (possession !== null) await insertPossessions(kysely, possession, now);
+      if (possession === null) await touchNars(kysely, unpossessed, now);
+      else await insertPossessions(kysely, possession, now);
     });
   }
 }

@@ -10,6 +10,7 @@ import {
   type CachedPathReads,
   type NewCachedPath,
 } from "../db/cache-path-repository.ts";
+import { countNars } from "../db/nar-object-repository.ts";
 import { insertUnsignedPaths } from "../db/unsigned-path-repository.ts";
 import { UnprocessableError } from "../errors.ts";
 import { toPathFacts } from "./path-facts.ts";
@@ -20,7 +21,10 @@ import type { Change } from "../queue/change.ts";
 export interface Publication {
   readonly organization: OrganizationId;
   readonly caches: readonly string[];
+  /** What each cache does not show yet. */
   readonly rows: ReadonlyMap<string, SignedRows>;
+  /** Base names of the given paths: afterwards every cache shows all of them. */
+  readonly given: readonly string[];
   /** Base names of the given paths that appear in a cache with no signature but the cache's. */
   readonly unsigned: readonly string[];
 }
@@ -67,7 +71,7 @@ export function publicationPlanner(options: {
       const unsigned = paths
         .filter(({ path, signatures }) => signatures.length === 0 && shown.has(path))
         .map(({ path }) => path);
-      return { organization, caches, rows, unsigned };
+      return { organization, caches, rows, unsigned, given: paths.map(({ path }) => path) };
     },
   };
 }
@@ -156,13 +160,14 @@ export async function applyPublication(
   const caches = await findWritableCaches(kysely, organization);
   if (caches.join() !== publication.caches.join()) return false;
   for (const [cache, { paths, keys }] of publication.rows) {
+    const bases = new Set(paths.map(({ path }) => path));
+    const relied = [...publication.given, ...paths.flatMap(({ references }) => references)];
+    const outside = relied.filter((base) => !bases.has(base));
+    if ((await findInvisible(kysely, cache, outside)).length > 0) return false;
     if (paths.length === 0) continue;
     if ((await findSigningKeys(kysely, cache)) !== keys) return false;
-    const bases = new Set(paths.map(({ path }) => path));
-    const outside = paths.flatMap(({ references }) =>
-      references.filter((base) => !bases.has(base)),
-    );
-    if ((await findInvisible(kysely, cache, outside)).length > 0) return false;
+    const hashes = paths.map(({ narHash }) => narHash);
+    if ((await countNars(kysely, hashes)) < new Set(hashes).size) return false;
   }
   for (const [cache, { paths }] of publication.rows) {
     await insertCachedPaths(kysely, cache, paths, now);

@@ -70,6 +70,8 @@ export const validRequests: Readonly<Record<string, ValidRequest>> = {
   "DELETE /user/keys": { body: { name: "ci" } },
   "POST /admin/workers/{worker_id}/key": { body: { public_key: KEY }, refused: noNewKey },
   "DELETE /admin/workers/{worker_id}/key": { body: { public_key: KEY }, refused: noNewKey },
+  "POST /admin/maintenance/deep-gc": { body: { dry_run: true } },
+  "POST /caches/{cache}/pins": { body: { evaluation: "{evaluation}" } },
   "PUT /orgs": { body: BARE },
   "GET /orgs/available": { query: "name=free" },
   "PATCH /orgs/{org}": { body: { description: "changed" } },

@@ -103,7 +103,12 @@ async function seed(server: TestServer, owner: string): Promise<Record<string, s
   };
   const newKey = async (name: string): Promise<string> =>
     (await server.post("caches/main/keys", owner, { name })).message.id;
+  const pin = await server.post("caches/main/pins", owner, { path: out });
+  const task = await server.post("admin/maintenance/fsck", owner);
+  await server.services.maintenance.idle();
   return {
+    pin: String(pin.message),
+    task: String(task.message.task_id),
     key: await newKey("spare"),
     doomed_key: await newKey("doomed"),
     org: "acme",

@@ -169,6 +169,13 @@ import { listWorkerKeysRoute } from "./admin/list-worker-keys.ts";
 import { approveWorkerKeyRoute } from "./admin/approve-worker-key.ts";
 import { refuseWorkerKeyRoute } from "./admin/refuse-worker-key.ts";
 import { transferProjectRoute } from "./projects/transfer-project.ts";
+import { startCollectionRoute } from "./admin/start-collection.ts";
+import { startCheckRoute } from "./admin/start-check.ts";
+import { listTasksRoute } from "./admin/list-tasks.ts";
+import { getTaskRoute } from "./admin/get-task.ts";
+import { listPinsRoute } from "./caches/list-pins.ts";
+import { addPinRoute } from "./caches/add-pin.ts";
+import { deletePinRoute } from "./caches/delete-pin.ts";
 import { getCommitRoute } from "./commits/get-commit.ts";
 
 /** Everything under /api/v1. */
@@ -345,5 +352,12 @@ export const apiRoutes: readonly Route[] = [
   listWorkerKeysRoute,
   approveWorkerKeyRoute,
   refuseWorkerKeyRoute,
+  startCollectionRoute,
+  startCheckRoute,
+  listTasksRoute,
+  getTaskRoute,
+  listPinsRoute,
+  addPinRoute,
+  deletePinRoute,
   transferProjectRoute,
 ];

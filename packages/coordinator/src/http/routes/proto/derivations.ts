@@ -1,6 +1,7 @@
 import { Readable } from "node:stream";
 import { drvPathListSchema } from "@gradient/protocol";
 import type { FastifyPluginAsync } from "fastify";
+import { findVisible } from "../../../db/cache-path-repository.ts";
 import { findDerivationIds } from "../../../db/derivation-repository.ts";
 import { BadRequestError } from "../../../errors.ts";
 import { baseOf } from "../../../intake/path-facts.ts";
@@ -12,13 +13,16 @@ import type { TransferRouteOptions } from "./transfer-routes.ts";
 const LIST_LIMIT = 4 * 1024 * 1024;
 
 export function derivationRoutes(options: TransferRouteOptions): FastifyPluginAsync {
-  const { kysely, grant } = options;
+  const { kysely, grant, promised } = options;
   return async (app) => {
     app.post("/derivations/unknown", { bodyLimit: LIST_LIMIT }, async (request) => {
       const { organization } = grant(request.headers);
       const { drvPaths } = readRequest(drvPathListSchema, request.body);
       const known = await findDerivationIds(kysely, organization, drvPaths.map(baseOf));
-      return { unknown: drvPaths.filter((path) => !known.has(baseOf(path))) };
+      // Of one that is known the file may have gone, and with it what it refers to.
+      const here = await findVisible(kysely, organization, known.keys());
+      promised.add(here);
+      return { unknown: drvPaths.filter((path) => !here.has(baseOf(path))) };
     });
 
     await app.register(bundleRoute(options));

@@ -1,5 +1,6 @@
 import { narHashListSchema, type HeldNars } from "@gradient/protocol";
 import type { FastifyPluginAsync } from "fastify";
+import { insertPossessions } from "../../../db/nar-possession-repository.ts";
 import { readRequest } from "./read-request.ts";
 import type { TransferRouteOptions } from "./transfer-routes.ts";
 
@@ -7,7 +8,7 @@ const BODY_LIMIT = 4 * 1024 * 1024;
 
 /** Which of many NARs need not be uploaded. */
 export function heldNarsRoute(options: TransferRouteOptions): FastifyPluginAsync {
-  const { findNarObject, evidence, grant } = options;
+  const { findNarObject, evidence, grant, changes } = options;
   return async (app) => {
     app.post("/nars/held", { bodyLimit: BODY_LIMIT }, async (request): Promise<HeldNars> => {
       const { organization } = grant(request.headers);
@@ -16,7 +17,13 @@ export function heldNarsRoute(options: TransferRouteOptions): FastifyPluginAsync
         const base = narHash.slice("sha256:".length);
         return findNarObject(base) !== null && evidence.possesses(organization, base);
       };
-      return { held: narHashes.filter(isHeld) };
+      const held = narHashes.filter(isHeld);
+      // Who was told so does not upload them.
+      const bases = held.map((narHash) => narHash.slice("sha256:".length));
+      await changes(({ kysely, now }) =>
+        insertPossessions(kysely, { organization, narHashes: bases }, now),
+      );
+      return { held };
     });
   };
 }

@@ -1,4 +1,5 @@
 import type { FastifyPluginAsync, FastifyRequest } from "fastify";
+import type { PromisedPaths } from "../../../collection/promised-paths.ts";
 import { CoordinatorError } from "../../../errors.ts";
 import type { CachedPathReads } from "../../../db/cache-path-repository.ts";
 import type { Queries } from "../../../db/client.ts";
@@ -25,6 +26,8 @@ export interface TransferRouteOptions {
   readonly findClosure: FindClosure;
   readonly cachedPaths: CachedPathReads;
   readonly evidence: PathEvidence;
+  /** Is told what workers are told to be here. */
+  readonly promised: PromisedPaths;
   readonly publications: PublicationPlanner;
   readonly changes: ChangeFacts;
   /** Throws UnauthorizedError or ForbiddenError. */

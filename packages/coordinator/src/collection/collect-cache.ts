@@ -1,0 +1,120 @@
+import { v7 as uuidv7 } from "uuid";
+import type { Queries } from "../db/client.ts";
+import { firstOpenEvaluation, type RemovalGuard } from "../db/collection-repository.ts";
+import type { CollectionView, TimedPath } from "../db/collection-view.ts";
+import type { NarIntake } from "../intake/nar-intake.ts";
+import { Turns } from "../intake/turns.ts";
+import { Marking, type KeepTimes, type Keeping } from "./mark-kept.ts";
+import { name, type Progress } from "./progress.ts";
+import { Removal, type Removed } from "./removal.ts";
+import type { RowSet } from "./row-set.ts";
+
+const STEP = 200;
+
+/** What a pass is made with. */
+export interface PassOptions {
+  readonly kysely: Queries;
+  readonly view: CollectionView;
+  readonly intake: Pick<NarIntake, "release">;
+  readonly times: KeepTimes;
+  readonly isDryRun: boolean;
+  /** What a dry run has reported already. */
+  readonly reported: RowSet;
+  /** Whether somebody was told of late that the path is here, and relies on it. */
+  readonly isPromised: (base: string) => boolean;
+  readonly progress: Progress;
+  readonly signal: AbortSignal;
+}
+
+/** Takes out of one cache what nothing keeps. */
+export async function collectCache(options: PassOptions, cache: string): Promise<void> {
+  const { times, view, isDryRun, progress } = options;
+  const until = Math.min(times.usedSince, times.youngSince);
+  const guard = await guardOf(options, { createdSince: until, fetchedSince: times.usedSince });
+  const kept = await findKept(options, cache, "all");
+  if (isDryRun) {
+    for await (const paths of unkeptBefore(options, cache, kept, until)) report(options, paths);
+    return;
+  }
+  await using removal = removalOf(options, cache, guard);
+  let at: TimedPath = { at: until, row: 0, lastFetchedAt: null };
+  const mayGo = (path: TimedPath): boolean =>
+    !kept.has(path.row) && path.at < until && isBehind(at, path);
+  for await (const paths of unkeptBefore(options, cache, kept, until)) {
+    at = paths.at(-1) ?? at;
+    await removal.add(
+      paths.map(({ row }) => row),
+      mayGo,
+    );
+  }
+  at = { at: 0, row: 0, lastFetchedAt: null };
+  await removal.finish(mayGo);
+  progress.phase = `${view.totals(cache).paths} paths stay`;
+}
+
+/** Whether the walk, which goes from the newest to the oldest, has come past the path. */
+function isBehind(cursor: TimedPath, path: TimedPath): boolean {
+  return path.at > cursor.at || (path.at === cursor.at && path.row >= cursor.row);
+}
+
+export function findKept(options: PassOptions, cache: string, keeping: Keeping): Promise<RowSet> {
+  const { view, times, signal } = options;
+  return new Marking({ view, cache, times, signal, turns: new Turns() }).run(keeping);
+}
+
+/** What has to be known before it is found out what is kept. */
+export async function guardOf(
+  { kysely, times }: PassOptions,
+  since: Pick<RemovalGuard, "createdSince" | "fetchedSince">,
+): Promise<RemovalGuard> {
+  const evaluationsFrom = await firstOpenEvaluation(kysely, uuidv7());
+  return { ...since, now: times.now, pinnedSince: times.now, evaluationsFrom };
+}
+
+export function removalOf(options: PassOptions, cache: string, guard: RemovalGuard): Removal {
+  const { view, intake, progress, signal, isPromised } = options;
+  const onRemoved = (removed: Removed): void => {
+    progress.paths += removed.paths.length;
+    progress.pathBytes += removed.pathBytes;
+    progress.files += removed.files;
+    progress.fileBytes += removed.fileBytes;
+    name(progress, removed.paths);
+  };
+  return new Removal({ view, intake, cache, guard, onRemoved, signal, isPromised });
+}
+
+/** Paths of the cache that came before that time and are not kept, the newest first. */
+export async function* unkeptBefore(
+  { view, signal }: PassOptions,
+  cache: string,
+  kept: RowSet,
+  until: number,
+): AsyncGenerator<TimedPath[], void, undefined> {
+  const turns = new Turns();
+  for (let before = { at: until, row: 0 }; ;) {
+    signal.throwIfAborted();
+    const paths = view.createdBefore(cache, before, STEP);
+    const last = paths.at(-1);
+    if (last === undefined) return;
+    before = last;
+    const unkept = paths.filter(({ row }) => !kept.has(row));
+    if (unkept.length > 0) yield unkept;
+    await turns.giveWay();
+  }
+}
+
+/** Counts what would go. */
+export function report(
+  { view, progress, isPromised, reported }: PassOptions,
+  paths: readonly TimedPath[],
+): void {
+  const described = view
+    .describe(paths.map(({ row }) => row))
+    .filter(({ row, path }) => !isPromised(path) && reported.add(row));
+  progress.paths += described.length;
+  progress.pathBytes += described.reduce((sum, { fileSize }) => sum + fileSize, 0);
+  name(
+    progress,
+    described.map(({ path }) => path),
+  );
+}

@@ -1,0 +1,187 @@
+import type { Clock } from "../clock.ts";
+import type { Queries } from "../db/client.ts";
+import {
+  deleteTasksBefore,
+  findUnfinishedTasks,
+  finishTask,
+  insertTask,
+  lastTaskAt,
+  setProgress,
+  startTask,
+  type MaintenanceTask,
+  type TaskRequest,
+} from "../db/maintenance-repository.ts";
+import { ConflictError } from "../errors.ts";
+import type { Logger } from "../logger.ts";
+import { noProgress, type Progress } from "./progress.ts";
+
+const HOUR_MS = 3600 * 1000;
+const DAY_MS = 24 * HOUR_MS;
+/** So often is looked whether somebody has asked for something: a command line writes it into the database. */
+const LOOK_MS = 1000;
+const TELL_MS = 1000;
+const TASKS_KEPT_MS = 90 * DAY_MS;
+
+/** Does a task; rejects when the signal is aborted, and does it from the beginning when it is called again. */
+export type TaskWork = (
+  task: MaintenanceTask,
+  run: { progress: Progress; signal: AbortSignal },
+) => Promise<void>;
+
+export interface MaintenanceOptions {
+  readonly kysely: Queries;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly work: Readonly<Record<MaintenanceTask["kind"], TaskWork>>;
+  /** Caches that have too little room. */
+  readonly findFull: () => readonly { readonly id: string }[];
+  /** A task is over: there may be room now for what had none. */
+  readonly onFinished: () => Promise<void>;
+}
+
+/**
+ * Goes over everything that is stored, one task after the other: a garbage collection once a day, one of each cache that becomes full, and what is asked for. Tasks are rows:
+ * one that was running when the process ended is begun again by the next.
+ */
+export class Maintenance implements AsyncDisposable {
+  readonly #options: MaintenanceOptions;
+  readonly #stop = new AbortController();
+  readonly #openedAt: number;
+  #timer: Disposable | null = null;
+  #running: Promise<void> | null = null;
+  #lookedAt = 0;
+
+  constructor(options: MaintenanceOptions) {
+    this.#options = options;
+    this.#openedAt = options.clock.now();
+  }
+
+  /** Begins to look for what is due. */
+  start(): void {
+    if (this.#stop.signal.aborted) return;
+    this.#timer = this.#options.clock.after(LOOK_MS, () => {
+      this.start();
+      this.wake();
+    });
+  }
+
+  /** Queues a task and resolves to its id. Throws ConflictError while one of its kind is not finished. */
+  async request(request: TaskRequest): Promise<string> {
+    const { kysely, clock } = this.#options;
+    const id = await insertTask(kysely, request, clock.now());
+    if (id === null) {
+      throw new ConflictError(
+        `a ${request.kind} is not finished yet: wait for it, GET /admin/tasks shows how far it is`,
+      );
+    }
+    this.wake();
+    return id;
+  }
+
+  /** A cache is full, or nearly: room is made, unless that was tried within the hour. */
+  async makeRoom(cacheId: string): Promise<void> {
+    const { kysely, clock } = this.#options;
+    const last = await lastTaskAt(kysely, "collection", cacheId);
+    if (last !== null && clock.now() - last < HOUR_MS) return;
+    await insertTask(kysely, { kind: "collection", cacheId }, clock.now());
+    this.wake();
+  }
+
+  /** Does what is due, if it is not being done already. */
+  wake(): void {
+    if (this.#stop.signal.aborted) return;
+    this.#running ??= this.#run().finally(() => {
+      this.#running = null;
+    });
+  }
+
+  /** Resolves when nothing is due any more. */
+  async idle(): Promise<void> {
+    while (this.#running !== null) await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const { kysely, logger } = this.#options;
+    try {
+      await this.#queueDue();
+      const tasks = await findUnfinishedTasks(kysely);
+      for (const task of tasks) {
+        if (this.#stop.signal.aborted) return;
+        await this.#do(task);
+      }
+    } catch (error) {
+      logger.error({ err: error }, "maintenance failed; it is tried again");
+    }
+  }
+
+  async #queueDue(): Promise<void> {
+    const { kysely, clock, findFull } = this.#options;
+    const now = clock.now();
+    if (now - this.#lookedAt < HOUR_MS) return;
+    this.#lookedAt = now;
+    await deleteTasksBefore(kysely, now - TASKS_KEPT_MS);
+    const last = (await lastTaskAt(kysely, "collection", null)) ?? this.#openedAt;
+    if (now - last >= DAY_MS) {
+      await insertTask(kysely, { kind: "collection" }, now);
+      return;
+    }
+    for (const { id } of findFull()) {
+      const lastHere = await lastTaskAt(kysely, "collection", id);
+      if (lastHere !== null && now - lastHere < HOUR_MS) continue;
+      await insertTask(kysely, { kind: "collection", cacheId: id }, now);
+    }
+  }
+
+  async #do(task: MaintenanceTask): Promise<void> {
+    const { kysely, clock, logger, work, onFinished } = this.#options;
+    const { signal } = this.#stop;
+    const progress = noProgress();
+    await startTask(kysely, task.id, clock.now());
+    await using telling = this.#tell(task.id, progress);
+    let error: string | null = null;
+    try {
+      await work[task.kind](task, { progress, signal });
+    } catch (failure) {
+      // The next process begins it again.
+      if (signal.aborted) return;
+      logger.error({ err: failure, task: task.id, kind: task.kind }, "a maintenance task failed");
+      error = failure instanceof Error ? failure.message : String(failure);
+    } finally {
+      await telling[Symbol.asyncDispose]();
+    }
+    progress.phase = "done";
+    await finishTask(kysely, task.id, { progress, error }, clock.now());
+    const { named: _, ...figures } = progress;
+    logger.info({ task: task.id, kind: task.kind, ...figures }, "a maintenance task ended");
+    await onFinished();
+  }
+
+  /** Writes the progress from time to time, until it is disposed. */
+  #tell(id: string, progress: Progress): AsyncDisposable {
+    const { kysely, clock, logger } = this.#options;
+    let timer: Disposable | null = null;
+    let writing: Promise<void> = Promise.resolve();
+    const arm = (): void => {
+      timer = clock.after(TELL_MS, () => {
+        writing = setProgress(kysely, id, progress).catch((error: unknown) => {
+          logger.warn({ err: error }, "the progress of a task could not be stored");
+        });
+        arm();
+      });
+    };
+    arm();
+    return {
+      [Symbol.asyncDispose]: async () => {
+        timer?.[Symbol.dispose]();
+        timer = null;
+        await writing;
+      },
+    };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort(new Error("the coordinator stops"));
+    this.#timer?.[Symbol.dispose]();
+    await this.#running;
+  }
+}

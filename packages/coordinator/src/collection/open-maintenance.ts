@@ -1,0 +1,50 @@
+import type { Clock } from "../clock.ts";
+import type { Config } from "../config/settings.ts";
+import type { Database } from "../db/client.ts";
+import type { NarIntake } from "../intake/nar-intake.ts";
+import type { Logger } from "../logger.ts";
+import type { NarStorage } from "../storage/nar-storage.ts";
+import { CheckView } from "../db/check-view.ts";
+import { checkStore } from "./check-store.ts";
+import { BYTES_PER_GB, Collection } from "./collection.ts";
+import { Maintenance } from "./maintenance.ts";
+import type { PromisedPaths } from "./promised-paths.ts";
+
+const HOUR_MS = 3600 * 1000;
+
+/** Maintenance with its work. Nothing is done before it is started or asked for. */
+export function openMaintenance(options: {
+  config: Pick<Config, "narTtlHours" | "maxStorageGb">;
+  database: Database;
+  clock: Clock;
+  logger: Logger;
+  files: NarStorage;
+  intake: NarIntake;
+  promised: PromisedPaths;
+  onFinished?: () => Promise<void>;
+}): Maintenance {
+  const { config, database, clock, logger, files, intake, promised } = options;
+  const collection = new Collection({
+    database,
+    clock,
+    files,
+    intake,
+    promised,
+    ttlMs: config.narTtlHours * HOUR_MS,
+    maxStorageBytes: config.maxStorageGb * BYTES_PER_GB,
+  });
+  const view = new CheckView(database);
+  return new Maintenance({
+    kysely: database.kysely,
+    clock,
+    logger,
+    work: {
+      collection: (task, run) =>
+        collection.run({ cache: task.cacheId, isDryRun: task.isDryRun, ...run }),
+      check: (task, run) =>
+        checkStore({ view, files, intake, clock, isRepair: task.isRepair, ...run }),
+    },
+    findFull: () => collection.findFull(),
+    onFinished: options.onFinished ?? (() => Promise.resolve()),
+  });
+}

@@ -1,0 +1,40 @@
+/** Row types of what garbage collections and checks know; the rules of tables.ts hold. */
+
+type Flag = 0 | 1;
+
+/** What a cache keeps although nobody fetches it: a path, or what an evaluation needs. */
+export interface CachePinsTable {
+  id: string;
+  cache_id: string;
+  /** Base name; null for a pinned evaluation. */
+  path: string | null;
+  evaluation_id: string | null;
+  /** null for ever. */
+  until: number | null;
+  created_by: string | null;
+  created_at: number;
+}
+
+/** Work that goes over everything that is stored. */
+export interface MaintenanceTasksTable {
+  id: string;
+  kind: "collection" | "check";
+  state: "queued" | "running" | "completed" | "failed";
+  /** null for all caches. */
+  cache_id: string | null;
+  dry_run: Flag;
+  repair: Flag;
+  progress_json: string;
+  error: string | null;
+  requested_by: string | null;
+  created_at: number;
+  started_at: number | null;
+  finished_at: number | null;
+}
+
+/** One row: what lies on the disk. */
+export interface NarTotalsTable {
+  id: 1;
+  objects: number;
+  file_bytes: number;
+}
