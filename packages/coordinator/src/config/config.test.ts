@@ -58,6 +58,8 @@ describe("settings", () => {
       maxSourceUploadSize: 512 * 1024 ** 2,
       maxStorageGb: 0,
       narTtlHours: 336,
+      cpuAccounting: "measured",
+      nixbuildPrefix: null,
       maxDirectBuildSize: 1024 ** 3,
       rateLimits: true,
       trustedProxies: ["127.0.0.1/32", "::1/128"],
