@@ -25,6 +25,7 @@ const FLAKE = `{
       inherit seed;
     };
   in {
+    packages.aarch64-darwin.elsewhere = throw "nobody asked for it";
     packages.${SYSTEM} = {
       page = mk "page" ''
         $seed/busybox mkdir -p $out/nix-support
@@ -101,6 +102,18 @@ describe("gradient build, as the client would ask for it", () => {
       await writeFile(join(result, basename(path)), bytes);
     }
     expect(await readFile(join(result, "page.html"), "utf8")).toBe("<h1>made</h1>\n");
+  });
+
+  test("without a target, all packages that the builders can build are built", async () => {
+    const { evaluation } = await client.sendFiles(await readTree(tree));
+    const { status, log } = await cli.watch(evaluation);
+    expect(status).toBe("Failed");
+    expect(log).toContain("page> making a page\n");
+    const { entry_points: entryPoints } = await farm.api.evaluation(evaluation);
+    expect(entryPoints.map((each) => [each.eval, each.build_status])).toEqual([
+      [TARGET, "Completed"],
+      [`packages.${SYSTEM}.unwanted`, "FailedPermanent"],
+    ]);
   });
 
   test("the client with Nix sends a NAR and realises the output from the cache that the server names", async () => {

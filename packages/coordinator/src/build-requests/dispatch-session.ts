@@ -8,18 +8,20 @@ import { BadRequestError, ConflictError } from "../errors.ts";
 import type { Sources, StartedSourceEvaluation } from "../ports.ts";
 import { checkInputOverrides } from "../rules/input-override.ts";
 import { removeBlobs } from "../sources/clean-sources.ts";
-import { requestWildcard } from "../sources/request-wildcard.ts";
 import type { SourceFiles, TreeDraft } from "../storage/source-files.ts";
+import { checkTarget, chooseWildcard, type WildcardDependencies } from "./choose-wildcard.ts";
 import { alreadyDispatched, checkOpen, missingBlobs } from "./session-state.ts";
 import { verified } from "./take-blobs.ts";
 
 /** What a client wants to have of its source. */
 export interface BuildRequest {
   readonly target: string | null;
+  /** Whose packages are meant when there is no target. */
+  readonly system: string | null;
   readonly inputOverrides: readonly InputOverride[];
 }
 
-export interface DispatchDependencies {
+export interface DispatchDependencies extends WildcardDependencies {
   readonly database: Database;
   readonly sourceFiles: SourceFiles;
   readonly sources: Sources;
@@ -37,16 +39,17 @@ export async function dispatchSession(
 ): Promise<StartedSourceEvaluation> {
   const { database, sourceFiles, sources } = dependencies;
   checkOpen(session, now);
-  const wildcard = requestWildcard(request.target);
+  checkTarget(request);
   checkInputOverrides(request.inputOverrides);
   const missing = await missingBlobs(database.kysely, session);
   if (missing.size > 0) throw stillMissing(missing.size);
   await using tree = await sourceFiles.treeDraft();
   await fillTree(dependencies, session, tree);
+  const source = await sources.store(organization, tree.nar());
   return await sources.evaluate({
-    source: await sources.store(organization, tree.nar()),
+    source,
     project: "build-request",
-    wildcard,
+    wildcard: await chooseWildcard(dependencies, source, request),
     inputOverrides: request.inputOverrides,
     triggeredBy: session.userId,
     record: async (db, _evaluation, at) => {

@@ -6,6 +6,7 @@ import type { FileDraft, SourceFiles } from "../storage/source-files.ts";
 /** A NAR that came in one request. Disposing it removes it. */
 export interface ReceivedNar extends AsyncDisposable {
   readonly target: string | null;
+  readonly system: string | null;
   nar(): AsyncIterable<Buffer>;
 }
 
@@ -16,20 +17,25 @@ export async function receiveNar(
 ): Promise<ReceivedNar> {
   const draft = sourceFiles.draft();
   try {
-    const target = await read(parts, draft);
-    return { target, nar: () => draft.read(), [Symbol.asyncDispose]: () => dispose(draft) };
+    const fields = await read(parts, draft);
+    return { ...fields, nar: () => draft.read(), [Symbol.asyncDispose]: () => dispose(draft) };
   } catch (error) {
     await dispose(draft);
     throw error;
   }
 }
 
-async function read(parts: AsyncIterable<UploadPart>, draft: FileDraft): Promise<string | null> {
+async function read(
+  parts: AsyncIterable<UploadPart>,
+  draft: FileDraft,
+): Promise<Pick<ReceivedNar, "target" | "system">> {
   let target: string | null = null;
+  let system: string | null = null;
   let isReceived = false;
   for await (const part of parts) {
     if (part.kind === "field") {
       if (part.name === "target") target = part.value;
+      if (part.name === "system") system = part.value;
     } else if (part.name === "nar") {
       await draft.write(checked(part.contents));
       isReceived = true;
@@ -38,7 +44,7 @@ async function read(parts: AsyncIterable<UploadPart>, draft: FileDraft): Promise
     }
   }
   if (!isReceived) throw new BadRequestError('there is no archive: send it as the file "nar"');
-  return target;
+  return { target, system };
 }
 
 async function* checked(

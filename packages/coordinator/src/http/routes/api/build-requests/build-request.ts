@@ -5,11 +5,11 @@ import type { Queries } from "../../../../db/client.ts";
 import type { StartedSourceEvaluation } from "../../../../ports.ts";
 import { envelope } from "../../../envelope.ts";
 
-/** What is to be built of a source. Each client builds for its own system: `system` is taken and has no effect. */
+/** What is to be built of a source. `system` says whose packages of a flake are meant when no target is named. */
 export const requestBody = z
   .object({
     target: z.string().max(2000).nullish(),
-    system: z.string().nullish(),
+    system: z.string().max(100).nullish(),
     input_overrides: z.array(z.object({ input_name: z.string(), url: z.string() })).nullish(),
   })
   .nullish();
@@ -17,6 +17,7 @@ export const requestBody = z
 export function toBuildRequest(body: z.infer<typeof requestBody>): BuildRequest {
   return {
     target: body?.target ?? null,
+    system: body?.system ?? null,
     inputOverrides: (body?.input_overrides ?? []).map(({ input_name: input, url }) => ({
       input,
       url,

@@ -13,7 +13,7 @@ import {
 /** POST /build-requests/{session}/dispatch */
 export const dispatchSessionRoute: Route = (
   api,
-  { authority, database, sourceFiles, sources, clock },
+  { authority, database, sourceFiles, sources, nars, workers, clock },
 ) => {
   api.post(
     "/build-requests/:session/dispatch",
@@ -29,7 +29,7 @@ export const dispatchSessionRoute: Route = (
     async ({ caller, params, body }) => {
       const { session, organization } = await authority.buildRequest(caller, params.session);
       const started = await dispatchSession(
-        { database, sourceFiles, sources },
+        { database, sourceFiles, sources, nars, workers },
         { session, organization: organizationIdSchema.parse(organization.id) },
         toBuildRequest(body),
         clock.now(),

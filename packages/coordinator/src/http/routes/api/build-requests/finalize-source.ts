@@ -15,7 +15,7 @@ import {
 /** POST /build-requests/source/{upload}/finalize?organization=O */
 export const finalizeSourceRoute: Route = (
   api,
-  { authority, database, sources, chunkedUploads },
+  { authority, database, sources, nars, workers, chunkedUploads },
 ) => {
   api.post(
     "/build-requests/source/:upload/finalize",
@@ -38,7 +38,7 @@ export const finalizeSourceRoute: Route = (
       const userId = signedIn(caller).user.id;
       const owner = { organization: organizationIdSchema.parse(organization.id), userId };
       const started = await chunkedUploads.finish({ user: userId, upload: params.upload }, (nar) =>
-        evaluateNar(sources, owner, toBuildRequest(body), nar),
+        evaluateNar({ sources, nars, workers }, owner, toBuildRequest(body), nar),
       );
       return ok(await toStarted(database.kysely, organization.id, started));
     },

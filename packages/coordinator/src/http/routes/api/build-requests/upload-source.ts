@@ -11,7 +11,7 @@ import { organizationQuery, startedEnvelope, toStarted } from "./build-request.t
 /** POST /build-requests/source?organization=O: multipart with `nar`, and `target` and `system` if wanted. */
 export const uploadSourceRoute: Route = (
   api,
-  { authority, database, sources, sourceFiles, config },
+  { authority, database, sources, nars, workers, sourceFiles, config },
 ) => {
   takingMultipart(api, (scope) => {
     scope.post(
@@ -43,8 +43,13 @@ export const uploadSourceRoute: Route = (
           organization: organizationIdSchema.parse(organization.id),
           userId: signedIn(caller).user.id,
         };
-        const wanted = { target: received.target, inputOverrides: [] };
-        const started = await evaluateNar(sources, owner, wanted, received.nar());
+        const wanted = { target: received.target, system: received.system, inputOverrides: [] };
+        const started = await evaluateNar(
+          { sources, nars, workers },
+          owner,
+          wanted,
+          received.nar(),
+        );
         return ok(await toStarted(database.kysely, organization.id, started));
       },
     );
