@@ -2,11 +2,11 @@ import { defineConfig } from "vitest/config";
 import { nixTestEnvironments } from "./scripts/lib/nix-releases.mjs";
 
 /**
- * Tests run from the TypeScript source of every package: the condition `source` of their exports goes before Vite's own
- * conditions for Node, so no build is needed.
+ * Tests run from the TypeScript source of every package: the condition `source` of their exports goes before the
+ * conditions of Node itself, so no build is needed and dependencies are the files that the daemons get.
  */
 const source = {
-  ssr: { resolve: { conditions: ["source", "module", "node", "development|production"] } },
+  ssr: { resolve: { conditions: ["source", "node", "development|production"] } },
 };
 
 /**

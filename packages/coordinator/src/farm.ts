@@ -1,5 +1,6 @@
 import type { FastifyPluginAsync } from "fastify";
 import { systemClock, type Clock } from "./clock.ts";
+import type { BucketLocation } from "./config/object-store.ts";
 import type { RetryPolicy } from "./builds/verdict.ts";
 import { PromisedPaths } from "./collection/promised-paths.ts";
 import { extendLeases, findAllLeases } from "./db/assignment-repository.ts";
@@ -60,6 +61,8 @@ const DEFAULT_TIMES: FarmTimes = {
 export interface FarmOptions {
   readonly database: Database;
   readonly dataDir: string;
+  /** Where NARs are kept in place of the data directory. */
+  readonly objectStore?: BucketLocation | null;
   readonly signer: CacheSigner;
   /** How long an assignment belongs to a worker that is not heard of. Longer than a deployment. */
   readonly leaseMs: number;
@@ -111,7 +114,7 @@ export async function openFarm(options: FarmOptions): Promise<Farm> {
         database.transaction(({ kysely }) => setLogBytes(kysely, attempt, bytes)),
     },
   });
-  const files = await NarFiles.open(dataDir);
+  const files = await openNars(options);
   const sourceFiles = await SourceFiles.open(dataDir);
   const promised = new PromisedPaths(clock);
   const parts = connectParts({ options, clock, times, memory, logs, files, sourceFiles, promised });
@@ -141,6 +144,13 @@ export async function openFarm(options: FarmOptions): Promise<Farm> {
       await files[Symbol.asyncDispose]();
     },
   };
+}
+
+async function openNars({ dataDir, objectStore, logger }: FarmOptions): Promise<NarStorage> {
+  if (objectStore === undefined || objectStore === null) return NarFiles.open(dataDir);
+  // Its client is large, and most farms keep NARs on a disk.
+  const { S3Nars } = await import("./storage/s3-nars.ts");
+  return S3Nars.open({ dataDir, location: objectStore, logger });
 }
 
 /** However short leases are, a worker that answers keeps them. */

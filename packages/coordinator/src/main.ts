@@ -103,6 +103,7 @@ async function open(config: Config, logger: Logger, resources: Resources): Promi
   const farm = await openFarm({
     database,
     dataDir: config.dataDir,
+    objectStore: config.objectStore,
     signer,
     leaseMs: config.leaseSeconds * 1000,
     logger,

@@ -63,6 +63,7 @@ describe("settings", () => {
       maxDirectBuildSize: 1024 ** 3,
       rateLimits: true,
       trustedProxies: ["127.0.0.1/32", "::1/128"],
+      objectStore: null,
       accelRedirect: null,
       localIps: ["10.0.0.0/8"],
       allowPrivateAddresses: [],
@@ -88,6 +89,33 @@ describe("settings", () => {
     });
     expect(load({ GRADIENT_PORT: "81" }).listen).toEqual({ host: "127.0.0.1", port: 81 });
     expect(load({ GRADIENT_PORT: "" }).listen.port).toBe(3000);
+  });
+
+  test("name a bucket of an object store", () => {
+    const given = "s3://nars/farm?endpoint=https://s3.example.org&region=eu";
+    expect(load({ GRADIENT_OBJECT_STORE: given }).objectStore).toEqual({
+      bucket: "nars",
+      prefix: "farm/",
+      endpoint: "https://s3.example.org",
+      region: "eu",
+    });
+    expect(load({ GRADIENT_OBJECT_STORE: "s3://nars" }).objectStore).toEqual({
+      bucket: "nars",
+      prefix: "",
+      endpoint: null,
+      region: "us-east-1",
+    });
+  });
+
+  test.each([
+    ["https://nars", "expected s3://BUCKET"],
+    ["s3://N", "expected s3://BUCKET"],
+    ["s3://nars?profile=x", "expected s3://BUCKET"],
+    ["s3://key:secret@nars", "credentials do not belong here"],
+    ["s3://nars?endpoint=https://a:b@c.example", "expected an endpoint"],
+    ["s3://nars?endpoint=ftp://c.example", "expected an endpoint"],
+  ])("refuse %s as an object store", (given, message) => {
+    expect(() => load({ GRADIENT_OBJECT_STORE: given })).toThrow(message);
   });
 
   test("drop the slash at the end of the URL", () => {

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { LOG_LEVELS } from "../logger.ts";
 import { addressRangeSchema } from "../rules/address.ts";
 import { emailSettings, oidcSettings } from "./account-settings.ts";
+import { objectStoreSchema } from "./object-store.ts";
 import { switchSchema } from "./setting-schemas.ts";
 
 /**
@@ -252,6 +253,13 @@ export const settings = {
     schema: addressListSchema,
     fallback: "127.0.0.1/32,::1/128",
     doc: "addresses, separated by commas, whose X-Forwarded-For is believed",
+  },
+  objectStore: {
+    value: "url",
+    variables: ["GRADIENT_OBJECT_STORE"],
+    schema: objectStoreSchema,
+    fallback: null,
+    doc: "S3-compatible store of NARs, s3://BUCKET/PREFIX?endpoint=URL&region=NAME; credentials are found as by AWS's own tools, such as AWS_ACCESS_KEY_ID or AWS_SHARED_CREDENTIALS_FILE (default: DATA-DIR/nar)",
   },
   accelRedirect: {
     value: "location",

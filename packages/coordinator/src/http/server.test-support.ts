@@ -23,6 +23,7 @@ import { registerUser } from "../accounts/register-user.ts";
 import { logIn } from "../accounts/log-in.ts";
 import { ChunkedUploads } from "../sources/chunked-uploads.ts";
 import { NarFiles } from "../storage/nar-files.ts";
+import type { NarStorage } from "../storage/nar-storage.ts";
 import { SourceFiles } from "../storage/source-files.ts";
 import type { ManualStart, Repositories, TriggeredStart } from "../ports.ts";
 import type { Services } from "./api.ts";
@@ -208,6 +209,8 @@ export interface TestServerOptions {
   clock?: Clock;
   logs?: Logs;
   logger?: Logger;
+  /** Where NARs are kept in place of the data directory. */
+  storage?: (dataDir: string) => Promise<NarStorage>;
 }
 
 /** Tests ask nobody outside, as the upstream that every cache begins with. */
@@ -242,14 +245,16 @@ export async function openTestServer(options: TestServerOptions = {}): Promise<T
   const logger = options.logger ?? createLogger("silent");
   const signer = new StoredCacheSigner(database, masterKey);
   const nars = resources.use(await NarFiles.open(dataDir));
-  const intake = testIntake({ database, clock, files: nars });
+  const files =
+    options.storage === undefined ? nars : resources.use(await options.storage(dataDir));
+  const intake = testIntake({ database, clock, files });
   const maintenance = resources.use(
     openMaintenance({
       config,
       database,
       clock,
       logger,
-      files: nars,
+      files,
       intake,
       promised: new PromisedPaths(clock),
     }),
@@ -292,19 +297,19 @@ export async function openTestServer(options: TestServerOptions = {}): Promise<T
     ...front,
     ...playedFarm(calls, live),
     logs: options.logs ?? noLogs,
-    nars,
+    nars: files,
     maintenance,
     documents: new CacheDocuments({ database, clock }),
     content: testContent({
       config,
       database,
       clock,
-      files: nars,
+      files,
       intake,
       signer,
       elsewhere: front.upstreams,
     }),
-    sources: sourcesWithoutFarm({ database, files: nars, signer, clock }),
+    sources: sourcesWithoutFarm({ database, files, signer, clock }),
     sourceFiles,
     chunkedUploads: new ChunkedUploads(sourceFiles, config.maxSourceUploadSize),
     stopping: stopping.signal,

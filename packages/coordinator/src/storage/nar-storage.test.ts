@@ -1,18 +1,38 @@
 import { createHash, randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { encodeNix32 } from "@gradient/protocol";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { NotFoundError } from "../errors.ts";
+import { createLogger } from "../logger.ts";
 import { NarFiles } from "./nar-files.ts";
 import type { NarStorage } from "./nar-storage.ts";
+import { S3Nars } from "./s3-nars.ts";
+import { TEST_CREDENTIALS, TestS3 } from "./s3-server.test-support.ts";
 
 /** One suite over every storage: what is promised does not depend on where the bytes lie. */
 const storages: Record<string, (dataDir: string) => Promise<NarStorage>> = {
   "this machine's disk": (dataDir) => NarFiles.open(dataDir),
+  "an S3-compatible store": (dataDir) =>
+    S3Nars.open({
+      dataDir,
+      location: s3.location(`${basename(dataDir)}/`),
+      logger: createLogger("silent"),
+    }),
 };
+
+let s3: TestS3;
+
+beforeAll(async () => {
+  for (const [name, value] of Object.entries(TEST_CREDENTIALS)) vi.stubEnv(name, value);
+  s3 = await TestS3.start();
+});
+afterAll(async () => {
+  await s3[Symbol.asyncDispose]();
+  vi.unstubAllEnvs();
+});
 
 const hashOf = (bytes: Uint8Array) => encodeNix32(createHash("sha256").update(bytes).digest());
 /** Larger than a piece of anything on the way. */
