@@ -164,6 +164,9 @@ import { uploadSourceRoute } from "./build-requests/upload-source.ts";
 import { listRecentDirectBuildsRoute } from "./builds/list-recent-direct-builds.ts";
 import { submitDirectBuildRoute } from "./builds/submit-direct-build.ts";
 import { testWorkerRoute } from "./orgs/test-worker.ts";
+import { getUsageCsvRoute } from "./orgs/get-usage-csv.ts";
+import { getUsageMetricsRoute } from "./orgs/get-usage-metrics.ts";
+import { getUsageRoute } from "./orgs/get-usage.ts";
 import { getWorkerMetricsRoute } from "./orgs/get-worker-metrics.ts";
 import { listWorkerKeysRoute } from "./admin/list-worker-keys.ts";
 import { approveWorkerKeyRoute } from "./admin/approve-worker-key.ts";
@@ -349,6 +352,9 @@ export const apiRoutes: readonly Route[] = [
   uploadSourceRoute,
   testWorkerRoute,
   getWorkerMetricsRoute,
+  getUsageRoute,
+  getUsageCsvRoute,
+  getUsageMetricsRoute,
   listWorkerKeysRoute,
   approveWorkerKeyRoute,
   refuseWorkerKeyRoute,
