@@ -103,6 +103,35 @@ const LARGEST_PAGES: readonly string[] = [
   "builds/{largeBuild}/closure",
 ];
 
+/** nixbuild.net's API, at the root. Its lists are over all organizations together. */
+const NIXBUILD_PAGES: readonly string[] = [
+  "/builds?limit=50",
+  "/builds?limit=50&status=build_failed",
+  "/builds?limit=50&status=timeout",
+  "/builds?limit=50&tags=REPOSITORY:acme/widgets,RUN:7",
+  "/builds?limit=50&create_time_from=2026-01-03&create_time_to=2026-01-03T13:30:00Z",
+  "/builds?derivation_path=/nix/store/{drv}",
+  "/builds/{attempt}",
+  "/builds/{attempt}/url",
+  "/usage",
+  "/usage?from=2026-01-01&to=2026-02-01",
+];
+
+const NIXBUILD_LARGEST_PAGES: readonly string[] = [
+  "/builds",
+  "/builds?limit=1000",
+  "/builds?tags=REPOSITORY:acme/widgets&limit=1000",
+  "/builds?status=build_failed,timeout&limit=1000",
+];
+
+const SUMMARIES: readonly string[] = [
+  "/builds/summary?create_time_from=2026-01-01&create_time_to=2026-02-01",
+  "/builds/summary?create_time_from=2026-01-01T06:30:00Z&create_time_to=2026-01-31T18:30:00Z",
+  "/builds/summary?tags=REPOSITORY:acme/widgets&create_time_from=2026-01-01&create_time_to=2026-02-01",
+  "/builds/summary?tags=REPOSITORY:acme/widgets,RUN:7",
+  "/builds/summary",
+];
+
 /** An evaluation of 10,000 builds in one answer: more than the limit's 200. */
 const BEYOND: readonly string[] = ["evals/{largeEval}/builds"];
 
@@ -117,13 +146,15 @@ export async function apiRows(): Promise<Row[]> {
     await using farm = await Server.start(directory);
     await farm.api.login("alice", PASSWORD);
     const before = await farm.residentMegabytes();
-    const pages = await measureAll(farm, names, PAGES);
-    const largest = await measureAll(farm, names, LARGEST_PAGES);
+    const pages = await measureAll(farm, names, [...PAGES, ...NIXBUILD_PAGES]);
+    const largest = await measureAll(farm, names, [...LARGEST_PAGES, ...NIXBUILD_LARGEST_PAGES]);
+    const summaries = await measureAll(farm, names, SUMMARIES);
     const beyond = await measureAll(farm, names, BEYOND);
     const grown = (await farm.residentMegabytes()) - before;
     return [
       limit(`p99 of the slowest page of 50: ${pages.path}`, "ms", pages.p99, 20),
       limit(`p99 of the slowest largest page: ${largest.path}`, "ms", largest.p99, 100),
+      limit(`p99 of the slowest summary: ${summaries.path}`, "ms", summaries.p99, 50),
       { ...limit(`p99 of ${beyond.path}, 10,000 builds`, "ms", beyond.p99, 0), target: null },
       limit("growth of the coordinator under that load", "MB", grown, 200),
     ];
@@ -179,12 +210,12 @@ class Server implements AsyncDisposable {
     return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024;
   }
 
-  /** Milliseconds until the last byte of the answer. */
+  /** Milliseconds until the last byte of the answer. Paths lie under `/api/v1/` unless they begin with a slash. */
   async timed(path: string): Promise<number> {
     const start = performance.now();
     const response = await this.agent.request({
       origin: this.api.url,
-      path: `/api/v1/${path}`,
+      path: path.startsWith("/") ? path : `/api/v1/${path}`,
       method: "GET",
       headers: { authorization: `Bearer ${this.api.token}` },
     });
@@ -245,5 +276,7 @@ function filled(path: string, names: LargeDatabase, at: number): string {
     .replace("{build}", pick(names.builds))
     .replace("{largeBuild}", names.largeBuild)
     .replace("{commit}", pick(names.commits))
-    .replace("{hash}", pick(names.pathHashes));
+    .replace("{hash}", pick(names.pathHashes))
+    .replace("{attempt}", pick(names.attempts))
+    .replace("{drv}", pick(names.drvPaths));
 }

@@ -27,6 +27,9 @@ export interface LargeDatabase {
   /** Of the large evaluation. */
   largeBuild: string;
   commits: string[];
+  /** Numbers of attempts, and base names of derivations. */
+  attempts: string[];
+  drvPaths: string[];
   /** Hash parts of paths that the first cache has. */
   pathHashes: string[];
 }
@@ -118,8 +121,10 @@ function makeOrganizations(db: Database.Database, owner: string): void {
       select ${organizationId("i")}, 'org-' || i, 'Organization ' || i, '', i % 2, 0, 'ssh-ed25519 AAAA', '', 0, '${owner}', ${FIRST_DAY} + i ${each};
     insert into organization_members (organization_id, user_id, role)
       select ${organizationId("i")}, '${owner}', 'Admin' ${each};
-    insert into caches (id, name, display_name, description, active, priority, public, key_name, public_key, private_key, max_storage_gb, managed, created_by, created_at)
-      select ${uuid(String(FIRST_DAY), 2, "i")}, 'cache-' || i, 'Cache ' || i, '', 1, 40, i % 2, 'farm-cache-' || i, 'AAAA', '', 0, 0, '${owner}', ${FIRST_DAY} + i ${each};
+    insert into caches (id, name, display_name, description, active, priority, public, max_storage_gb, managed, created_by, created_at)
+      select ${uuid(String(FIRST_DAY), 2, "i")}, 'cache-' || i, 'Cache ' || i, '', 1, 40, i % 2, 0, 0, '${owner}', ${FIRST_DAY} + i ${each};
+    insert into cache_keys (id, cache_id, key_name, public_key, private_key, state, is_complete, created_at)
+      select id, id, 'farm-' || name, 'AAAA', '', 'active', 1, created_at from caches;
     insert into cache_members (cache_id, user_id, role)
       select ${uuid(String(FIRST_DAY), 2, "i")}, '${owner}', 'Admin' ${each};
     insert into cache_subscriptions (organization_id, cache_id, mode, created_at)
@@ -129,6 +134,9 @@ function makeOrganizations(db: Database.Database, owner: string): void {
       from numbers where i < ${ORGANIZATIONS * PROJECTS};
   `);
 }
+
+/** Of every tenth organization: one tag that all of its builds have, and one of each evaluation. */
+const TAGS = `json_object('tags', json_object('REPOSITORY', 'acme/widgets', 'RUN', cast(b / ${BUILDS_PER_EVALUATION} as text)))`;
 
 /** Evaluation `e` of organization `o` is number `o * EVALUATIONS + e`. */
 function evaluationId(number: string): string {
@@ -155,6 +163,8 @@ function makeEvaluations(db: Database.Database): void {
   `);
 }
 
+const OUTPUTS = `json_array(json_object('name', 'out', 'path', ${HASH} || '-package-' || b, 'narHash', ${NAR_HASH}, 'narSize', 12345))`;
+
 function makeBuilds(db: Database.Database): void {
   const time = `(${evaluationTime(`b / ${BUILDS_PER_EVALUATION}`)} + b % ${BUILDS_PER_EVALUATION})`;
   // Every other block of an organization failed somewhere.
@@ -162,13 +172,13 @@ function makeBuilds(db: Database.Database): void {
     `case when b % 50 = 7 then '${failed}' else '${built}' end`;
   db.exec(`
     insert into derivations (id, organization_id, drv_path, name, system, required_features_json, is_fixed_output, facts_json, created_at)
-      select i + 1, ${organizationId("o")}, ${HASH} || '-package-' || b || '.drv', 'package-' || b, 'x86_64-linux', '[]', 0, '{}', ${time} from numbers;
+      select i + 1, ${organizationId("o")}, ${HASH} || '-package-' || b || '.drv', 'package-' || b, 'x86_64-linux', '[]', 0, case when o % 10 = 0 then ${TAGS} else '{}' end, ${time} from numbers;
     insert into derivation_outputs (derivation_id, name, path)
       select id, 'out', ${HASH} || '-' || name from derivations;
     insert into builds (id, organization_id, derivation_id, state, unmet_dependencies, priority, height, tries, created_at, updated_at, ready_at, assigned_at, started_at, stopped_at, stored_at)
       select i + 1, ${organizationId("o")}, i + 1, ${state("FailedPermanent", "Completed")}, 0, 0, 0, 0, ${time}, ${time} + 6000, ${time}, ${time} + 10, ${time} + 20, ${time} + 5250, ${time} + 6000 from numbers;
-    insert into attempts (number, build_id, status, worker_id, created_at, assigned_at, started_at, stopped_at, stored_at, usage_json, cpu_time_ms, memory_peak_bytes, log_bytes)
-      select i + 1, i + 1, ${state("build_failed", "built")}, '11111111-1111-4111-8111-111111111111', ${time}, ${time} + 10, ${time} + 20, ${time} + 5250, ${time} + 6000, '${USAGE}', 4420, 123456789, 0 from numbers;
+    insert into attempts (number, build_id, status, worker_id, created_at, assigned_at, started_at, stopped_at, stored_at, usage_json, cpu_time_ms, memory_peak_bytes, storage_peak_bytes, cpu_count, allocated_bytes, outputs_json, output_nar_bytes, log_bytes)
+      select i + 1, i + 1, ${state("build_failed", "built")}, '11111111-1111-4111-8111-111111111111', ${time}, ${time} + 10, ${time} + 20, ${time} + 5250, ${time} + 6000, '${USAGE}', 4420, 123456789, 234567, 4, 2147483648, case when b % 50 = 7 then null else ${OUTPUTS} end, 12345, 0 from numbers;
   `);
   for (const distance of [1, 2, 7]) {
     db.exec(`
@@ -223,6 +233,8 @@ function findNames(db: Database.Database): LargeDatabase {
     ),
     largeBuild,
     commits: spread("commits", ORGANIZATIONS * EVALUATIONS),
+    attempts: texts(`select number from attempts where number % ${TOTAL / SAMPLES} = 100`),
+    drvPaths: texts(`select drv_path from derivations where id % ${TOTAL / SAMPLES} = 100`),
     pathHashes: texts(
       `select hash_part from cache_paths where cache_id = ${uuid(String(FIRST_DAY), 2, "0")} limit ${SAMPLES}`,
     ),

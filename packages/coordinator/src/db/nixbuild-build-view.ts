@@ -77,8 +77,9 @@ export class NixbuildBuildView {
 
   /** Newest first. */
   list(request: ListRequest): AttemptRow[] {
-    const readers = request.organizations.flatMap((organization) =>
-      this.#readersOf(organization, request),
+    const found = this.organizationsWith(request.organizations, request.tags);
+    const readers = found.flatMap(({ organization, tagIds }) =>
+      this.#readersOf(organization, tagIds, request),
     );
     const places = newestOf(readers, request.createdBefore, request.limit);
     return this.rows(places.map(({ number }) => number));
@@ -92,22 +93,32 @@ export class NixbuildBuildView {
     return row?.id ?? null;
   }
 
-  /** Ids of the organization's tags, the one on the fewest attempts first; null when it has not all of them. */
-  tagIds(organization: string, tags: readonly Tag[]): number[] | null {
-    const ids = tags.map(({ name, value }) => this.#tagId(organization, name, value));
-    const known = [...new Set(ids.flatMap((id) => id ?? []))];
-    if (ids.includes(null)) return null;
-    if (known.length < 2) return known;
-    const counted = known.map((id) => ({ id, count: this.#countTagged(id) }));
-    return counted.sort((a, b) => a.count - b.count).map(({ id }) => id);
+  /** Of the organizations those that know all of the tags, each with their ids, the one on the fewest attempts first. */
+  organizationsWith(
+    organizations: readonly string[],
+    tags: readonly Tag[],
+  ): { organization: string; tagIds: number[] }[] {
+    const found = tags.map((tag) => this.#tagIds(organizations, tag));
+    return organizations.flatMap((organization) => {
+      const ids = found.flatMap((byOrganization) => byOrganization.get(organization) ?? []);
+      if (ids.length < tags.length) return [];
+      return [{ organization, tagIds: this.#rarestFirst([...new Set(ids)]) }];
+    });
   }
 
-  #tagId(organization: string, name: string, value: string): number | null {
-    const [row] = this.all<{ id: number }>(
-      `select id from tags where organization_id = ? and name = ? and value = ?`,
-      [organization, name, value],
+  #tagIds(organizations: readonly string[], { name, value }: Tag): Map<string, number> {
+    const rows = this.all<{ organization: string; id: number }>(
+      `select t.organization_id as organization, t.id from json_each(?) o
+        cross join tags t on t.organization_id = o.value and t.name = ? and t.value = ?`,
+      [JSON.stringify(organizations), name, value],
     );
-    return row?.id ?? null;
+    return new Map(rows.map(({ organization, id }) => [organization, id]));
+  }
+
+  #rarestFirst(ids: number[]): number[] {
+    if (ids.length < 2) return ids;
+    const counted = ids.map((id) => ({ id, count: this.#countTagged(id) }));
+    return counted.sort((a, b) => a.count - b.count).map(({ id }) => id);
   }
 
   #countTagged(tag: number): number {
@@ -119,9 +130,7 @@ export class NixbuildBuildView {
   }
 
   /** One for each status where there is an index for it. */
-  #readersOf(organization: string, request: ListRequest): ReadBefore[] {
-    const tagIds = this.tagIds(organization, request.tags);
-    if (tagIds === null) return [];
+  #readersOf(organization: string, tagIds: readonly number[], request: ListRequest): ReadBefore[] {
     const { drvPath, statuses, createdFrom } = request;
     const from = { sql: "a.created_at >= ?", values: [createdFrom] };
     const own = { sql: "a.organization_id = ?", values: [organization] };
@@ -136,13 +145,16 @@ export class NixbuildBuildView {
     }
     const [rarest, ...others] = tagIds;
     if (rarest !== undefined) {
-      const source = `attempt_tags d cross join attempts a on a.number = d.attempt`;
       const conditions = [
         { sql: "d.tag_id = ? and d.created_at >= ?", values: [rarest, createdFrom] },
         ...tagged(others, "d.attempt"),
-        ...inStatus(statuses),
+        ...inStatus(statuses).map(({ sql, values }) => ({
+          sql: `exists (select 1 from attempts a where a.number = d.attempt and ${sql})`,
+          values,
+        })),
       ];
-      return [this.#reader(source, conditions, { createdAt: "d.created_at", number: "d.attempt" })];
+      const columns = { createdAt: "d.created_at", number: "d.attempt" };
+      return [this.#reader("attempt_tags d", conditions, columns)];
     }
     if (statuses === null) return [this.#reader("attempts a", [own, from])];
     return statuses.map((status) =>

@@ -1,6 +1,7 @@
 import { partsOf, type Period } from "../nixbuild/periods.ts";
 import type { BuildFilter } from "../nixbuild/build-query.ts";
 import { isAttemptState, type AttemptState } from "../scheduler/attempt-state.ts";
+import type { SqlValue } from "./client.ts";
 import { tagged, type NixbuildBuildView } from "./nixbuild-build-view.ts";
 
 /** Figures of attempts added up. They are read from sums that change with the attempts; only what runs, and the edges of a period, is counted when asked. */
@@ -21,9 +22,9 @@ export interface StatusSums {
 
 type SumRow = Omit<StatusSums, "status"> & { status: string };
 
-const STORED = `status, sum(attempts) as attempts, sum(executed) as executed, sum(measured_seconds) as "measuredSeconds",
-  sum(allocated_seconds) as "allocatedSeconds", sum(duration_ms) as "durationMs", sum(output_nar_bytes) as "outputNarBytes",
-  min(first_started_at) as "firstStartedAt", max(last_stopped_at) as "lastStoppedAt"`;
+const STORED = `s.status, sum(s.attempts) as attempts, sum(s.executed) as executed, sum(s.measured_seconds) as "measuredSeconds",
+  sum(s.allocated_seconds) as "allocatedSeconds", sum(s.duration_ms) as "durationMs", sum(s.output_nar_bytes) as "outputNarBytes",
+  min(s.first_started_at) as "firstStartedAt", max(s.last_stopped_at) as "lastStoppedAt"`;
 
 const COUNTED = `a.status, count(*) as attempts, count(a.duration_ms) as executed, sum(a.measured_seconds) as "measuredSeconds",
   sum(a.allocated_seconds) as "allocatedSeconds", coalesce(sum(a.duration_ms), 0) as "durationMs",
@@ -35,6 +36,21 @@ const UNFINISHED = `a.status, count(*) as attempts, 0 as executed, 0 as "measure
 
 const ENDED = "a.status not in ('pending', 'running')";
 
+/** An organization as a whole, or its attempts with one tag. */
+interface Scope {
+  readonly organization: string;
+  readonly tag: number | null;
+}
+
+/** Many of them, all of the same kind, as one parameter. */
+interface Scopes {
+  readonly json: string;
+  readonly isOfTag: boolean;
+}
+
+/** One statement over all scopes. The order of the joins is that of the text: each scope is looked up. */
+const SCOPES = `(select value ->> 'organization' as organization, value ->> 'scope' as scope, value ->> 'tag' as tag from json_each(?)) w`;
+
 export class NixbuildSumsView {
   readonly #builds: NixbuildBuildView;
 
@@ -45,69 +61,93 @@ export class NixbuildSumsView {
   /** By status, over the organizations; a status may come several times. */
   summary(organizations: readonly string[], filter: BuildFilter): StatusSums[] {
     const period = { from: filter.createdFrom, before: filter.createdBefore };
-    const rows = organizations.flatMap((organization) => {
-      const tagIds = this.#builds.tagIds(organization, filter.tags);
-      if (tagIds === null) return [];
-      const unfinished = this.#unfinished(organization, tagIds, period);
-      const [tag, ...others] = tagIds;
-      if (others.length > 0) return [...unfinished, ...this.#counted(organization, tagIds, period)];
-      const scope = tag === undefined ? "" : `tag:${tag}`;
-      const { days, hours, rest } = partsOf(period);
-      return [
-        ...unfinished,
-        ...(days === null ? [] : this.#stored(organization, scope, "day", days)),
-        ...hours.flatMap((part) => this.#stored(organization, scope, "hour", part)),
-        ...rest.flatMap((part) => this.#counted(organization, tagIds, part)),
-      ];
-    });
     const { statuses } = filter;
-    return rows
+    return this.#summary(organizations, filter, period)
       .map(sumsOf)
       .filter(({ status, attempts }) => attempts > 0 && (statuses?.includes(status) ?? true));
   }
 
+  #summary(organizations: readonly string[], { tags }: BuildFilter, period: Period): SumRow[] {
+    if (tags.length === 0) return this.#summed(organizations.map(wholeOf), period);
+    const found = this.#builds.organizationsWith(organizations, tags);
+    if (tags.length === 1) {
+      return this.#summed(
+        found.map(({ organization, tagIds: [tag = null] }) => ({ organization, tag })),
+        period,
+      );
+    }
+    // Few attempts have several tags together: in each organization at most those of its rarest one.
+    return found.flatMap(({ organization, tagIds: [tag = null, ...others] }) => {
+      const scopes = scopesOf([{ organization, tag }]);
+      return [...this.#unfinished(scopes, others, period), ...this.#ended(scopes, others, period)];
+    });
+  }
+
+  #summed(parts: readonly Scope[], period: Period): SumRow[] {
+    const scopes = scopesOf(parts);
+    const { days, hours, rest } = partsOf(period);
+    return [
+      ...this.#unfinished(scopes, [], period),
+      ...(days === null ? [] : this.#stored(scopes, "day", days)),
+      ...hours.flatMap((part) => this.#stored(scopes, "hour", part)),
+      ...rest.flatMap((part) => this.#ended(scopes, [], part)),
+    ];
+  }
+
   /** Of what stopped on the days, by status. */
   stopped(organizations: readonly string[], days: Period): StatusSums[] {
-    return organizations
-      .flatMap((organization) => this.#stored(organization, "", "stopped", days))
-      .map(sumsOf);
+    const scopes = scopesOf(organizations.map(wholeOf));
+    return this.#stored(scopes, "stopped", days).map(sumsOf);
   }
 
-  #stored(organization: string, scope: string, unit: string, part: Period): SumRow[] {
+  #stored({ json }: Scopes, unit: string, part: Period): SumRow[] {
     const sql = `
-      select ${STORED} from attempt_sums
-      where organization_id = ? and scope = ? and unit = ? and at >= ? and at < ? group by status`;
-    return this.#builds.all(sql, [organization, scope, unit, part.from, part.before]);
+      select ${STORED} from ${SCOPES} cross join attempt_sums s
+        on s.organization_id = w.organization and s.scope = w.scope and s.unit = ? and s.at >= ? and s.at < ?
+      group by s.status`;
+    return this.#builds.all(sql, [json, unit, part.from, part.before]);
   }
 
-  #counted(organization: string, tagIds: readonly number[], part: Period): SumRow[] {
-    const [rarest, ...others] = tagIds;
-    const { source, key, values } =
-      rarest === undefined
-        ? { source: "attempts a", key: "a.organization_id = ?", values: [organization] }
-        : {
-            source: "attempt_tags x cross join attempts a on a.number = x.attempt",
-            key: "x.tag_id = ?",
-            values: [rarest],
-          };
-    const time = rarest === undefined ? "a.created_at" : "x.created_at";
+  #ended({ json, isOfTag }: Scopes, others: readonly number[], part: Period): SumRow[] {
+    const source = isOfTag
+      ? `cross join attempt_tags x on x.tag_id = w.tag and x.created_at >= ? and x.created_at < ?
+          cross join attempts a on a.number = x.attempt`
+      : `cross join attempts a on a.organization_id = w.organization and a.created_at >= ? and a.created_at < ?`;
+    return this.#perAttempt(`${COUNTED} from ${SCOPES} ${source} where ${ENDED}`, others, [
+      json,
+      part.from,
+      part.before,
+    ]);
+  }
+
+  /** There are few, and an index of them alone. */
+  #unfinished({ json }: Scopes, others: readonly number[], period: Period): SumRow[] {
+    const text = `${UNFINISHED} from ${SCOPES}
+      cross join attempts a on a.organization_id = w.organization and a.created_at >= ? and a.created_at < ?
+        and a.status in ('pending', 'running')
+      where (w.tag is null or exists (select 1 from attempt_tags o where o.attempt = a.number and o.tag_id = w.tag))`;
+    return this.#perAttempt(text, others, [json, period.from, period.before]);
+  }
+
+  #perAttempt(text: string, others: readonly number[], values: readonly SqlValue[]): SumRow[] {
     const more = tagged(others, "a.number");
-    const conditions = [key, `${time} >= ?`, `${time} < ?`, ...more.map(({ sql }) => sql), ENDED];
-    const sql = `select ${COUNTED} from ${source} where ${conditions.join(" and ")} group by a.status`;
-    const moreValues = more.flatMap((condition) => condition.values);
-    return this.#builds.all(sql, [...values, part.from, part.before, ...moreValues]);
+    const conditions = more.map(({ sql }) => `and ${sql}`).join(" ");
+    const sql = `select ${text} ${conditions} group by a.status`;
+    return this.#builds.all(sql, [...values, ...more.flatMap((each) => each.values)]);
   }
+}
 
-  #unfinished(organization: string, tagIds: readonly number[], { from, before }: Period): SumRow[] {
-    const conditions = tagged(tagIds, "a.number");
-    const sql = `
-      select ${UNFINISHED} from attempts a
-      where a.organization_id = ? and a.created_at >= ? and a.created_at < ? and a.status in ('pending', 'running')
-        ${conditions.map((condition) => `and ${condition.sql}`).join(" ")}
-      group by a.status`;
-    const values = conditions.flatMap((condition) => condition.values);
-    return this.#builds.all(sql, [organization, from, before, ...values]);
-  }
+function wholeOf(organization: string): Scope {
+  return { organization, tag: null };
+}
+
+function scopesOf(parts: readonly Scope[]): Scopes {
+  const rows = parts.map(({ organization, tag }) => ({
+    organization,
+    tag,
+    scope: tag === null ? "" : `tag:${tag}`,
+  }));
+  return { json: JSON.stringify(rows), isOfTag: parts.some(({ tag }) => tag !== null) };
 }
 
 function sumsOf(row: SumRow): StatusSums {
