@@ -17,6 +17,8 @@ export interface FarmOptions {
   directory?: string;
   port?: number;
   leaseSeconds?: number;
+  /** What the coordinator gets beside this process's environment. */
+  env?: Readonly<Record<string, string>>;
 }
 
 export interface WorkerOptions {
@@ -88,7 +90,8 @@ export class TestFarm implements AsyncDisposable {
       "false",
       ...lease,
     ];
-    return new Daemon("gradient-coordinator", command, [...argv, ...serve], process.env);
+    const env = { ...process.env, ...this.options.env };
+    return new Daemon("gradient-coordinator", command, [...argv, ...serve], env);
   }
 
   private async listening(): Promise<void> {

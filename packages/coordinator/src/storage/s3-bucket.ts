@@ -5,6 +5,7 @@ import {
   GetObjectCommand,
   HeadBucketCommand,
   HeadObjectCommand,
+  NoSuchKey,
   paginateListObjectsV2,
   PutObjectCommand,
   S3Client,
@@ -42,6 +43,8 @@ const MIN_PART_BYTES = 5 * 1024 ** 2;
 const MAX_PARTS = 10_000;
 /** Parts of one object that are in memory, and on their way. */
 const PARTS_AT_ONCE = 2;
+/** Each download of a worker has one for as long as it takes. */
+const MAX_SOCKETS = 512;
 /** A download has to begin within so long. */
 const ADDRESS_HOLDS_SECONDS = 900;
 
@@ -83,6 +86,8 @@ export class S3Bucket implements Disposable {
         requestTimeout: answerMs,
         throwOnRequestTimeout: true,
         socketTimeout: silenceMs,
+        httpAgent: { maxSockets: MAX_SOCKETS },
+        httpsAgent: { maxSockets: MAX_SOCKETS },
       },
     });
   }
@@ -146,7 +151,13 @@ export class S3Bucket implements Disposable {
       const answer = await this.#client.send(new HeadObjectCommand(this.#object(name)));
       return { size: answer.ContentLength ?? 0, etag: answer.ETag };
     } catch (error) {
-      if (statusOf(error) === 404) return null;
+      if (statusOf(error) !== 404) throw this.#unavailable("head", error);
+    }
+    // An answer to HEAD has no words: what is missing may be the bucket.
+    try {
+      await this.#client.send(new HeadBucketCommand({ Bucket: this.#location.bucket }));
+      return null;
+    } catch (error) {
       throw this.#unavailable("head", error);
     }
   }
@@ -171,7 +182,8 @@ export class S3Bucket implements Disposable {
       }
       return { body, length, etag: answer.ETag };
     } catch (error) {
-      if (statusOf(error) === 404) return null;
+      // A bucket that is missing is 404, too, and so is much that stands before a store.
+      if (error instanceof NoSuchKey) return null;
       throw this.#unavailable("get", error);
     }
   }

@@ -98,8 +98,8 @@ test("an outage is unavailable and never a miss, whatever is asked", async () =>
   await expect(stored).rejects.toThrow(UnavailableError);
 });
 
-test("a refusal is no miss either", async () => {
-  s3.fault = () => ({ kind: "status", status: 403 });
+test.each([403, 404])("%d without a word about the object is no miss either", async (status) => {
+  s3.fault = () => ({ kind: "status", status });
   await expect(nars.read(HASH)).rejects.toThrow(UnavailableError);
   await expect(nars.size(HASH)).rejects.toThrow(UnavailableError);
 });
