@@ -1,5 +1,5 @@
 import type { BuildFilter, Tag } from "../nixbuild/build-query.ts";
-import { newestOf, type Place, type ReadBefore } from "../nixbuild/newest.ts";
+import { newestOf, type Place } from "../nixbuild/newest.ts";
 import type { Database, PreparedQuery, SqlValue } from "./client.ts";
 
 /** Reads of attempts for nixbuild.net's API, over some organizations together, in the order of their creation. */
@@ -56,6 +56,9 @@ interface Condition {
   readonly values: readonly SqlValue[];
 }
 
+/** A statement for places of one source, with the values of its conditions. */
+type Places = Condition;
+
 type AnyQuery = PreparedQuery<SqlValue[], unknown>;
 
 /** More rows of a tag than this count as many. */
@@ -78,10 +81,15 @@ export class NixbuildBuildView {
   /** Newest first. */
   list(request: ListRequest): AttemptRow[] {
     const found = this.organizationsWith(request.organizations, request.tags);
-    const readers = found.flatMap(({ organization, tagIds }) =>
-      this.#readersOf(organization, tagIds, request),
+    const sources = found.flatMap(({ organization, tagIds }) =>
+      this.#sourcesOf(organization, tagIds, request),
     );
-    const places = newestOf(readers, request.createdBefore, request.limit);
+    const places = newestOf(
+      sources.map((source) => (before, limit) => this.#readOne(source, before, limit)),
+      (before, limit) => this.#readAll(sources, before, limit),
+      request.createdBefore,
+      request.limit,
+    );
     return this.rows(places.map(({ number }) => number));
   }
 
@@ -130,7 +138,7 @@ export class NixbuildBuildView {
   }
 
   /** One for each status where there is an index for it. */
-  #readersOf(organization: string, tagIds: readonly number[], request: ListRequest): ReadBefore[] {
+  #sourcesOf(organization: string, tagIds: readonly number[], request: ListRequest): Places[] {
     const { drvPath, statuses, createdFrom } = request;
     const from = { sql: "a.created_at >= ?", values: [createdFrom] };
     const own = { sql: "a.organization_id = ?", values: [organization] };
@@ -141,7 +149,7 @@ export class NixbuildBuildView {
         values: [organization, drvPath],
       };
       const conditions = [derivation, from, ...tagged(tagIds, "a.number"), ...inStatus(statuses)];
-      return [this.#reader(source, conditions)];
+      return [placesOf(source, conditions)];
     }
     const [rarest, ...others] = tagIds;
     if (rarest !== undefined) {
@@ -154,28 +162,41 @@ export class NixbuildBuildView {
         })),
       ];
       const columns = { createdAt: "d.created_at", number: "d.attempt" };
-      return [this.#reader("attempt_tags d", conditions, columns)];
+      return [placesOf("attempt_tags d", conditions, columns)];
     }
-    if (statuses === null) return [this.#reader("attempts a", [own, from])];
+    if (statuses === null) return [placesOf("attempts a", [own, from])];
     return statuses.map((status) =>
-      this.#reader("attempts a", [own, { sql: "a.status = ?", values: [status] }, from]),
+      placesOf("attempts a", [own, { sql: "a.status = ?", values: [status] }, from]),
     );
   }
 
-  #reader(
-    source: string,
-    conditions: readonly Condition[],
-    columns = { createdAt: "a.created_at", number: "a.number" },
-  ): ReadBefore {
-    const { createdAt, number } = columns;
+  #readOne({ sql, values }: Places, before: Place, limit: number): Place[] {
+    return this.all<Place>(sql, [...values, before.createdAt, before.number, limit]);
+  }
+
+  /**
+   * In one statement, where the sources differ in nothing but values. SQL knows no subquery in the place of a table that depends on the row
+   * before it, but a value may: the places of a source, as JSON.
+   */
+  #readAll(sources: readonly Places[], before: Place, limit: number): Place[][] {
+    const [first] = sources;
+    if (first === undefined || sources.some(({ sql }) => sql !== first.sql)) {
+      return sources.map((source) => this.#readOne(source, before, limit));
+    }
+    const rows = sources.map(({ values }) => [...values, before.createdAt, before.number]);
+    const questions = rows[0]?.length ?? 0;
+    let at = 0;
+    const ofSource = first.sql.replaceAll("?", (question) =>
+      at < questions ? `(s.value ->> ${at++})` : question,
+    );
     const sql = `
-      select ${createdAt} as "createdAt", ${number} as number from ${source}
-      where ${conditions.map((condition) => condition.sql).join(" and ")}
-        and (${createdAt}, ${number}) < (?, ?)
-      order by ${createdAt} desc, ${number} desc limit ?`;
-    const values = conditions.flatMap((condition) => condition.values);
-    return (before, limit) =>
-      this.all<Place>(sql, [...values, before.createdAt, before.number, limit]);
+      select s.key as source, p.value ->> 0 as "createdAt", p.value ->> 1 as number
+      from json_each(?) s
+        cross join json_each((select json_group_array(json_array("createdAt", number)) from (${ofSource}))) p`;
+    const places: Place[][] = sources.map(() => []);
+    const found = this.all<Place & { source: number }>(sql, [JSON.stringify(rows), limit]);
+    for (const { source, createdAt, number } of found) places[source]?.push({ createdAt, number });
+    return places;
   }
 
   /** Rows of a statement, which is prepared once. */
@@ -188,6 +209,21 @@ export class NixbuildBuildView {
     // The caller names the columns in its own text.
     return statement.all(...values) as Row[];
   }
+}
+
+/** Newest first, before a place and so many: these are the last three question marks. */
+function placesOf(
+  source: string,
+  conditions: readonly Condition[],
+  columns = { createdAt: "a.created_at", number: "a.number" },
+): Places {
+  const { createdAt, number } = columns;
+  const sql = `
+    select ${createdAt} as "createdAt", ${number} as number from ${source}
+    where ${conditions.map((condition) => condition.sql).join(" and ")}
+      and (${createdAt}, ${number}) < (?, ?)
+    order by ${createdAt} desc, ${number} desc limit ?`;
+  return { sql, values: conditions.flatMap((condition) => condition.values) };
 }
 
 /** Holds for attempts with all of the tags. */

@@ -18,6 +18,11 @@ function readerOf(places: readonly Place[], reads: number[]): ReadBefore {
   };
 }
 
+const together =
+  (readers: readonly ReadBefore[]) =>
+  (before: Place, limit: number): Place[][] =>
+    readers.map((read) => read(before, limit));
+
 test("the newest of many sources are those of all of them together", () => {
   fc.assert(
     fc.property(
@@ -31,7 +36,9 @@ test("the newest of many sources are those of all of them together", () => {
         );
         const all = sorted(sources.flat()).filter((place) => place.createdAt < createdBefore);
         const readers = sources.map((places) => readerOf(places, []));
-        expect(newestOf(readers, createdBefore, limit)).toEqual(all.slice(0, limit));
+        expect(newestOf(readers, together(readers), createdBefore, limit)).toEqual(
+          all.slice(0, limit),
+        );
       },
     ),
   );
@@ -45,6 +52,6 @@ test("a hundred sources are not read to their limit each", () => {
       reads,
     ),
   );
-  expect(newestOf(readers, 1000, 500)).toHaveLength(500);
+  expect(newestOf(readers, together(readers), 1000, 500)).toHaveLength(500);
   expect(reads.reduce((sum, limit) => sum + limit, 0)).toBeLessThan(2000);
 });
