@@ -29,6 +29,7 @@ import { Bell } from "./queue/bell.ts";
 import { Background } from "./queue/background.ts";
 import { changesOf, type Changes } from "./queue/change.ts";
 import { Dispatcher } from "./queue/dispatcher.ts";
+import type { EndedAttempts } from "./queue/ended-attempts.ts";
 import type { EvaluationTasks } from "./queue/evaluation-tasks.ts";
 import type { LeaseBook } from "./queue/lease-book.ts";
 import type { SigningTasks } from "./queue/signing-tasks.ts";
@@ -52,6 +53,7 @@ export interface Memory {
   readonly tasks: EvaluationTasks;
   readonly signing: SigningTasks;
   readonly leases: LeaseBook;
+  readonly ended: EndedAttempts;
   readonly roster: Roster;
 }
 
@@ -100,7 +102,7 @@ function prepareReads({ options: { database }, promised }: Ground) {
 export function connectParts(ground: Ground): FarmParts {
   const { options, clock, times, memory, logs } = ground;
   const { database, logger } = options;
-  const { queue, tasks, signing, leases, roster } = memory;
+  const { queue, tasks, signing, leases, roster, ended } = memory;
   const reads = prepareReads(ground);
   const background = new Background(logger);
   const builds = new Bell();
@@ -108,7 +110,8 @@ export function connectParts(ground: Ground): FarmParts {
     database,
     clock,
     settle: settleEvaluations,
-    tell: (news) => tellNews({ queue, tasks, signing, leases, fleet: roster, ...listeners }, news),
+    tell: (news) =>
+      tellNews({ queue, tasks, signing, leases, ended, fleet: roster, ...listeners }, news),
   });
   const review = new WaitingReview({
     changes: changes.durable,

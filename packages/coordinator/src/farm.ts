@@ -7,7 +7,7 @@ import { extendLeases, findAllLeases } from "./db/assignment-repository.ts";
 import { prepareAttemptReads, setLogBytes } from "./db/attempt-repository.ts";
 import { findReadyBuilds } from "./db/build-repository.ts";
 import type { Database } from "./db/client.ts";
-import { connectParts, type Memory } from "./farm-parts.ts";
+import { connectParts, type FarmParts, type Memory } from "./farm-parts.ts";
 import type { Logger } from "./logger.ts";
 import type { NarIntake } from "./intake/nar-intake.ts";
 import { LogFiles } from "./logs/log-files.ts";
@@ -15,11 +15,13 @@ import type {
   CacheSigner,
   CacheUpkeep,
   Evaluations,
+  FarmFigures,
   Logs,
   Repositories,
   Sources,
   WorkerLink,
 } from "./ports.ts";
+import { EndedAttempts } from "./queue/ended-attempts.ts";
 import { EvaluationTasks } from "./queue/evaluation-tasks.ts";
 import { LeaseBook } from "./queue/lease-book.ts";
 import type { FindCredentials } from "./queue/offer.ts";
@@ -87,6 +89,7 @@ export interface Farm extends AsyncDisposable {
   readonly promised: PromisedPaths;
   readonly sources: Sources;
   readonly upkeep: CacheUpkeep;
+  figures(): FarmFigures;
   readonly sourceFiles: SourceFiles;
   /** To be registered with the prefix `/proto`. */
   readonly transferRoutes: FastifyPluginAsync;
@@ -101,6 +104,7 @@ export async function openFarm(options: FarmOptions): Promise<Farm> {
     tasks: new EvaluationTasks(),
     signing: new SigningTasks(),
     leases: new LeaseBook(),
+    ended: new EndedAttempts(),
     roster: new Roster(),
   };
   await restore(memory, options, times, clock);
@@ -130,6 +134,7 @@ export async function openFarm(options: FarmOptions): Promise<Farm> {
     intake: parts.intake,
     promised,
     sources: parts.sources,
+    figures: () => figuresOf(memory, parts),
     upkeep: { keysChanged: () => parts.backlog.wake() },
     sourceFiles,
     transferRoutes: parts.routes,
@@ -151,6 +156,17 @@ async function openNars({ dataDir, objectStore, logger }: FarmOptions): Promise<
   // Its client is large, and most farms keep NARs on a disk.
   const { S3Nars } = await import("./storage/s3-nars.ts");
   return S3Nars.open({ dataDir, location: objectStore, logger });
+}
+
+function figuresOf({ queue, tasks, leases, ended }: Memory, parts: FarmParts): FarmFigures {
+  const workers = parts.sessions.live();
+  return {
+    workers: workers.length,
+    drainingWorkers: workers.filter(({ isDraining }) => isDraining).length,
+    waiting: { ...tasks.countByKind(), build: queue.size },
+    assignments: leases.countByKind(),
+    endedAttempts: ended.counts,
+  };
 }
 
 /** However short leases are, a worker that answers keeps them. */

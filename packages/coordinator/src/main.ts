@@ -28,6 +28,7 @@ import type { FindCredentials } from "./queue/offer.ts";
 import { Resources } from "./resources.ts";
 import { formatHostKeys } from "./rules/known-hosts.ts";
 import { ChunkedUploads } from "./sources/chunked-uploads.ts";
+import { openMetrics } from "./telemetry/open-metrics.ts";
 import { TriggerRounds } from "./triggers/trigger-rounds.ts";
 import { readVersion } from "./version.ts";
 
@@ -117,6 +118,7 @@ async function open(config: Config, logger: Logger, resources: Resources): Promi
   const { jwtSecret } = secrets;
   const now = () => clock.now();
   const services: Services = {
+    metrics: await openMetrics({ config, database, lastUse, farm }),
     ...(await openAccountServices({ config, serveUrl, jwtSecret, database, lastUse, logger, now })),
     config,
     serveUrl,

@@ -149,6 +149,20 @@ export interface Repositories {
   }): Promise<string>;
 }
 
+/** What a farm is busy with. */
+export interface FarmFigures {
+  /** Connected workers. */
+  readonly workers: number;
+  /** Those of them that take nothing new. */
+  readonly drainingWorkers: number;
+  /** What is ready and waits for a worker. */
+  readonly waiting: Readonly<Record<"fetch" | "eval" | "build", number>>;
+  /** What workers have been given. */
+  readonly assignments: Readonly<Record<"fetch" | "eval" | "build" | "sign", number>>;
+  /** Attempts that ended since the start, by their end states. */
+  readonly endedAttempts: ReadonlyMap<string, number>;
+}
+
 /** The worker link. */
 export interface WorkerLink {
   live(): readonly LiveWorker[];

@@ -43,5 +43,6 @@ export async function sendBackDependents(
   const withdrawn = await withdrawAttempts(kysely, sentBack, message, now);
   news.withdrawn.push(...withdrawn);
   news.ended.push(...withdrawn);
+  news.outcomes.push(...withdrawn.map(() => "cancelled" as const));
   await recountDependencies(kysely, dependents);
 }

@@ -287,6 +287,7 @@ async function endAs(
   const running: AttemptState = "running";
   const end = transit(attemptTransitions, `attempt ${attempt}`, running, event);
   if (!end.isAllowed) throw new Error(end.reason);
+  change.news.outcomes.push(end.next);
   await endAttempt(change.kysely, attempt, {
     status: end.next,
     message,

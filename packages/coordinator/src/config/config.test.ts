@@ -36,6 +36,7 @@ describe("settings", () => {
       createOrg: "everyone",
       createCache: "everyone",
       globalStatsPublic: false,
+      metricsTokenFile: null,
       emailEnabled: false,
       emailRequireVerification: false,
       emailSmtpHost: null,

@@ -158,6 +158,13 @@ export const settings = {
     fallback: "everyone",
     doc: "who may create caches: none, superusers or everyone",
   },
+  metricsTokenFile: {
+    value: "file",
+    variables: ["GRADIENT_METRICS_TOKEN_FILE"],
+    schema: z.string().min(1, "expected a file"),
+    fallback: null,
+    doc: "file with the token that Prometheus reads /metrics with (default: there are no metrics)",
+  },
   globalStatsPublic: {
     value: "true|false",
     variables: ["GRADIENT_GLOBAL_STATS_PUBLIC"],

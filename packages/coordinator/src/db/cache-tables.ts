@@ -35,6 +35,19 @@ export interface CacheDocumentsTable {
   created_at: number;
 }
 
+/** The same requests of readers who are known, by day. */
+export interface CacheReaderTrafficTable {
+  cache_id: string;
+  day_at: number;
+  user_id: string;
+  /** Empty for sessions. The key may be gone. */
+  api_key_id: string;
+  hits: number;
+  misses: number;
+  nar_requests: number;
+  nar_bytes: number;
+}
+
 /** Requests for narinfos and NARs by hour. */
 export interface CacheTrafficTable {
   cache_id: string;

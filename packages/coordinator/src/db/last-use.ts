@@ -1,5 +1,12 @@
-import { addTraffic, type Traffic } from "./cache-traffic-repository.ts";
+import {
+  addReaderTraffic,
+  addTraffic,
+  deleteReaderTraffic,
+  type Reader,
+  type Traffic,
+} from "./cache-traffic-repository.ts";
 import type { Database, Queries } from "./client.ts";
+import { TrafficCounts } from "./traffic-counts.ts";
 
 export interface LastUseOptions {
   database: Pick<Database, "transaction">;
@@ -8,6 +15,9 @@ export interface LastUseOptions {
   onError: (error: unknown) => void;
   flushEveryMs?: number;
 }
+
+/** Who read what is known for so long. */
+const KEEP_READERS_MS = 90 * 24 * 3600 * 1000;
 
 interface PathUse {
   cacheId: string;
@@ -26,7 +36,7 @@ export class LastUse implements AsyncDisposable {
   #sessions = new Map<string, number>();
   #apiKeys = new Map<string, number>();
   #paths = new Map<string, PathUse>();
-  #traffic = new Map<string, Traffic>();
+  readonly #traffic = new TrafficCounts();
   #flushing: Promise<void> = Promise.resolve();
 
   constructor(options: LastUseOptions) {
@@ -44,17 +54,22 @@ export class LastUse implements AsyncDisposable {
   }
 
   /** Somebody asked a cache for a narinfo, and got it or not. */
-  narinfo(cacheId: string, isHit: boolean): void {
-    const traffic = this.#trafficOf(cacheId);
-    if (isHit) traffic.hits += 1;
-    else traffic.misses += 1;
+  narinfo(cacheId: string, isHit: boolean, reader: Reader | null): void {
+    this.#traffic.narinfo(cacheId, isHit, reader);
+  }
+
+  /** What was asked of caches since the start, by their ids. */
+  get traffic(): ReadonlyMap<string, Traffic> {
+    return this.#traffic.totals;
   }
 
   /** One download of a path's NAR from a cache, or of a part of it. */
-  path(cacheId: string, hashPart: string, bytes: number): void {
-    const traffic = this.#trafficOf(cacheId);
-    traffic.narRequests += 1;
-    traffic.narBytes += bytes;
+  path(
+    { id: cacheId, reader }: { id: string; reader: Reader | null },
+    hashPart: string,
+    bytes: number,
+  ): void {
+    this.#traffic.nar(cacheId, bytes, reader);
     const key = `${cacheId}/${hashPart}`;
     const use = this.#paths.get(key);
     const at = this.#options.now();
@@ -66,14 +81,6 @@ export class LastUse implements AsyncDisposable {
     use.at = at;
   }
 
-  #trafficOf(cacheId: string): Traffic {
-    const known = this.#traffic.get(cacheId);
-    if (known !== undefined) return known;
-    const traffic = { hits: 0, misses: 0, narRequests: 0, narBytes: 0 };
-    this.#traffic.set(cacheId, traffic);
-    return traffic;
-  }
-
   /** Writes what was counted so far. Never rejects. */
   flush(): Promise<void> {
     this.#flushing = this.#flushing.then(() => this.#write());
@@ -82,19 +89,20 @@ export class LastUse implements AsyncDisposable {
 
   async #write(): Promise<void> {
     const [sessions, apiKeys, paths] = [this.#sessions, this.#apiKeys, this.#paths];
-    const traffic = this.#traffic;
-    if (sessions.size + apiKeys.size + paths.size + traffic.size === 0) return;
+    if (sessions.size + apiKeys.size + paths.size === 0 && this.#traffic.isEmpty) return;
+    const { caches, readers } = this.#traffic.take();
     this.#sessions = new Map();
     this.#apiKeys = new Map();
     this.#paths = new Map();
-    this.#traffic = new Map();
     const now = this.#options.now();
     try {
       await this.#options.database.transaction(async ({ kysely: db }) => {
         for (const [id, at] of sessions) await touch(db, "sessions", id, at);
         for (const [id, at] of apiKeys) await touch(db, "api_keys", id, at);
         for (const use of paths.values()) await countFetches(db, use);
-        for (const [cache, figures] of traffic) await addTraffic(db, cache, figures, now);
+        for (const [cache, figures] of caches) await addTraffic(db, cache, figures, now);
+        for (const figures of readers) await addReaderTraffic(db, figures, now);
+        if (readers.length > 0) await deleteReaderTraffic(db, now - KEEP_READERS_MS);
       });
     } catch (error) {
       this.#options.onError(error);

@@ -4,6 +4,7 @@ import type {
   CacheDocumentsTable,
   CacheKeysTable,
   CacheKeySweepsTable,
+  CacheReaderTrafficTable,
   CacheTrafficTable,
 } from "./cache-tables.ts";
 import type {
@@ -609,6 +610,7 @@ export interface Tables extends NixbuildTables {
   cache_totals: CacheTotalsTable;
   cache_documents: CacheDocumentsTable;
   cache_traffic: CacheTrafficTable;
+  cache_reader_traffic: CacheReaderTrafficTable;
   nar_possessions: NarPossessionsTable;
   known_host_keys: KnownHostKeysTable;
   source_blobs: SourceBlobsTable;

@@ -38,6 +38,7 @@ export async function cutEvaluation(
   const withdrawn = await withdrawAttempts(kysely, builds, reason, now);
   news.withdrawn.push(...withdrawn);
   news.ended.push(...withdrawn);
+  news.outcomes.push(...withdrawn.map(() => "cancelled" as const));
   return true;
 }
 

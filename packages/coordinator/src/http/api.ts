@@ -30,6 +30,7 @@ import type {
 } from "../ports.ts";
 import type { ChunkedUploads } from "../sources/chunked-uploads.ts";
 import type { SourceFiles } from "../storage/source-files.ts";
+import type { CoordinatorMetrics } from "../telemetry/coordinator-metrics.ts";
 import type { RateLimits } from "./rate-limits/rate-limits.ts";
 import type { RequestIds } from "./request-ids.ts";
 import type { NarinfoLane } from "./routes/cache/narinfo-lane.ts";
@@ -67,6 +68,8 @@ export interface Services extends AccountServices {
   content: CacheContent;
   sources: Sources;
   upkeep: CacheUpkeep;
+  /** null when nobody is to read them. */
+  metrics: CoordinatorMetrics | null;
   sourceFiles: SourceFiles;
   chunkedUploads: ChunkedUploads;
   documents: CacheDocuments;

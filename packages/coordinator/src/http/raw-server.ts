@@ -1,4 +1,10 @@
-import { createServer, STATUS_CODES, type IncomingMessage, type Server } from "node:http";
+import {
+  createServer,
+  STATUS_CODES,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from "node:http";
 import type { Socket } from "node:net";
 import type { FastifyServerFactoryHandler } from "fastify";
 import { BadRequestError, CoordinatorError, RateLimitedError } from "../errors.ts";
@@ -13,13 +19,16 @@ const KEEP_ALIVE_MS = 75_000;
 /** A connection in the middle of a request or answer may be silent for so long; log streams have no limit. */
 const SILENCE_MS = 120_000;
 
-type Needs = Pick<Services, "narinfoLane" | "rateLimits" | "requestIds" | "workers">;
+type Needs = Pick<Services, "narinfoLane" | "rateLimits" | "requestIds" | "workers" | "metrics">;
 
 /** Node's server under Fastify: what never gets to a route is answered here, in the envelope. */
 export function rawServer(services: Needs, handler: FastifyServerFactoryHandler): Server {
   // Node would answer a request without Host with nothing in it; so it is looked for here.
   const server = createServer({ noDelay: true, requireHostHeader: false }, (request, response) => {
-    if (services.narinfoLane.answer(request, response)) return;
+    if (services.narinfoLane.answer(request, response)) {
+      countNarinfo(services, request, response);
+      return;
+    }
     const fault = faultOf(request);
     if (fault === null) handler(request, response);
     else request.socket.end(rawAnswer(fault, services.requestIds.of(request)));
@@ -41,6 +50,15 @@ export function rawServer(services: Needs, handler: FastifyServerFactoryHandler)
     upgrade(services, { request, socket, head }, handler),
   );
   return server;
+}
+
+/** As the router would, which never sees it. */
+function countNarinfo(
+  { metrics }: Needs,
+  { method = "" }: IncomingMessage,
+  { statusCode: status }: ServerResponse,
+): void {
+  metrics?.answered({ method, route: "/cache/:cache/:file", status, durationMs: 0 });
 }
 
 function faultOf(request: IncomingMessage): CoordinatorError | null {

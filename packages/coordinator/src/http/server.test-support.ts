@@ -14,7 +14,8 @@ import { openPlannedDatabase } from "../db/planned-database.test-support.ts";
 import { StoredCacheSigner } from "../keys/cache-signer.ts";
 import { MasterKey } from "../keys/master-key.ts";
 import { createLogger, type Logger } from "../logger.ts";
-import type { LiveWorker, Logs } from "../ports.ts";
+import type { FarmFigures, LiveWorker, Logs } from "../ports.ts";
+import { openMetrics } from "../telemetry/open-metrics.ts";
 import type { Resolve } from "../outbound/connector.ts";
 import { OutboundClient } from "../outbound/outbound-client.ts";
 import { Resources } from "../resources.ts";
@@ -282,6 +283,7 @@ export async function openTestServer(options: TestServerOptions = {}): Promise<T
   const serveUrl = config.serveUrl ?? "https://farm.example:8443";
   const now = () => clock.now();
   const services: Services = {
+    metrics: await openMetrics({ config, database, lastUse, farm: playedFigures }),
     ...(await openAccountServices({ config, serveUrl, jwtSecret, database, lastUse, logger, now })),
     config,
     serveUrl,
@@ -323,6 +325,16 @@ export async function openTestServer(options: TestServerOptions = {}): Promise<T
     app.swagger(),
   );
 }
+
+const playedFigures = {
+  figures: (): FarmFigures => ({
+    workers: 3,
+    drainingWorkers: 1,
+    waiting: { fetch: 0, eval: 2, build: 40 },
+    assignments: { fetch: 1, eval: 0, build: 7, sign: 0 },
+    endedAttempts: new Map([["built", 5]]),
+  }),
+};
 
 function playedFarm(
   calls: FarmCalls,

@@ -16,6 +16,7 @@ import { addCors } from "./plugins/cors.ts";
 import { addFormBodies } from "./plugins/form-bodies.ts";
 import { addJsonBodies } from "./plugins/json-body.ts";
 import { addLowerCaseIds } from "./plugins/lower-case-ids.ts";
+import { addRequestMetrics } from "./plugins/request-metrics.ts";
 import { addSummaries } from "./plugins/summaries.ts";
 import { addUnknownRoutes } from "./plugins/unknown-routes.ts";
 import { rawServer, refuseMalformed } from "./raw-server.ts";
@@ -25,6 +26,7 @@ import { apiRoutes } from "./routes/api/routes.ts";
 import { cacheRoutes } from "./routes/cache/routes.ts";
 import { sendNixbuildError } from "./routes/nixbuild/nixbuild-errors.ts";
 import { nixbuildRoutes } from "./routes/nixbuild/routes.ts";
+import { metricsRoute } from "./routes/metrics/get-metrics.ts";
 import { streamBodies } from "./routes/proto/stream-bodies.ts";
 
 /** Path parameters are slugs, UUIDs and base names of store paths; the longest is a derivation's. */
@@ -57,6 +59,7 @@ export async function createHttpServer(
     reply.header(REQUEST_ID_HEADER, request.id);
     services.rateLimits.admit(request.raw);
   });
+  if (services.metrics !== null) addRequestMetrics(app, services.metrics);
   addCors(app, [services.serveUrl, services.config.frontendUrl ?? services.serveUrl]);
   const { nixbuildPrefix } = services.config;
   addUnknownRoutes(app, nixbuildPrefix);
@@ -70,6 +73,7 @@ export async function createHttpServer(
     await app.register(nixbuildScope(services), { prefix: nixbuildPrefix });
   }
   await app.register(transferRoutes, { prefix: "/proto" });
+  metricsRoute(app, services);
   return app;
 }
 

@@ -2,6 +2,7 @@ import type { Fencing, WorkerId } from "@gradient/protocol";
 import type { Clock } from "../clock.ts";
 import type { Lease } from "../db/assignment-repository.ts";
 import type { Database, Queries, Transaction } from "../db/client.ts";
+import type { AttemptState } from "../scheduler/attempt-state.ts";
 import type { ReadyBuild } from "../scheduler/ready-queue.ts";
 
 /** What a transaction means for the queue in memory and for connected workers. Told after the commit. */
@@ -14,6 +15,8 @@ export interface News {
   readonly withdrawn: number[];
   /** Attempts that ended: nothing is added to their logs any more. */
   readonly ended: number[];
+  /** What they ended as. */
+  readonly outcomes: AttemptState[];
   readonly offered: Lease[];
   readonly accepted: Lease[];
   /** Leases that are gone. */
@@ -81,6 +84,7 @@ function noNews(): News {
     reordered: [],
     withdrawn: [],
     ended: [],
+    outcomes: [],
     offered: [],
     accepted: [],
     released: [],

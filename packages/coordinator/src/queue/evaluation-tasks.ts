@@ -30,6 +30,13 @@ export class EvaluationTasks {
   /** Who has the source in its store. */
   readonly #fetchers = new Map<string, WorkerId>();
 
+  /** How many there are, by kind. */
+  countByKind(): Record<EvaluationTask["kind"], number> {
+    const counts = { fetch: 0, eval: 0 };
+    for (const { kind } of this.#tasks.values()) counts[kind] += 1;
+    return counts;
+  }
+
   note(evaluationId: string): void {
     this.#unread.add(evaluationId);
   }

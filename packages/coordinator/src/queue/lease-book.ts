@@ -40,6 +40,13 @@ export class LeaseBook {
     this.#byWorker.set(lease.worker, ofWorker);
   }
 
+  /** How many there are, by kind. */
+  countByKind(): Record<Lease["kind"], number> {
+    const counts = { fetch: 0, eval: 0, build: 0, sign: 0 };
+    for (const { lease } of this.#byFencing.values()) counts[lease.kind] += 1;
+    return counts;
+  }
+
   setPhase(fencing: Fencing, phase: Phase): void {
     const held = this.#byFencing.get(fencing);
     if (held !== undefined) this.#byFencing.set(fencing, { ...held, phase });

@@ -72,6 +72,7 @@ async function loseAttempt(
     outputs: null,
   });
   news.ended.push(attempt);
+  news.outcomes.push("internal_error");
   if (!attempted.isNewest) return;
   const end = { drvPath: attempted.drvPath, message: reason, stoppedAt: now };
   await postponeBuild(change, attempted.build, end, retries, "at-once");

@@ -1,5 +1,6 @@
 import type { ReadyQueue } from "../scheduler/ready-queue.ts";
 import type { News } from "./change.ts";
+import type { EndedAttempts } from "./ended-attempts.ts";
 import type { EvaluationTasks } from "./evaluation-tasks.ts";
 import type { Fleet } from "./fleet.ts";
 import type { LeaseBook } from "./lease-book.ts";
@@ -11,6 +12,7 @@ export interface NewsListeners {
   readonly signing: SigningTasks;
   readonly leases: LeaseBook;
   readonly fleet: Fleet;
+  readonly ended: EndedAttempts;
   /** Something became ready, or somebody free. */
   wake(): void;
   /** Something changed that may leave an evaluation with nobody to go on with it. */
@@ -52,6 +54,7 @@ export function tellNews(listeners: NewsListeners, news: News): void {
   for (const worker of news.signing) signing.note(worker);
   for (const id of news.closed) tasks.forget(id);
   for (const attempt of news.ended) listeners.logEnded(attempt);
+  listeners.ended.note(news.outcomes);
   if (news.ended.length > 0) listeners.buildsMoved();
   const isReady = news.ready.length > 0 || news.tasks.size > 0;
   if (isReady || news.signing.size > 0 || news.released.length > 0) listeners.wake();

@@ -30,6 +30,32 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     )
     .addColumn("hash_part", "text", required)
     .execute();
+  await db.schema
+    .createTable("cache_reader_traffic")
+    .addColumn("cache_id", "text", ownedByCache)
+    .addColumn("day_at", "bigint", required)
+    .addColumn("user_id", "text", (column) =>
+      column.notNull().references("users.id").onDelete("cascade"),
+    )
+    .addColumn("api_key_id", "text", required)
+    .addColumn("hits", "bigint", required)
+    .addColumn("misses", "bigint", required)
+    .addColumn("nar_requests", "bigint", required)
+    .addColumn("nar_bytes", "bigint", required)
+    .addPrimaryKeyConstraint("cache_reader_traffic_key", [
+      "cache_id",
+      "day_at",
+      "user_id",
+      "api_key_id",
+    ])
+    .execute();
+  for (const column of ["user_id", "day_at"]) {
+    await db.schema
+      .createIndex(`cache_reader_traffic_by_${column}`)
+      .on("cache_reader_traffic")
+      .column(column)
+      .execute();
+  }
 }
 
 type Column = ColumnDefinitionBuilder;

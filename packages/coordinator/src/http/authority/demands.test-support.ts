@@ -234,6 +234,7 @@ export const demands: Readonly<Record<string, Demand>> = {
   "GET /caches/:cache/nars/available": cache("read", { query: `hash=${"0".repeat(32)}` }),
   "GET /caches/:cache/nars/stats": cache("read"),
   "GET /caches/:cache/stats": cache("read"),
+  "GET /caches/:cache/stats/readers": cache("manageCacheMembers"),
   "GET /caches/:cache/public": cache("read"),
   "POST /caches/:cache/public": cache("manageCacheSettings", { changes: true }),
   "DELETE /caches/:cache/public": cache("manageCacheSettings", { changes: true }),

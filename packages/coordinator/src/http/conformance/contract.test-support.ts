@@ -178,6 +178,7 @@ export const additions: Readonly<Record<string, string>> = {
   "GET /caches/{cache}/roles/{role}": "Gradient's: roles of one's own",
   "PATCH /caches/{cache}/roles/{role}": "Gradient's: roles of one's own",
   "DELETE /caches/{cache}/roles/{role}": "Gradient's: roles of one's own",
+  "GET /caches/{cache}/stats/readers": "who reads a private cache, and how much",
   "GET /caches/{cache}/keys": "a cache has several keys: they can be seen",
   "POST /caches/{cache}/keys": "made",
   "POST /caches/{cache}/keys/import": "brought along",

@@ -152,6 +152,7 @@ import { finalizeNarRoute } from "./caches/finalize-nar.ts";
 import { getNarRoute } from "./caches/get-nar.ts";
 import { getNarStatsRoute } from "./caches/get-nar-stats.ts";
 import { getCacheTrafficRoute } from "./caches/get-traffic.ts";
+import { listCacheReadersRoute } from "./caches/list-readers.ts";
 import { listNarsRoute } from "./caches/list-nars.ts";
 import { uploadChunkRoute } from "./caches/upload-chunk.ts";
 import { uploadNarRoute } from "./caches/upload-nar.ts";
@@ -313,6 +314,7 @@ export const apiRoutes: readonly Route[] = [
   uploadChunkRoute,
   finalizeNarRoute,
   getCacheTrafficRoute,
+  listCacheReadersRoute,
   getCommitRoute,
   listOrganizationRolesRoute,
   getOrganizationRoleRoute,

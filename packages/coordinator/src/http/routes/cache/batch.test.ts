@@ -8,8 +8,9 @@ import {
   storePathBase,
   type StorePath,
 } from "@gradient/protocol";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { compress } from "zstd-napi";
+import { batchesOf } from "../../../db/batches.ts";
 import { insertCachedPaths, type NewCachedPath } from "../../../db/cache-path-repository.ts";
 import { insertNarObjects, type NewNarObject } from "../../../db/nar-object-repository.ts";
 import { openTestServer, type TestServer } from "../../server.test-support.ts";
@@ -17,6 +18,9 @@ import { BatchClient } from "./batch-client.test-support.ts";
 import { file, nar } from "./uploads.test-support.ts";
 
 const PATHS = 3600;
+
+// So many files are made durable, and the machine may have more to do.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 120_000 });
 
 let server: TestServer;
 let alice: string;
@@ -52,13 +56,14 @@ async function fill(cache: string, count: number): Promise<void> {
   const cacheId = (await server.get(`caches/${cache}`, alice)).message.id;
   const objects: NewNarObject[] = [];
   const rows: NewCachedPath[] = [];
+  const files: { narHash: string; bytes: Buffer }[] = [];
   for (const [number, path] of paths.slice(0, count).entries()) {
     const bytes = nar(file(`contents of ${number}`));
     const packed = compress(bytes);
     const digest = createHash("sha256").update(bytes).digest();
     const narHash = encodeNix32(digest);
     const fileHash = encodeNix32(createHash("sha256").update(packed).digest());
-    await server.nars.store([{ narHash, bytes: packed }]);
+    files.push({ narHash, bytes: packed });
     const references = referencesOf(number);
     const text = fingerprint({
       path,
@@ -79,6 +84,7 @@ async function fill(cache: string, count: number): Promise<void> {
     });
     contents.set(storePathBase(path), bytes);
   }
+  for (const batch of batchesOf(files)) await server.nars.store(batch);
   await database.transaction(async ({ kysely }) => {
     await insertNarObjects(kysely, objects, 0);
     await insertCachedPaths(kysely, cacheId, rows, 0);

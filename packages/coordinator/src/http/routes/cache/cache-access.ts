@@ -3,6 +3,7 @@ import { hasCachePermission } from "../../../auth/permissions.ts";
 import type { Actor } from "../../../accounts/audit.ts";
 import { actorBy } from "../../actor.ts";
 import type { CacheMembership } from "../../../db/cache-repository.ts";
+import type { Reader } from "../../../db/cache-traffic-repository.ts";
 import type { SurfaceCache } from "../../../db/cache-surface-view.ts";
 import {
   BadRequestError,
@@ -12,6 +13,11 @@ import {
 } from "../../../errors.ts";
 import type { Services } from "../../api.ts";
 import { tokenOf } from "../../plugins/access.ts";
+
+/** A cache that somebody may read, and who that is; null in a public cache, where nobody is asked. */
+export interface ReadCache extends SurfaceCache {
+  readonly reader: Reader | null;
+}
 
 type Needs = Pick<Services, "authenticator" | "authority" | "surface">;
 
@@ -23,12 +29,12 @@ export async function readableCache(
   needs: Needs,
   request: FastifyRequest,
   name: string,
-): Promise<SurfaceCache> {
+): Promise<ReadCache> {
   const cache = needs.surface.findCache(name);
   if (cache === undefined) throw new NotFoundError(`cache "${name}" does not exist`);
   if (cache.active === 0) throw new BadRequestError(`cache "${name}" is switched off`);
-  if (cache.public === 0) await checkPrivateRead(needs, request, name);
-  return cache;
+  const reader = cache.public === 0 ? await checkPrivateRead(needs, request, name) : null;
+  return { ...cache, reader };
 }
 
 /** Whether the caller may write to the cache. */
@@ -76,7 +82,7 @@ async function checkPrivateRead(
   needs: Needs,
   request: FastifyRequest,
   name: string,
-): Promise<void> {
+): Promise<Reader> {
   const refusal = new UnauthorizedError(
     `cache "${name}" is private: send HTTP Basic credentials with a token or API key as the password`,
   );
@@ -85,6 +91,7 @@ async function checkPrivateRead(
     const caller = await needs.authenticator.authenticate({ token, address: request.ip });
     const { mask } = await needs.authority.readCache(caller, name);
     if (!hasCachePermission(mask, "readStore")) throw refusal;
+    return { userId: caller.user.id, apiKeyId: caller.key?.id ?? null };
   } catch (error) {
     if (!(error instanceof CoordinatorError) || error.code === "forbidden_source_ip") throw error;
     throw refusal;

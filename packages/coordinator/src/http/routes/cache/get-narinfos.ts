@@ -22,7 +22,7 @@ export const getNarinfos: CacheRoute = (app, services) => {
   app.post<{ Params: { cache: string } }>(`/:cache/${GET_NARINFOS}`, async (request, reply) => {
     const cache = await readableCache(services, request, request.params.cache);
     const hashes = await readHashLines(request);
-    const count = (isHit: boolean): void => services.lastUse.narinfo(cache.id, isHit);
+    const count = (isHit: boolean): void => services.lastUse.narinfo(cache.id, isHit, cache.reader);
     reply.header("content-type", "application/x-ndjson");
     return reply.send(Readable.from(linesOf(services, cache.id, hashes, count)));
   });

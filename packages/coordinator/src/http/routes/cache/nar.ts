@@ -1,8 +1,7 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
-import type { SurfaceCache } from "../../../db/cache-surface-view.ts";
 import { BadRequestError, NotFoundError } from "../../../errors.ts";
 import type { CacheRoute, Services } from "../../api.ts";
-import { isWriter, readableCache } from "./cache-access.ts";
+import { isWriter, readableCache, type ReadCache } from "./cache-access.ts";
 import { NAR_FILE_NAME_RULE, parseNarFileName, type NarFileName } from "./nar-file-name.ts";
 import { sendRepacked } from "./send-repacked.ts";
 import { NAR_TYPE, sendStored } from "./send-stored.ts";
@@ -32,7 +31,7 @@ async function answerNamed(
   services: Services,
   request: FastifyRequest,
   reply: FastifyReply,
-  { cache, name }: { cache: SurfaceCache; name: NarFileName },
+  { cache, name }: { cache: ReadCache; name: NarFileName },
 ): Promise<FastifyReply> {
   const { content, surface } = services;
   const given = content.findGiven(cache, name);
@@ -52,7 +51,7 @@ async function answerNamed(
 async function mayKnow(
   services: Services,
   request: FastifyRequest,
-  cache: SurfaceCache,
+  cache: ReadCache,
 ): Promise<boolean> {
   return request.method === "HEAD" && (await isWriter(services, request, cache.name));
 }

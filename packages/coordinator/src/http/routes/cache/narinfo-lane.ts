@@ -72,7 +72,7 @@ export class NarinfoLane {
     if (found === null) return false;
     const waitMs = this.#rateLimits.take("cache", request);
     const answer = waitMs === 0 ? found : refusal(found.cacheId, waitMs);
-    if (waitMs === 0) this.#lastUse.narinfo(found.cacheId, found.status === 200);
+    if (waitMs === 0) this.#lastUse.narinfo(found.cacheId, found.status === 200, null);
     const requestId = this.#requestIds.of(request);
     if (answer.etag !== null && hasTag(request.headers["if-none-match"], answer.etag)) {
       response.writeHead(304, ["etag", answer.etag, REQUEST_ID_HEADER, requestId]);

@@ -28,7 +28,7 @@ export const narinfo: CacheRoute = (app, services) => {
       );
     }
     const path = surface.findPath(cache.id, hash);
-    lastUse.narinfo(cache.id, path !== undefined);
+    lastUse.narinfo(cache.id, path !== undefined, cache.reader);
     if (path === undefined) return answerFromUpstream(services, request, reply, { cache, hash });
     reply.headers({ "x-cache": "HIT", "access-control-allow-origin": "*" });
     if (isJsonWanted(request)) return narinfoJson(narInfoOf(path));

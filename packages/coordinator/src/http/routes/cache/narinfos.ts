@@ -23,7 +23,7 @@ export const narinfos: CacheRoute = (app, services) => {
   app.post<{ Params: { cache: string } }>("/:cache/narinfos", async (request, reply) => {
     const cache = await readableCache(services, request, request.params.cache);
     const { hashes, closure } = await readBatch(request, pathsBody);
-    const count = (isHit: boolean): void => services.lastUse.narinfo(cache.id, isHit);
+    const count = (isHit: boolean): void => services.lastUse.narinfo(cache.id, isHit, cache.reader);
     const lines = closure
       ? await closureLines(services, cache.id, hashes, count)
       : pathLines(services, cache.id, hashes, count);

@@ -1,11 +1,11 @@
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { encodeNarBundle, MAX_BUNDLED_NAR_BYTES, MAX_NAR_BUNDLE_BYTES } from "@gradient/protocol";
-import type { SurfaceCache, SurfacePath } from "../../../db/cache-surface-view.ts";
+import type { SurfacePath } from "../../../db/cache-surface-view.ts";
 import type { NarStore } from "../../../ports.ts";
 import type { CacheRoute, Services } from "../../api.ts";
 import { hashesBody, readBatch } from "./batch-request.ts";
-import { readableCache } from "./cache-access.ts";
+import { readableCache, type ReadCache } from "./cache-access.ts";
 
 /** More than what stands before each NAR. */
 const HEADER_BYTES = 64;
@@ -25,7 +25,7 @@ export const nars: CacheRoute = (app, services) => {
 
 function choose(
   { surface }: Pick<Services, "surface">,
-  cache: SurfaceCache,
+  cache: ReadCache,
   hashes: readonly string[],
 ): SurfacePath[] {
   const chosen = new Map<string, SurfacePath>();
@@ -43,7 +43,7 @@ function choose(
 
 async function* bundle(
   { nars: files, lastUse, logger }: Pick<Services, "nars" | "lastUse" | "logger">,
-  cache: SurfaceCache,
+  cache: ReadCache,
   paths: readonly SurfacePath[],
 ): AsyncGenerator<Buffer, void, undefined> {
   for (const { path, nar_hash: narHash, nar_size: narSize, file_size: end } of paths) {
@@ -52,7 +52,7 @@ async function* bundle(
       return null;
     });
     if (bytes === null) continue;
-    lastUse.path(cache.id, path.slice(0, 32), bytes.length);
+    lastUse.path(cache, path.slice(0, 32), bytes.length);
     yield encodeNarBundle([{ narHash, narSize, bytes }]);
   }
 }

@@ -3,10 +3,11 @@ import { Readable } from "node:stream";
 import { constants, createBrotliCompress, createGzip } from "node:zlib";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { CacheNarFile } from "../../../db/cache-nar-file-repository.ts";
-import type { SurfaceCache, SurfaceNar } from "../../../db/cache-surface-view.ts";
+import type { SurfaceNar } from "../../../db/cache-surface-view.ts";
 import { NotFoundError } from "../../../errors.ts";
 import { readNar } from "../../../nar-contents/read-nar.ts";
 import { storedXz } from "../../../nar-contents/stored-xz.ts";
+import type { ReadCache } from "./cache-access.ts";
 import type { Services } from "../../api.ts";
 
 /**
@@ -17,7 +18,7 @@ export async function sendRepacked(
   { nars, lastUse }: Services,
   request: FastifyRequest,
   reply: FastifyReply,
-  { cache, found, given }: { cache: SurfaceCache; found: SurfaceNar; given: CacheNarFile },
+  { cache, found, given }: { cache: ReadCache; found: SurfaceNar; given: CacheNarFile },
 ): Promise<FastifyReply> {
   reply.header("content-type", "application/x-nix-nar");
   if (given.compression === "none") reply.header("content-length", given.narSize);
@@ -27,7 +28,7 @@ export async function sendRepacked(
     );
   }
   if (request.method === "HEAD") return reply.send(Readable.from([]));
-  lastUse.path(cache.id, found.hash_part, given.narSize);
+  lastUse.path(cache, found.hash_part, given.narSize);
   return reply.send(repack(given.compression, copies(readNar(nars, given.narHash))));
 }
 

@@ -1,6 +1,6 @@
 import { open, type FileHandle } from "node:fs/promises";
 import type { FastifyReply, FastifyRequest } from "fastify";
-import type { SurfaceCache, SurfaceNar } from "../../../db/cache-surface-view.ts";
+import type { SurfaceNar } from "../../../db/cache-surface-view.ts";
 import { NotFoundError } from "../../../errors.ts";
 import type { ByteRange, NarPlace } from "../../../ports.ts";
 import { isInRanges } from "../../../rules/address.ts";
@@ -8,6 +8,7 @@ import type { Services } from "../../api.ts";
 import { REQUEST_ID_HEADER } from "../../request-ids.ts";
 import { isNotModified } from "./answers.ts";
 import { parseRange } from "./byte-range.ts";
+import type { ReadCache } from "./cache-access.ts";
 import { sendFile } from "./send-file.ts";
 
 export const NAR_TYPE = "application/x-nix-nar";
@@ -20,7 +21,7 @@ export async function sendStored(
   services: Services,
   request: FastifyRequest,
   reply: FastifyReply,
-  { cache, found, etag }: { cache: SurfaceCache; found: SurfaceNar; etag: string },
+  { cache, found, etag }: { cache: ReadCache; found: SurfaceNar; etag: string },
 ): Promise<FastifyReply> {
   const size = found.file_size;
   const visibility = cache.public === 1 ? "public" : "private";
@@ -30,7 +31,7 @@ export async function sendStored(
   const elsewhere = redirectTo(place, services, request);
   if (elsewhere !== null) {
     // Ranges are left to whoever sends the bytes: it is asked for the same ones.
-    if (request.method === "GET") services.lastUse.path(cache.id, found.hash_part, size);
+    if (request.method === "GET") services.lastUse.path(cache, found.hash_part, size);
     reply.code(elsewhere.status).headers({ ...headers, ...elsewhere.headers });
     return reply.send("");
   }
@@ -55,7 +56,7 @@ export async function sendStored(
       reply.raw.end();
       return reply;
     }
-    services.lastUse.path(cache.id, found.hash_part, part.end - part.start);
+    services.lastUse.path(cache, found.hash_part, part.end - part.start);
     await sendFile(reply.raw, file, part);
     return reply;
   } finally {

@@ -3,7 +3,6 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import { claimOfNarInfo } from "../../../caches/path-claim.ts";
 import { withoutQuery } from "../../../caches/shown-paths.ts";
 import { findCacheByName } from "../../../db/cache-repository.ts";
-import type { SurfaceCache } from "../../../db/cache-surface-view.ts";
 import { NotFoundError, UnavailableError } from "../../../errors.ts";
 import type { StreamedAnswer } from "../../../outbound/outbound-client.ts";
 import { OutboundError } from "../../../outbound/outbound-error.ts";
@@ -12,7 +11,7 @@ import { passOn } from "../../../upstreams/pass-on.ts";
 import type { CacheRoute, Services } from "../../api.ts";
 import { REQUEST_ID_HEADER } from "../../request-ids.ts";
 import { drain } from "./bodies.ts";
-import { readableCache } from "./cache-access.ts";
+import { readableCache, type ReadCache } from "./cache-access.ts";
 import { parseNarFileName } from "./nar-file-name.ts";
 import { sendChunk } from "./send-file.ts";
 import { sendRepacked } from "./send-repacked.ts";
@@ -67,7 +66,7 @@ async function answerKept(
   services: Services,
   request: FastifyRequest,
   reply: FastifyReply,
-  { cache, url }: { cache: SurfaceCache; url: string },
+  { cache, url }: { cache: ReadCache; url: string },
 ): Promise<FastifyReply | null> {
   const name = parseNarFileName(url.replace(/^nar\//, ""));
   const given = name === null ? null : services.content.findGiven(cache, name);
@@ -84,7 +83,7 @@ async function passFrom(
   services: Services,
   request: FastifyRequest,
   reply: FastifyReply,
-  { cache, upstream, info }: { cache: SurfaceCache; upstream: HttpUpstream; info: NarInfo },
+  { cache, upstream, info }: { cache: ReadCache; upstream: HttpUpstream; info: NarInfo },
 ): Promise<FastifyReply> {
   const { content, httpUpstreams, lastUse, logger } = services;
   const answer = await opened(httpUpstreams.openNar(upstream, info.url, services.stopping));
@@ -110,7 +109,7 @@ async function passFrom(
     );
     raw.end();
     services.narinfoLane.forgetPath(cache.name, storePathHash(info.path));
-    lastUse.path(cache.id, storePathHash(info.path), info.fileSize ?? 0);
+    lastUse.path(cache, storePathHash(info.path), info.fileSize ?? 0);
   } catch (error) {
     // Some of it was promised and sent: only a broken connection tells that it was not right.
     logger.warn(
