@@ -40,8 +40,7 @@ const ROWS = `
   from json_each(?) wanted
     cross join attempts a on a.number = wanted.value
     join builds b on b.id = a.build_id
-    join derivations d on d.id = b.derivation_id
-  order by wanted.key`;
+    join derivations d on d.id = b.derivation_id`;
 
 export interface ListRequest extends BuildFilter {
   readonly organizations: readonly string[];
@@ -62,7 +61,7 @@ type Places = Condition;
 type AnyQuery = PreparedQuery<SqlValue[], unknown>;
 
 /** More rows of a tag than this count as many. */
-const MANY = 2000;
+const MANY = 500;
 
 export class NixbuildBuildView {
   readonly #database: Database;
@@ -75,7 +74,10 @@ export class NixbuildBuildView {
 
   /** In the order of the numbers. */
   rows(numbers: readonly number[]): AttemptRow[] {
-    return this.all<AttemptRow>(ROWS, [JSON.stringify(numbers)]);
+    // The database would copy all of it to sort it.
+    const rows = this.all<AttemptRow>(ROWS, [JSON.stringify(numbers)]);
+    const byNumber = new Map(rows.map((row) => [row.number, row]));
+    return numbers.flatMap((number) => byNumber.get(number) ?? []);
   }
 
   /** Newest first. */

@@ -120,6 +120,36 @@ describe("GET /builds", () => {
     expect((await get("/builds", bob)).json).toHaveLength(1);
   });
 
+  test("of several organizations are in one order, and added up together", async () => {
+    const carol = await server.user("carol");
+    const organizations = [
+      await makeOrganization(server, carol, "left"),
+      await makeOrganization(server, carol, "right"),
+    ];
+    const made: number[] = [];
+    for (let at = 0; at < 24; at += 1) {
+      const { number } = await seedAttempt(db(), {
+        organizationId: organizations[at % 3 === 0 ? 1 : 0] ?? "",
+        name: `mixed-${at}`,
+        status: at % 2 === 0 ? "built" : "timeout",
+        createdAt: DAY + at * HOUR,
+        tags: { GROUP: at < 12 ? "a" : "b", KIND: "mixed" },
+      });
+      made.unshift(number);
+    }
+    const numbersOf = async (query: string): Promise<unknown[]> => {
+      const answer: unknown = (await get(`/builds${query}`, carol)).json;
+      return Array.isArray(answer) ? answer.map((build) => build.build_id) : [];
+    };
+    expect(await numbersOf("")).toEqual(made);
+    expect(await numbersOf("?limit=7")).toEqual(made.slice(0, 7));
+    expect(await numbersOf("?tags=GROUP:a,KIND:mixed")).toEqual(made.slice(12));
+    expect(await numbersOf("?status=timeout,built&limit=20")).toEqual(made.slice(0, 20));
+    const query = "?tags=KIND:mixed&create_time_from=2027-01-10T01:30:00Z";
+    const summary = (await get(`/builds/summary${query}`, carol)).json;
+    expect(summary).toMatchObject({ build_count: 22, successful_build_count: 11 });
+  });
+
   test("takes raw tags, and all have to match", async () => {
     const raw = "?tags=GITHUB_REPOSITORY:acme/widgets,GITHUB_RUN_ID:77";
     expect(await statuses(raw)).toEqual(["build_failed", "built"]);
