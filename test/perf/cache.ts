@@ -10,6 +10,7 @@ import { Daemon } from "../support/daemon.ts";
 import { expression } from "../support/expressions.ts";
 import { TestFarm } from "../support/farm.ts";
 import { freePort, isListening } from "../support/ports.ts";
+import { intakeRows } from "./cache-intake.ts";
 import type { Row } from "./report.ts";
 
 const SECONDS = 8;
@@ -130,7 +131,7 @@ export async function cacheRows(): Promise<Row[]> {
   const directory = await mkdtemp(join(tmpdir(), "gradient-nginx-"));
   // Its worker process is not root.
   await chmod(directory, 0o755);
-  const farm = await TestFarm.start();
+  const farm = await TestFarm.start({ env: { GRADIENT_MAX_NAR_UPLOAD_SIZE: "4G" } });
   const atRest = await residentMegabytes(farm.coordinator.pid);
   const { daemon, port } = await startNginx(directory);
   try {
@@ -140,6 +141,7 @@ export async function cacheRows(): Promise<Row[]> {
     const ourNarinfo = await load(farm.url, narinfos, 32, directory);
     const theirNar = await load(nginx, [nar], 4, directory);
     const ourNar = await load(farm.url, [nar], 4, directory);
+    const intake = await intakeRows(farm);
     return [
       {
         what: "narinfo requests",
@@ -168,6 +170,7 @@ export async function cacheRows(): Promise<Row[]> {
         better: "less",
         target: 150,
       },
+      ...intake,
     ];
   } finally {
     await daemon.stop();

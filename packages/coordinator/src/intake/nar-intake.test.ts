@@ -106,6 +106,22 @@ test("a NAR that is as claimed is kept as it came, with the facts of its compres
   expect(Buffer.concat(pieces)).toEqual(nar);
 });
 
+test("a large NAR is taken and refused by the same rules", async () => {
+  const large = await narOfText(randomBytes(6 * 1024 * 1024).toString("hex"));
+  const body = compress(large);
+  const cut = upload(chunked(body.subarray(0, -5)));
+  await expect(intake.take(claimOf(large), cut)).rejects.toMatchObject({ code: "bad_zstd" });
+  const wrong = { ...claimOf(large), narHash: claim.narHash };
+  await expect(intake.take(wrong, upload(chunked(body)))).rejects.toMatchObject({
+    code: "nar_hash_mismatch",
+  });
+  expect(await kept()).toEqual([]);
+  const object = await intake.take(claimOf(large), upload(chunked(body)));
+  expect(object).toMatchObject({ ...claimOf(large), fileSize: body.length });
+  // By bytes: a comparison that can show the difference takes minutes.
+  expect(body.equals(await readFile(files.file(object.narHash)))).toBe(true);
+});
+
 test("whatever byte is changed, nothing is kept", async () => {
   const body = compress(nar);
   await fc.assert(

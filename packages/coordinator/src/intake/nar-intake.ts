@@ -26,21 +26,16 @@ import { insertPossessions } from "../db/nar-possession-repository.ts";
 import { ConflictError, CoordinatorError, UnprocessableError } from "../errors.ts";
 import type { Draft } from "../storage/drafts.ts";
 import type { NarStorage } from "../storage/nar-storage.ts";
+import { ClaimInspection, sizeMismatch, type NarClaim } from "./claim-inspection.ts";
+import { decompress } from "./compression.ts";
 import { Gate } from "./gate.ts";
+import { GatheredWrites } from "./gathered-writes.ts";
 import { KeyedLock } from "./keyed-lock.ts";
-import { NarInspection } from "./nar-inspection.ts";
 import { receiveFile, type ReceivedFile, type ReceiveLimits } from "./received-file.ts";
 import { packNar } from "./pack-nar.ts";
 import { Turns } from "./turns.ts";
 import type { Possesses } from "./verify-path.ts";
 import { ZstdDecoder } from "./zstd-decoder.ts";
-
-/** What a worker says that it sends. */
-export interface NarClaim {
-  /** 52 characters of Nix base 32. */
-  readonly narHash: string;
-  readonly narSize: number;
-}
 
 /** Bytes on their way in. */
 export interface NarUpload {
@@ -174,13 +169,12 @@ export class NarIntake {
   ): Promise<PackedNar[]> {
     using _place = await this.#gate.enter();
     const decoder = new ZstdDecoder();
+    const turns = new Turns();
     const packed = new Map<string, PackedNar>();
     for (const nar of nars) {
       if (this.#isHeld(organization, nar) || packed.has(nar.narHash)) continue;
-      const inspection = new PackedInspection(nar, decoder);
       try {
-        await inspection.write(nar.bytes);
-        packed.set(nar.narHash, { object: inspection.finish(), bytes: nar.bytes });
+        packed.set(nar.narHash, await inspectSmall(nar, decoder, turns));
       } catch (cause) {
         if (!(cause instanceof CoordinatorError)) throw cause;
         const message = `NAR sha256:${nar.narHash}: ${cause.message}`;
@@ -330,22 +324,23 @@ export class NarIntake {
   }
 
   async #inspect(claim: NarClaim, upload: NarUpload, draft: Draft): Promise<NewNarObject> {
-    const inspection = new PackedInspection(claim);
-    if (upload.offset > 0) {
-      for await (const chunk of draft.read()) await inspection.write(chunk);
-    }
+    const file = new ArrivingFile(upload, draft);
+    const inspection = new ClaimInspection(claim);
+    const turns = new Turns();
     try {
-      for await (const chunk of upload.body) {
-        await Promise.all([draft.write(chunk), inspection.write(chunk)]);
+      for await (const piece of decompress("zstd", file.chunks())) {
+        inspection.write(piece);
+        await turns.giveWay();
       }
     } catch (error) {
       // What was wrong stays wrong; what broke off can go on.
-      if (!(error instanceof CoordinatorError) && inspection.fileSize >= MIN_STAGED_BYTES) {
+      if (!(error instanceof CoordinatorError) && file.size >= MIN_STAGED_BYTES) {
+        await file.flush();
         await draft.stage(upload.name);
       }
       throw error;
     }
-    return inspection.finish();
+    return { ...inspection.finish(), fileHash: file.hash(), fileSize: file.size };
   }
 
   /** Stores NARs that were made here. The ones that are there already stay. */
@@ -383,51 +378,66 @@ export class NarIntake {
   }
 }
 
-/** Takes a compressed NAR piece by piece and tells what it is. */
-class PackedInspection {
-  fileSize = 0;
-  readonly #claim: NarClaim;
-  readonly #fileHash = createHash("sha256");
-  readonly #inspection: NarInspection;
-  readonly #decoder: ZstdDecoder;
-  readonly #turns = new Turns();
+/** A packed NAR on its way to the disk. */
+class ArrivingFile {
+  size = 0;
+  readonly #upload: NarUpload;
+  readonly #draft: Draft;
+  readonly #writes: GatheredWrites;
+  readonly #hash = createHash("sha256");
 
-  /** `decoder`: one whose last frame is complete. */
-  constructor(claim: NarClaim, decoder = new ZstdDecoder()) {
-    this.#claim = claim;
-    this.#decoder = decoder;
-    this.#inspection = new NarInspection(claim.narSize);
+  constructor(upload: NarUpload, draft: Draft) {
+    this.#upload = upload;
+    this.#draft = draft;
+    this.#writes = new GatheredWrites(draft);
   }
 
-  /** Gives way to others between the pieces. */
-  async write(chunk: Uint8Array): Promise<void> {
-    this.fileSize += chunk.length;
-    this.#fileHash.update(chunk);
-    for (const piece of this.#decoder.decode(chunk)) {
-      this.#inspection.write(piece);
-      await this.#turns.giveWay();
+  /** All its bytes, those that the draft began with included. */
+  async *chunks(): AsyncGenerator<Uint8Array, void, undefined> {
+    if (this.#upload.offset > 0) {
+      for await (const chunk of this.#draft.read()) {
+        this.#count(chunk);
+        yield chunk;
+      }
     }
+    for await (const chunk of this.#upload.body) {
+      this.#count(chunk);
+      await this.#writes.write(chunk);
+      yield chunk;
+    }
+    await this.flush();
   }
 
-  finish(): NewNarObject {
-    const claim = this.#claim;
-    this.#decoder.end();
-    const found = this.#inspection.finish();
-    if (found.narSize !== claim.narSize) throw sizeMismatch(claim, found.narSize);
-    if (found.narHash !== claim.narHash) {
-      throw new UnprocessableError(
-        `the NAR has hash sha256:${found.narHash}, not sha256:${claim.narHash} as announced: it was damaged or changed on the way`,
-        { code: "nar_hash_mismatch" },
-      );
-    }
-    return { ...found, fileHash: encodeNix32(this.#fileHash.digest()), fileSize: this.fileSize };
+  flush(): Promise<void> {
+    return this.#writes.flush();
+  }
+
+  /** 52 characters of Nix base 32. To be called once, at the end. */
+  hash(): string {
+    return encodeNix32(this.#hash.digest());
+  }
+
+  #count(chunk: Uint8Array): void {
+    this.size += chunk.length;
+    this.#hash.update(chunk);
   }
 }
 
-function sizeMismatch(claim: NarClaim, size: number): UnprocessableError {
-  return new UnprocessableError(`the NAR has ${size} bytes, not ${claim.narSize} as announced`, {
-    code: "nar_size_mismatch",
-  });
+/** `decoder`: one whose last frame is complete. */
+async function inspectSmall(
+  nar: BundledNar,
+  decoder: ZstdDecoder,
+  turns: Turns,
+): Promise<PackedNar> {
+  const inspection = new ClaimInspection(nar);
+  for (const piece of decoder.decode(nar.bytes)) {
+    inspection.write(piece);
+    await turns.giveWay();
+  }
+  decoder.end();
+  const fileHash = encodeNix32(createHash("sha256").update(nar.bytes).digest());
+  const object = { ...inspection.finish(), fileHash, fileSize: nar.bytes.length };
+  return { object, bytes: nar.bytes };
 }
 
 async function drain(body: AsyncIterable<Uint8Array>): Promise<void> {

@@ -4,6 +4,7 @@ import type { NarObject, NewNarObject } from "../db/nar-object-repository.ts";
 import { PayloadTooLargeError } from "../errors.ts";
 import type { Draft } from "../storage/drafts.ts";
 import { decompress, sniff, type Compression } from "./compression.ts";
+import { GatheredWrites } from "./gathered-writes.ts";
 import { NarInspection } from "./nar-inspection.ts";
 import { Turns } from "./turns.ts";
 import { ZstdEncoder } from "./zstd-encoder.ts";
@@ -61,14 +62,15 @@ export async function receiveFile(
 ): Promise<InspectedFile> {
   const given = new Measure();
   const { compression, bytes } = await sniff(source);
-  const write = compression === "zstd" ? draft : null;
+  const writes = compression === "zstd" ? new GatheredWrites(draft) : null;
   async function* arriving(): AsyncGenerator<Uint8Array, void, undefined> {
     for await (const chunk of bytes) {
       given.add(chunk);
       if (given.bytes > limits.maxFileBytes) throw tooLarge(limits.maxFileBytes);
-      await write?.write(chunk);
+      await writes?.write(chunk);
       yield chunk;
     }
+    await writes?.flush();
   }
   const inspection = new NarInspection(limits.maxNarBytes);
   const packer = compression === "zstd" ? null : new Packer(draft);
