@@ -1,0 +1,84 @@
+import { join } from "node:path";
+import type { TestFarm } from "../support/farm.ts";
+import { NixRoot } from "../support/nix-root.ts";
+import { download, downloadPath } from "./cache-files.ts";
+import { cpuOf } from "./cpu.ts";
+import type { Nginx } from "./nginx.ts";
+import type { Row } from "./report.ts";
+import { median } from "./rounds.ts";
+
+const ROUNDS = 3;
+const PATHS = 500;
+const NIX = ["--extra-experimental-features", "nix-command"];
+
+/** Files of 20 kB, each of which refers to the one before it. */
+const CLOSURE = `
+  let
+    noise = n: builtins.concatStringsSep "\\n" (builtins.genList (i: builtins.hashString "sha256" "\${toString n} \${toString i}") 300);
+    add = before: n: builtins.toFile "file-\${toString n}" "\${before}\\n\${noise n}";
+  in builtins.foldl' add "nothing" (builtins.genList (n: n) ${PATHS})`;
+
+/** `nix copy --from` of a closure, each time into an empty store, from the cache and from nginx in turn. */
+export async function copyRows(farm: TestFarm, nginx: Nginx): Promise<Row[]> {
+  const top = await fillCache(farm, nginx);
+  const ours: number[] = [];
+  const theirs: number[] = [];
+  const cpuBefore = (await cpuOf(farm.coordinator.pid)).own;
+  for (let round = 0; round < ROUNDS; round += 1) {
+    theirs.push(await copyFrom(farm, nginx.url, top));
+    ours.push(await copyFrom(farm, farm.url, top));
+  }
+  const cpuSeconds = (await cpuOf(farm.coordinator.pid)).own - cpuBefore;
+  process.stdout.write(
+    `  nix copy: the coordinator's CPU time for ${PATHS} paths is ${(cpuSeconds / ROUNDS).toFixed(2)} s\n`,
+  );
+  return [
+    {
+      what: `nix copy --from of a closure of ${PATHS} paths`,
+      unit: "s",
+      ours: median(ours),
+      theirs: median(theirs),
+      against: "nginx",
+      better: "less",
+      target: 1.1,
+    },
+  ];
+}
+
+/** Makes the closure, puts it into the cache, and what the cache says of it before nginx. Resolves to its top. */
+async function fillCache(farm: TestFarm, nginx: Nginx): Promise<string> {
+  const root = await NixRoot.make(join(farm.directory, "copied-store"));
+  try {
+    const argv = ["--eval", "--json", "--read-write-mode", "--expr", CLOSURE];
+    const top = JSON.parse(await root.nix("nix-instantiate", argv)) as string;
+    const cache = new URL(`${farm.url}/cache/main`);
+    cache.username = "alice";
+    cache.password = farm.api.token ?? "";
+    await root.nix("nix", [...NIX, "copy", "--to", cache.href, top]);
+    const closure = (await root.nix("nix-store", ["--query", "--requisites", top])).split("\n");
+    await download(farm.url, "/cache/main/nix-cache-info", nginx.files);
+    for (const path of closure) await downloadPath(farm.url, path, nginx.files);
+    return top;
+  } finally {
+    await root.remove();
+  }
+}
+
+/** Seconds. */
+async function copyFrom(farm: TestFarm, server: string, top: string): Promise<number> {
+  const root = await NixRoot.make(join(farm.directory, "copying-store"));
+  try {
+    const start = performance.now();
+    await root.nix("nix", [
+      ...NIX,
+      "copy",
+      "--no-check-sigs",
+      "--from",
+      `${server}/cache/main`,
+      top,
+    ]);
+    return (performance.now() - start) / 1000;
+  } finally {
+    await root.remove();
+  }
+}
