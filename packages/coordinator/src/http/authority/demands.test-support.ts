@@ -143,6 +143,10 @@ const nar = {
 export const demands: Readonly<Record<string, Demand>> = {
   "GET /admin/workers": anybody(),
   "GET /admin/workers/keys": anybody(),
+  "POST /admin/maintenance/deep-gc": anybody({ body: { dry_run: true } }),
+  "POST /admin/maintenance/fsck": anybody({ body: {} }),
+  "GET /admin/tasks": anybody(),
+  "GET /admin/tasks/:task": anybody({ mayMiss: true }),
   "POST /admin/workers/:worker_id/key": anybody({ body: { public_key: "k" }, mayMiss: true }),
   "DELETE /admin/workers/:worker_id/key": anybody({ body: { public_key: "k" }, mayMiss: true }),
   "POST /auth/basic/login": open({ loginname: "nobody", password: "x" }),
@@ -238,6 +242,12 @@ export const demands: Readonly<Record<string, Demand>> = {
   "GET /caches/:cache/public": cache("read"),
   "POST /caches/:cache/public": cache("manageCacheSettings", { changes: true }),
   "DELETE /caches/:cache/public": cache("manageCacheSettings", { changes: true }),
+  "GET /caches/:cache/pins": cache("writeStore"),
+  "POST /caches/:cache/pins": cache("writeStore", {
+    body: { path: `/nix/store/${"0".repeat(32)}-thing` },
+    mayMiss: true,
+  }),
+  "DELETE /caches/:cache/pins/:pin": cache("writeStore", { mayMiss: true }),
   "GET /caches/:cache/roles": cache("viewCache"),
   "POST /caches/:cache/roles": cache("manageCacheRoles", { body: role, changes: true }),
   "GET /caches/:cache/roles/:role": cache("viewCache"),
