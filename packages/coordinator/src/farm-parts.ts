@@ -121,6 +121,7 @@ export function connectParts(ground: Ground): FarmParts {
     leases,
     queue,
     graceMs: times.waitingGraceMs,
+    maxStorageBytes: options.maxStorageBytes ?? 0,
   });
   const dispatcher = connectDispatcher(ground, reads, changes);
   const intake = connectIntake(ground, reads, { changes, builds });

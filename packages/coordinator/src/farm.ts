@@ -28,7 +28,7 @@ import type { FindCredentials } from "./queue/offer.ts";
 import { ReadyQueue } from "./scheduler/ready-queue.ts";
 import { SigningTasks } from "./queue/signing-tasks.ts";
 import { Roster } from "./sessions/roster.ts";
-import { NarFiles } from "./storage/nar-files.ts";
+import { openNars } from "./storage/open-nars.ts";
 import type { NarStorage } from "./storage/nar-storage.ts";
 import { SourceFiles } from "./storage/source-files.ts";
 
@@ -74,11 +74,15 @@ export interface FarmOptions {
   readonly clock?: Clock;
   readonly times?: Partial<FarmTimes>;
   readonly retries?: RetryPolicy;
+  /** What the NARs of all caches may take; 0, or nothing, for no limit. */
+  readonly maxStorageBytes?: number;
 }
 
 /** Queue, worker link, intake and logs of one coordinator. */
 export interface Farm extends AsyncDisposable {
   readonly evaluations: Evaluations;
+  /** Looks whether evaluations that wait can go on: there may be room now. */
+  readonly reviewWaiting: () => Promise<void>;
   readonly workers: WorkerLink;
   readonly repositories: Repositories;
   readonly logs: Logs;
@@ -127,6 +131,7 @@ export async function openFarm(options: FarmOptions): Promise<Farm> {
   parts.backlog.wake();
   return {
     evaluations: parts.evaluations,
+    reviewWaiting: () => parts.review.now(),
     workers: parts.sessions,
     repositories: parts.repositories,
     logs,
@@ -149,13 +154,6 @@ export async function openFarm(options: FarmOptions): Promise<Farm> {
       await files[Symbol.asyncDispose]();
     },
   };
-}
-
-async function openNars({ dataDir, objectStore, logger }: FarmOptions): Promise<NarStorage> {
-  if (objectStore === undefined || objectStore === null) return NarFiles.open(dataDir);
-  // Its client is large, and most farms keep NARs on a disk.
-  const { S3Nars } = await import("./storage/s3-nars.ts");
-  return S3Nars.open({ dataDir, location: objectStore, logger });
 }
 
 function figuresOf({ queue, tasks, leases, ended }: Memory, parts: FarmParts): FarmFigures {

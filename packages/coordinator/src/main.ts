@@ -3,6 +3,7 @@ import { Authority } from "./auth/authority.ts";
 import type { CacheContent, ElsewhereVisible } from "./caches/cache-content.ts";
 import { CacheDocuments } from "./caches/cache-documents.ts";
 import { openCacheContent } from "./caches/open-content.ts";
+import { BYTES_PER_GB } from "./rules/storage.ts";
 import type { Maintenance } from "./collection/maintenance.ts";
 import { openMaintenance } from "./collection/open-maintenance.ts";
 import { systemClock, type Clock } from "./clock.ts";
@@ -12,7 +13,7 @@ import { ensureDataDir, lockDataDir, openFarmDatabase } from "./data-dir.ts";
 import type { Database, Queries } from "./db/client.ts";
 import { listKnownHosts } from "./db/known-host-repository.ts";
 import { LastUse } from "./db/last-use.ts";
-import { openFarm, type Farm } from "./farm.ts";
+import { openFarm, type Farm, type FarmOptions } from "./farm.ts";
 import type { Services } from "./http/api.ts";
 import { StatusReports } from "./forges/statuses/status-reports.ts";
 import { openFrontServices } from "./http/front-services.ts";
@@ -67,8 +68,9 @@ function contentOf(parts: {
   farm: Farm;
   signer: StoredCacheSigner;
   elsewhere: ElsewhereVisible;
+  maintenance: Maintenance;
 }): CacheContent {
-  const { config, database, clock, farm, signer, elsewhere } = parts;
+  const { maintenance, config, database, clock, farm, signer, elsewhere } = parts;
   return openCacheContent({
     database,
     clock,
@@ -77,6 +79,8 @@ function contentOf(parts: {
     signer,
     elsewhere,
     maxFileBytes: config.maxNarUploadSize,
+    maxStorageBytes: config.maxStorageGb * BYTES_PER_GB,
+    onFull: (cacheId) => void maintenance.makeRoom(cacheId),
   });
 }
 
@@ -86,6 +90,25 @@ function countUses(database: Database, clock: Clock, logger: Logger): LastUse {
     now: () => clock.now(),
     onError: (error) => logger.error({ err: error }, "times of last use could not be stored"),
   });
+}
+
+function farmOptions(parts: {
+  config: Config;
+  database: Database;
+  signer: StoredCacheSigner;
+  logger: Logger;
+  masterKey: MasterKey;
+  clock: Clock;
+}): FarmOptions {
+  const { config, masterKey, ...rest } = parts;
+  return {
+    ...rest,
+    dataDir: config.dataDir,
+    objectStore: config.objectStore,
+    leaseMs: config.leaseSeconds * 1000,
+    maxStorageBytes: config.maxStorageGb * BYTES_PER_GB,
+    findCredentials: credentialsFinder(rest.database.kysely, masterKey),
+  };
 }
 
 async function open(config: Config, logger: Logger, resources: Resources): Promise<string> {
@@ -101,16 +124,7 @@ async function open(config: Config, logger: Logger, resources: Resources): Promi
   const outbound = resources.use(
     new OutboundClient({ allowedRanges: config.allowPrivateAddresses }),
   );
-  const farm = await openFarm({
-    database,
-    dataDir: config.dataDir,
-    objectStore: config.objectStore,
-    signer,
-    leaseMs: config.leaseSeconds * 1000,
-    logger,
-    findCredentials: credentialsFinder(db, masterKey),
-    clock,
-  });
+  const farm = await openFarm(farmOptions({ config, database, signer, logger, masterKey, clock }));
   const maintenance = maintenanceOf({ config, database, clock, logger, farm });
   const front = openFrontServices({ config, database, clock, lastUse, outbound, logger });
   const stopping = new AbortController();
@@ -135,7 +149,15 @@ async function open(config: Config, logger: Logger, resources: Resources): Promi
     ...farmServices(farm, config),
     maintenance,
     documents: new CacheDocuments({ database, clock }),
-    content: contentOf({ config, database, clock, farm, signer, elsewhere: front.upstreams }),
+    content: contentOf({
+      config,
+      database,
+      clock,
+      farm,
+      signer,
+      elsewhere: front.upstreams,
+      maintenance,
+    }),
     stopping: stopping.signal,
   };
   const app = await createHttpServer(services, farm.transferRoutes);
@@ -156,7 +178,13 @@ function maintenanceOf(parts: {
 }): Maintenance {
   const { farm, ...rest } = parts;
   const { nars: files, intake, promised } = farm;
-  return openMaintenance({ ...rest, files, intake, promised });
+  return openMaintenance({
+    ...rest,
+    files,
+    intake,
+    promised,
+    onFinished: () => farm.reviewWaiting(),
+  });
 }
 
 function farmServices(

@@ -13,6 +13,7 @@ import {
 } from "../db/cache-path-repository.ts";
 import type { CacheNarFile, FindNarFile } from "../db/cache-nar-file-repository.ts";
 import type { FindNarObject, NarObject } from "../db/nar-object-repository.ts";
+import { roomInCache } from "../db/storage-room.ts";
 import { listUpstreams } from "../db/upstream-repository.ts";
 import {
   BadRequestError,
@@ -67,6 +68,10 @@ export interface CacheContentOptions {
   readonly findNarFile: FindNarFile;
   readonly elsewhere: ElsewhereVisible;
   readonly limits: ReceiveLimits;
+  /** What the NARs of all caches may take; 0 for no limit. */
+  readonly maxStorageBytes: number;
+  /** Something did not fit into the cache. */
+  readonly onFull: (cacheId: string) => void;
 }
 
 /** A path on its way into a cache. */
@@ -211,6 +216,7 @@ export class CacheContent {
       if (given === null) checkNar(claim, object);
       else checkFile(claim, { given, object });
       if (this.#shown(cache, claim) !== null) return { isNew: false };
+      await this.#requireRoom(cache, claim, object);
       for (let tries = 1; tries <= MAX_TRIES; tries += 1) {
         const signed = await this.#verified(cache, claim, object);
         const relied = await this.#requireReferences(cache, claim);
@@ -261,6 +267,17 @@ export class CacheContent {
       signatures: [...own.signatures, ...others],
     };
     return { row, keys: own.keys };
+  }
+
+  async #requireRoom(cache: ContentCache, claim: PathClaim, object: NarObject): Promise<void> {
+    const { database, maxStorageBytes, onFull } = this.#options;
+    const room = await roomInCache(database.kysely, cache.id, maxStorageBytes);
+    if (room === null || object.fileSize <= room) return;
+    onFull(cache.id);
+    throw new ConflictError(
+      `${claim.path} has ${object.fileSize} bytes and cache "${cache.name}" has room for ${Math.max(0, room)}: what was used least recently is being removed; try again, or raise its limit`,
+      { code: "cache_storage_full" },
+    );
   }
 
   /** Base names of the references that the cache has itself. */

@@ -19,6 +19,8 @@ export function openCacheContent(options: {
   signer: CacheSigner;
   elsewhere: ElsewhereVisible;
   maxFileBytes: number;
+  maxStorageBytes: number;
+  onFull: (cacheId: string) => void;
 }): CacheContent {
   const { maxFileBytes, ...rest } = options;
   const { database } = options;

@@ -31,5 +31,5 @@ export function addFsck(program: Command, surroundings: Surroundings): void {
         });
       }
     });
-  addSettings(command, ["dataDir"]);
+  addSettings(command, ["dataDir", "objectStore"]);
 }

@@ -29,5 +29,5 @@ export function addGc(program: Command, surroundings: Surroundings): void {
       if (flags.dryRun) return;
       surroundings.writeOut(`${progress.files} files went, ${progress.fileBytes} bytes\n`);
     });
-  addSettings(command, ["dataDir", "narTtlHours", "maxStorageGb"]);
+  addSettings(command, ["dataDir", "objectStore", "narTtlHours", "maxStorageGb"]);
 }

@@ -13,7 +13,7 @@ import { ConflictError, NotFoundError, UserError } from "../errors.ts";
 import { NarIntake } from "../intake/nar-intake.ts";
 import { createLogger } from "../logger.ts";
 import { Resources } from "../resources.ts";
-import { NarFiles } from "../storage/nar-files.ts";
+import { openNars } from "../storage/open-nars.ts";
 import { findCacheId } from "../db/cache-repository.ts";
 import type { Surroundings } from "./surroundings.ts";
 
@@ -57,12 +57,13 @@ async function cacheIdOf(database: Database, name: string | null): Promise<strin
 /** Nobody else does it: the data directory is ours. */
 async function workHere(config: Config, database: Database, resources: Resources): Promise<void> {
   const clock = systemClock;
-  const files = resources.use(await NarFiles.open(config.dataDir));
+  const logger = createLogger("error");
+  const { dataDir, objectStore } = config;
+  const files = resources.use(await openNars({ dataDir, objectStore, logger }));
   const findNarObject = prepareFindNarObject(database);
   const possesses = prepareHasUploaded(database);
   const intake = new NarIntake({ database, files, findNarObject, possesses, clock });
   const promised = new PromisedPaths(clock);
-  const logger = createLogger("error");
   const maintenance = openMaintenance({ config, database, clock, logger, files, intake, promised });
   resources.use(maintenance).wake();
 }

@@ -3,14 +3,13 @@ import type { Database } from "../db/client.ts";
 import { CollectionView, type CacheToCollect } from "../db/collection-view.ts";
 import type { NarIntake } from "../intake/nar-intake.ts";
 import type { NarStorage } from "../storage/nar-storage.ts";
+import { BYTES_PER_GB } from "../rules/storage.ts";
 import { collectCache, type PassOptions } from "./collect-cache.ts";
 import { evict } from "./evict.ts";
 import type { Progress } from "./progress.ts";
 import type { PromisedPaths } from "./promised-paths.ts";
 import { RowSet } from "./row-set.ts";
 import { removeStrayFiles, removeUnusedNars } from "./remove-unused.ts";
-
-export const BYTES_PER_GB = 1024 ** 3;
 
 /** Whoever uploads something has so long until something refers to it, or an evaluation needs it. */
 const GRACE_MS = 24 * 3600 * 1000;
@@ -66,16 +65,18 @@ export class Collection {
     await removeStrayFiles(files, intake, { progress, signal });
   }
 
-  /** Caches that have too little room, or all when the disk has. */
-  findFull(): CacheToCollect[] {
-    const caches = this.#view.caches();
+  /** Caches that have too little room; null when the disk has. */
+  findFull(): (string | null)[] {
     const { maxStorageBytes } = this.#options;
-    if (maxStorageBytes > 0 && this.#view.diskBytes() > FULL_SHARE * maxStorageBytes) return caches;
-    return caches.filter(
-      (cache) =>
-        cache.maxStorageGb > 0 &&
-        this.#view.totals(cache.id).fileBytes > FULL_SHARE * limitOf(cache),
-    );
+    if (maxStorageBytes > 0 && this.#view.diskBytes() > FULL_SHARE * maxStorageBytes) return [null];
+    return this.#view
+      .caches()
+      .filter(
+        (cache) =>
+          cache.maxStorageGb > 0 &&
+          this.#view.totals(cache.id).fileBytes > FULL_SHARE * limitOf(cache),
+      )
+      .map(({ id }) => id);
   }
 
   async #makeRoom(options: PassOptions, cache: CacheToCollect): Promise<void> {

@@ -15,6 +15,7 @@ import { ConflictError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import { noProgress, type Progress } from "./progress.ts";
 
+const MINUTE_MS = 60 * 1000;
 const HOUR_MS = 3600 * 1000;
 const DAY_MS = 24 * HOUR_MS;
 /** So often is looked whether somebody has asked for something: a command line writes it into the database. */
@@ -33,8 +34,8 @@ export interface MaintenanceOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly work: Readonly<Record<MaintenanceTask["kind"], TaskWork>>;
-  /** Caches that have too little room. */
-  readonly findFull: () => readonly { readonly id: string }[];
+  /** Caches that have too little room; null for all of them. */
+  readonly findFull: () => readonly (string | null)[];
   /** A task is over: there may be room now for what had none. */
   readonly onFinished: () => Promise<void>;
 }
@@ -78,13 +79,21 @@ export class Maintenance implements AsyncDisposable {
     return id;
   }
 
-  /** A cache is full, or nearly: room is made, unless that was tried within the hour. */
+  /** Something did not fit into a cache: room is made, unless that was tried within the hour. Never rejects. */
   async makeRoom(cacheId: string): Promise<void> {
+    try {
+      await this.#queueRoom(cacheId);
+      this.wake();
+    } catch (error) {
+      this.#options.logger.error({ err: error }, "no room could be made in a cache");
+    }
+  }
+
+  async #queueRoom(cacheId: string | null): Promise<void> {
     const { kysely, clock } = this.#options;
     const last = await lastTaskAt(kysely, "collection", cacheId);
     if (last !== null && clock.now() - last < HOUR_MS) return;
     await insertTask(kysely, { kind: "collection", cacheId }, clock.now());
-    this.wake();
   }
 
   /** Does what is due, if it is not being done already. */
@@ -117,19 +126,12 @@ export class Maintenance implements AsyncDisposable {
   async #queueDue(): Promise<void> {
     const { kysely, clock, findFull } = this.#options;
     const now = clock.now();
-    if (now - this.#lookedAt < HOUR_MS) return;
+    if (now - this.#lookedAt < MINUTE_MS) return;
     this.#lookedAt = now;
     await deleteTasksBefore(kysely, now - TASKS_KEPT_MS);
     const last = (await lastTaskAt(kysely, "collection", null)) ?? this.#openedAt;
-    if (now - last >= DAY_MS) {
-      await insertTask(kysely, { kind: "collection" }, now);
-      return;
-    }
-    for (const { id } of findFull()) {
-      const lastHere = await lastTaskAt(kysely, "collection", id);
-      if (lastHere !== null && now - lastHere < HOUR_MS) continue;
-      await insertTask(kysely, { kind: "collection", cacheId: id }, now);
-    }
+    if (now - last >= DAY_MS) await insertTask(kysely, { kind: "collection" }, now);
+    for (const cacheId of findFull()) await this.#queueRoom(cacheId);
   }
 
   async #do(task: MaintenanceTask): Promise<void> {

@@ -6,7 +6,8 @@ import type { Logger } from "../logger.ts";
 import type { NarStorage } from "../storage/nar-storage.ts";
 import { CheckView } from "../db/check-view.ts";
 import { checkStore } from "./check-store.ts";
-import { BYTES_PER_GB, Collection } from "./collection.ts";
+import { BYTES_PER_GB } from "../rules/storage.ts";
+import { Collection } from "./collection.ts";
 import { Maintenance } from "./maintenance.ts";
 import type { PromisedPaths } from "./promised-paths.ts";
 

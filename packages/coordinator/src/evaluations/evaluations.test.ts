@@ -338,6 +338,24 @@ describe("waiting", () => {
     expect((await worker.takeOffer()).spec.kind).toBe("fetch");
   });
 
+  test("while a cache that it fills is full an evaluation waits for room", async () => {
+    const { farm, worker, organization } = scene;
+    const { kysely } = farm.database;
+    await kysely.updateTable("caches").set({ max_storage_gb: 1 }).execute();
+    const row = { cache_id: organization.cache, paths: 1, nar_bytes: 0, file_bytes: 1024 ** 3 };
+    await kysely.insertInto("cache_totals").values(row).execute();
+    const id = await farm.farm.evaluations.start({
+      projectId: organization.project,
+      triggeredBy: null,
+    });
+    expect(await waitingReason(id)).toEqual({ kind: "cache_storage_full" });
+    await worker.settle();
+    expect(worker.pending("offer")).toBe(0);
+    await kysely.updateTable("cache_totals").set({ file_bytes: 10 }).execute();
+    await farm.farm.reviewWaiting();
+    expect((await worker.takeOffer()).spec.kind).toBe("fetch");
+  });
+
   test("without a worker that fetches an evaluation waits for one", async () => {
     const { farm, worker, organization } = scene;
     await worker.drop();

@@ -1,4 +1,6 @@
+import type { OrganizationId } from "@gradient/protocol";
 import { findLeasesOfEvaluation } from "../db/assignment-repository.ts";
+import { isStorageFull } from "../db/storage-room.ts";
 import { hasWorkingCache } from "../db/cache-path-repository.ts";
 import {
   findActiveEvaluations,
@@ -11,6 +13,7 @@ import { readJsonColumn, stringListSchema } from "../db/json-column.ts";
 import type { Change } from "../queue/change.ts";
 import {
   waitingReason,
+  type CacheState,
   type EvaluationNeed,
   type FleetMember,
   type WaitingReason,
@@ -21,6 +24,8 @@ export interface FleetView {
   readonly members: readonly FleetMember[];
   /** Organizations with a ready build that no connected worker could take. */
   readonly stuck: ReadonlySet<string>;
+  /** What the NARs of all caches may take; 0 for no limit. */
+  readonly maxStorageBytes: number;
 }
 
 /** Parks evaluations that nobody can go on with, and wakes those that somebody can. Of one organization, or of all. */
@@ -29,22 +34,31 @@ export async function reviewWaiting(
   fleet: FleetView,
   organization?: string,
 ): Promise<void> {
-  const caches = new Map<string, boolean>();
+  const caches = new Map<string, CacheState>();
   for (const evaluation of await findActiveEvaluations(change.kysely, organization)) {
-    let hasCache = caches.get(evaluation.organization);
-    if (hasCache === undefined) {
-      hasCache = await hasWorkingCache(change.kysely, evaluation.organization);
-      caches.set(evaluation.organization, hasCache);
+    let state = caches.get(evaluation.organization);
+    if (state === undefined) {
+      state = await cacheState(change, evaluation.organization, fleet.maxStorageBytes);
+      caches.set(evaluation.organization, state);
     }
     // What it waits for is a person.
     if (evaluation.needsApproval) continue;
     const isStuck = fleet.stuck.has(evaluation.organization);
     const need = await findNeed(change, evaluation, isStuck);
     if (need === null) continue;
-    const reason = waitingReason(evaluation.organization, need, hasCache, fleet.members);
+    const reason = waitingReason(evaluation.organization, need, state, fleet.members);
     if (reason === null) await wake(change, evaluation);
     else await park(change, evaluation, reason);
   }
+}
+
+async function cacheState(
+  { kysely }: Change,
+  organization: OrganizationId,
+  maxStorageBytes: number,
+): Promise<CacheState> {
+  if (!(await hasWorkingCache(kysely, organization))) return "none";
+  return (await isStorageFull(kysely, organization, maxStorageBytes)) ? "full" : "ready";
 }
 
 /** Null while somebody is on it. */

@@ -17,6 +17,8 @@ export interface WaitingReviewOptions {
   readonly queue: ReadyQueue;
   /** A worker that is gone for a shorter time parks nothing. */
   readonly graceMs: number;
+  /** What the NARs of all caches may take; 0 for no limit. */
+  readonly maxStorageBytes: number;
 }
 
 /** Decides when evaluations are looked at that nobody may be able to go on with. */
@@ -50,12 +52,12 @@ export class WaitingReview implements Disposable {
   }
 
   async #review(organization: string | undefined): Promise<void> {
-    const { changes, fleet, leases } = this.#options;
+    const { changes, fleet, leases, maxStorageBytes } = this.#options;
     await changes((change) => {
       const members = membersOf(fleet, leases);
       return reviewWaiting(
         change,
-        { members, stuck: this.#stuckOrganizations(members) },
+        { members, stuck: this.#stuckOrganizations(members), maxStorageBytes },
         organization,
       );
     });

@@ -310,6 +310,7 @@ export async function openTestServer(options: TestServerOptions = {}): Promise<T
       intake,
       signer,
       elsewhere: front.upstreams,
+      onFull: (cacheId) => void maintenance.makeRoom(cacheId),
     }),
     sources: sourcesWithoutFarm({ database, files, signer, clock }),
     sourceFiles,

@@ -5,6 +5,7 @@ import type { Config } from "../config/settings.ts";
 import type { Database } from "../db/client.ts";
 import { prepareFindNarObject } from "../db/nar-object-repository.ts";
 import { prepareHasUploaded } from "../db/nar-possession-repository.ts";
+import { BYTES_PER_GB } from "../rules/storage.ts";
 import { NarIntake } from "../intake/nar-intake.ts";
 import type { CacheSigner } from "../ports.ts";
 import type { NarStorage } from "../storage/nar-storage.ts";
@@ -18,9 +19,14 @@ export function testContent(options: {
   intake: NarIntake;
   signer: CacheSigner;
   elsewhere: ElsewhereVisible;
+  onFull: (cacheId: string) => void;
 }): CacheContent {
   const { config, ...rest } = options;
-  return openCacheContent({ ...rest, maxFileBytes: config.maxNarUploadSize });
+  return openCacheContent({
+    ...rest,
+    maxFileBytes: config.maxNarUploadSize,
+    maxStorageBytes: config.maxStorageGb * BYTES_PER_GB,
+  });
 }
 
 export function testIntake(options: {

@@ -4,6 +4,7 @@ import { isQualified, type BuildSeat } from "./choose-worker.ts";
 /** Why an evaluation cannot go on (contract: waiting_reason of Gradient's evaluations). */
 export type WaitingReason =
   | { kind: "no_cache" }
+  | { kind: "cache_storage_full" }
   | { kind: "approval"; pr_number: number; pr_author: string }
   | { kind: "eval_workers"; capability: "fetch" | "eval"; connected_workers: number }
   | {
@@ -12,6 +13,9 @@ export type WaitingReason =
       connected_workers: number;
       available_architectures: string[];
     };
+
+/** Caches that an organization publishes in: none, one of them is full, or all have room. */
+export type CacheState = "none" | "full" | "ready";
 
 /** A connected worker, as far as the question "who could do this" goes. */
 export interface FleetMember {
@@ -40,10 +44,12 @@ export type EvaluationNeed =
 export function waitingReason(
   organization: OrganizationId,
   need: EvaluationNeed,
-  hasWritableCache: boolean,
+  caches: CacheState,
   fleet: readonly FleetMember[],
 ): WaitingReason | null {
-  if (!hasWritableCache) return { kind: "no_cache" };
+  if (caches === "none") return { kind: "no_cache" };
+  // What is being built is still stored: it would have to be built again.
+  if (caches === "full" && need.phase !== "building") return { kind: "cache_storage_full" };
   const connected = fleet.filter((member) => servesOrganization(member, organization));
   if (need.phase !== "building") {
     const isPossible = connected.some((member) => canFetchOrEval(member, organization, need));

@@ -41,6 +41,7 @@ const BYSTANDERS = new Set([
   "payload_too_large",
   "missing_reference",
   "already_exists",
+  "cache_storage_full",
   "service_unavailable",
 ]);
 
