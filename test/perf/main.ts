@@ -1,5 +1,6 @@
 import { apiRows } from "./api.ts";
 import { cacheRows } from "./cache.ts";
+import { collectionRows } from "./collection.ts";
 import { controlRows } from "./control-latency.ts";
 import { criticalPathRows, criticalPathRowsWithoutUsers } from "./critical-path.ts";
 import { evaluationRows } from "./evaluation.ts";
@@ -19,6 +20,7 @@ const groups = {
   control: controlRows,
   eval: evaluationRows,
   api: apiRows,
+  collection: collectionRows,
 } as const;
 
 function isGroup(name: string): name is keyof typeof groups {
