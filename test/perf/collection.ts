@@ -68,7 +68,9 @@ async function prepare(directory: string): Promise<string[]> {
     db.pragma("wal_checkpoint(TRUNCATE)");
     await makeFiles(directory, db);
     return db
-      .prepare("select hash_part from cache_paths where rowid % 50 = 7 and last_fetched_at is null")
+      .prepare(
+        `select hash_part from cache_paths where rowid % 50 = 7 and ((rowid - 1) / ${CLOSURE}) % ${OLD_CLOSURE} <> 0`,
+      )
       .pluck()
       .all()
       .map(String)

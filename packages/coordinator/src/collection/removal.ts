@@ -4,7 +4,6 @@ import {
   type GonePath,
   type RemovalGuard,
 } from "../db/collection-repository.ts";
-import type { Queries } from "../db/client.ts";
 import type { CollectionView, TimedPath } from "../db/collection-view.ts";
 import { readJsonColumn, stringListSchema } from "../db/json-column.ts";
 import type { NarIntake } from "../intake/nar-intake.ts";
@@ -85,7 +84,7 @@ export class Removal implements AsyncDisposable {
     let tookMs = 0;
     const { result, gone, finished } = await intake.release(narHashes, async (db) => {
       const start = performance.now();
-      const paths = await deleteAll(db, rows, guard, start + TURN_MS);
+      const paths = await deleteUnneededPaths(db, rows, guard);
       tookMs = performance.now() - start;
       return paths;
     });
@@ -119,24 +118,6 @@ export class Removal implements AsyncDisposable {
 
   #throwFailure(): void {
     if (this.#failure !== null) throw this.#failure.error;
-  }
-}
-
-/** What one of the paths referred to may go as soon as that one is gone. */
-async function deleteAll(
-  db: Queries,
-  rows: readonly number[],
-  guard: RemovalGuard,
-  until: number,
-): Promise<GonePath[]> {
-  const all: GonePath[] = [];
-  let rest = rows;
-  for (;;) {
-    const gone = await deleteUnneededPaths(db, rest, guard);
-    all.push(...gone);
-    const goneRows = new Set(gone.map(({ row }) => row));
-    rest = rest.filter((row) => !goneRows.has(row));
-    if (gone.length === 0 || rest.length === 0 || performance.now() > until) return all;
   }
 }
 

@@ -32,22 +32,48 @@ export interface RemovalGuard {
 }
 
 /**
- * Takes those of the paths out of their cache that nothing there refers to and that nobody has come to need meanwhile. One that only another one of them refers to
- * may stay: ask again for it.
+ * Takes those of the paths out of their cache that nothing there refers to but one that goes as well, and that nobody has come to need meanwhile. To be called in a transaction:
+ * what refers to each other goes at the same moment.
  */
 export async function deleteUnneededPaths(
   db: Queries,
   rows: readonly number[],
   guard: RemovalGuard,
 ): Promise<GonePath[]> {
+  let doomed = await findUnneeded(db, rows, guard);
+  for (;;) {
+    const needed = await findReferred(db, doomed);
+    if (needed.size === 0) break;
+    doomed = doomed.filter(({ row }) => !needed.has(row));
+  }
+  if (doomed.length === 0) return [];
   const { rows: gone } = await sql<GonePath>`
-    delete from cache_paths
-    where rowid in (select value from json_each(${JSON.stringify(rows)}))
-      and created_at < ${guard.createdSince}
+    delete from cache_paths where rowid in (select value from json_each(${rowsJson(doomed)}))
+    returning rowid as row, path, references_json as "referencesJson",
+      (select n.file_size from nar_objects n where n.nar_hash = cache_paths.nar_hash) as "fileSize"
+  `.execute(db);
+  return gone;
+}
+
+interface Doomed {
+  readonly row: number;
+  readonly hashPart: string;
+}
+
+function rowsJson(paths: readonly Doomed[]): string {
+  return JSON.stringify(paths.map(({ row }) => row));
+}
+
+async function findUnneeded(
+  db: Queries,
+  rows: readonly number[],
+  guard: RemovalGuard,
+): Promise<Doomed[]> {
+  const { rows: unneeded } = await sql<Doomed>`
+    select cache_paths.rowid as row, cache_paths.hash_part as "hashPart"
+    from json_each(${JSON.stringify(rows)}) given cross join cache_paths on cache_paths.rowid = given.value
+    where cache_paths.created_at < ${guard.createdSince}
       and (last_fetched_at is null or last_fetched_at < ${guard.fetchedSince})
-      and not exists (
-        select 1 from cache_path_references r
-        where r.cache_id = cache_paths.cache_id and r.reference = cache_paths.hash_part)
       and not exists (
         select 1 from cache_pins n
         where n.cache_id = cache_paths.cache_id and n.path = cache_paths.path
@@ -63,12 +89,24 @@ export async function deleteUnneededPaths(
         cross join builds b on b.derivation_id = o.derivation_id
         cross join evaluation_builds e on e.evaluation_id = n.evaluation_id and e.build_id = b.id
         where n.cache_id = cache_paths.cache_id and n.path is null and n.created_at >= ${guard.pinnedSince})
-      and path not in (
+      and cache_paths.path not in (
         select source_path from evaluations where ${sql.raw(IS_ACTIVE)} and source_path is not null)
-    returning rowid as row, path, references_json as "referencesJson",
-      (select n.file_size from nar_objects n where n.nar_hash = cache_paths.nar_hash) as "fileSize"
   `.execute(db);
-  return gone;
+  return unneeded;
+}
+
+/** Rows of those of the paths that one refers to which is not among them. */
+async function findReferred(db: Queries, doomed: readonly Doomed[]): Promise<Set<number>> {
+  const hashParts = JSON.stringify(doomed.map(({ hashPart }) => hashPart));
+  const { rows } = await sql<{ row: number }>`
+    select p.rowid as row
+    from json_each(${rowsJson(doomed)}) given cross join cache_paths p on p.rowid = given.value
+    where exists (
+      select 1 from cache_path_references r
+      where r.cache_id = p.cache_id and r.reference = p.hash_part
+        and r.referrer not in (select value from json_each(${hashParts})))
+  `.execute(db);
+  return new Set(rows.map(({ row }) => row));
 }
 
 /** Removes those of the objects that nothing shows, that no cache was given, and that no organization has uploaded of late. */
