@@ -70,6 +70,17 @@ function organization(demand: OrganizationDemand, options: Options = {}): Demand
   };
 }
 
+/** A commit belongs to no organization: it exists for whoever may read one that evaluated it. */
+function commit(): Demand {
+  const { judge } = organization("read");
+  return {
+    judge: (world, person, target) => {
+      const verdict = judge(world, person, target);
+      return verdict === 403 ? 404 : verdict;
+    },
+  };
+}
+
 function cache(demand: CacheDemand, options: Options = {}): Demand {
   return {
     ...rest(options),
@@ -268,7 +279,7 @@ export const demands: Readonly<Record<string, Demand>> = {
     changes: true,
   }),
   "DELETE /caches/:cache/upstreams/:upstream": cache("manageCacheUpstreams", { changes: true }),
-  "GET /commits/:id": organization("read"),
+  "GET /commits/:id": commit(),
   "GET /evals/:id": organization("read"),
   "POST /evals/:id": organization("triggerEvaluation", { body: { method: "abort" } }),
   "GET /evals/:id/builds": organization("read"),
