@@ -58,6 +58,7 @@ const PAGES: readonly string[] = [
   "evals/{eval}/artefacts",
   "evals/{eval}/builds?limit=50",
   "evals/{eval}/builds?limit=50&offset=150",
+  "evals/{largeEval}/builds?limit=50",
   "evals/{eval}/closure",
   "evals/{eval}/runtime-closure",
   "builds/direct/recent",

@@ -226,7 +226,9 @@ function findNames(db: Database.Database): LargeDatabase {
     organizations: Array.from({ length: ORGANIZATIONS }, (_, at) => `org-${at}`),
     projects: Array.from({ length: PROJECTS }, (_, at) => `project-${at}`),
     caches: Array.from({ length: ORGANIZATIONS }, (_, at) => `cache-${at}`),
-    evaluations: spread("evaluations", ORGANIZATIONS * EVALUATIONS),
+    evaluations: spread("evaluations", ORGANIZATIONS * EVALUATIONS).filter(
+      (id) => id !== largeEvaluation,
+    ),
     largeEvaluation,
     builds: texts(
       `select id from evaluation_builds where build_id % ${TOTAL / SAMPLES} = 100 group by build_id`,

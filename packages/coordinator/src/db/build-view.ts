@@ -147,24 +147,55 @@ export async function listBuilds(
   request: BuildListRequest,
 ): Promise<{ builds: BuildItem[]; total: number; activeCount: number }> {
   const scoped = scopedQuery(db, request);
-  const rows = await scoped
+  // Attempts are looked up for the page alone.
+  const page = scoped
     .select([
       "link.id",
+      "builds.id as build_id",
       "derivations.id as derivation_id",
       "derivations.drv_path",
+      "derivations.name",
       "builds.state",
       "builds.updated_at",
       "builds.started_at",
       "builds.stopped_at",
-      "attempt.number as attempt",
-      "attempt.cpu_time_ms",
-      "attempt.memory_peak_bytes",
+      STATE_ORDER.as("rank"),
     ])
-    .orderBy(STATE_ORDER)
+    .orderBy("rank")
     .orderBy("derivations.name")
     .orderBy("link.id")
     .limit(request.limit ?? Number.MAX_SAFE_INTEGER)
     .offset(request.offset)
+    .as("page");
+  const rows = await db
+    .selectFrom(page)
+    .leftJoin("attempts as attempt", (join) =>
+      join.on((on) =>
+        on(
+          "attempt.number",
+          "=",
+          on
+            .selectFrom("attempts")
+            .select((select) => select.fn.max("attempts.number").as("newest"))
+            .whereRef("attempts.build_id", "=", "page.build_id"),
+        ),
+      ),
+    )
+    .select([
+      "page.id",
+      "page.derivation_id",
+      "page.drv_path",
+      "page.state",
+      "page.updated_at",
+      "page.started_at",
+      "page.stopped_at",
+      "attempt.number as attempt",
+      "attempt.cpu_time_ms",
+      "attempt.memory_peak_bytes",
+    ])
+    .orderBy("page.rank")
+    .orderBy("page.name")
+    .orderBy("page.id")
     .execute();
   const { total, active } = await countBuilds(scoped, request, rows);
   return { builds: rows, total, activeCount: active };
@@ -194,7 +225,11 @@ async function countBuilds(
 }
 
 function scopedQuery(db: Queries, request: BuildListRequest) {
-  const query = linkQuery(db).where("link.evaluation_id", "=", request.evaluationId);
+  const query = db
+    .selectFrom("evaluation_builds as link")
+    .innerJoin("builds", "builds.id", "link.build_id")
+    .innerJoin("derivations", "derivations.id", "builds.derivation_id")
+    .where("link.evaluation_id", "=", request.evaluationId);
   const root = request.scopeDerivationId;
   if (root === null) return query;
   return query.where("derivations.id", "in", (where) =>
