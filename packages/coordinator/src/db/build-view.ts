@@ -13,23 +13,22 @@ import type { AttemptsTable } from "./tables.ts";
  * Reads of evaluation builds for the API: the link (evaluation, build) has the id, the build the state, its newest attempt the figures.
  */
 
-function linkQuery(db: Queries) {
+function linkedBuilds(db: Queries) {
   return db
     .selectFrom("evaluation_builds as link")
     .innerJoin("builds", "builds.id", "link.build_id")
-    .innerJoin("derivations", "derivations.id", "builds.derivation_id")
-    .leftJoin("attempts as attempt", (join) =>
-      join.on((on) =>
-        on(
-          "attempt.number",
-          "=",
-          on
-            .selectFrom("attempts")
-            .select((select) => select.fn.max("attempts.number").as("newest"))
-            .whereRef("attempts.build_id", "=", "builds.id"),
-        ),
-      ),
-    );
+    .innerJoin("derivations", "derivations.id", "builds.derivation_id");
+}
+
+/** Number of the build's newest attempt; null when there is none. */
+function newestAttempt(build: "builds.id" | "page.build_id") {
+  return sql<number>`(select max(attempts.number) from attempts where attempts.build_id = ${sql.ref(build)})`;
+}
+
+function linkQuery(db: Queries) {
+  return linkedBuilds(db).leftJoin("attempts as attempt", (join) =>
+    join.on("attempt.number", "=", newestAttempt("builds.id")),
+  );
 }
 
 export interface BuildFacts {
@@ -170,16 +169,7 @@ export async function listBuilds(
   const rows = await db
     .selectFrom(page)
     .leftJoin("attempts as attempt", (join) =>
-      join.on((on) =>
-        on(
-          "attempt.number",
-          "=",
-          on
-            .selectFrom("attempts")
-            .select((select) => select.fn.max("attempts.number").as("newest"))
-            .whereRef("attempts.build_id", "=", "page.build_id"),
-        ),
-      ),
+      join.on("attempt.number", "=", newestAttempt("page.build_id")),
     )
     .select([
       "page.id",
@@ -225,11 +215,7 @@ async function countBuilds(
 }
 
 function scopedQuery(db: Queries, request: BuildListRequest) {
-  const query = db
-    .selectFrom("evaluation_builds as link")
-    .innerJoin("builds", "builds.id", "link.build_id")
-    .innerJoin("derivations", "derivations.id", "builds.derivation_id")
-    .where("link.evaluation_id", "=", request.evaluationId);
+  const query = linkedBuilds(db).where("link.evaluation_id", "=", request.evaluationId);
   const root = request.scopeDerivationId;
   if (root === null) return query;
   return query.where("derivations.id", "in", (where) =>
