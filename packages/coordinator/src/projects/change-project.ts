@@ -4,6 +4,7 @@ import { BadRequestError, ConflictError } from "../errors.ts";
 import { checkDisplayName, checkSlug } from "../rules/names.ts";
 import { checkRepository } from "../rules/repository.ts";
 import { checkWildcard } from "../rules/wildcard.ts";
+import { refuseUnsigned } from "./refuse-unsigned.ts";
 
 export interface ProjectSettings {
   name: string;
@@ -27,6 +28,7 @@ export async function changeProject(
   checkDisplayName(settings.displayName);
   checkRepository(settings.repository);
   checkWildcard(settings.wildcard);
+  if (project.sign_cache === 1) refuseUnsigned(settings.signsCache);
   if (settings.keptEvaluations < 1 || settings.keptEvaluations > mostKept) {
     throw new BadRequestError(`keep_evaluations has to be from 1 to ${mostKept}`);
   }

@@ -7,6 +7,7 @@ import { checkRepository } from "../rules/repository.ts";
 import { checkWildcard } from "../rules/wildcard.ts";
 import { createTrigger } from "../triggers/change-trigger.ts";
 import { DEFAULT_TRIGGER } from "../triggers/trigger-config.ts";
+import { refuseUnsigned } from "./refuse-unsigned.ts";
 
 export interface NewProject {
   organizationId: string;
@@ -32,6 +33,7 @@ export async function createProject(
   checkDisplayName(request.displayName);
   checkRepository(request.repository);
   checkWildcard(request.wildcard);
+  refuseUnsigned(request.signsCache);
   const id = uuidv7();
   const project = {
     id,

@@ -61,6 +61,19 @@ describe("projects", () => {
     expect((await server.get("projects/acme/tools", alice)).message.can_edit).toBe(true);
   });
 
+  test("that leave their paths unsigned are refused, not quietly signed", async () => {
+    const unsigned = { ...request, name: "unsigned", sign_cache: false };
+    for (const answer of [
+      await server.put("projects/acme", alice, unsigned),
+      await server.patch("projects/acme/tools", alice, { sign_cache: false }),
+    ]) {
+      expect(answer.status).toBe(400);
+      expect(answer.message).toContain("sign_cache cannot be false");
+    }
+    expect((await server.get("projects/acme/unsigned", alice)).status).toBe(404);
+    expect((await server.get("projects/acme/tools", alice)).message.sign_cache).toBe(true);
+  });
+
   test("are listed page by page", async () => {
     const { message } = await server.get("projects/acme", viewer);
     expect(message).toMatchObject({ total: 1, page: 1, per_page: 50, items: [{ name: "tools" }] });
