@@ -7,13 +7,7 @@ import { cacheKeyName, generateCacheKey, newKeyRow } from "../keys/cache-key.ts"
 import type { MasterKey } from "../keys/master-key.ts";
 import { checkDisplayName, checkSlug } from "../rules/names.ts";
 import { checkStorageLimit } from "../rules/storage.ts";
-
-/** The cache that every Nix installation trusts. */
-const NIXOS_CACHE = {
-  name: "cache.nixos.org",
-  url: "https://cache.nixos.org",
-  publicKey: "cache.nixos.org-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY=",
-} as const;
+import { NIXOS_UPSTREAM } from "../rules/upstream.ts";
 
 export interface NewCache {
   name: string;
@@ -57,10 +51,8 @@ export async function createCache(
     id: uuidv7(),
     cache_id: id,
     kind: "http" as const,
-    display_name: NIXOS_CACHE.name,
     mode: "ReadOnly" as const,
-    url: NIXOS_CACHE.url,
-    public_key: NIXOS_CACHE.publicKey,
+    ...NIXOS_UPSTREAM,
     created_at: now,
   };
   const member = { userId: creatorId, role: "Admin" };

@@ -7,6 +7,7 @@ import { addMigrate } from "./migrate.ts";
 import { addOpenApi } from "./openapi.ts";
 import type { Surroundings } from "./surroundings.ts";
 import { addServe } from "./serve.ts";
+import { addState } from "./state.ts";
 import { addUser } from "./user.ts";
 import { readVersion } from "../version.ts";
 
@@ -30,6 +31,7 @@ export async function runCli(argv: readonly string[], surroundings: Surroundings
   addMigrate(program, surroundings);
   addGc(program, surroundings);
   addFsck(program, surroundings);
+  addState(program, surroundings);
   addOpenApi(program, surroundings);
   try {
     await program.parseAsync([...argv], { from: "user" });

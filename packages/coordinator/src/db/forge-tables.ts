@@ -22,6 +22,7 @@ export interface IntegrationsTable {
   access_token: string | null;
   created_by: string;
   created_at: number;
+  managed: Generated<Flag>;
 }
 
 /** Deliveries of webhooks that were taken. Kept for some days. */

@@ -1,3 +1,5 @@
+import type { Generated } from "kysely";
+
 /** Row types of what garbage collections and checks know; the rules of tables.ts hold. */
 
 type Flag = 0 | 1;
@@ -37,4 +39,12 @@ export interface NarTotalsTable {
   id: 1;
   objects: number;
   file_bytes: number;
+}
+
+/** What another process has changed that the daemon has to be told; a row goes when it was. */
+export interface NoticesTable {
+  id: Generated<number>;
+  kind: "worker" | "worker_key" | "caches_of" | "cache_keys";
+  /** Id of the worker or organization; empty where there is none. */
+  subject: string;
 }

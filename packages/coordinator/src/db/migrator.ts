@@ -14,6 +14,7 @@ import * as garbageCollection from "./migrations/0012-garbage-collection.ts";
 import * as buildRequests from "./migrations/0008-build-requests.ts";
 import * as triggers from "./migrations/0007-triggers.ts";
 import * as nixbuild from "./migrations/0014-nixbuild.ts";
+import * as declaredState from "./migrations/0020-declared-state.ts";
 
 /** Append only: a migration that was ever released is never changed. */
 const migrations: Record<string, Migration> = {
@@ -31,6 +32,7 @@ const migrations: Record<string, Migration> = {
   "0012-garbage-collection": garbageCollection,
   "0007-triggers": triggers,
   "0014-nixbuild": nixbuild,
+  "0020-declared-state": declaredState,
 };
 
 const provider: MigrationProvider = { getMigrations: () => Promise.resolve(migrations) };

@@ -11,6 +11,7 @@ import type {
   CachePinsTable,
   MaintenanceTasksTable,
   NarTotalsTable,
+  NoticesTable,
 } from "./maintenance-tables.ts";
 import type {
   ForgeReportsTable,
@@ -153,6 +154,7 @@ export interface WorkerRegistrationsTable {
   active: Flag;
   created_by: string | null;
   registered_at: number;
+  managed: Generated<Flag>;
 }
 
 export interface WorkersTable {
@@ -201,6 +203,7 @@ export interface CacheSubscriptionsTable {
   cache_id: string;
   mode: "ReadWrite" | "ReadOnly" | "WriteOnly";
   created_at: number;
+  managed: Generated<Flag>;
 }
 
 /** Where a cache looks for paths that it does not have itself. */
@@ -623,4 +626,5 @@ export interface Tables extends NixbuildTables {
   hook_deliveries: HookDeliveriesTable;
   triggers: TriggersTable;
   forge_reports: ForgeReportsTable;
+  notices: NoticesTable;
 }

@@ -3,6 +3,13 @@ import { BadRequestError } from "../errors.ts";
 
 const REMOTE_CACHE = /^[A-Za-z0-9._-]{1,100}$/;
 
+/** The cache that every Nix installation trusts. */
+export const NIXOS_UPSTREAM = {
+  display_name: "cache.nixos.org",
+  url: "https://cache.nixos.org",
+  public_key: "cache.nixos.org-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY=",
+} as const;
+
 /** The address of a binary cache without slashes at its end. Throws BadRequestError. */
 export function checkUpstreamUrl(text: string): string {
   const refuse = (fault: string): never => {

@@ -1,0 +1,61 @@
+import { refuseUnsigned } from "../../projects/refuse-unsigned.ts";
+import { checkDisplayName, checkSlug } from "../../rules/names.ts";
+import { checkRepository } from "../../rules/repository.ts";
+import { checkWildcard } from "../../rules/wildcard.ts";
+import { checkTriggerConfig } from "../../triggers/trigger-config.ts";
+import type { Declared, DeclaredProject } from "../declared.ts";
+import type { Findings } from "../findings.ts";
+import { checkCreator } from "./members.ts";
+
+export function checkProjects(declared: Declared, findings: Findings, now: number): void {
+  const { projects, organizations } = declared;
+  const names = new Set(organizations.map(({ name }) => name));
+  findings.unique(
+    projects.map(({ path, organization, name }) => ({ path, key: `${organization}/${name}` })),
+    "the name",
+  );
+  for (const project of projects) {
+    const { path, name, organization } = project;
+    findings.rule(path, () => checkSlug("project", name));
+    findings.rule([...path, "display_name"], () => checkDisplayName(project.display_name ?? name));
+    findings.known([...path, "organization"], "organizations", names, organization);
+    findings.rule([...path, "repository"], () => checkRepository(project.repository));
+    findings.rule([...path, "wildcard"], () => checkWildcard(project.wildcard));
+    findings.rule([...path, "sign_cache"], () => refuseUnsigned(project.sign_cache));
+    checkCreator(declared, findings, project);
+    checkTriggers(declared, findings, project, now);
+  }
+}
+
+function checkTriggers(
+  { integrations }: Declared,
+  findings: Findings,
+  { path, organization, triggers }: DeclaredProject,
+  now: number,
+): void {
+  const inbound = new Set(
+    integrations
+      .filter((each) => each.kind === "inbound" && each.organization === organization)
+      .map(({ name }) => name),
+  );
+  for (const [at, trigger] of (triggers ?? []).entries()) {
+    const place = [...path, "triggers", at];
+    if (trigger.type === "polling" || trigger.type === "time") {
+      findings.rule([...place, "config"], () => {
+        if (trigger.type === "time") checkTriggerConfig({ type: "time", ...trigger.config }, now);
+        else checkTriggerConfig({ type: "polling", ...trigger.config }, now);
+      });
+      if (trigger.integration !== undefined) {
+        findings.add(
+          [...place, "integration"],
+          `a trigger of type ${trigger.type} has none: remove it`,
+        );
+      }
+    } else if (!inbound.has(trigger.integration)) {
+      findings.add(
+        [...place, "integration"],
+        `${JSON.stringify(trigger.integration)} is no inbound integration of organization ${JSON.stringify(organization)} in this file: declare it under integrations`,
+      );
+    }
+  }
+}
