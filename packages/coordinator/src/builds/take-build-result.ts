@@ -8,9 +8,10 @@ import {
   type AttemptedBuild,
   type AttemptOutput,
 } from "../db/attempt-repository.ts";
-import { findAttemptNeeds } from "../db/attempt-needs.ts";
+import { findAttemptNeeds, type AttemptNeeds } from "../db/attempt-needs.ts";
 import type { Queries } from "../db/client.ts";
 import { setOutputPath } from "../db/derivation-repository.ts";
+import { recordRun } from "../db/run-history-repository.ts";
 import { CoordinatorError } from "../errors.ts";
 import {
   applyPublication,
@@ -25,7 +26,7 @@ import {
   type AttemptEvent,
   type AttemptState,
 } from "../scheduler/attempt-state.ts";
-import { moreMemory } from "../scheduler/more-memory.ts";
+import { lackedMemory, moreMemory } from "../scheduler/more-memory.ts";
 import type { ReadyGroup } from "../scheduler/ready-queue.ts";
 import { transit } from "../scheduler/transition.ts";
 import type { PlanReads } from "../evaluations/plan-builds.ts";
@@ -222,6 +223,10 @@ async function concludeReported(
     return;
   }
   await endAs(change, attempted, result.outcome, result, result.message);
+  if (result.outcome === "built" || result.outcome === "timeout") {
+    const needs = await findAttemptNeeds(change.kysely, attempted.attempt);
+    await rememberRun(change, needs, result, null);
+  }
   // An older attempt that was still being cancelled says nothing about the build.
   if (!isNewest) return;
   const { stoppedAt } = result.times;
@@ -263,18 +268,33 @@ async function concludeOutOfMemory(
   const { build, drvPath, isNewest } = attempted;
   const needs = await findAttemptNeeds(change.kysely, attempted.attempt);
   const had = {
-    limitBytes: needs.limitBytes,
+    exactBytes: needs.demand.exactMemoryBytes,
+    maxBytes: needs.demand.maxMemoryBytes,
+    reservedBytes: needs.reservedBytes ?? 0,
     peakBytes: result.usage?.memoryPeakBytes ?? null,
     shareBytes: memoryShareBytes,
   };
-  const largestBytes = Math.min(largestMemory(needs), needs.maxBytes ?? Infinity);
-  const memoryBytes = moreMemory(had, largestBytes);
+  const memoryBytes = moreMemory(had, largestMemory(needs));
   const event = memoryBytes === null ? "memory-exceeded" : "out_of_memory";
   await endAs(change, attempted, event, result, result.message);
+  await rememberRun(change, needs, result, lackedMemory(had));
   if (!isNewest) return;
   const end = { drvPath, message: result.message, stoppedAt: result.times.stoppedAt };
   if (memoryBytes === null) await failBuild(change, build, "failed", end);
   else await restartWithMemory(change, build, end, memoryBytes);
+}
+
+/** What failed for other reasons may have ended before it needed what it needs. */
+async function rememberRun(
+  { kysely }: Change,
+  { history }: AttemptNeeds,
+  { usage }: BuildResult,
+  lackedBytes: number | null,
+): Promise<void> {
+  const peakBytes = usage?.memoryPeakBytes ?? null;
+  const cores = usage?.coresAverage ?? null;
+  if (peakBytes === null && cores === null && lackedBytes === null) return;
+  await recordRun(kysely, history, { peakBytes, lackedBytes, cores });
 }
 
 async function endAs(

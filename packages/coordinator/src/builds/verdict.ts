@@ -46,7 +46,7 @@ export async function completeBuild(
 export async function failBuild(
   change: Change,
   build: Build,
-  event: Extract<BuildEvent, "failed" | "timed-out" | "given-up">,
+  event: Extract<BuildEvent, "failed" | "timed-out" | "given-up" | "refused">,
   end: { drvPath: string; message: string | null; stoppedAt: number | null },
 ): Promise<void> {
   const { kysely, now } = change;

@@ -14,9 +14,10 @@ import {
   workerIdSchema,
 } from "@gradient/protocol";
 import type { Selectable } from "kysely";
+import type { Amounts } from "../scheduler/demand.ts";
 import { batchesOf } from "./batches.ts";
 import type { Queries } from "./client.ts";
-import type { AssignmentsTable } from "./tables.ts";
+import type { AssignmentsTable } from "./assignment-tables.ts";
 
 /** Something that a worker holds: from the offer until its result was handled or the lease was lost. */
 export interface Lease {
@@ -29,6 +30,8 @@ export interface Lease {
   /** Of a build. */
   readonly attempt: number | null;
   readonly worker: WorkerId;
+  /** Of a build: what of the worker is set aside for it. */
+  readonly reserved: Amounts | null;
   readonly state: "offered" | "accepted";
   /** Of an offer: until when it has to be accepted. Milliseconds since the epoch. */
   readonly expiresAt: number;
@@ -46,6 +49,10 @@ function leaseOf(row: Selectable<AssignmentsTable>): Lease {
     evaluation: evaluationIdSchema.nullable().parse(row.evaluation_id),
     attempt: row.attempt,
     worker: workerIdSchema.parse(row.worker_id),
+    reserved:
+      row.reserved_memory_bytes === null || row.reserved_cores === null
+        ? null
+        : { memoryBytes: row.reserved_memory_bytes, cores: row.reserved_cores },
     state: row.state,
     expiresAt: row.lease_expires_at,
   };
@@ -62,6 +69,8 @@ export async function insertLease(db: Queries, lease: NewLease, now: number): Pr
       attempt: lease.attempt,
       worker_id: lease.worker,
       epoch: lease.epoch,
+      reserved_memory_bytes: lease.reserved?.memoryBytes ?? null,
+      reserved_cores: lease.reserved?.cores ?? null,
       state: "offered",
       lease_expires_at: lease.expiresAt,
       created_at: now,

@@ -1,25 +1,15 @@
-import type { BuildLimits } from "@gradient/protocol";
 import { organizationIdSchema } from "@gradient/protocol";
 import type { ReadyGroup } from "../scheduler/ready-queue.ts";
 import type { Queries } from "./client.ts";
-import { limitsOf } from "./derivation-repository.ts";
+import { statedFactsOf } from "./derivation-repository.ts";
 import { readJsonColumn, stringListSchema } from "./json-column.ts";
+import { historyKeyOf, type HistoryKey } from "./run-history-repository.ts";
 
-/** What the derivation says, but for memory that the attempt was given. */
-export function limitsOfAttempt(row: {
-  facts_json: string;
-  memory_bytes: number | null;
-}): BuildLimits {
-  const limits = limitsOf(row.facts_json);
-  return { ...limits, memoryBytes: row.memory_bytes ?? limits.memoryBytes };
-}
-
-/** What an attempt asked of its worker, and what it was held to. */
+/** What an attempt asked of its worker, without what was expected of it. */
 export interface AttemptNeeds extends ReadyGroup {
-  /** Limit of the attempt; null for none. */
-  readonly limitBytes: number | null;
-  /** Most that the derivation allows; null when it does not say. */
-  readonly maxBytes: number | null;
+  /** What was set aside for it; null when it was given to nobody. */
+  readonly reservedBytes: number | null;
+  readonly history: HistoryKey;
 }
 
 export async function findAttemptNeeds(db: Queries, attempt: number): Promise<AttemptNeeds> {
@@ -29,19 +19,27 @@ export async function findAttemptNeeds(db: Queries, attempt: number): Promise<At
     .innerJoin("derivations", "derivations.id", "builds.derivation_id")
     .select([
       "attempts.memory_bytes",
+      "attempts.allocated_bytes",
       "builds.organization_id",
+      "derivations.name",
       "derivations.system",
+      "derivations.is_fixed_output",
       "derivations.required_features_json",
       "derivations.facts_json",
     ])
     .where("attempts.number", "=", attempt)
     .executeTakeFirstOrThrow();
+  const { needs, pname } = statedFactsOf(row.facts_json);
   return {
     organization: organizationIdSchema.parse(row.organization_id),
     system: row.system,
     requiredFeatures: readJsonColumn(stringListSchema, row.required_features_json),
-    memoryBytes: row.memory_bytes,
-    limitBytes: limitsOfAttempt(row).memoryBytes,
-    maxBytes: limitsOf(row.facts_json).memoryBytes,
+    demand: {
+      ...needs,
+      exactMemoryBytes: row.memory_bytes,
+      estimate: { memoryBytes: null, cores: null },
+    },
+    reservedBytes: row.allocated_bytes,
+    history: historyKeyOf({ ...row, pname }),
   };
 }

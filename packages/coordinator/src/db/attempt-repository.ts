@@ -1,6 +1,8 @@
 import type { Fencing, UsageRecord, WorkerId } from "@gradient/protocol";
 import { organizationIdSchema } from "@gradient/protocol";
-import type { AttemptState } from "../scheduler/attempt-state.ts";
+import { attemptTransitions, type AttemptState } from "../scheduler/attempt-state.ts";
+import type { Grant } from "../scheduler/demand.ts";
+import { moveOf } from "../scheduler/transition.ts";
 import { batchesOf } from "./batches.ts";
 import { buildStateOf, type Build } from "./build-repository.ts";
 import type { Database, PreparedQuery, Queries } from "./client.ts";
@@ -46,15 +48,15 @@ export async function linkRestart(db: Queries, previous: number, next: number): 
     .execute();
 }
 
-/** What a worker that is offered the attempt gives it: cores, and bytes of memory. */
+/** What a worker that is offered the attempt gives it. */
 export async function setAllocation(
   db: Queries,
   attempt: number,
-  given: { cores: number; memoryBytes: number },
+  { cpuCount, reserved }: Grant,
 ): Promise<void> {
   await db
     .updateTable("attempts")
-    .set({ cpu_count: given.cores, allocated_bytes: given.memoryBytes })
+    .set({ cpu_count: cpuCount, allocated_bytes: reserved.memoryBytes })
     .where("number", "=", attempt)
     .execute();
 }
@@ -207,6 +209,23 @@ export async function withdrawAttempts(
     numbers.push(...rows.map(({ number }) => number));
   }
   return numbers;
+}
+
+/** Ends a pending attempt that nobody could ever execute. False when it is not pending. */
+export async function refuseAttempt(
+  db: Queries,
+  attempt: number,
+  message: string,
+  now: number,
+): Promise<boolean> {
+  const { from, to } = moveOf(attemptTransitions, "impossible");
+  const { numUpdatedRows } = await db
+    .updateTable("attempts")
+    .set({ status: to, message, stopped_at: now })
+    .where("number", "=", attempt)
+    .where("status", "in", from)
+    .executeTakeFirstOrThrow();
+  return numUpdatedRows > 0n;
 }
 
 export async function findNewestAttempt(

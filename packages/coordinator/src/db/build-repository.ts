@@ -13,10 +13,11 @@ import {
 import { ENDED_EVALUATION_STATES } from "../scheduler/evaluation-state.ts";
 import { moveOf } from "../scheduler/transition.ts";
 import type { ReadyBuild } from "../scheduler/ready-queue.ts";
-import { limitsOfAttempt } from "./attempt-needs.ts";
 import { batchesOf } from "./batches.ts";
 import type { Database, PreparedQuery, Queries } from "./client.ts";
+import { statedFactsOf } from "./derivation-repository.ts";
 import { readJsonColumn, stringListSchema } from "./json-column.ts";
+import { findEstimates, historyKeyOf } from "./run-history-repository.ts";
 import type { Tables } from "./tables.ts";
 
 export interface Build {
@@ -389,7 +390,7 @@ export async function findBuildsOnlyOf(
 
 type PendingQuery = SelectQueryBuilder<Tables, "attempts" | "builds" | "derivations", object>;
 
-async function readPending(query: PendingQuery): Promise<ReadyBuild[]> {
+async function readPending(db: Queries, query: PendingQuery): Promise<OfferableBuild[]> {
   const rows = await query
     .select([
       "attempts.number",
@@ -399,20 +400,34 @@ async function readPending(query: PendingQuery): Promise<ReadyBuild[]> {
       "builds.priority",
       "builds.height",
       "builds.ready_at",
+      "derivations.drv_path",
+      "derivations.name",
       "derivations.system",
       "derivations.required_features_json",
+      "derivations.is_fixed_output",
+      "derivations.facts_json",
     ])
     .execute();
-  return rows.map((row) => ({
-    attempt: row.number,
-    build: row.id,
-    organization: organizationIdSchema.parse(row.organization_id),
-    system: row.system,
-    requiredFeatures: readJsonColumn(stringListSchema, row.required_features_json),
-    memoryBytes: row.memory_bytes,
-    priority: row.priority,
-    height: row.height,
-    readyAt: row.ready_at ?? 0,
+  const stated = rows.map((row) => {
+    const { limits, needs, pname } = statedFactsOf(row.facts_json);
+    return { row, limits, needs, history: historyKeyOf({ ...row, pname }) };
+  });
+  const histories = stated.map(({ history }) => history);
+  const estimateOf = await findEstimates(db, histories);
+  return stated.map(({ row, limits, needs, history }) => ({
+    drvPath: row.drv_path,
+    limits,
+    ready: {
+      attempt: row.number,
+      build: row.id,
+      organization: organizationIdSchema.parse(row.organization_id),
+      system: row.system,
+      requiredFeatures: readJsonColumn(stringListSchema, row.required_features_json),
+      demand: { ...needs, exactMemoryBytes: row.memory_bytes, estimate: estimateOf(history) },
+      priority: row.priority,
+      height: row.height,
+      readyAt: row.ready_at ?? 0,
+    },
   }));
 }
 
@@ -427,7 +442,8 @@ function pendingAttempts(db: Queries): PendingQuery {
 
 /** Everything that waits for a worker. */
 export async function findReadyBuilds(db: Queries): Promise<ReadyBuild[]> {
-  return readPending(pendingAttempts(db));
+  const pending = await readPending(db, pendingAttempts(db));
+  return pending.map(({ ready }) => ready);
 }
 
 export async function findReadyBuildsOf(
@@ -436,7 +452,8 @@ export async function findReadyBuildsOf(
 ): Promise<ReadyBuild[]> {
   const ready: ReadyBuild[] = [];
   for (const batch of batchesOf(builds)) {
-    ready.push(...(await readPending(pendingAttempts(db).where("builds.id", "in", batch))));
+    const pending = await readPending(db, pendingAttempts(db).where("builds.id", "in", batch));
+    ready.push(...pending.map((each) => each.ready));
   }
   return ready;
 }
@@ -491,8 +508,10 @@ export function prepareBuildReads(database: Database): BuildReads {
 }
 
 export interface OfferableBuild {
+  readonly ready: ReadyBuild;
   /** Base name. */
   readonly drvPath: string;
+  /** As the derivation states them. */
   readonly limits: BuildLimits;
 }
 
@@ -503,20 +522,19 @@ export async function findOfferableBuilds(
 ): Promise<Map<number, OfferableBuild>> {
   const offerable = new Map<number, OfferableBuild>();
   for (const batch of batchesOf(attempts)) {
-    const rows = await pendingAttempts(db)
-      .leftJoin("assignments", "assignments.attempt", "attempts.number")
-      .select([
-        "attempts.number",
-        "attempts.memory_bytes",
-        "derivations.drv_path",
-        "derivations.facts_json",
-      ])
+    const query = pendingAttempts(db)
       .where("attempts.number", "in", batch)
-      .where("assignments.fencing", "is", null)
-      .execute();
-    for (const row of rows) {
-      offerable.set(row.number, { drvPath: row.drv_path, limits: limitsOfAttempt(row) });
-    }
+      .where((where) =>
+        where.not(
+          where.exists(
+            where
+              .selectFrom("assignments")
+              .select("assignments.fencing")
+              .whereRef("assignments.attempt", "=", "attempts.number"),
+          ),
+        ),
+      );
+    for (const build of await readPending(db, query)) offerable.set(build.ready.attempt, build);
   }
   return offerable;
 }

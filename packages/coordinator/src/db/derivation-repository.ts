@@ -5,23 +5,42 @@ import {
   type OrganizationId,
 } from "@gradient/protocol";
 import { z } from "zod";
+import type { StatedNeeds } from "../scheduler/demand.ts";
 import { batchesOf } from "./batches.ts";
 import type { Database, PreparedQuery, Queries } from "./client.ts";
 import { readJsonColumn, stringListSchema } from "./json-column.ts";
 
-/** The part of `facts_json` that limits a build. */
-const limitFactsSchema = z.object({
+/** The part of `facts_json` that the queue looks at. */
+const statedFactsSchema = z.object({
   timeoutSeconds: z.number().nullable(),
   maxSilentSeconds: z.number().nullable(),
   minCpu: z.number().nullable(),
   maxCpu: z.number().nullable(),
   minMemoryMegabytes: z.number().nullable(),
   maxMemoryMegabytes: z.number().nullable(),
+  pname: z.string().nullable(),
 });
 
-/** Limits that a derivation states for its own build. */
-export function limitsOf(factsJson: string): BuildLimits {
-  return buildLimitsOf(readJsonColumn(limitFactsSchema, factsJson));
+/** What a derivation says of its own build. */
+export interface StatedFacts {
+  readonly limits: BuildLimits;
+  readonly needs: StatedNeeds;
+  readonly pname: string | null;
+}
+
+const MEBIBYTE = 2 ** 20;
+
+export function statedFactsOf(factsJson: string): StatedFacts {
+  const facts = readJsonColumn(statedFactsSchema, factsJson);
+  const limits = buildLimitsOf(facts);
+  const minMemoryBytes = (facts.minMemoryMegabytes ?? 0) * MEBIBYTE;
+  const needs = {
+    minMemoryBytes: Number.isSafeInteger(minMemoryBytes) ? minMemoryBytes || null : null,
+    maxMemoryBytes: limits.memoryBytes,
+    minCores: facts.minCpu || null,
+    maxCores: limits.cores,
+  };
+  return { limits, needs, pname: facts.pname };
 }
 
 export interface NewDerivation {

@@ -15,6 +15,7 @@ import * as buildRequests from "./migrations/0008-build-requests.ts";
 import * as triggers from "./migrations/0007-triggers.ts";
 import * as nixbuild from "./migrations/0014-nixbuild.ts";
 import * as declaredState from "./migrations/0020-declared-state.ts";
+import * as runHistories from "./migrations/0016-run-histories.ts";
 
 /** Append only: a migration that was ever released is never changed. */
 const migrations: Record<string, Migration> = {
@@ -33,6 +34,7 @@ const migrations: Record<string, Migration> = {
   "0007-triggers": triggers,
   "0014-nixbuild": nixbuild,
   "0020-declared-state": declaredState,
+  "0016-run-histories": runHistories,
 };
 
 const provider: MigrationProvider = { getMigrations: () => Promise.resolve(migrations) };

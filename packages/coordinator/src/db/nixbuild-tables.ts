@@ -48,6 +48,15 @@ interface AttemptSumsTable {
   last_stopped_at: number;
 }
 
+/** The last runs of a package for a system, the newest first. */
+interface RunHistoriesTable {
+  organization_id: string;
+  system: string;
+  name: string;
+  /** `[{"peakBytes", "lackedBytes", "cores"}]` */
+  runs_json: string;
+}
+
 /** Columns of attempts that nixbuild.net's API tells. */
 export interface AttemptColumns {
   /** Of its build; filled in when the attempt is made. */
@@ -75,4 +84,5 @@ export interface NixbuildTables {
   evaluation_tags: EvaluationTagsTable;
   attempt_tags: AttemptTagsTable;
   attempt_sums: AttemptSumsTable;
+  run_histories: RunHistoriesTable;
 }

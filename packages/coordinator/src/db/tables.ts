@@ -1,4 +1,5 @@
 import type { Generated } from "kysely";
+import type { AssignmentAnswersTable, AssignmentsTable } from "./assignment-tables.ts";
 import type { AttemptColumns, NixbuildTables } from "./nixbuild-tables.ts";
 import type {
   CacheDocumentsTable,
@@ -166,6 +167,9 @@ export interface WorkersTable {
   /** Number of the newest authenticated session. */
   epoch: number;
   last_seen_at: number;
+  /** Its size, as it told it last. */
+  cores: Generated<number | null>;
+  memory_bytes: Generated<number | null>;
 }
 
 /** Approved changes of a worker's key: what it signed with the old one is still to be listed for the new one. */
@@ -413,31 +417,6 @@ export interface AttemptsTable extends AttemptColumns {
   restarted_as: number | null;
   /** Limit of this attempt, and what its worker has to have; null: what the derivation says. */
   memory_bytes: number | null;
-}
-
-/** Leases: a row exists from the offer until the result was handled or the lease was lost. */
-export interface AssignmentsTable {
-  fencing: Generated<number>;
-  id: string;
-  kind: "fetch" | "eval" | "build" | "sign";
-  organization_id: string;
-  evaluation_id: string | null;
-  attempt: number | null;
-  worker_id: string;
-  epoch: number;
-  state: "offered" | "accepted";
-  lease_expires_at: number;
-  created_at: number;
-}
-
-/** What a result was answered with, so that a result that is sent again gets the same answer. Kept for some days. */
-export interface AssignmentAnswersTable {
-  fencing: number;
-  assignment_id: string;
-  worker_id: string;
-  accepted: Flag;
-  reason: string | null;
-  answered_at: number;
 }
 
 /** Batches of attributes that an evaluation's assignment has delivered. */

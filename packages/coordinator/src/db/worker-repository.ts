@@ -1,5 +1,5 @@
 import type { OrganizationId, WorkerId } from "@gradient/protocol";
-import { organizationIdSchema } from "@gradient/protocol";
+import { organizationIdSchema, workerIdSchema } from "@gradient/protocol";
 import type { Queries } from "./client.ts";
 
 /** What one organization has agreed to with one worker. */
@@ -45,8 +45,10 @@ export async function admitWorker(
   db: Queries,
   worker: WorkerId,
   publicKey: string,
+  size: { cores: number; memoryBytes: number },
   now: number,
 ): Promise<Admission> {
+  const { cores, memoryBytes: memory_bytes } = size;
   const pinned = await db
     .selectFrom("workers")
     .select("public_key")
@@ -59,6 +61,8 @@ export async function admitWorker(
       pending_public_key: null,
       epoch: 1,
       last_seen_at: now,
+      cores,
+      memory_bytes,
     };
     await db.insertInto("workers").values(first).execute();
     return { isAdmitted: true, epoch: 1 };
@@ -73,11 +77,39 @@ export async function admitWorker(
   }
   const { epoch } = await db
     .updateTable("workers")
-    .set((eb) => ({ epoch: eb("epoch", "+", 1), last_seen_at: now, pending_public_key: null }))
+    .set((eb) => ({
+      epoch: eb("epoch", "+", 1),
+      last_seen_at: now,
+      pending_public_key: null,
+      cores,
+      memory_bytes,
+    }))
     .where("id", "=", worker)
     .returning("epoch")
     .executeTakeFirstOrThrow();
   return { isAdmitted: true, epoch };
+}
+
+/** Workers that may build for the organization and were seen since then, with the size that they had. */
+export async function findAwayWorkers(
+  db: Queries,
+  organization: OrganizationId,
+  since: number,
+): Promise<{ worker: WorkerId; cores: number; memoryBytes: number }[]> {
+  const rows = await db
+    .selectFrom("worker_registrations")
+    .innerJoin("workers", "workers.id", "worker_registrations.worker_id")
+    .select(["workers.id", "workers.cores", "workers.memory_bytes"])
+    .where("worker_registrations.organization_id", "=", organization)
+    .where("worker_registrations.active", "=", 1)
+    .where("worker_registrations.enable_build", "=", 1)
+    .where("workers.last_seen_at", ">=", since)
+    .execute();
+  return rows.map(({ id, cores, memory_bytes }) => ({
+    worker: workerIdSchema.parse(id),
+    cores: cores ?? 0,
+    memoryBytes: memory_bytes ?? 0,
+  }));
 }
 
 export async function markSeen(db: Queries, worker: WorkerId, now: number): Promise<void> {

@@ -11,6 +11,7 @@ import {
 } from "../db/evaluation-repository.ts";
 import { readJsonColumn, stringListSchema } from "../db/json-column.ts";
 import type { Change } from "../queue/change.ts";
+import { NO_DEMAND } from "../scheduler/demand.ts";
 import {
   waitingReason,
   type CacheState,
@@ -79,7 +80,7 @@ async function findNeed(
   const { queued, running } = await findDemand(kysely, evaluation.id);
   const builds = queued.map(({ system, requiredFeaturesJson, memoryBytes, count }) => ({
     system,
-    memoryBytes,
+    demand: { ...NO_DEMAND, exactMemoryBytes: memoryBytes },
     requiredFeatures: readJsonColumn(stringListSchema, requiredFeaturesJson),
     count,
   }));

@@ -1,4 +1,5 @@
 import type { Clock } from "../clock.ts";
+import { refuseImpossible } from "../builds/refuse-impossible.ts";
 import type { Background } from "../queue/background.ts";
 import type { ChangeFacts } from "../queue/change.ts";
 import { membersOf, type Fleet } from "../queue/fleet.ts";
@@ -53,9 +54,11 @@ export class WaitingReview implements Disposable {
 
   async #review(organization: string | undefined): Promise<void> {
     const { changes, fleet, leases, maxStorageBytes } = this.#options;
-    await changes((change) => {
+    await changes(async (change) => {
       const members = membersOf(fleet, leases);
-      return reviewWaiting(
+      const seats = members.map(({ seat }) => seat);
+      await refuseImpossible(change, this.#options.queue, seats);
+      await reviewWaiting(
         change,
         { members, stuck: this.#stuckOrganizations(members), maxStorageBytes },
         organization,

@@ -7,7 +7,8 @@ import { chooseNext } from "../scheduler/choose-worker.ts";
 import type { ReadyBuild, ReadyQueue } from "../scheduler/ready-queue.ts";
 import type { ChangeFacts } from "./change.ts";
 import type { EvaluationTask, EvaluationTasks } from "./evaluation-tasks.ts";
-import { INPUT_OVERRIDES, seatOf, type ConnectedWorker, type Fleet } from "./fleet.ts";
+import { grantOf, type Amounts } from "../scheduler/demand.ts";
+import { INPUT_OVERRIDES, seatOf, sizeOf, type ConnectedWorker, type Fleet } from "./fleet.ts";
 import type { LeaseBook } from "./lease-book.ts";
 import type { SigningTasks } from "./signing-tasks.ts";
 import { makeOffers, type FindCredentials, type Offer, type Pick } from "./offer.ts";
@@ -132,11 +133,11 @@ export class Dispatcher implements AsyncDisposable {
     const now = this.#options.clock.now();
     if (queue.size === 0) return [];
     const workers = new Map(this.#available(now).map((worker) => [worker.id, worker]));
+    const picked = new Map<WorkerId, Amounts[]>();
     const seats = new Map(
-      [...workers.values()].map((worker) => [worker.id, seatOf(worker, leases, 0)]),
+      [...workers.values()].map((worker) => [worker.id, seatOf(worker, leases, [])]),
     );
     const countInputs = (build: ReadyBuild) => builds.countInputsByWorker(build.build);
-    const reserved = new Map<WorkerId, number>();
     const picks: Pick[] = [];
     while (picks.length < OFFERS_PER_ROUND) {
       const choice = chooseNext(queue, [...seats.values()], now, countInputs);
@@ -144,9 +145,10 @@ export class Dispatcher implements AsyncDisposable {
       if (choice === null || worker === undefined) break;
       queue.take(choice.build.attempt);
       picks.push({ kind: "build", worker, build: choice.build });
-      const count = (reserved.get(worker.id) ?? 0) + 1;
-      reserved.set(worker.id, count);
-      seats.set(worker.id, seatOf(worker, leases, count));
+      const { reserved } = grantOf(choice.build.demand, sizeOf(worker));
+      const ofWorker = [...(picked.get(worker.id) ?? []), reserved];
+      picked.set(worker.id, ofWorker);
+      seats.set(worker.id, seatOf(worker, leases, ofWorker));
     }
     return picks;
   }

@@ -1,5 +1,6 @@
 import type { LinkFeature, OrganizationId, ToWorker, WorkerId } from "@gradient/protocol";
 import { isQualified, type BuildSeat } from "../scheduler/choose-worker.ts";
+import { shareOf, type Amounts, type WorkerSize } from "../scheduler/demand.ts";
 import type { ReadyGroup } from "../scheduler/ready-queue.ts";
 import type { FleetMember } from "../scheduler/waiting-reason.ts";
 import type { HeldLease, LeaseBook } from "./lease-book.ts";
@@ -43,14 +44,25 @@ function holdsSlot({ lease, phase }: HeldLease): boolean {
 /** Builds that a worker holds at most, uploads included, for each that it runs at once: uploads that do not come through hold up its builds in the end. */
 const HELD_PER_SLOT = 4;
 
-/** What a worker could build now, with `reserved` more builds than the book knows of. */
-export function seatOf(worker: ConnectedWorker, leases: LeaseBook, reserved: number): BuildSeat {
-  let held = reserved;
+export function sizeOf({ cores, memoryBytes, maxConcurrentBuilds }: ConnectedWorker): WorkerSize {
+  return { cores, memoryBytes, slots: maxConcurrentBuilds };
+}
+
+/** What a worker could build now, with more builds than the book knows of: what was set aside for each. */
+export function seatOf(
+  worker: ConnectedWorker,
+  leases: LeaseBook,
+  picked: readonly Amounts[],
+): BuildSeat {
+  const size = sizeOf(worker);
+  const reserved = [...picked];
   let uploading = 0;
   for (const lease of leases.ofWorker(worker.id)) {
-    if (holdsSlot(lease)) held += 1;
+    // Of a lease that an older release has made nothing is known.
+    if (holdsSlot(lease)) reserved.push(lease.lease.reserved ?? shareOf(size));
     else if (lease.lease.kind === "build" && lease.phase === "uploading") uploading += 1;
   }
+  const held = reserved.length;
   const max = worker.maxConcurrentBuilds;
   const bound = Math.max(HELD_PER_SLOT * max - uploading - held, 0);
   const freeSlots = Math.min(Math.max(max - held, 0), bound);
@@ -61,17 +73,36 @@ export function seatOf(worker: ConnectedWorker, leases: LeaseBook, reserved: num
     organizations: worker.isDraining ? NOBODY : worker.organizationsFor("build"),
     systems: worker.systems,
     features: worker.features,
-    memoryBytes: worker.memoryBytes,
+    size,
+    ...roomBeside(size, reserved),
     freeSlots,
     aheadSlots: room - freeSlots,
     heldBuilds: held,
   };
 }
 
+function roomBeside(
+  { memoryBytes, cores }: WorkerSize,
+  reserved: readonly Amounts[],
+): Pick<BuildSeat, "free" | "freeNext"> {
+  const sum = (of: (amounts: Amounts) => number) => reserved.map(of).reduce((a, b) => a + b, 0);
+  const least = (of: (amounts: Amounts) => number) =>
+    reserved.length === 0 ? 0 : Math.min(...reserved.map(of));
+  const free = {
+    memoryBytes: memoryBytes - sum((each) => each.memoryBytes),
+    cores: cores - sum((each) => each.cores),
+  };
+  const freeNext = {
+    memoryBytes: free.memoryBytes + least((each) => each.memoryBytes),
+    cores: free.cores + least((each) => each.cores),
+  };
+  return { free, freeNext };
+}
+
 /** Memory of the largest connected worker that could build what is in the group, and 0 when none could. */
 export function largestMemory(fleet: Fleet, leases: LeaseBook, group: ReadyGroup): number {
   const able = membersOf(fleet, leases).filter(({ seat }) => isQualified(seat, group));
-  return Math.max(0, ...able.map(({ seat }) => seat.memoryBytes));
+  return Math.max(0, ...able.map(({ seat }) => seat.size.memoryBytes));
 }
 
 /** Who could do what, leaving aside how busy they are. */
@@ -79,7 +110,7 @@ export function membersOf(fleet: Fleet, leases: LeaseBook): FleetMember[] {
   return [...fleet.connected()]
     .filter(({ isDraining }) => !isDraining)
     .map((worker) => ({
-      seat: seatOf(worker, leases, 0),
+      seat: seatOf(worker, leases, []),
       fetchFor: worker.organizationsFor("fetch"),
       evalFor: worker.organizationsFor("eval"),
       overridesInputs: worker.linkFeatures.has(INPUT_OVERRIDES),

@@ -13,10 +13,11 @@ import { findEvaluation } from "../db/evaluation-repository.ts";
 import { findOfferableBuilds, type OfferableBuild } from "../db/build-repository.ts";
 import type { Queries } from "../db/client.ts";
 import { claimUnsignedPaths } from "../db/unsigned-path-repository.ts";
+import { grantOf, type Grant } from "../scheduler/demand.ts";
 import type { ReadyBuild } from "../scheduler/ready-queue.ts";
 import type { Change } from "./change.ts";
 import type { EvaluationTask } from "./evaluation-tasks.ts";
-import type { ConnectedWorker } from "./fleet.ts";
+import { sizeOf, type ConnectedWorker } from "./fleet.ts";
 
 /** Longest time that an evaluation may take. */
 const EVALUATION_TIMEOUT_SECONDS = 3600;
@@ -63,51 +64,63 @@ export async function makeOffers(
       epoch: worker.epoch,
       expiresAt: now + offerMs,
     };
-    const made =
-      pick.kind === "sign"
-        ? await offerSigning(change, { ...lease, organization: pick.organization })
-        : await offerWork(change, pick, lease, offerable);
+    const made = await makeOffer(change, pick, lease, offerable);
     if (made === null) continue;
-    await noteAllocation(kysely, worker, made);
     news.offered.push(made.lease);
     offers.push({ worker, ...made });
   }
   return offers;
 }
 
-/** Without limits of its own a build may use all cores, and the part of the memory that is meant for each build. */
-async function noteAllocation(kysely: Queries, worker: ConnectedWorker, made: MadeOffer) {
-  const { spec } = made;
-  if (spec.kind !== "build") return;
-  const shareBytes = worker.memoryBytes / Math.max(1, worker.maxConcurrentBuilds);
-  await setAllocation(kysely, spec.attempt, {
-    cores: spec.limits.cores ?? worker.cores,
-    memoryBytes: spec.limits.memoryBytes ?? Math.floor(shareBytes),
-  });
-}
-
-type LeaseStart = Omit<NewLease, "kind" | "organization" | "evaluation" | "attempt">;
+type LeaseStart = Omit<NewLease, "kind" | "organization" | "evaluation" | "attempt" | "reserved">;
 type MadeOffer = Omit<Offer, "worker">;
 
-async function offerWork(
-  { kysely, now }: Change,
-  pick: Exclude<Pick, { kind: "sign" }>,
+function makeOffer(
+  change: Change,
+  pick: Pick,
   start: LeaseStart,
   offerable: ReadonlyMap<number, OfferableBuild>,
 ): Promise<MadeOffer | null> {
-  const spec =
-    pick.kind === "build"
-      ? buildSpec(pick.build, offerable)
-      : await taskSpec(kysely, pick.task, pick.credentials);
+  switch (pick.kind) {
+    case "sign":
+      return offerSigning(change, { ...start, organization: pick.organization });
+    case "task":
+      return offerTask(change, pick, start);
+    case "build":
+      return offerBuild(change, pick, start, offerable.get(pick.build.attempt));
+  }
+}
+
+/** A build that needs more by now than it was picked for (another of its name has ended meanwhile) is chosen again. */
+async function offerBuild(
+  { kysely, now, news }: Change,
+  { worker, build }: { worker: ConnectedWorker; build: ReadyBuild },
+  start: LeaseStart,
+  found: OfferableBuild | undefined,
+): Promise<MadeOffer | null> {
+  if (found === undefined) return null;
+  const picked = grantOf(build.demand, sizeOf(worker));
+  const grant = grantOf(found.ready.demand, sizeOf(worker));
+  if (grant.reserved.memoryBytes > picked.reserved.memoryBytes) {
+    news.ready.push(found.ready);
+    return null;
+  }
+  const { attempt, organization } = build;
+  const about = { organization, evaluation: null, attempt, reserved: grant.reserved };
+  const lease = await insertLease(kysely, { ...start, ...about, kind: "build" }, now);
+  await setAllocation(kysely, attempt, grant);
+  return { lease, spec: buildSpec(found, grant) };
+}
+
+async function offerTask(
+  { kysely, now }: Change,
+  { task, credentials }: { task: EvaluationTask; credentials: GitCredentials | null },
+  start: LeaseStart,
+): Promise<MadeOffer | null> {
+  const spec = await taskSpec(kysely, task, credentials);
   if (spec === null) return null;
-  const about =
-    pick.kind === "build"
-      ? { organization: pick.build.organization, evaluation: null, attempt: pick.build.attempt }
-      : {
-          organization: pick.task.organization,
-          evaluation: pick.task.evaluation,
-          attempt: null,
-        };
+  const { organization, evaluation } = task;
+  const about = { organization, evaluation, attempt: null, reserved: null };
   return { lease: await insertLease(kysely, { ...start, ...about, kind: spec.kind }, now), spec };
 }
 
@@ -116,7 +129,7 @@ async function offerSigning(
   { kysely, now }: Change,
   start: LeaseStart & { organization: OrganizationId },
 ): Promise<MadeOffer | null> {
-  const about = { kind: "sign", evaluation: null, attempt: null } as const;
+  const about = { kind: "sign", evaluation: null, attempt: null, reserved: null } as const;
   const lease = await insertLease(kysely, { ...start, ...about }, now);
   const bases = await claimUnsignedPaths(kysely, lease, { now, limit: PATHS_PER_SIGNING });
   if (bases.length === 0) {
@@ -126,19 +139,14 @@ async function offerSigning(
   return { lease, spec: { kind: "sign", paths: bases.map((base) => `/nix/store/${base}`) } };
 }
 
-function buildSpec(
-  build: ReadyBuild,
-  offerable: ReadonlyMap<number, OfferableBuild>,
-): BuildSpec | null {
-  const found = offerable.get(build.attempt);
-  if (found === undefined) return null;
+function buildSpec({ ready, drvPath, limits }: OfferableBuild, grant: Grant): BuildSpec {
   return {
     kind: "build",
-    attempt: attemptNumberSchema.parse(build.attempt),
-    drvPath: `/nix/store/${found.drvPath}`,
-    system: build.system,
-    requiredFeatures: [...build.requiredFeatures],
-    limits: found.limits,
+    attempt: attemptNumberSchema.parse(ready.attempt),
+    drvPath: `/nix/store/${drvPath}`,
+    system: ready.system,
+    requiredFeatures: [...ready.requiredFeatures],
+    limits: { ...limits, cores: grant.coreLimit, memoryBytes: grant.memoryLimitBytes },
   };
 }
 

@@ -27,6 +27,8 @@ export type AttemptEvent =
   | "withdrawn"
   | "lost"
   | "refused"
+  /** It asks for more than any worker has. */
+  | "impossible"
   /** Out of memory, and no worker could give more. */
   | "memory-exceeded"
   | BuildOutcome;
@@ -45,7 +47,7 @@ const running = {
 } as const;
 
 export const attemptTransitions: TransitionTable<AttemptState, AttemptEvent> = {
-  pending: { accepted: "running", withdrawn: "cancelled" },
+  pending: { accepted: "running", withdrawn: "cancelled", impossible: "client_error" },
   running,
   built: {},
   build_failed: {},

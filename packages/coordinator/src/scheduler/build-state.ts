@@ -38,6 +38,7 @@ export type BuildEvent =
   | "inconclusive"
   | "retried"
   | "given-up"
+  | "refused"
   | "inputs-missing"
   | "outputs-missing"
   | "dependency-failed"
@@ -53,6 +54,7 @@ export const buildTransitions: TransitionTable<BuildState, BuildEvent> = {
   },
   Queued: {
     accepted: "Building",
+    refused: "FailedPermanent",
     "inputs-missing": "Created",
     aborted: "Aborted",
   },

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { v4, v7 } from "uuid";
 import { describe, expect, test } from "vitest";
 import { chooseNext, type BuildSeat } from "./choose-worker.ts";
+import { NO_DEMAND } from "./demand.ts";
 import { ReadyQueue, type ReadyBuild } from "./ready-queue.ts";
 
 const ours = organizationIdSchema.parse(v7());
@@ -17,7 +18,7 @@ function ready(change: Partial<ReadyBuild> = {}): ReadyBuild {
     organization: ours,
     system: "x86_64-linux",
     requiredFeatures: [],
-    memoryBytes: null,
+    demand: NO_DEMAND,
     priority: 0,
     height: 0,
     readyAt: 0,
@@ -31,7 +32,9 @@ function seat(change: Partial<BuildSeat> = {}): BuildSeat {
     organizations: new Set([ours]),
     systems: new Set(["x86_64-linux"]),
     features: new Set(["kvm"]),
-    memoryBytes: 1000,
+    size: { cores: 8, memoryBytes: 1000, slots: 4 },
+    free: { cores: 8, memoryBytes: 1000 },
+    freeNext: { cores: 8, memoryBytes: 1000 },
     freeSlots: 1,
     aheadSlots: 0,
     heldBuilds: 0,
@@ -99,6 +102,58 @@ describe("choice", () => {
     expect(chooseNext(queue, [first], 99, noInputs)?.build).toBe(next);
     expect(chooseNext(queue, [first, seat()], 99, noInputs)?.build).toBe(build);
     expect(chooseNext(queue, [first], 100, noInputs)?.build).toBe(build);
+  });
+
+  const needing = (memoryBytes: number) => ({
+    ...NO_DEMAND,
+    estimate: { memoryBytes, cores: 1 },
+  });
+
+  test("a build goes where its memory is free, and a smaller one may go before it for a while", () => {
+    const large = ready({ demand: needing(600) });
+    const small = ready({ demand: needing(300), readyAt: 1 });
+    const busy = { freeSlots: 2, heldBuilds: 2, free: { cores: 4, memoryBytes: 500 } };
+    const seats = [seat(busy), seat({ ...busy, free: { cores: 4, memoryBytes: 400 } })];
+    const at = (now: number) => chooseNext(queueOf(large, small), seats, now, noInputs);
+    expect(at(59_999)?.build).toBe(small);
+    // The worker that lacks least makes room for it, the other one goes on.
+    expect(at(60_000)).toEqual({ build: small, worker: seats[1]?.worker });
+    const roomy = seat({ ...busy, free: { cores: 4, memoryBytes: 600 } });
+    expect(choose(queueOf(large, small), roomy)?.build).toBe(large);
+  });
+
+  test("a build for which every worker is too small goes to the largest", () => {
+    const large = ready({ demand: needing(5000) });
+    const small = seat({ size: { cores: 8, memoryBytes: 500, slots: 4 } });
+    const larger = seat();
+    expect(choose(queueOf(large), small)?.worker).toBe(small.worker);
+    expect(choose(queueOf(large), small, larger)?.worker).toBe(larger.worker);
+    // It is busy: the build waits for it.
+    const full = { ...larger, freeSlots: 0 };
+    expect(choose(queueOf(large), small, full)).toBeNull();
+  });
+
+  test("inputs are fetched ahead for what would fit if the smallest build ended", () => {
+    const ahead = {
+      freeSlots: 0,
+      aheadSlots: 1,
+      heldBuilds: 2,
+      free: { cores: 0, memoryBytes: 0 },
+    };
+    const next = ready({ demand: needing(400) });
+    expect(
+      choose(queueOf(next), seat({ ...ahead, freeNext: { cores: 2, memoryBytes: 399 } })),
+    ).toBeNull();
+    expect(
+      choose(queueOf(next), seat({ ...ahead, freeNext: { cores: 2, memoryBytes: 400 } }))?.build,
+    ).toBe(next);
+  });
+
+  test("what a derivation states as smallest is not put below", () => {
+    const stated = { ...NO_DEMAND, minMemoryBytes: 1001, minCores: 4 };
+    expect(choose(queueOf(ready({ demand: stated })), seat())).toBeNull();
+    const large = seat({ size: { cores: 4, memoryBytes: 2000, slots: 4 } });
+    expect(choose(queueOf(ready({ demand: stated })), large)).not.toBeNull();
   });
 
   test("what was removed is never chosen, whatever the order of events", () => {

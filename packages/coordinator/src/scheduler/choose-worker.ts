@@ -1,4 +1,5 @@
 import type { OrganizationId, WorkerId } from "@gradient/protocol";
+import { fits, grantOf, leastMemory, type Amounts, type WorkerSize } from "./demand.ts";
 import { goesBefore, type ReadyBuild, type ReadyGroup, type ReadyQueue } from "./ready-queue.ts";
 
 /** What the choice has to know of a connected worker. */
@@ -8,7 +9,11 @@ export interface BuildSeat {
   readonly organizations: ReadonlySet<OrganizationId>;
   readonly systems: ReadonlySet<string>;
   readonly features: ReadonlySet<string>;
-  readonly memoryBytes: number;
+  readonly size: WorkerSize;
+  /** What is not set aside for builds that it holds. */
+  readonly free: Amounts;
+  /** What would be free if the smallest of its builds ended. */
+  readonly freeNext: Amounts;
   /** Builds that would start at once. */
   readonly freeSlots: number;
   /** Builds that it may get on top, to fetch their inputs while others still build. */
@@ -22,15 +27,37 @@ export interface Choice {
   readonly worker: WorkerId;
 }
 
-/** Whether the worker could build what is in the group, now or later. */
-export function isQualified(seat: BuildSeat, group: ReadyGroup): boolean {
+/** For so long others may go before a build that is first in order and for which no worker has room; then one worker makes room for it. */
+const PATIENCE_MS = 60_000;
+
+/** Whether the worker may build what is in the group and has what that takes, leaving aside how large it is. */
+export function isAble(
+  seat: BuildSeat,
+  group: Pick<ReadyGroup, "organization" | "system" | "requiredFeatures">,
+): boolean {
   return (
     seat.organizations.has(group.organization) &&
     // Builds of this system run inside Nix itself, on any machine.
     (group.system === "builtin" || seat.systems.has(group.system)) &&
-    group.requiredFeatures.every((feature) => seat.features.has(feature)) &&
-    (group.memoryBytes === null || group.memoryBytes <= seat.memoryBytes)
+    group.requiredFeatures.every((feature) => seat.features.has(feature))
   );
+}
+
+/** Whether the worker could build what is in the group, now or later. */
+export function isQualified(seat: BuildSeat, group: ReadyGroup): boolean {
+  const { demand } = group;
+  return (
+    isAble(seat, group) &&
+    leastMemory(demand) <= seat.size.memoryBytes &&
+    (demand.minCores ?? 0) <= seat.size.cores
+  );
+}
+
+/** The first build of a group, with those who could build it and those who have room for it now. */
+interface Candidate {
+  readonly build: ReadyBuild;
+  readonly qualified: readonly BuildSeat[];
+  readonly open: readonly BuildSeat[];
 }
 
 /**
@@ -43,20 +70,70 @@ export function chooseNext(
   now: number,
   countInputs: (build: ReadyBuild) => ReadonlyMap<WorkerId, number>,
 ): Choice | null {
-  const open = seats.filter((seat) => seat.freeSlots > 0 || seat.aheadSlots > 0);
-  let best: { build: ReadyBuild; able: BuildSeat[] } | null = null;
-  for (const group of queue.groups()) {
-    const able = open.filter((seat) => isQualified(seat, group));
-    if (able.length === 0) continue;
-    const isWilling = (build: ReadyBuild) => (seat: BuildSeat) =>
-      !queue.hasDeclined(build.attempt, seat.worker, now);
-    const build = queue.first(group, (candidate) => able.some(isWilling(candidate)));
-    if (build === null || (best !== null && !goesBefore(build, best.build))) continue;
-    best = { build, able: able.filter(isWilling(build)) };
+  if (seats.every(({ freeSlots, aheadSlots }) => freeSlots === 0 && aheadSlots === 0)) return null;
+  const candidates = candidatesOf(queue, seats, now);
+  const held = seatHeldFor(candidates, now);
+  let best: Candidate | null = null;
+  for (const candidate of candidates) {
+    const open = candidate.open.filter((seat) => seat !== held);
+    if (open.length === 0 || (best !== null && !goesBefore(candidate.build, best.build))) continue;
+    best = { ...candidate, open };
   }
   if (best === null) return null;
-  const seat = chooseSeat(best.build, best.able, countInputs);
+  const seat = chooseSeat(best.build, best.open, countInputs);
   return seat === null ? null : { build: best.build, worker: seat.worker };
+}
+
+function candidatesOf(queue: ReadyQueue, seats: readonly BuildSeat[], now: number): Candidate[] {
+  const candidates: Candidate[] = [];
+  for (const group of queue.groups()) {
+    const qualified = largeEnough(
+      seats.filter((seat) => isQualified(seat, group)),
+      group,
+    );
+    const roomy = qualified.filter((seat) => hasRoom(seat, group));
+    // One that has declined it is not asked again soon, but may still be the one to make room.
+    const isWilling = (build: ReadyBuild) => (seat: BuildSeat) =>
+      !queue.hasDeclined(build.attempt, seat.worker, now);
+    const asked = roomy.length > 0 ? roomy : qualified;
+    const build = queue.first(group, (candidate) => asked.some(isWilling(candidate)));
+    if (build !== null) candidates.push({ build, qualified, open: roomy.filter(isWilling(build)) });
+  }
+  return candidates;
+}
+
+/** Those that have what is expected to be needed; when none has, the largest ones. */
+function largeEnough(qualified: readonly BuildSeat[], { demand }: ReadyGroup): BuildSeat[] {
+  const wanted = demand.estimate.memoryBytes ?? 0;
+  const largest = Math.max(0, ...qualified.map(({ size }) => size.memoryBytes));
+  return qualified.filter(({ size }) => size.memoryBytes >= Math.min(wanted, largest));
+}
+
+function hasRoom(seat: BuildSeat, { demand }: ReadyGroup): boolean {
+  // An idle worker can do no more than give all that it has.
+  if (seat.heldBuilds === 0) return seat.freeSlots > 0;
+  if (seat.freeSlots > 0) return fits(demand, seat.size, seat.free);
+  return seat.aheadSlots > 0 && fits(demand, seat.size, seat.freeNext);
+}
+
+/** The worker that waits until it has room for a build that waits long enough and goes before all that would take the room. */
+function seatHeldFor(candidates: readonly Candidate[], now: number): BuildSeat | null {
+  let first: Candidate | null = null;
+  for (const candidate of candidates) {
+    if (candidate.open.length > 0 || now - candidate.build.readyAt < PATIENCE_MS) continue;
+    if (first === null || goesBefore(candidate.build, first.build)) first = candidate;
+  }
+  if (first === null) return null;
+  const { build, qualified } = first;
+  if (!candidates.some(({ open, build: other }) => open.length > 0 && goesBefore(build, other))) {
+    return null;
+  }
+  const missing = ({ size, free }: BuildSeat): number =>
+    grantOf(build.demand, size).reserved.memoryBytes - free.memoryBytes;
+  return qualified.reduce<BuildSeat | null>(
+    (best, seat) => (best === null || missing(seat) < missing(best) ? seat : best),
+    null,
+  );
 }
 
 /** A free slot first, then most inputs, then least load. */

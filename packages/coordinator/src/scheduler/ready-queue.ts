@@ -1,4 +1,5 @@
 import type { OrganizationId, WorkerId } from "@gradient/protocol";
+import type { Demand } from "./demand.ts";
 import { Heap } from "./heap.ts";
 
 /** A build whose inputs are all there and whose attempt is pending: all that the choice of a worker needs. */
@@ -8,8 +9,7 @@ export interface ReadyBuild {
   readonly organization: OrganizationId;
   readonly system: string;
   readonly requiredFeatures: readonly string[];
-  /** Memory that the worker has to have; null for any. */
-  readonly memoryBytes: number | null;
+  readonly demand: Demand;
   /** Higher goes first. */
   readonly priority: number;
   /** Longest known chain of builds that wait for this one. */
@@ -31,8 +31,7 @@ export interface ReadyGroup {
   readonly organization: OrganizationId;
   readonly system: string;
   readonly requiredFeatures: readonly string[];
-  /** Memory that the worker has to have; null for any. */
-  readonly memoryBytes: number | null;
+  readonly demand: Demand;
 }
 
 /** More declined builds than these are not stepped over in one choice; the rest has its turn when a decline has been forgotten. */
@@ -76,7 +75,8 @@ export class ReadyQueue {
     this.#builds.delete(attempt);
     const group = this.#groupOf(build);
     group.size -= 1;
-    if (group.heap.peek() === build) group.heap.pop();
+    if (group.size === 0) this.#groups.delete(keyOf(build));
+    else if (group.heap.peek() === build) group.heap.pop();
   }
 
   /** Forgets an attempt for good. */
@@ -97,15 +97,20 @@ export class ReadyQueue {
   }
 
   /** Groups that have a build. */
-  *groups(): Generator<ReadyGroup & { readonly size: number }> {
-    for (const group of this.#groups.values()) {
-      if (group.size > 0) yield group;
-    }
+  groups(): Iterable<ReadyGroup & { readonly size: number }> {
+    return this.#groups.values();
+  }
+
+  /** All builds of the group, in no order. */
+  buildsOf(group: ReadyGroup): ReadyBuild[] {
+    const key = keyOf(group);
+    return [...this.#builds.values()].filter((build) => keyOf(build) === key);
   }
 
   /** The first build of the group that `isPossible`. */
   first(group: ReadyGroup, isPossible: (build: ReadyBuild) => boolean): ReadyBuild | null {
-    const { heap } = this.#groupOf(group);
+    const heap = this.#groups.get(keyOf(group))?.heap;
+    if (heap === undefined) return null;
     const steppedOver: ReadyBuild[] = [];
     let found: ReadyBuild | null = null;
     for (let top = heap.peek(); top !== undefined; top = heap.peek()) {
@@ -126,14 +131,28 @@ export class ReadyQueue {
   }
 
   #groupOf(build: ReadyGroup): Group {
-    const { organization, system, requiredFeatures, memoryBytes } = build;
-    const key = `${organization} ${system} ${memoryBytes ?? ""} ${requiredFeatures.join(" ")}`;
+    const key = keyOf(build);
     let group = this.#groups.get(key);
     if (group === undefined) {
+      const { organization, system, requiredFeatures, demand } = build;
       const heap = new Heap(goesBefore);
-      group = { organization, system, requiredFeatures, memoryBytes, heap, size: 0 };
+      group = { organization, system, requiredFeatures, demand, heap, size: 0 };
       this.#groups.set(key, group);
     }
     return group;
   }
+}
+
+function keyOf({ organization, system, requiredFeatures, demand }: ReadyGroup): string {
+  const { estimate, exactMemoryBytes, minMemoryBytes, maxMemoryBytes, minCores, maxCores } = demand;
+  const amounts = [
+    exactMemoryBytes,
+    minMemoryBytes,
+    maxMemoryBytes,
+    minCores,
+    maxCores,
+    estimate.memoryBytes,
+    estimate.cores,
+  ];
+  return `${organization} ${system} ${amounts.join()} ${requiredFeatures.join(" ")}`;
 }

@@ -1,5 +1,6 @@
 import type { OrganizationId } from "@gradient/protocol";
 import { isQualified, type BuildSeat } from "./choose-worker.ts";
+import type { Demand } from "./demand.ts";
 
 /** Why an evaluation cannot go on (contract: waiting_reason of Gradient's evaluations). */
 export type WaitingReason =
@@ -35,7 +36,7 @@ export type EvaluationNeed =
       builds: {
         system: string;
         requiredFeatures: string[];
-        memoryBytes: number | null;
+        demand: Demand;
         count: number;
       }[];
       hasRunning: boolean;

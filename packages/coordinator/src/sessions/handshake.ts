@@ -55,7 +55,7 @@ export async function shakeHands(
   const { worker } = hello;
   const now = options.clock.now();
   const admission = await options.database.transaction(({ kysely }) =>
-    admitWorker(kysely, worker, publicKey.toString(), now),
+    admitWorker(kysely, worker, publicKey.toString(), hello, now),
   );
   if (!admission.isAdmitted) {
     return reject(

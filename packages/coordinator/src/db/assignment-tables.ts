@@ -1,0 +1,31 @@
+import type { Generated } from "kysely";
+
+/** Row types of what workers hold; the rules of tables.ts hold. */
+
+/** Leases: a row exists from the offer until the result was handled or the lease was lost. */
+export interface AssignmentsTable {
+  fencing: Generated<number>;
+  id: string;
+  kind: "fetch" | "eval" | "build" | "sign";
+  organization_id: string;
+  evaluation_id: string | null;
+  attempt: number | null;
+  worker_id: string;
+  epoch: number;
+  state: "offered" | "accepted";
+  lease_expires_at: number;
+  created_at: number;
+  /** Of a build: what of the worker is not given to others. */
+  reserved_memory_bytes: number | null;
+  reserved_cores: number | null;
+}
+
+/** What a result was answered with, so that a result that is sent again gets the same answer. Kept for some days. */
+export interface AssignmentAnswersTable {
+  fencing: number;
+  assignment_id: string;
+  worker_id: string;
+  accepted: 0 | 1;
+  reason: string | null;
+  answered_at: number;
+}
