@@ -39,16 +39,9 @@ export async function buildClosure(
   organizationId: string,
   derivations: readonly number[],
 ): Promise<ClosureGraph> {
+  const edges = await listInputEdges(db, derivations, MAX_FOLLOWED);
   const seen = new Set(derivations);
-  const links: { from: number; to: number }[] = [];
-  for (let level = [...seen]; level.length > 0 && seen.size < MAX_FOLLOWED;) {
-    const found = await listInputEdges(db, level);
-    links.push(...found.map(({ input, dependent }) => ({ from: input, to: dependent })));
-    level = unseen(
-      found.map(({ input }) => input),
-      seen,
-    );
-  }
+  for (const { input } of edges) seen.add(input);
   const nodes = new Map<number, ClosureNode>();
   for (const { derivation, drvPath, name, size } of await listDerivationSizes(db, organizationId, [
     ...seen,
@@ -59,7 +52,7 @@ export async function buildClosure(
   return toGraph({
     roots: derivations.map(idOf),
     nodes: [...nodes.values()],
-    edges: links.map(({ from, to }) => ({ source: idOf(from), target: idOf(to) })),
+    edges: edges.map(({ input, dependent }) => ({ source: idOf(input), target: idOf(dependent) })),
     isComplete: seen.size < MAX_FOLLOWED,
   });
 }

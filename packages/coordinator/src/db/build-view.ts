@@ -120,18 +120,6 @@ export interface BuildItem {
   memory_peak_bytes: number | null;
 }
 
-/** What runs first, then what waits, what failed, what was given up, what is done; the list's order in every answer. */
-const STATE_ORDER = sql<number>`case builds.state
-  when 'Building' then 0
-  when 'Queued' then 1
-  when 'Created' then 1
-  when 'FailedPermanent' then 2
-  when 'FailedTransient' then 2
-  when 'FailedTimeout' then 2
-  when 'Aborted' then 3
-  when 'DependencyFailed' then 3
-  else 4 end`;
-
 export interface BuildListRequest {
   evaluationId: string;
   /** null for all. */
@@ -141,54 +129,45 @@ export interface BuildListRequest {
   scopeDerivationId: number | null;
 }
 
+/** In the order of the index: what runs first, then what waits, what failed, what was given up, what is done; each by name. */
 export async function listBuilds(
   db: Queries,
   request: BuildListRequest,
 ): Promise<{ builds: BuildItem[]; total: number; activeCount: number }> {
   const scoped = scopedQuery(db, request);
-  // Attempts are looked up for the page alone.
+  // What the links do not have is looked up for the page alone.
   const page = scoped
-    .select([
-      "link.id",
-      "builds.id as build_id",
-      "derivations.id as derivation_id",
-      "derivations.drv_path",
-      "derivations.name",
-      "builds.state",
-      "builds.updated_at",
-      "builds.started_at",
-      "builds.stopped_at",
-      STATE_ORDER.as("rank"),
-    ])
-    .orderBy("rank")
-    .orderBy("derivations.name")
-    .orderBy("link.id")
+    .select(["link.id", "link.build_id", "link.list_rank", "link.list_name"])
+    .orderBy("link.list_rank")
+    .orderBy("link.list_name")
+    .orderBy("link.build_id")
     .limit(request.limit ?? Number.MAX_SAFE_INTEGER)
     .offset(request.offset)
     .as("page");
   const rows = await db
     .selectFrom(page)
+    .innerJoin("builds", "builds.id", "page.build_id")
+    .innerJoin("derivations", "derivations.id", "builds.derivation_id")
     .leftJoin("attempts as attempt", (join) =>
       join.on("attempt.number", "=", newestAttempt("page.build_id")),
     )
     .select([
       "page.id",
-      "page.derivation_id",
-      "page.drv_path",
-      "page.state",
-      "page.updated_at",
-      "page.started_at",
-      "page.stopped_at",
+      "builds.derivation_id",
+      "derivations.drv_path",
+      "builds.state",
+      "builds.updated_at",
+      "builds.started_at",
+      "builds.stopped_at",
       "attempt.number as attempt",
       "attempt.cpu_time_ms",
       "attempt.memory_peak_bytes",
     ])
-    .orderBy("page.rank")
-    .orderBy("page.name")
-    .orderBy("page.id")
+    .orderBy("page.list_rank")
+    .orderBy("page.list_name")
+    .orderBy("page.build_id")
     .execute();
-  const { total, active } = await countBuilds(scoped, request, rows);
-  return { builds: rows, total, activeCount: active };
+  return { builds: rows, ...(await countBuilds(scoped, request, rows)) };
 }
 
 /** Counted in the database only when the rows are not all. */
@@ -196,29 +175,31 @@ async function countBuilds(
   scoped: ReturnType<typeof scopedQuery>,
   { limit, offset }: BuildListRequest,
   rows: readonly { state: string }[],
-): Promise<{ total: number; active: number }> {
+): Promise<{ total: number; activeCount: number }> {
   if (limit === null && offset === 0) {
     const isDone = (state: string): boolean =>
       SUCCESSFUL_BUILD_STATES.some((successful) => successful === state);
-    return { total: rows.length, active: rows.filter(({ state }) => !isDone(state)).length };
+    return { total: rows.length, activeCount: rows.filter(({ state }) => !isDone(state)).length };
   }
   const counts = await scoped
     .select((select) => [
       select.fn.countAll<number>().as("total"),
       select.fn
         .countAll<number>()
-        .filterWhere("builds.state", "not in", SUCCESSFUL_BUILD_STATES)
+        .filterWhere("link.state", "not in", SUCCESSFUL_BUILD_STATES)
         .as("active"),
     ])
     .executeTakeFirstOrThrow();
-  return { total: Number(counts.total), active: Number(counts.active) };
+  return { total: Number(counts.total), activeCount: Number(counts.active) };
 }
 
 function scopedQuery(db: Queries, request: BuildListRequest) {
-  const query = linkedBuilds(db).where("link.evaluation_id", "=", request.evaluationId);
+  const query = db
+    .selectFrom("evaluation_builds as link")
+    .where("link.evaluation_id", "=", request.evaluationId);
   const root = request.scopeDerivationId;
   if (root === null) return query;
-  return query.where("derivations.id", "in", (where) =>
+  return query.where("link.build_id", "in", (where) =>
     where
       .selectFrom(
         sql<{ id: number }>`(
@@ -227,7 +208,9 @@ function scopedQuery(db: Queries, request: BuildListRequest) {
             union
             select derivation_inputs.input_id from derivation_inputs
             join needed on needed.id = derivation_inputs.derivation_id)
-          select id from needed)`.as("needed"),
+          select builds.id from needed cross join builds on builds.derivation_id = needed.id)`.as(
+          "needed",
+        ),
       )
       .select("needed.id"),
   );

@@ -1,8 +1,7 @@
-import type { ExpressionBuilder } from "kysely";
+import { sql } from "kysely";
 import type { Queries } from "./client.ts";
 import { readJsonColumn, stringListSchema } from "./json-column.ts";
 import { offsetOf, type Page, type PageRequest } from "./page.ts";
-import type { Tables } from "./tables.ts";
 
 /** A path in a cache, as lists show it. Times are milliseconds. */
 export interface ListedNar {
@@ -48,15 +47,31 @@ function matching(db: Queries, cacheId: string, request: NarListRequest) {
         .where("p.hash_part", ">=", hashPrefix ?? "")
         .where("p.hash_part", "<", `${hashPrefix ?? ""}${AFTER_HASHES}`),
     )
-    .$if(packageText !== null, (query) =>
-      query.where((where) => nameHas(where, packageText ?? "")),
-    );
+    .$if(packageText !== null, (query) => query.where(nameHas(packageText ?? "")));
 }
 
-function nameHas(where: ExpressionBuilder<{ p: Tables["cache_paths"] }, "p">, text: string) {
-  const name = where.fn<string>("substr", ["p.path", where.lit(34)]);
-  const lower = where.fn<string>("lower", [name]);
-  return where(where.fn<number>("instr", [lower, where.val(text.toLowerCase())]), ">", 0);
+/** Of more paths with a name, the first ones in the order are soon found. Fewer are found by the name and then put in order. */
+const FEW = 1000;
+
+/** Row numbers of the paths that match; null when they are not few. */
+async function fewNamed(
+  db: Queries,
+  cacheId: string,
+  request: NarListRequest,
+): Promise<number[] | null> {
+  if (request.packageText === null) return null;
+  const rows = await matching(db, cacheId, request)
+    .select(sql<number>`p.rowid`.as("row"))
+    .limit(FEW + 1)
+    .execute();
+  return rows.length > FEW ? null : rows.map(({ row }) => row);
+}
+
+function nameHas(text: string) {
+  const lower = text.toLowerCase();
+  const anywhere = `%${lower.replaceAll(/[\\%_]/g, (sign) => `\\${sign}`)}%`;
+  // The first condition is the quicker one, and the hash part seldom has the text.
+  return sql<boolean>`p.path like ${anywhere} escape '\\' and instr(lower(substr(p.path, 34)), ${lower}) > 0`;
 }
 
 /** One page of the paths, and how many there are. */
@@ -66,20 +81,30 @@ export async function listNars(
   request: NarListRequest,
 ): Promise<Page<ListedNar>> {
   const { page, sort, order } = request;
-  const items = await matching(db, cacheId, request)
+  const few = await fewNamed(db, cacheId, request);
+  const query =
+    few === null
+      ? matching(db, cacheId, request).orderBy(`p.${sort}`, order)
+      : db
+          .selectFrom("cache_paths as p")
+          .where(sql<boolean>`p.rowid in (select value from json_each(${JSON.stringify(few)}))`)
+          // The plus keeps the database from reading all in this order to find the few.
+          .orderBy(sql`+${sql.ref(`p.${sort}`)}`, order);
+  const items = await query
     .innerJoin("nar_objects as n", "n.nar_hash", "p.nar_hash")
     .select(["p.hash_part as hash", "p.path", "n.nar_size as narSize", "n.file_size as fileSize"])
     .select(["p.created_at as createdAt", "p.last_fetched_at as lastFetchedAt"])
-    .orderBy(`p.${sort}`, order)
     .orderBy("p.hash_part", order)
     .limit(page.perPage)
     .offset(offsetOf(page))
     .execute();
-  const isFiltered = request.hashPrefix !== null || request.packageText !== null;
-  const total = isFiltered
-    ? await countMatching(db, cacheId, request)
-    : (await totalsOf(db, cacheId)).paths;
-  return { items, total };
+  return { items, total: few?.length ?? (await countAll(db, cacheId, request)) };
+}
+
+async function countAll(db: Queries, cacheId: string, request: NarListRequest): Promise<number> {
+  const { hashPrefix, packageText } = request;
+  const isFiltered = hashPrefix !== null || packageText !== null;
+  return isFiltered ? countMatching(db, cacheId, request) : (await totalsOf(db, cacheId)).paths;
 }
 
 async function countMatching(

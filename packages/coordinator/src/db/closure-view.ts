@@ -1,3 +1,4 @@
+import { sql } from "kysely";
 import { batchesOf } from "./batches.ts";
 import type { Queries } from "./client.ts";
 import { readJsonColumn, stringListSchema } from "./json-column.ts";
@@ -8,21 +9,26 @@ export interface ClosureEdge {
   readonly target: string;
 }
 
-/** What the derivations need directly, of everything that the organization has, whatever evaluation it is of. */
+/**
+ * What the derivations need, directly or not, of everything that the organization has, whatever evaluation it is of. Found by breadth;
+ * what needs more than `limit` derivations is not followed to its end.
+ */
 export async function listInputEdges(
   db: Queries,
   derivations: readonly number[],
+  limit: number,
 ): Promise<{ input: number; dependent: number }[]> {
-  const edges: { input: number; dependent: number }[] = [];
-  for (const batch of batchesOf(derivations)) {
-    const rows = await db
-      .selectFrom("derivation_inputs")
-      .select(["input_id as input", "derivation_id as dependent"])
-      .where("derivation_id", "in", batch)
-      .execute();
-    edges.push(...rows);
-  }
-  return edges;
+  const { rows } = await sql<{ input: number; dependent: number }>`
+    with recursive needed(id) as (
+      select value from json_each(${JSON.stringify(derivations)})
+      union
+      select derivation_inputs.input_id from needed
+      cross join derivation_inputs on derivation_inputs.derivation_id = needed.id
+      limit ${limit})
+    select derivation_inputs.input_id as input, derivation_inputs.derivation_id as dependent
+    from needed cross join derivation_inputs on derivation_inputs.derivation_id = needed.id
+  `.execute(db);
+  return rows;
 }
 
 export interface DerivationSize {

@@ -107,15 +107,10 @@ export async function countByEvaluation(
   );
   if (evaluationIds.length === 0) return counts;
   const states = await db
-    .selectFrom("evaluation_builds as link")
-    .innerJoin("builds", "builds.id", "link.build_id")
-    .select((select) => [
-      "link.evaluation_id",
-      "builds.state",
-      select.fn.countAll<number>().as("count"),
-    ])
-    .where("link.evaluation_id", "in", evaluationIds)
-    .groupBy(["link.evaluation_id", "builds.state"])
+    .selectFrom("evaluation_builds")
+    .select((select) => ["evaluation_id", "state", select.fn.countAll<number>().as("count")])
+    .where("evaluation_id", "in", evaluationIds)
+    .groupBy(["evaluation_id", "state"])
     .execute();
   for (const row of states) counts.get(row.evaluation_id)?.builds.set(row.state, Number(row.count));
   const levels = await db

@@ -16,6 +16,7 @@ import * as triggers from "./migrations/0007-triggers.ts";
 import * as nixbuild from "./migrations/0014-nixbuild.ts";
 import * as declaredState from "./migrations/0020-declared-state.ts";
 import * as runHistories from "./migrations/0016-run-histories.ts";
+import * as buildOrder from "./migrations/0018-build-order.ts";
 
 /** Append only: a migration that was ever released is never changed. */
 const migrations: Record<string, Migration> = {
@@ -35,6 +36,7 @@ const migrations: Record<string, Migration> = {
   "0014-nixbuild": nixbuild,
   "0020-declared-state": declaredState,
   "0016-run-histories": runHistories,
+  "0018-build-order": buildOrder,
 };
 
 const provider: MigrationProvider = { getMigrations: () => Promise.resolve(migrations) };

@@ -1,4 +1,4 @@
-import type { Generated } from "kysely";
+import type { Generated, GeneratedAlways } from "kysely";
 import type { AssignmentAnswersTable, AssignmentsTable } from "./assignment-tables.ts";
 import type { AttemptColumns, NixbuildTables } from "./nixbuild-tables.ts";
 import type {
@@ -383,6 +383,11 @@ export interface EvaluationBuildsTable {
   id: string;
   evaluation_id: string;
   build_id: number;
+  /** Triggers keep both: the build's state and the derivation's name, so that an evaluation's builds lie in the order of lists. */
+  state: Generated<string>;
+  list_name: Generated<string>;
+  /** Made from the state: 0 runs, 1 waits, 2 failed, 3 was given up, 4 is done. */
+  list_rank: GeneratedAlways<number>;
 }
 
 export interface JobsTable {

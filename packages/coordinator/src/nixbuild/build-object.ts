@@ -78,17 +78,16 @@ export function buildObjectOf(row: AttemptRow, accounting: CpuAccounting): Build
     peak_memory_use_kilobytes: kilobytes(row.memoryPeakBytes),
     peak_storage_use_kilobytes: kilobytes(row.storagePeakBytes),
     derivation_path: `/nix/store/${row.drvPath}`,
-    outputs: outputsOf(row.outputsJson),
+    outputs: row.outputs === null ? [] : outputsOf(row.outputs),
     system: row.system,
-    tags: row.tagsJson === "{}" ? {} : tagsSchema.parse(JSON.parse(row.tagsJson)),
+    tags: tagsSchema.parse(row.tags),
     restart_of_build_id: row.restartOf,
     restarted_as_build_id: row.restartedAs,
   };
 }
 
-function outputsOf(json: string | null): BuildObject["outputs"] {
-  if (json === null) return [];
-  return outputsSchema.parse(JSON.parse(json)).map(({ name, path, narHash, narSize }) => ({
+function outputsOf(recorded: unknown): BuildObject["outputs"] {
+  return outputsSchema.parse(recorded).map(({ name, path, narHash, narSize }) => ({
     name,
     path: `/nix/store/${path}`,
     nar_hash: formatSriHash({ algorithm: "sha256", digest: decodeNix32(narHash) }),
@@ -103,5 +102,6 @@ function kilobytes(bytes: number | null): number | null {
 
 /** As nixbuild.net writes times: a fraction without zeros at its end, and none when it is zero. */
 export function isoTime(milliseconds: number): string {
-  return new Date(milliseconds).toISOString().replace(/\.?0*Z$/, "Z");
+  const text = new Date(milliseconds).toISOString();
+  return milliseconds % 1000 === 0 ? `${text.slice(0, -5)}Z` : text.replace(/0+Z$/, "Z");
 }
