@@ -29,6 +29,8 @@ import type { FindCredentials } from "./queue/offer.ts";
 import { Resources } from "./resources.ts";
 import { formatHostKeys } from "./rules/known-hosts.ts";
 import { ChunkedUploads } from "./sources/chunked-uploads.ts";
+import { NoticeRounds } from "./notices/notice-rounds.ts";
+import { applyStateAtStart } from "./state/apply-at-start.ts";
 import { openMetrics } from "./telemetry/open-metrics.ts";
 import { TriggerRounds } from "./triggers/trigger-rounds.ts";
 import { readVersion } from "./version.ts";
@@ -117,8 +119,10 @@ async function open(config: Config, logger: Logger, resources: Resources): Promi
   const secrets = await loadSecrets(config);
   const database = resources.use(await openFarmDatabase(config.dataDir));
   const masterKey = new MasterKey(secrets.masterKey);
+  const serveUrl = config.serveUrl ?? addressUrl(config.listen.host, config.listen.port);
   const signer = new StoredCacheSigner(database, masterKey);
   const clock = systemClock;
+  await applyStateAtStart({ config, database, masterKey, serveUrl, clock, logger });
   const lastUse = resources.use(countUses(database, clock, logger));
   const db = database.kysely;
   const outbound = resources.use(
@@ -128,7 +132,6 @@ async function open(config: Config, logger: Logger, resources: Resources): Promi
   const maintenance = maintenanceOf({ config, database, clock, logger, farm });
   const front = openFrontServices({ config, database, clock, lastUse, outbound, logger });
   const stopping = new AbortController();
-  const serveUrl = config.serveUrl ?? addressUrl(config.listen.host, config.listen.port);
   const { jwtSecret } = secrets;
   const now = () => clock.now();
   const services: Services = {
@@ -166,6 +169,7 @@ async function open(config: Config, logger: Logger, resources: Resources): Promi
   resources.use(maintenance).start();
   resources.use(new TriggerRounds(services));
   resources.use(new StatusReports(services));
+  resources.use(new NoticeRounds(services));
   return listen(app, config.listen);
 }
 

@@ -44,7 +44,7 @@ export interface UpstreamChange {
 }
 
 /** Binds a sealed key to its row. */
-function upstreamKeyContext(id: string): string {
+export function upstreamKeyContext(id: string): string {
   return `cache-upstream:${id}`;
 }
 

@@ -1,7 +1,6 @@
 import type { Command } from "@commander-js/extra-typings";
 import { systemClock } from "../clock.ts";
-import { UserError } from "../errors.ts";
-import type { Problem } from "../state/declared.ts";
+import { refusal } from "../state/load-state.ts";
 import { readStateFile } from "../state/read-state-file.ts";
 import type { Surroundings } from "./surroundings.ts";
 
@@ -19,10 +18,4 @@ export function addStateCheck(state: Command, surroundings: Surroundings): void 
       if (problems.length > 0) throw refusal(file, problems);
       if (!flags.json) surroundings.writeOut(`${file} is good\n`);
     });
-}
-
-/** The error for a file with problems, a line for each. */
-function refusal(file: string, problems: readonly Problem[]): UserError {
-  const lines = problems.map(({ path, message }) => `  ${path}: ${message}`);
-  return new UserError(`state file ${file} cannot be used:\n${lines.join("\n")}`);
 }

@@ -1,5 +1,7 @@
 import type { Command } from "@commander-js/extra-typings";
+import { addStateApply } from "./state-apply.ts";
 import { addStateCheck } from "./state-check.ts";
+import { addStateExport } from "./state-export.ts";
 import type { Surroundings } from "./surroundings.ts";
 
 /** `state ...`: what a file declares of the farm. */
@@ -8,4 +10,6 @@ export function addState(program: Command, surroundings: Surroundings): void {
     .command("state")
     .description("users, organizations, caches, projects, workers and keys that a file declares");
   addStateCheck(state, surroundings);
+  addStateApply(state, surroundings);
+  addStateExport(state, surroundings);
 }

@@ -32,6 +32,8 @@ describe("settings", () => {
       frontendUrl: null,
       jwtSecretFile: null,
       cryptSecretFile: null,
+      stateFile: null,
+      deleteState: true,
       enableRegistration: true,
       createOrg: "everyone",
       createCache: "everyone",

@@ -4,7 +4,7 @@ import { LOG_LEVELS } from "../logger.ts";
 import { addressRangeSchema } from "../rules/address.ts";
 import { emailSettings, oidcSettings } from "./account-settings.ts";
 import { objectStoreSchema } from "./object-store.ts";
-import { switchSchema } from "./setting-schemas.ts";
+import { fileSchema, switchSchema } from "./setting-schemas.ts";
 
 /**
  * Every setting of the daemon, once. Parsing, validation and `--help` come from this table. The key in camel case names the property of
@@ -136,6 +136,20 @@ export const settings = {
     schema: z.string().min(1, "expected a file"),
     fallback: null,
     doc: "file with the secret that seals private keys in the database, at least 32 characters (default: DATA-DIR/keys/crypt-secret, made at first start)",
+  },
+  stateFile: {
+    value: "file",
+    variables: ["GRADIENT_STATE_FILE"],
+    schema: fileSchema,
+    fallback: null,
+    doc: "JSON file that declares users, organizations, caches, projects, workers and keys; it is applied at start (default: none)",
+  },
+  deleteState: {
+    value: "true|false",
+    variables: ["GRADIENT_DELETE_STATE"],
+    schema: switchSchema,
+    fallback: "true",
+    doc: "whether what left the state file is removed; else it stays and can be changed by everybody again",
   },
   enableRegistration: {
     value: "true|false",

@@ -68,9 +68,7 @@ export function findApiKey(
   return one.executeTakeFirst();
 }
 
-export type ApiKeyChange = Updateable<
-  Pick<ApiKeysTable, "name" | "permissions" | "organization_id" | "allowed_ips_json" | "revoked_at">
->;
+export type ApiKeyChange = Omit<Updateable<ApiKeysTable>, "id" | "created_at" | "last_used_at">;
 
 /** False when the user has another key of the new name. */
 export async function updateApiKey(

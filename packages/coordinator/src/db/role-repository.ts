@@ -60,7 +60,7 @@ export async function insertRole(
 export async function updateRole(
   db: Queries,
   id: string,
-  change: { name: string; permissions: number },
+  change: { name: string; permissions: number; managed?: 0 | 1 },
 ): Promise<void> {
   await db.updateTable("roles").set(change).where("id", "=", id).execute();
 }

@@ -103,7 +103,7 @@ export function openSecret(
   what: "secret" | "access token",
 ): string | null {
   const text = what === "secret" ? integration.secret : integration.access_token;
-  return text === null ? null : masterKey.open(text, contextOf(integration.id, what));
+  return text === null ? null : masterKey.open(text, integrationContext(integration.id, what));
 }
 
 function sealed(
@@ -112,10 +112,11 @@ function sealed(
   what: "secret" | "access token",
   text: string | null,
 ): string | null {
-  return text === null || text === "" ? null : masterKey.seal(text, contextOf(id, what));
+  return text === null || text === "" ? null : masterKey.seal(text, integrationContext(id, what));
 }
 
-function contextOf(id: string, what: string): string {
+/** Context that a secret of an integration is sealed with. */
+export function integrationContext(id: string, what: "secret" | "access token"): string {
   return `${what} of integration ${id}`;
 }
 

@@ -1,0 +1,54 @@
+import { v7 as uuidv7 } from "uuid";
+import { findProjectRow } from "../../db/declared-repository.ts";
+import { insertProject, updateProject } from "../../db/project-repository.ts";
+import type { DeclaredProject } from "../declared.ts";
+import { creatorId, difference, idOf, record, type Applying } from "./applying.ts";
+import { applyTriggers } from "./triggers.ts";
+
+/** Makes the projects what the file declares. After a change the next evaluation runs even when no commit came. */
+export async function applyProjects(applying: Applying): Promise<void> {
+  for (const project of applying.declared.projects) await applyProject(applying, project);
+}
+
+async function applyProject(applying: Applying, project: DeclaredProject): Promise<void> {
+  const { db, now } = applying;
+  const organizationId = idOf(applying.organizationIds, project.organization);
+  const shown = `${project.organization}/${project.name}`;
+  const found = await findProjectRow(db, organizationId, project.name);
+  const columns = columnsOf(applying, project);
+  const id = found?.id ?? uuidv7();
+  applying.kept.add(id);
+  const changed = found === undefined ? columns : difference(found, columns);
+  if (found === undefined) {
+    await insertProject(db, {
+      id,
+      organization_id: organizationId,
+      ...columns,
+      force_evaluation: 0,
+      created_by: creatorId(applying, project),
+      created_at: now,
+    });
+  } else if (changed !== null) {
+    const isOther = changed.repository !== undefined || changed.wildcard !== undefined;
+    await updateProject(db, found, { ...changed, ...(isOther ? { force_evaluation: 1 } : {}) });
+  }
+  const of = { projectId: id, organizationId, isNew: found === undefined };
+  const hasOtherTriggers = await applyTriggers(applying, project, of);
+  if (found === undefined) record(applying, "created", "project", shown);
+  else if (changed !== null || hasOtherTriggers) record(applying, "changed", "project", shown);
+}
+
+function columnsOf({ mostKept }: Applying, project: DeclaredProject) {
+  return {
+    name: project.name,
+    display_name: project.display_name ?? project.name,
+    description: project.description,
+    repository: project.repository,
+    wildcard: project.wildcard,
+    active: project.active ? 1 : 0,
+    managed: 1,
+    sign_cache: project.sign_cache ? 1 : 0,
+    keep_evaluations: Math.min(project.keep_evaluations, mostKept),
+    concurrency: project.concurrency,
+  } as const;
+}
