@@ -174,6 +174,31 @@ describe.runIf(process.getuid?.() === 0)("nixbuild.net's API", () => {
     });
   });
 
+  test("what a build has used is told while it runs, and rises", async () => {
+    const files = {
+      "default.nix": expression(`{ busy = mk "busy" "while :; do :; done" { }; }`),
+    };
+    await farm.addFilesProject("busy", "*", files);
+    const evaluation = await farm.evaluate("busy");
+    const running = async (): Promise<NixbuildBuild | undefined> =>
+      (await read<NixbuildBuild[]>("/builds?status=running"))[0];
+    const first = await eventually("figures of a running build", 60_000, async () => {
+      const build = await running();
+      return (build?.cpu_seconds ?? 0) > 0 ? build : null;
+    });
+    expect(first?.peak_memory_use_kilobytes).toBeGreaterThan(0);
+    await eventually("them to rise", 60_000, async () => {
+      const build = await running();
+      return (build?.cpu_seconds ?? 0) > (first?.cpu_seconds ?? 0) ? true : null;
+    });
+    await farm.api.call("POST", `/evals/${evaluation}`, { method: "abort" });
+    const ended = await eventually("it to be cancelled", 60_000, async () => {
+      const build = await read<NixbuildBuild>(`/builds/${first?.build_id}`);
+      return build.status === "cancelled" ? build : null;
+    });
+    expect(ended.cpu_seconds).toBeGreaterThan(first?.cpu_seconds ?? 0);
+  }, 150_000);
+
   test("what runs and what waits is told, and what is given up was cancelled", async () => {
     const slow = (name: string) => `${name} = mk "${name}" "echo begun; sleep 60" { };`;
     const files = { "default.nix": expression(`{ ${["a", "b", "c", "d"].map(slow).join(" ")} }`) };
@@ -187,14 +212,15 @@ describe.runIf(process.getuid?.() === 0)("nixbuild.net's API", () => {
       return words.join() === "pending,running,running,running" && isBegun ? builds : null;
     });
     for (const build of unfinished) {
-      expect(build).toMatchObject({ duration_seconds: null, outputs: [], cpu_seconds: 0 });
+      expect(build).toMatchObject({ duration_seconds: null, outputs: [] });
     }
     const before = await read<Record<string, number>>("/builds/summary");
     expect(before["running_build_count"]).toBe(4);
     await farm.api.call("POST", `/evals/${evaluation}`, { method: "abort" });
     await eventually("all to be cancelled", 60_000, async () => {
-      const cancelled = await read<NixbuildBuild[]>("/builds?status=cancelled");
-      return cancelled.length === 4 ? true : null;
+      const builds = unfinished.map(({ build_id }) => read<NixbuildBuild>(`/builds/${build_id}`));
+      const words = (await Promise.all(builds)).map(({ status }) => status);
+      return words.every((word) => word === "cancelled") ? true : null;
     });
   }, 150_000);
 

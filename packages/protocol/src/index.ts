@@ -102,6 +102,7 @@ export {
   acceptSchema,
   declineSchema,
   progressSchema,
+  usageSchema,
   logSchema,
   evalJobsSchema,
   resultSchema,
@@ -112,6 +113,7 @@ export {
   type EvalJobs,
   type Head,
   type Result,
+  type UsageReport,
   type ToCoordinator,
 } from "./messages/to-coordinator.ts";
 export {

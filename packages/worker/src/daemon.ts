@@ -24,6 +24,7 @@ import { Feed } from "./session/feed.ts";
 import { Session, type SessionTimings } from "./session/session.ts";
 import { StatusBoard } from "./status/board.ts";
 import type { StatusSource } from "./status/server.ts";
+import { UsageReports } from "./status/usage-reports.ts";
 import { TransferAccess } from "./transfer/access.ts";
 import { TransferClient, type TransferTimings } from "./transfer/client.ts";
 import { Transfers } from "./transfer/transfers.ts";
@@ -117,6 +118,10 @@ export async function serve(parts: DaemonParts): Promise<void> {
     logger,
   });
   journal.onChange(() => session.wake());
+  using _reports = new UsageReports({
+    builds: () => board.measuredBuilds(),
+    report: (figures) => assignments.reportUsage(figures),
+  });
   try {
     await serveToTheEnd(parts, { assignments, session, board });
   } finally {

@@ -176,6 +176,31 @@ test("a queued build learns from another of its name that ends meanwhile", async
   );
 });
 
+test("what a running build has used so far is told, also of one that is lost", async () => {
+  const { farm, worker } = scene;
+  await evaluate(scene, [makeDerivation("long")]);
+  const { assignment, fencing } = await worker.takeOffer("build");
+  const told = { cpuMs: 1500, memoryPeakBytes: 2048, storagePeakBytes: null };
+  worker.send({ type: "usage", builds: [{ assignment, fencing, ...told }] });
+  await worker.settle();
+  const figures = () =>
+    farm.database.kysely
+      .selectFrom("attempts")
+      .select(["status", "cpu_time_ms", "memory_peak_bytes", "storage_peak_bytes"])
+      .orderBy("number")
+      .executeTakeFirst();
+  const soFar = { cpu_time_ms: 1500, memory_peak_bytes: 2048, storage_peak_bytes: null };
+  expect(await figures()).toEqual({ status: "running", ...soFar });
+  const stranger = await farm.addWorker(scene.organization.id);
+  await stranger.connect();
+  stranger.send({ type: "usage", builds: [{ assignment, fencing, ...told, cpuMs: 9 }] });
+  await stranger.settle();
+  expect(await figures()).toEqual({ status: "running", ...soFar });
+  await worker.drop();
+  await worker.connect();
+  expect(await figures()).toEqual({ status: "internal_error", ...soFar });
+});
+
 test("a build that asks for more than any worker has fails and says so, with what waits for it", async () => {
   const { farm } = scene;
   const env = { NIXBUILDNET_MIN_MEM: "4096" };

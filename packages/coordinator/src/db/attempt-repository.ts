@@ -100,16 +100,9 @@ export interface AttemptOutput {
   readonly narSize: number;
 }
 
-/** A usage record, and apart what lists show of it. */
+/** A usage record, and apart what lists show of it. Without one what was told while it ran stays. */
 export function usageColumns(usage: UsageRecord | null) {
-  if (usage === null) {
-    return {
-      usage_json: null,
-      cpu_time_ms: null,
-      memory_peak_bytes: null,
-      storage_peak_bytes: null,
-    };
-  }
+  if (usage === null) return {};
   const { cpuUserMs: user, cpuSystemMs: system, memoryPeakBytes, storagePeakBytes } = usage;
   return {
     usage_json: JSON.stringify(usage),
@@ -162,6 +155,31 @@ export async function markStarted(db: Queries, attempt: number, now: number): Pr
       eb.selectFrom("attempts").select("build_id").where("number", "=", attempt),
     )
     .where("state", "=", "Building")
+    .execute();
+}
+
+/** What a running attempt has used so far. */
+export interface FiguresSoFar {
+  readonly cpuMs: number | null;
+  readonly memoryPeakBytes: number | null;
+  readonly storagePeakBytes: number | null;
+}
+
+/** Does nothing when the attempt has ended: its result says more. */
+export async function noteFigures(
+  db: Queries,
+  attempt: number,
+  { cpuMs, memoryPeakBytes, storagePeakBytes }: FiguresSoFar,
+): Promise<void> {
+  await db
+    .updateTable("attempts")
+    .set({
+      cpu_time_ms: cpuMs,
+      memory_peak_bytes: memoryPeakBytes,
+      storage_peak_bytes: storagePeakBytes,
+    })
+    .where("number", "=", attempt)
+    .where("status", "=", "running" satisfies AttemptState)
     .execute();
 }
 

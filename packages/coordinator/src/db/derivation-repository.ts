@@ -10,15 +10,17 @@ import { batchesOf } from "./batches.ts";
 import type { Database, PreparedQuery, Queries } from "./client.ts";
 import { readJsonColumn, stringListSchema } from "./json-column.ts";
 
+const number = z.number().nullable().default(null);
+
 /** The part of `facts_json` that the queue looks at. */
 const statedFactsSchema = z.object({
-  timeoutSeconds: z.number().nullable(),
-  maxSilentSeconds: z.number().nullable(),
-  minCpu: z.number().nullable(),
-  maxCpu: z.number().nullable(),
-  minMemoryMegabytes: z.number().nullable(),
-  maxMemoryMegabytes: z.number().nullable(),
-  pname: z.string().nullable(),
+  timeoutSeconds: number,
+  maxSilentSeconds: number,
+  minCpu: number,
+  maxCpu: number,
+  minMemoryMegabytes: number,
+  maxMemoryMegabytes: number,
+  pname: z.string().nullable().default(null),
 });
 
 /** What a derivation says of its own build. */

@@ -17,6 +17,8 @@ export interface AttemptRow {
   allocatedBytes: number | null;
   allocatedSeconds: number;
   measuredSeconds: number;
+  /** Milliseconds, also of one that runs. */
+  cpuTimeMs: number | null;
   memoryPeakBytes: number | null;
   storagePeakBytes: number | null;
   /** Base name. */
@@ -43,6 +45,7 @@ const COLUMNS: Readonly<Record<keyof AttemptRow, string>> = {
   allocatedBytes: "a.allocated_bytes",
   allocatedSeconds: "a.allocated_seconds",
   measuredSeconds: "a.measured_seconds",
+  cpuTimeMs: "a.cpu_time_ms",
   memoryPeakBytes: "a.memory_peak_bytes",
   storagePeakBytes: "a.storage_peak_bytes",
   drvPath: "d.drv_path",

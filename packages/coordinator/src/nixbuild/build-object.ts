@@ -58,8 +58,12 @@ const outputsSchema = z.array(
 );
 const tagsSchema = z.record(z.string(), z.string());
 
-/** An attempt in nixbuild.net's words. Counts are numbers always: clients compute with them. */
-export function buildObjectOf(row: AttemptRow, accounting: CpuAccounting): BuildObject {
+/** An attempt in nixbuild.net's words. Counts are numbers always: clients compute with them. `now` is in milliseconds since the epoch. */
+export function buildObjectOf(
+  row: AttemptRow,
+  accounting: CpuAccounting,
+  now: number,
+): BuildObject {
   const { createdAt, startedAt, status: word } = row;
   if (!isAttemptState(word)) throw new Error(`attempt ${row.number} has the status '${word}'`);
   const start = startedAt ?? createdAt;
@@ -74,7 +78,7 @@ export function buildObjectOf(row: AttemptRow, accounting: CpuAccounting): Build
     status_message: row.message ?? (word === "built" ? "" : null),
     cpu_count: row.cpuCount ?? 0,
     allocated_megabytes: Math.floor((row.allocatedBytes ?? 0) / MEBIBYTE),
-    cpu_seconds: accounting === "measured" ? row.measuredSeconds : row.allocatedSeconds,
+    cpu_seconds: cpuSeconds(row, accounting, now),
     peak_memory_use_kilobytes: kilobytes(row.memoryPeakBytes),
     peak_storage_use_kilobytes: kilobytes(row.storagePeakBytes),
     derivation_path: `/nix/store/${row.drvPath}`,
@@ -84,6 +88,17 @@ export function buildObjectOf(row: AttemptRow, accounting: CpuAccounting): Build
     restart_of_build_id: row.restartOf,
     restarted_as_build_id: row.restartedAs,
   };
+}
+
+/** Of one that runs: until now. */
+function cpuSeconds(row: AttemptRow, accounting: CpuAccounting, now: number): number {
+  const { startedAt, cpuTimeMs, cpuCount } = row;
+  if (row.status !== "running") {
+    return accounting === "measured" ? row.measuredSeconds : row.allocatedSeconds;
+  }
+  if (accounting === "measured") return Math.ceil((cpuTimeMs ?? 0) / 1000);
+  const elapsedMs = startedAt === null ? 0 : Math.max(now - startedAt, 0);
+  return Math.ceil((elapsedMs * (cpuCount ?? 1)) / 1000);
 }
 
 function outputsOf(recorded: unknown): BuildObject["outputs"] {

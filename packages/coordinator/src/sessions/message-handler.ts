@@ -1,4 +1,4 @@
-import type { EvalJobs, Fencing, Result, ToCoordinator } from "@gradient/protocol";
+import type { EvalJobs, Fencing, Result, ToCoordinator, UsageReport } from "@gradient/protocol";
 import type { Clock } from "../clock.ts";
 import { announceOutputs } from "../builds/announcement.ts";
 import { HeldResults } from "../builds/held-results.ts";
@@ -9,6 +9,7 @@ import {
   type BuildResultOptions,
 } from "../builds/take-build-result.ts";
 import type { Answer, Lease } from "../db/assignment-repository.ts";
+import { noteFigures } from "../db/attempt-repository.ts";
 import type { CachedPathReads } from "../db/cache-path-repository.ts";
 import type { Queries } from "../db/client.ts";
 import type { PlanReads } from "../evaluations/plan-builds.ts";
@@ -76,6 +77,8 @@ export class MessageHandler {
         return this.#decline(session, message);
       case "progress":
         return this.#progress(session, message);
+      case "usage":
+        return this.#usage(session, message);
       case "log":
         return this.#log(session, message);
       case "eval-jobs":
@@ -155,6 +158,17 @@ export class MessageHandler {
     if (message.phase === "building") this.#started.add(attempt);
     if (message.phase === "signing")
       await changes.relaxed((change) => announceOutputs(change, attempt));
+  }
+
+  async #usage(session: Session, { builds }: UsageReport): Promise<void> {
+    const figures = builds.flatMap((build) => {
+      const attempt = this.#held(session, build)?.lease.attempt ?? null;
+      return attempt === null ? [] : [{ ...build, attempt }];
+    });
+    if (figures.length === 0) return;
+    await this.#options.changes.relaxed(async ({ kysely }) => {
+      for (const each of figures) await noteFigures(kysely, each.attempt, each);
+    });
   }
 
   async #log(session: Session, message: Extract<ToCoordinator, { type: "log" }>): Promise<void> {

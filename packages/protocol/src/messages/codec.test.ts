@@ -45,6 +45,10 @@ const toCoordinator: unknown[] = [
   { type: "accept", ...reference },
   { type: "decline", ...reference, reason: "no room" },
   { type: "progress", ...reference, phase: "building", at: 1 },
+  {
+    type: "usage",
+    builds: [{ ...reference, cpuMs: 12.5, memoryPeakBytes: 4096, storagePeakBytes: null }],
+  },
   { type: "log", ...reference, offset: 0, text: "line\n" },
   {
     type: "eval-jobs",

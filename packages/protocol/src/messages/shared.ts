@@ -16,8 +16,14 @@ export const LINK_VERSIONS = { min: 1, max: 1 } as const;
  * signing-phase     the phase `signing`: what uses a build's outputs may start before they are signed
  * input-overrides   inputs of a flake that are others than its lock file says
  * resolve-head      the messages `resolve-head` and `head`: which commit a reference of a repository is now
+ * live-usage        the message `usage`: what builds have used so far
  */
-export const LINK_FEATURES = ["signing-phase", "input-overrides", "resolve-head"] as const;
+export const LINK_FEATURES = [
+  "signing-phase",
+  "input-overrides",
+  "resolve-head",
+  "live-usage",
+] as const;
 export type LinkFeature = (typeof LINK_FEATURES)[number];
 
 /** A frame larger than this is refused by both sides; bulk data travels by HTTP. */

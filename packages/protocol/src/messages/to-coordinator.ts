@@ -61,6 +61,23 @@ export const progressSchema = z.object({
   at: z.int(),
 });
 
+/** What builds have used until now. Only for a coordinator that named `live-usage`; the result has the whole record. */
+export const usageSchema = z.object({
+  type: z.literal("usage"),
+  builds: z
+    .array(
+      z.object({
+        ...assignmentReference,
+        /** User and system time together, milliseconds. null: unknown, as below. */
+        cpuMs: z.number().nonnegative().nullable(),
+        memoryPeakBytes: z.int().nonnegative().nullable(),
+        storagePeakBytes: z.int().nonnegative().nullable(),
+      }),
+    )
+    .max(1000),
+});
+export type UsageReport = z.infer<typeof usageSchema>;
+
 /** A coordinator stores no more of one log. Workers leave out the middle of a longer one themselves. */
 export const MAX_LOG_BYTES = 65 * 1024 * 1024;
 
@@ -112,6 +129,7 @@ export const toCoordinatorSchema = z.discriminatedUnion("type", [
   acceptSchema,
   declineSchema,
   progressSchema,
+  usageSchema,
   logSchema,
   evalJobsSchema,
   resultSchema,

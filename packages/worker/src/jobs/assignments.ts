@@ -9,6 +9,7 @@ import type {
   Offer,
   Phase,
   ToCoordinator,
+  UsageReport,
   Welcome,
 } from "@gradient/protocol";
 import { WorkerError } from "../errors.ts";
@@ -22,6 +23,7 @@ import { reasonToDecline, type AdmissionState } from "./admission.ts";
 import { failureOf, JobEndedError, type Job } from "./job.ts";
 
 const SIGNING_PHASE: LinkFeature = "signing-phase";
+const LIVE_USAGE: LinkFeature = "live-usage";
 
 /** Does one accepted assignment. `spec` still has its credentials. */
 export type RunJob = (spec: Offer["spec"], job: Job) => Promise<AssignmentResult>;
@@ -31,6 +33,9 @@ export interface AssignmentReference {
   readonly assignment: AssignmentId;
   readonly fencing: Fencing;
 }
+
+/** What a running build has used so far, as it is reported. */
+export type BuildFigures = Omit<UsageReport["builds"][number], "fencing">;
 
 interface Running {
   readonly offer: Offer;
@@ -175,6 +180,16 @@ export class Assignments {
   async acknowledgeBatch(reference: AssignmentReference, sequence: number): Promise<void> {
     const entry = this.#options.journal.get(reference.assignment);
     if (entry?.record.fencing === reference.fencing) await entry.acknowledgeBatch(sequence);
+  }
+
+  /** Tells what builds have used so far; those that have ended meanwhile are left out. */
+  reportUsage(figures: readonly BuildFigures[]): void {
+    if (!this.#features.has(LIVE_USAGE)) return;
+    const builds = figures.flatMap((each) => {
+      const running = this.#running.get(each.assignment);
+      return running?.phase === "building" ? [{ ...each, fencing: running.offer.fencing }] : [];
+    });
+    if (builds.length > 0) this.#options.send({ type: "usage", builds });
   }
 
   /** Takes nothing new from now on. */

@@ -1,4 +1,4 @@
-import type { AssignmentKind, Phase } from "@gradient/protocol";
+import type { AssignmentId, AssignmentKind, Phase } from "@gradient/protocol";
 import type { RunJob } from "../jobs/assignments.ts";
 import type { Job } from "../jobs/job.ts";
 import { subjectOf } from "../journal/record.ts";
@@ -6,7 +6,7 @@ import type { Builder, LiveUsage, UsageMeters } from "../ports.ts";
 
 /** Work that runs. */
 export interface ActiveJob {
-  readonly assignment: string;
+  readonly assignment: AssignmentId;
   readonly kind: AssignmentKind;
   /** What it is about: a derivation, a source, a repository. */
   readonly subject: string;

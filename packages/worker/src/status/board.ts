@@ -1,18 +1,17 @@
+import type { AssignmentId } from "@gradient/protocol";
 import type { RunJob } from "../jobs/assignments.ts";
 import type { Journal } from "../journal/journal.ts";
 import type { WorkerFacts } from "../link.ts";
 import type { Builder, Evaluator, LiveUsage, UsageMeters } from "../ports.ts";
 import type { SessionHandler } from "../session/session.ts";
 import { Activity } from "./activity.ts";
+import { currentUsage } from "./current-usage.ts";
 import { recentUsage } from "./recent-usage.ts";
 import type { StatusSource } from "./server.ts";
 import { SessionWatch } from "./session-watch.ts";
 import type { JobStatus, WorkerStatus } from "./status.ts";
 import { TransferMeter } from "./transfer-meter.ts";
 import { WorkerMetrics } from "./worker-metrics.ts";
-
-/** Longer than this nobody waits for the figures of a build, which may come from another process. */
-const USAGE_TIMEOUT_MS = 1000;
 
 export interface StatusBoardOptions {
   readonly facts: WorkerFacts;
@@ -58,6 +57,15 @@ export class StatusBoard implements StatusSource, Disposable {
     return this.#metrics.watchEvaluations(evaluator);
   }
 
+  /** Builds that run and are measured. */
+  measuredBuilds(): { assignment: AssignmentId; live: LiveUsage }[] {
+    return this.#activity
+      .jobs()
+      .flatMap(({ assignment, kind, phase, live }) =>
+        kind === "build" && phase === "building" && live !== null ? [{ assignment, live }] : [],
+      );
+  }
+
   async status(): Promise<WorkerStatus> {
     const jobs = this.#activity.jobs().map(async ({ live, ...job }): Promise<JobStatus> => ({
       ...job,
@@ -94,17 +102,6 @@ export class StatusBoard implements StatusSource, Disposable {
 }
 
 async function usageOf(live: LiveUsage): Promise<JobStatus["usage"]> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<null>((resolve) => {
-    timer = setTimeout(() => resolve(null), USAGE_TIMEOUT_MS);
-  });
-  try {
-    const usage = await Promise.race([Promise.resolve(live.current()), late]);
-    return usage === null ? null : recentUsage(usage);
-  } catch {
-    // The build has ended meanwhile, or the process that measures it has.
-    return null;
-  } finally {
-    clearTimeout(timer);
-  }
+  const usage = await currentUsage(live);
+  return usage === null ? null : recentUsage(usage);
 }

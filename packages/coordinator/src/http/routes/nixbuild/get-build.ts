@@ -6,7 +6,7 @@ import { sendJson } from "./send-json.ts";
 
 /** GET /builds/:id */
 export const getBuildRoute: Route = (api, services) => {
-  const { cpuAccounting } = services.config;
+  const { clock, config } = services;
   api.get(
     "/builds/:id",
     {
@@ -20,7 +20,11 @@ export const getBuildRoute: Route = (api, services) => {
     async ({ caller, params }, reply) =>
       sendJson(
         reply,
-        buildObjectOf(await readNumberedBuild(services, caller, params.id), cpuAccounting),
+        buildObjectOf(
+          await readNumberedBuild(services, caller, params.id),
+          config.cpuAccounting,
+          clock.now(),
+        ),
       ),
   );
 };

@@ -9,7 +9,7 @@ import { sendJson } from "./send-json.ts";
 const querystring = filterQuery.extend({ limit: parameter, derivation_path: parameter });
 
 /** GET /builds: of all organizations of the caller, the newest first. */
-export const listBuildsRoute: Route = (api, { authority, nixbuildBuilds, config }) => {
+export const listBuildsRoute: Route = (api, { authority, nixbuildBuilds, config, clock }) => {
   api.get(
     "/builds",
     {
@@ -29,7 +29,7 @@ export const listBuildsRoute: Route = (api, { authority, nixbuildBuilds, config 
       };
       const builds: BuildObject[] = nixbuildBuilds
         .list(request)
-        .map((row) => buildObjectOf(row, config.cpuAccounting));
+        .map((row) => buildObjectOf(row, config.cpuAccounting, clock.now()));
       return sendJson(reply, builds);
     },
   );

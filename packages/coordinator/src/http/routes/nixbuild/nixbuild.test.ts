@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ManualClock } from "../../../manual-clock.test-support.ts";
+import { noteFigures } from "../../../db/attempt-repository.ts";
 import { ATTEMPT_STATES } from "../../../scheduler/attempt-state.ts";
 import { openTestServer, type Answer, type TestServer } from "../../server.test-support.ts";
 import { drvOf, makeOrganization, seedAttempt } from "./attempts.test-support.ts";
@@ -106,6 +107,20 @@ describe("a build object", () => {
     });
     const running = (await get(`/builds/${numberOf("running")}`)).json;
     expect(running).toMatchObject({ duration_seconds: null, queue_time_seconds: 1.469 });
+  });
+
+  test("that runs tells what it has used so far", async () => {
+    const number = numberOf("running");
+    const note = (cpuMs: number | null, bytes: number | null) =>
+      noteFigures(db(), number, { cpuMs, memoryPeakBytes: bytes, storagePeakBytes: null });
+    await note(1500, 3_000_000);
+    const { cpu_seconds, peak_memory_use_kilobytes } = (await list("?status=running"))[0];
+    expect([cpu_seconds, peak_memory_use_kilobytes]).toEqual([2, 2930]);
+    await note(null, null);
+    expect((await get(`/builds/${number}`)).json).toMatchObject({
+      cpu_seconds: 0,
+      peak_memory_use_kilobytes: null,
+    });
   });
 
   test("that was never executed has used nothing", async () => {

@@ -13,7 +13,7 @@ const MAX_CHARACTERS = 200_000;
 
 /** GET /builds/:id/details: the page that a signed link leads to. */
 export const showBuildRoute: Route = (api, services) => {
-  const { config, logs } = services;
+  const { clock, config, logs } = services;
   api.get(
     "/builds/:id/details",
     {
@@ -28,7 +28,7 @@ export const showBuildRoute: Route = (api, services) => {
     },
     async ({ params, query }, reply) => {
       const row = readSignedBuild(services, params.id, query);
-      const build = buildObjectOf(row, config.cpuAccounting);
+      const build = buildObjectOf(row, config.cpuAccounting, clock.now());
       const log = await beginningOf(logs, row.number);
       const { expires = "", signature = "" } = query;
       const whole = `log?${new URLSearchParams({ expires, signature }).toString()}`;
