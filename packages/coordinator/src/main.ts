@@ -130,7 +130,8 @@ async function open(config: Config, logger: Logger, resources: Resources): Promi
   );
   const farm = await openFarm(farmOptions({ config, database, signer, logger, masterKey, clock }));
   const maintenance = maintenanceOf({ config, database, clock, logger, farm });
-  const front = openFrontServices({ config, database, clock, lastUse, outbound, logger });
+  const { nars } = farm;
+  const front = openFrontServices({ config, database, clock, lastUse, outbound, logger, nars });
   const stopping = new AbortController();
   const { jwtSecret } = secrets;
   const now = () => clock.now();

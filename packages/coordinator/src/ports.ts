@@ -206,4 +206,6 @@ export interface NarStore {
    */
   read(narHash: string, range?: ByteRange): Promise<Readable>;
   place(narHash: string): Promise<NarPlace>;
+  /** The first `size` bytes of what is stored, which are all of it, without waiting; null when that cannot be had: `read` says why, or takes its time. */
+  readNow(narHash: string, size: number): Buffer | null;
 }

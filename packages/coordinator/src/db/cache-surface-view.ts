@@ -49,9 +49,10 @@ export class CacheSurfaceView {
        from cache_paths p join nar_objects n on n.nar_hash = p.nar_hash
        where p.cache_id = ? and p.hash_part = ?`,
     );
+    // Crossed, so that it begins with the file: the cache may have a million paths.
     this.#nar = database.prepare(
       `select n.nar_hash, n.file_hash, n.file_size, p.hash_part
-       from nar_objects n join cache_paths p on p.nar_hash = n.nar_hash
+       from nar_objects n cross join cache_paths p on p.nar_hash = n.nar_hash
        where p.cache_id = ? and n.file_hash = ? limit 1`,
     );
     this.#narByHash = database.prepare(

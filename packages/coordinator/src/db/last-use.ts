@@ -1,3 +1,4 @@
+import { sql } from "kysely";
 import {
   addReaderTraffic,
   addTraffic,
@@ -5,6 +6,7 @@ import {
   type Reader,
   type Traffic,
 } from "./cache-traffic-repository.ts";
+import { batchesOf } from "./batches.ts";
 import type { Database, Queries } from "./client.ts";
 import { TrafficCounts } from "./traffic-counts.ts";
 
@@ -18,6 +20,9 @@ export interface LastUseOptions {
 
 /** Who read what is known for so long. */
 const KEEP_READERS_MS = 90 * 24 * 3600 * 1000;
+
+/** Fetches of so many paths are written at once: in between, others have their turn. */
+const COUNTED_AT_ONCE = 100;
 
 interface PathUse {
   cacheId: string;
@@ -96,10 +101,13 @@ export class LastUse implements AsyncDisposable {
     this.#paths = new Map();
     const now = this.#options.now();
     try {
-      await this.#options.database.transaction(async ({ kysely: db }) => {
+      const { database } = this.#options;
+      for (const uses of batchesOf(paths.values(), COUNTED_AT_ONCE)) {
+        await database.transaction(({ kysely }) => countFetches(kysely, uses));
+      }
+      await database.transaction(async ({ kysely: db }) => {
         for (const [id, at] of sessions) await touch(db, "sessions", id, at);
         for (const [id, at] of apiKeys) await touch(db, "api_keys", id, at);
-        for (const use of paths.values()) await countFetches(db, use);
         for (const [cache, figures] of caches) await addTraffic(db, cache, figures, now);
         for (const figures of readers) await addReaderTraffic(db, figures, now);
         if (readers.length > 0) await deleteReaderTraffic(db, now - KEEP_READERS_MS);
@@ -124,14 +132,10 @@ async function touch(
   await db.updateTable(table).set({ last_used_at: at }).where("id", "=", id).execute();
 }
 
-async function countFetches(db: Queries, use: PathUse): Promise<void> {
-  await db
-    .updateTable("cache_paths")
-    .set((set) => ({
-      fetch_count: set("fetch_count", "+", use.count),
-      last_fetched_at: use.at,
-    }))
-    .where("cache_id", "=", use.cacheId)
-    .where("hash_part", "=", use.hashPart)
-    .execute();
+async function countFetches(db: Queries, uses: readonly PathUse[]): Promise<void> {
+  await sql`
+    update cache_paths set fetch_count = fetch_count + (used.value ->> 'count'), last_fetched_at = used.value ->> 'at'
+    from json_each(${JSON.stringify(uses)}) used
+    where cache_paths.cache_id = used.value ->> 'cacheId' and cache_paths.hash_part = used.value ->> 'hashPart'
+  `.execute(db);
 }

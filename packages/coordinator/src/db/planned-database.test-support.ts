@@ -58,6 +58,7 @@ export function scansOf(connection: Sqlite.Database, sql: string): string[] {
     .prepare<null[], { detail: string }>(`explain query plan ${sql}`)
     .all(...parameters);
   return plan.flatMap(({ detail }) => {
+    if (readsWholeCache(sql, detail)) return [`${detail} (all paths of a cache): ${sql}`];
     const [, name, index] = /^SCAN (\S+)(?: (USING .*INDEX .*))?$/.exec(detail) ?? [];
     if (name === undefined) return [];
     const table = tableOf(sql, name);
@@ -65,6 +66,14 @@ export function scansOf(connection: Sqlite.Database, sql: string): string[] {
     if (index !== undefined && (/\blimit\b/i.test(sql) || isPartial(connection, index))) return [];
     return [`${detail} (${table}): ${sql}`];
   });
+}
+
+/** Of paths nothing is known but their cache: a cache may have a million. In the order of an index a `limit` cuts them off; to look through an index alone is what a search for a part of a name is. */
+function readsWholeCache(sql: string, detail: string): boolean {
+  const [, name] = /^SEARCH (\S+) USING INDEX \S+ \(cache_id=\?\)$/.exec(detail) ?? [];
+  if (name === undefined || tableOf(sql, name) !== "cache_paths") return false;
+  // What is done to a cache is done to its paths.
+  return /^\s*(?:select|with)\b/i.test(sql) && !/\border by\b/i.test(sql);
 }
 
 /** An index of some rows only, which are few. */
@@ -78,7 +87,10 @@ function isPartial(connection: Sqlite.Database, using: string): boolean {
 
 /** The table behind an alias. */
 function tableOf(sql: string, name: string): string {
-  const alias = new RegExp(String.raw`"?(\w+)"? as "?${name}"?\b`, "i").exec(sql);
+  const alias = new RegExp(
+    String.raw`(?:from|join|update|into) "?(\w+)"? (?:as )?"?${name}"?\b`,
+    "i",
+  ).exec(sql);
   return alias?.[1] ?? name;
 }
 

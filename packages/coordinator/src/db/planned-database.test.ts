@@ -18,5 +18,7 @@ test("a statement that reads a whole table is found, one that follows an index i
   expect(scans("delete from derivations where name = ?")).toBeGreaterThan(0);
   expect(scans("select * from builds where id = ?")).toBe(0);
   expect(scans("select * from evaluations where project_id = ? order by created_at")).toBe(0);
+  expect(scans("select * from cache_paths p where p.cache_id = ? and p.fetch_count = 0")).toBe(1);
+  expect(scans("select * from cache_paths p where p.cache_id = ? and p.hash_part = ?")).toBe(0);
   connection.close();
 });

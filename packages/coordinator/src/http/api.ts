@@ -33,6 +33,7 @@ import type { SourceFiles } from "../storage/source-files.ts";
 import type { CoordinatorMetrics } from "../telemetry/coordinator-metrics.ts";
 import type { RateLimits } from "./rate-limits/rate-limits.ts";
 import type { RequestIds } from "./request-ids.ts";
+import type { NarLane } from "./routes/cache/nar-lane.ts";
 import type { NarinfoLane } from "./routes/cache/narinfo-lane.ts";
 
 /** Everything that routes are made of; each takes what it needs by name. */
@@ -57,6 +58,7 @@ export interface Services extends AccountServices {
   requestIds: RequestIds;
   rateLimits: RateLimits;
   narinfoLane: NarinfoLane;
+  narLane: NarLane;
   evaluations: Evaluations;
   workers: WorkerLink;
   repositories: Repositories;

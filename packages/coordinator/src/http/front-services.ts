@@ -6,11 +6,13 @@ import { NixbuildBuildView } from "../db/nixbuild-build-view.ts";
 import { NixbuildSumsView } from "../db/nixbuild-sums-view.ts";
 import type { LastUse } from "../db/last-use.ts";
 import type { Logger } from "../logger.ts";
+import type { NarStore } from "../ports.ts";
 import type { OutboundClient } from "../outbound/outbound-client.ts";
 import { openUpstreams } from "../upstreams/open-upstreams.ts";
 import type { Services } from "./api.ts";
 import { RateLimits } from "./rate-limits/rate-limits.ts";
 import { RequestIds } from "./request-ids.ts";
+import { NarLane } from "./routes/cache/nar-lane.ts";
 import { NarinfoLane } from "./routes/cache/narinfo-lane.ts";
 
 export type FrontServices = Pick<
@@ -19,6 +21,7 @@ export type FrontServices = Pick<
   | "requestIds"
   | "rateLimits"
   | "narinfoLane"
+  | "narLane"
   | "upstreams"
   | "httpUpstreams"
   | "nixbuildBuilds"
@@ -33,8 +36,9 @@ export function openFrontServices(parts: {
   lastUse: LastUse;
   outbound: OutboundClient;
   logger: Logger;
+  nars: NarStore;
 }): FrontServices {
-  const { config, database, clock, lastUse } = parts;
+  const { config, database, clock, lastUse, nars } = parts;
   const surface = new CacheSurfaceView(database);
   const requestIds = new RequestIds();
   const rateLimits = new RateLimits(config, () => clock.now());
@@ -48,6 +52,7 @@ export function openFrontServices(parts: {
     rateLimits,
     ...asked,
     narinfoLane: new NarinfoLane(lane),
+    narLane: new NarLane({ surface, nars, requestIds, lastUse, rateLimits, config }),
     nixbuildBuilds,
     nixbuildSums: new NixbuildSumsView(nixbuildBuilds),
   };

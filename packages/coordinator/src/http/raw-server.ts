@@ -19,14 +19,21 @@ const KEEP_ALIVE_MS = 75_000;
 /** A connection in the middle of a request or answer may be silent for so long; log streams have no limit. */
 const SILENCE_MS = 120_000;
 
-type Needs = Pick<Services, "narinfoLane" | "rateLimits" | "requestIds" | "workers" | "metrics">;
+type Needs = Pick<
+  Services,
+  "narinfoLane" | "narLane" | "rateLimits" | "requestIds" | "workers" | "metrics"
+>;
 
 /** Node's server under Fastify: what never gets to a route is answered here, in the envelope. */
 export function rawServer(services: Needs, handler: FastifyServerFactoryHandler): Server {
   // Node would answer a request without Host with nothing in it; so it is looked for here.
   const server = createServer({ noDelay: true, requireHostHeader: false }, (request, response) => {
     if (services.narinfoLane.answer(request, response)) {
-      countNarinfo(services, request, response);
+      count(services, "/cache/:cache/:file", request, response);
+      return;
+    }
+    if (services.narLane.answer(request, response)) {
+      count(services, "/cache/:cache/nar/:file", request, response);
       return;
     }
     const fault = faultOf(request);
@@ -53,12 +60,13 @@ export function rawServer(services: Needs, handler: FastifyServerFactoryHandler)
 }
 
 /** As the router would, which never sees it. */
-function countNarinfo(
+function count(
   { metrics }: Needs,
+  route: string,
   { method = "" }: IncomingMessage,
   { statusCode: status }: ServerResponse,
 ): void {
-  metrics?.answered({ method, route: "/cache/:cache/:file", status, durationMs: 0 });
+  metrics?.answered({ method, route, status, durationMs: 0 });
 }
 
 function faultOf(request: IncomingMessage): CoordinatorError | null {

@@ -263,7 +263,8 @@ export async function openTestServer(options: TestServerOptions = {}): Promise<T
   const outbound = resources.use(
     new OutboundClient({ allowedRanges: config.allowPrivateAddresses, resolve: noNames }),
   );
-  const front = openFrontServices({ config, database, clock, lastUse, outbound, logger });
+  const stores = { database, nars: files };
+  const front = openFrontServices({ config, clock, lastUse, outbound, logger, ...stores });
   const calls: FarmCalls = {
     started: [],
     triggered: [],

@@ -7,6 +7,7 @@ import { NotFoundError } from "../errors.ts";
 import type { ByteRange, NarPlace } from "../ports.ts";
 import { Drafts, isMissing, writeAll, type Draft, type DraftFile } from "./drafts.ts";
 import { narHashOf, narName, type NarStorage } from "./nar-storage.ts";
+import { PromptReads } from "./prompt-reads.ts";
 
 const READ_BYTES = 256 * 1024;
 
@@ -14,6 +15,7 @@ const READ_BYTES = 256 * 1024;
 export class NarFiles implements NarStorage {
   readonly #root: string;
   readonly #drafts: Drafts;
+  readonly #prompt = new PromptReads();
   /** Open, because each new file makes its folder durable: there are 64 of them. */
   readonly #folders = new Map<string, Promise<FileHandle>>();
 
@@ -51,6 +53,10 @@ export class NarFiles implements NarStorage {
       throw new NotFoundError(`NAR ${narHash} is missing on this server`, { cause });
     }
     return stream;
+  }
+
+  readNow(narHash: string, size: number): Buffer | null {
+    return this.#prompt.read(this.file(narHash), size);
   }
 
   async size(narHash: string): Promise<number | null> {

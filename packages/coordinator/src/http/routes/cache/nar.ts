@@ -3,8 +3,9 @@ import { BadRequestError, NotFoundError } from "../../../errors.ts";
 import type { CacheRoute, Services } from "../../api.ts";
 import { isWriter, readableCache, type ReadCache } from "./cache-access.ts";
 import { NAR_FILE_NAME_RULE, parseNarFileName, type NarFileName } from "./nar-file-name.ts";
+import { NAR_TYPE } from "./nar-headers.ts";
 import { sendRepacked } from "./send-repacked.ts";
-import { NAR_TYPE, sendStored } from "./send-stored.ts";
+import { sendStored } from "./send-stored.ts";
 
 /** GET and HEAD /cache/{cache}/nar/{file hash}.nar[.zst]: the stored file, with ranges; by the name that an uploader gave it, in the form that the name says. */
 export const nar: CacheRoute = (app, services) => {

@@ -72,17 +72,22 @@ export class NarinfoLane {
     if (found === null) return false;
     const waitMs = this.#rateLimits.take("cache", request);
     const answer = waitMs === 0 ? found : refusal(found.cacheId, waitMs);
+    this.#send(answer, request, response);
+    // Behind the answer, for which a client waits.
     if (waitMs === 0) this.#lastUse.narinfo(found.cacheId, found.status === 200, null);
+    return true;
+  }
+
+  #send(answer: Answer, request: IncomingMessage, response: ServerResponse): void {
     const requestId = this.#requestIds.of(request);
     if (answer.etag !== null && hasTag(request.headers["if-none-match"], answer.etag)) {
       response.writeHead(304, ["etag", answer.etag, REQUEST_ID_HEADER, requestId]);
       response.end();
-      return true;
+      return;
     }
     response.writeHead(answer.status, [...answer.headers, REQUEST_ID_HEADER, requestId]);
     // As a string, which Node writes together with the head; a buffer would be a second piece. All of it is ASCII.
     response.end(request.method === "HEAD" ? undefined : answer.body, "latin1");
-    return true;
   }
 
   #find(url: string): Answer | null {

@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto";
-import { formatNarInfo, storePathBase, type NarInfo } from "@gradient/protocol";
-import { narInfoOf } from "../../../caches/shown-paths.ts";
+import { STORE_DIR, storePathBase, type NarInfo } from "@gradient/protocol";
 import type { SurfacePath } from "../../../db/cache-surface-view.ts";
 
 export const NARINFO_HEADERS = {
@@ -18,9 +17,28 @@ export function noSuchPath(cacheName: string, hash: string): string {
   return `cache "${cacheName}" has no path with hash ${hash}`;
 }
 
-/** The text of `<hash>.narinfo`. */
+/**
+ * The text of `<hash>.narinfo`: what `formatNarInfo` of the protocol makes, straight from columns that were checked when they were written. Substituting
+ * clients wait for it a thousand times.
+ */
 export function narinfoText(path: SurfacePath): string {
-  return formatNarInfo(narInfoOf(path));
+  const references = readTexts(path.references_json).join(" ");
+  const signatures = readTexts(path.signatures_json).map((signature) => `Sig: ${signature}\n`);
+  return [
+    `StorePath: ${STORE_DIR}/${path.path}\nURL: nar/${path.file_hash}.nar.zst\nCompression: ${path.compression}\n`,
+    `FileHash: sha256:${path.file_hash}\nFileSize: ${path.file_size}\nNarHash: sha256:${path.nar_hash}\nNarSize: ${path.nar_size}\n`,
+    references === "" ? "" : `References: ${references}\n`,
+    path.deriver === null ? "" : `Deriver: ${path.deriver}\n`,
+    ...signatures,
+    path.ca === null ? "" : `CA: ${path.ca}\n`,
+  ].join("");
+}
+
+/** A column with a list of texts. */
+function readTexts(json: string): string[] {
+  const list: unknown = JSON.parse(json);
+  if (Array.isArray(list) && list.every((each) => typeof each === "string")) return list;
+  throw new Error(`a column has ${json} where a list of texts was written`);
 }
 
 /** The same as an object, for `?json`. `Sig` is the cache's own first signature, or empty when there is none yet. */

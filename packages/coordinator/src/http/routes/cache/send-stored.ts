@@ -2,19 +2,15 @@ import { open, type FileHandle } from "node:fs/promises";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { SurfaceNar } from "../../../db/cache-surface-view.ts";
 import { NotFoundError } from "../../../errors.ts";
-import type { ByteRange, NarPlace } from "../../../ports.ts";
+import type { NarPlace } from "../../../ports.ts";
 import { isInRanges } from "../../../rules/address.ts";
 import type { Services } from "../../api.ts";
 import { REQUEST_ID_HEADER } from "../../request-ids.ts";
 import { isNotModified } from "./answers.ts";
 import { parseRange } from "./byte-range.ts";
 import type { ReadCache } from "./cache-access.ts";
+import { keepingHeaders, NAR_TYPE, narHeaders } from "./nar-headers.ts";
 import { sendFile } from "./send-file.ts";
-
-export const NAR_TYPE = "application/x-nix-nar";
-
-/** What is named by its hash never changes. */
-const CACHED_FOREVER = "max-age=31536000, immutable";
 
 /** The stored file as it lies there, or a part of it; from here, or by those who have it. */
 export async function sendStored(
@@ -24,8 +20,7 @@ export async function sendStored(
   { cache, found, etag }: { cache: ReadCache; found: SurfaceNar; etag: string },
 ): Promise<FastifyReply> {
   const size = found.file_size;
-  const visibility = cache.public === 1 ? "public" : "private";
-  const headers = { etag, "cache-control": `${visibility}, ${CACHED_FOREVER}` };
+  const headers = keepingHeaders(cache, etag);
   if (isNotModified(request, etag)) return reply.code(304).headers(headers).send();
   const place = await services.nars.place(found.nar_hash);
   const elsewhere = redirectTo(place, services, request);
@@ -42,9 +37,11 @@ export async function sendStored(
     reply.code(416).header("content-range", `bytes */${size}`);
     return reply.send(Buffer.alloc(0));
   }
-  const file = place.kind === "file" ? await openNar(place.path, services, found) : null;
+  const part = range ?? { start: 0, end: size };
+  const small = request.method === "GET" ? services.nars.readNow(found.nar_hash, part.end) : null;
+  const file =
+    place.kind === "file" && small === null ? await openNar(place.path, services, found) : null;
   try {
-    const part = range ?? { start: 0, end: size };
     reply.hijack();
     reply.raw.writeHead(range === null ? 200 : 206, {
       ...headers,
@@ -52,12 +49,11 @@ export async function sendStored(
       ...(range === null ? {} : { "content-range": `bytes ${part.start}-${part.end - 1}/${size}` }),
       [REQUEST_ID_HEADER]: request.id,
     });
-    if (request.method === "HEAD" || file === null) {
-      reply.raw.end();
-      return reply;
+    if (request.method === "GET") {
+      services.lastUse.path(cache, found.hash_part, part.end - part.start);
     }
-    services.lastUse.path(cache, found.hash_part, part.end - part.start);
-    await sendFile(reply.raw, file, part);
+    if (request.method === "GET" && file !== null) await sendFile(reply.raw, file, part);
+    else reply.raw.end(small?.subarray(part.start));
     return reply;
   } finally {
     await file?.close();
@@ -85,14 +81,6 @@ function redirectTo(
   if (accelRedirect === null || !isInRanges(peer, trustedProxies)) return null;
   const location = `${accelRedirect}${place.name}`;
   return { status: 200, headers: { "content-type": NAR_TYPE, "x-accel-redirect": location } };
-}
-
-function narHeaders(part: ByteRange) {
-  return {
-    "content-type": NAR_TYPE,
-    "content-length": part.end - part.start,
-    "accept-ranges": "bytes",
-  };
 }
 
 async function openNar(

@@ -1,0 +1,173 @@
+import { once } from "node:events";
+import { createHash, randomBytes } from "node:crypto";
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { connect } from "node:net";
+import { dirname } from "node:path";
+import { encodeNix32 } from "@gradient/protocol";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { openTestServer, type TestServer } from "../../server.test-support.ts";
+import { seedPath } from "./seed-path.test-support.ts";
+
+let server: TestServer;
+let alice: string;
+const small = nar(randomBytes(20_000));
+const empty = nar(Buffer.alloc(0));
+const large = nar(randomBytes(300_000));
+
+interface Nar {
+  bytes: Buffer;
+  fileHash: string;
+  narHash: string;
+  size: number;
+}
+
+function nar(bytes: Buffer): Nar {
+  const fileHash = encodeNix32(createHash("sha256").update(bytes).digest());
+  const narHash = encodeNix32(createHash("sha256").update("nar of").update(bytes).digest());
+  return { bytes, fileHash, narHash, size: bytes.length };
+}
+
+const urlOf = (cache: string, { fileHash }: Nar): string =>
+  `/cache/${cache}/nar/${fileHash}.nar.zst`;
+
+beforeAll(async () => {
+  server = await openTestServer();
+  alice = await server.user("alice");
+  for (const [name, each] of Object.entries({
+    open: small,
+    void: empty,
+    wide: large,
+    closed: small,
+    off: small,
+  })) {
+    await server.put("caches", alice, { name, display_name: name, public: name !== "closed" });
+    await seedPath(server, name, each);
+    await mkdir(dirname(server.nars.file(each.narHash)), { recursive: true });
+    await writeFile(server.nars.file(each.narHash), each.bytes);
+  }
+  await server.delete("caches/off/active", alice);
+});
+afterAll(() => server[Symbol.asyncDispose]());
+
+/** All bytes of the answer, but for the date and the request's id. */
+async function rawAnswer(
+  url: string,
+  headers: readonly string[] = [],
+  version = "1.1",
+): Promise<string> {
+  const { hostname, port } = new URL(server.url);
+  const socket = connect(Number(port), hostname);
+  const pieces: Buffer[] = [];
+  socket.on("data", (piece) => pieces.push(piece));
+  const lines = [
+    `GET ${url} HTTP/${version}`,
+    `Host: ${hostname}`,
+    "Connection: close",
+    ...headers,
+  ];
+  socket.write(`${lines.join("\r\n")}\r\n\r\n`);
+  await once(socket, "end");
+  const text = Buffer.concat(pieces).toString("latin1");
+  return text.replace(/^Date: .*$/m, "").replace(/^x-request-id: [0-9a-f-]{36}$/m, "");
+}
+
+/** Whether the lane answers. */
+function takes(url: string, { method = "GET", ...headers }: Record<string, string> = {}): boolean {
+  const request = { method, url, headers, socket: {} } as unknown as IncomingMessage;
+  const response = { writeHead: () => {}, end: () => {} } as unknown as ServerResponse;
+  return server.services.narLane.answer(request, response);
+}
+
+describe("a small NAR of a public cache", () => {
+  /** Holds for no file, and is the router's business. */
+  const toRouter = 'If-None-Match: "other"';
+
+  test.each([
+    ["", () => urlOf("open", small), [], "1.1"],
+    ["that is empty", () => urlOf("void", empty), [], "1.1"],
+    ["asked for by an old client", () => urlOf("open", small), [], "1.0"],
+    ["whose request has an id", () => urlOf("open", small), ["X-Request-Id: my-id"], "1.1"],
+    [
+      "asked for with credentials",
+      () => urlOf("open", small),
+      ["Authorization: Basic YTpi"],
+      "1.1",
+    ],
+    [
+      "asked for by a page",
+      () => urlOf("open", small),
+      ["Origin: https://elsewhere.example"],
+      "1.1",
+    ],
+  ] as const)(
+    "%s is the same from the lane and from the route",
+    async (_, url, headers, version) => {
+      expect(takes(url())).toBe(true);
+      const short = await rawAnswer(url(), headers, version);
+      expect(short).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
+      expect(short).toBe(await rawAnswer(url(), [...headers, toRouter], version));
+    },
+  );
+
+  test("is counted", async () => {
+    const before = server.services.lastUse.traffic;
+    const { id = "" } = server.services.surface.findCache("open") ?? {};
+    const { narRequests = 0, narBytes = 0 } = { ...before.get(id) };
+    await rawAnswer(urlOf("open", small));
+    expect(server.services.lastUse.traffic.get(id)).toMatchObject({
+      narRequests: narRequests + 1,
+      narBytes: narBytes + small.size,
+    });
+  });
+});
+
+test("everything else goes through the router", () => {
+  const url = urlOf("open", small);
+  expect(takes(url)).toBe(true);
+  const others: [string, Record<string, string>][] = [
+    [url, { method: "HEAD" }],
+    [url, { range: "bytes=0-1" }],
+    [url, { "if-range": "x" }],
+    [url, { "if-none-match": "x" }],
+    [`${url}?x`, {}],
+    [url.replace(".zst", ".xz"), {}],
+    [urlOf("closed", small), {}],
+    [urlOf("off", small), {}],
+    [urlOf("wide", small), {}],
+    [urlOf("wide", large), {}],
+    [urlOf("nowhere", small), {}],
+  ];
+  for (const [path, headers] of others)
+    expect([path, headers, takes(path, headers)]).toEqual([path, headers, false]);
+});
+
+test("a small NAR of a private cache is for its readers", async () => {
+  const token = Buffer.from(`any:${alice}`).toString("base64");
+  const allowed = await rawAnswer(urlOf("closed", small), [`Authorization: Basic ${token}`]);
+  expect(allowed).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
+  expect(allowed).toContain("cache-control: private, ");
+  expect(allowed.endsWith(small.bytes.toString("latin1"))).toBe(true);
+  expect(await rawAnswer(urlOf("closed", small))).toMatch(/^HTTP\/1\.1 401 /);
+});
+
+test("a path that leaves the cache takes its NAR along at once", async () => {
+  const gone = nar(randomBytes(100));
+  await server.put("caches", alice, { name: "passing", display_name: "passing", public: true });
+  await seedPath(server, "passing", gone);
+  await mkdir(dirname(server.nars.file(gone.narHash)), { recursive: true });
+  await writeFile(server.nars.file(gone.narHash), gone.bytes);
+  expect(takes(urlOf("passing", gone))).toBe(true);
+  await server.services.database.kysely
+    .deleteFrom("cache_paths")
+    .where("nar_hash", "=", gone.narHash)
+    .execute();
+  expect(takes(urlOf("passing", gone))).toBe(false);
+});
+
+test("a NAR whose file is lost, or cut, is the router's to explain", async () => {
+  await rm(server.nars.file(empty.narHash));
+  expect(await rawAnswer(urlOf("void", empty))).toMatch(/^HTTP\/1\.1 404 /);
+  await writeFile(server.nars.file(large.narHash), large.bytes.subarray(0, 10));
+  expect(takes(urlOf("wide", large))).toBe(false);
+});
