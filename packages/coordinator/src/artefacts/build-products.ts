@@ -9,6 +9,9 @@ import type { ShownNar } from "../nar-contents/follow-links.ts";
 export interface BuildProduct {
   /** UUID; the same one every time that the build is asked for it. */
   readonly id: string;
+  /** The output that names it, and its position among what that names. */
+  readonly output: string;
+  readonly position: number;
   readonly type: string;
   readonly subtype: string;
   /** Last name of its path; of a whole store path, the name without the hash. */
@@ -71,15 +74,20 @@ function withProducts(
     const id = uuidv5(`${output.name}/${position}`, buildId);
     // What was found there was found in the NAR that names it.
     const size = place === output ? named.size : null;
-    return [toProduct(id, { ...named, size }, place.narHash)];
+    const by = { id, output: output.name, position };
+    return [toProduct(by, { ...named, size }, place.narHash)];
   });
   return [{ name: output.name, storePath: output.path, products }];
 }
 
-function toProduct(id: string, named: NamedProduct, narHash: string): BuildProduct {
+function toProduct(
+  by: Pick<BuildProduct, "id" | "output" | "position">,
+  named: NamedProduct,
+  narHash: string,
+): BuildProduct {
   const { type, subtype, base, names, size } = named;
   return {
-    id,
+    ...by,
     type,
     subtype,
     name: names.at(-1) ?? base.slice(33),

@@ -8,6 +8,7 @@ import {
   findOrganization,
   findOrganizationByName,
   listMemberships,
+  listReadable,
   type OrganizationMembership,
 } from "../db/organization-repository.ts";
 import { findProject, type ProjectWithLast } from "../db/project-repository.ts";
@@ -100,6 +101,26 @@ export class Authority {
     }
     const accesses = await this.memberOrganizations(caller);
     return accesses.map(({ organization }) => organization.id);
+  }
+
+  /** Ids of the organizations whose builds and evaluations the caller is told of by Cuirass's API: public ones, and those that they may view. Refuses nobody. */
+  async organizationsToRead(caller: Caller): Promise<string[]> {
+    const found = await listReadable(this.#db, userIdOf(caller));
+    return found.filter((each) => isShownTo(caller, each)).map(({ id }) => id);
+  }
+
+  /** Whether what belongs to the organization is there for the caller at all. */
+  async mayReadOrganization(caller: Caller, id: string): Promise<boolean> {
+    const organization = await findOrganization(this.#db, id, userIdOf(caller));
+    return organization !== undefined && isShownTo(caller, organization);
+  }
+
+  /** Whether the caller may start evaluations in the organization. */
+  async mayTrigger(caller: Caller, organizationId: string): Promise<boolean> {
+    const organization = await findOrganization(this.#db, organizationId, userIdOf(caller));
+    if (organization === undefined || !isShownTo(caller, organization)) return false;
+    const access = accessOf(caller, organization);
+    return access !== null && hasOrganizationPermission(access.mask, "triggerEvaluation");
   }
 
   /** Refuses who may not read the attempt, whose organization is given; null for one that does not exist. */
@@ -345,6 +366,14 @@ function accessOf(caller: Caller, organization: OrganizationMembership): Organiz
   const { role, role_permissions: stored } = organization;
   const mask = roleMask(builtInOrganizationRoles, role, stored);
   return { organization, mask: key === null ? mask : mask & key.permissions };
+}
+
+/** Without a refusal: who may not know of an organization is told nothing. A key that is pinned to a cache reaches that cache and nothing else. */
+function isShownTo(caller: Caller, organization: OrganizationMembership): boolean {
+  if (caller.kind === "signed-in" && caller.key !== null && caller.key.cacheId !== null)
+    return false;
+  const access = accessOf(caller, organization);
+  return access !== null && mayRead(access);
 }
 
 function mayRead(access: OrganizationAccess): boolean {

@@ -28,6 +28,7 @@ import { batchesOf } from "./batches.ts";
 import type { Queries } from "./client.ts";
 import type { WaitingReason } from "../scheduler/waiting-reason.ts";
 import { readJsonColumn } from "./json-column.ts";
+import { registerJobs, type RegisteredJob } from "./project-build-repository.ts";
 import type { TriggerType } from "./forge-tables.ts";
 import type { EvaluationsTable } from "./tables.ts";
 
@@ -312,6 +313,13 @@ export async function upsertJobs(
 ): Promise<void> {
   // One statement must not touch a row twice.
   const byAttribute = new Map(jobs.map((job) => [JSON.stringify(job.attribute), job]));
+  const built = [...byAttribute].flatMap(([text, { attribute, derivation }]) =>
+    derivation === null ? [] : [{ text, attribute, derivation }],
+  );
+  const registered = new Map<string, RegisteredJob>();
+  for (const [{ text }, job] of await registerJobs(db, evaluationId, built)) {
+    registered.set(text, job);
+  }
   for (const batch of batchesOf(byAttribute)) {
     const rows = batch.map(([attribute, { derivation, error }]) => ({
       evaluation_id: evaluationId,
@@ -319,6 +327,9 @@ export async function upsertJobs(
       derivation_id: derivation,
       error,
       created_at: now,
+      name: registered.get(attribute)?.name ?? null,
+      evaluation_number: registered.get(attribute)?.evaluationNumber ?? null,
+      build_number: registered.get(attribute)?.buildNumber ?? null,
     }));
     await db
       .insertInto("jobs")
@@ -327,6 +338,9 @@ export async function upsertJobs(
         conflict.columns(["evaluation_id", "attribute_json"]).doUpdateSet((eb) => ({
           derivation_id: eb.ref("excluded.derivation_id"),
           error: eb.ref("excluded.error"),
+          name: eb.ref("excluded.name"),
+          evaluation_number: eb.ref("excluded.evaluation_number"),
+          build_number: eb.ref("excluded.build_number"),
         })),
       )
       .execute();

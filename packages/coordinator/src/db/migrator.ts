@@ -18,6 +18,7 @@ import * as narVisibility from "./migrations/0017-nar-visibility.ts";
 import * as declaredState from "./migrations/0020-declared-state.ts";
 import * as runHistories from "./migrations/0016-run-histories.ts";
 import * as buildOrder from "./migrations/0018-build-order.ts";
+import * as cuirass from "./migrations/0015-cuirass.ts";
 
 /** Append only: a migration that was ever released is never changed. */
 const migrations: Record<string, Migration> = {
@@ -39,6 +40,7 @@ const migrations: Record<string, Migration> = {
   "0020-declared-state": declaredState,
   "0016-run-histories": runHistories,
   "0018-build-order": buildOrder,
+  "0015-cuirass": cuirass,
 };
 
 const provider: MigrationProvider = { getMigrations: () => Promise.resolve(migrations) };
@@ -58,6 +60,12 @@ export async function migrateToLatest<T>(kysely: Kysely<T>): Promise<void> {
       cause: error,
     });
   }
+}
+
+/** Applies the migrations up to the named one: how a database of an earlier release was. */
+export async function migrateTo<T>(kysely: Kysely<T>, name: string): Promise<void> {
+  const { error } = await new Migrator({ db: kysely, provider }).migrateTo(name);
+  if (error !== undefined) throw error;
 }
 
 async function refuseUnknown<T>(kysely: Kysely<T>): Promise<void> {

@@ -1,6 +1,6 @@
 import type { BuildFilter, Tag } from "../nixbuild/build-query.ts";
-import { newestOf, type Place } from "../nixbuild/newest.ts";
-import type { Database, PreparedQuery, SqlValue } from "./client.ts";
+import type { Database, SqlValue } from "./client.ts";
+import { PlaceReader, type Condition, type Places } from "./place-reader.ts";
 
 /** Reads of attempts for nixbuild.net's API, over some organizations together, in the order of their creation. */
 
@@ -84,27 +84,14 @@ export interface ListRequest extends BuildFilter {
   readonly limit: number;
 }
 
-/** A part of a statement with what belongs into its question marks. */
-interface Condition {
-  readonly sql: string;
-  readonly values: readonly SqlValue[];
-}
-
-/** A statement for places of one source, with the values of its conditions. */
-type Places = Condition;
-
-type AnyQuery = PreparedQuery<SqlValue[], unknown>;
-
 /** More rows of a tag than this count as many. */
 const MANY = 500;
 
 export class NixbuildBuildView {
-  readonly #database: Database;
-  /** By text: there are as many as there are kinds of questions. */
-  readonly #statements = new Map<string, AnyQuery>();
+  readonly #reader: PlaceReader;
 
   constructor(database: Database) {
-    this.#database = database;
+    this.#reader = new PlaceReader(database);
   }
 
   /** In the order of the numbers. */
@@ -122,12 +109,7 @@ export class NixbuildBuildView {
     const sources = found.flatMap(({ organization, tagIds }) =>
       this.#sourcesOf(organization, tagIds, request),
     );
-    const places = newestOf(
-      sources.map((source) => (before, limit) => this.#readOne(source, before, limit)),
-      (before, limit) => this.#readAll(sources, before, limit),
-      request.createdBefore,
-      request.limit,
-    );
+    const places = this.#reader.newest(sources, request.createdBefore, request.limit);
     return this.rows(places.map(({ number }) => number));
   }
 
@@ -208,42 +190,9 @@ export class NixbuildBuildView {
     );
   }
 
-  #readOne({ sql, values }: Places, before: Place, limit: number): Place[] {
-    return this.all<Place>(sql, [...values, before.createdAt, before.number, limit]);
-  }
-
-  /**
-   * In one statement, where the sources differ in nothing but values. SQL knows no subquery in the place of a table that depends on the row
-   * before it, but a value may: the places of a source, as JSON.
-   */
-  #readAll(sources: readonly Places[], before: Place, limit: number): Place[][] {
-    const [first] = sources;
-    if (first === undefined || sources.some(({ sql }) => sql !== first.sql)) {
-      return sources.map((source) => this.#readOne(source, before, limit));
-    }
-    const rows = sources.map(({ values }) => [...values, before.createdAt, before.number]);
-    const questions = rows[0]?.length ?? 0;
-    let at = 0;
-    const ofSource = first.sql.replaceAll("?", (question) =>
-      at < questions ? `(s.value ->> ${at++})` : question,
-    );
-    const sql = `
-      select (select json_group_array(json_object('createdAt', "createdAt", 'number', number)) from (${ofSource})) as places
-      from json_each(?) s order by s.key`;
-    const found = this.all<{ places: string }>(sql, [limit, JSON.stringify(rows)]);
-    // The text is ours, by the names above.
-    return found.map(({ places }) => JSON.parse(places) as Place[]);
-  }
-
   /** Rows of a statement, which is prepared once. */
   all<Row>(sql: string, values: readonly SqlValue[]): Row[] {
-    let statement = this.#statements.get(sql);
-    if (statement === undefined) {
-      statement = this.#database.prepare<SqlValue[], unknown>(sql);
-      this.#statements.set(sql, statement);
-    }
-    // The caller names the columns in its own text.
-    return statement.all(...values) as Row[];
+    return this.#reader.all<Row>(sql, values);
   }
 }
 

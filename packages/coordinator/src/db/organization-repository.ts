@@ -89,6 +89,18 @@ export function listMemberships(db: Queries, userId: string): Promise<Organizati
   return membershipQuery(db, userId).where("member.role", "is not", null).execute();
 }
 
+/** Every organization that is public or that the user is a member of. */
+export function listReadable(
+  db: Queries,
+  userId: string | null,
+): Promise<OrganizationMembership[]> {
+  return membershipQuery(db, userId)
+    .where((where) =>
+      where.or([where("organizations.public", "=", 1), where("member.role", "is not", null)]),
+    )
+    .execute();
+}
+
 /** Organizations that the user is a member of, oldest first; only one when `onlyId` is set. */
 export async function listOrganizations(
   db: Queries,

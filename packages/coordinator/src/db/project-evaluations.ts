@@ -73,6 +73,8 @@ export interface ProjectToEvaluate {
   readonly concurrency: ProjectsTable["concurrency"];
   /** Its settings have changed: the next evaluation runs even when the commit is the same. */
   readonly isForced: boolean;
+  /** 0 to 9, lower is sooner. */
+  readonly priority: number;
 }
 
 export async function findProjectToEvaluate(
@@ -82,7 +84,7 @@ export async function findProjectToEvaluate(
   const row = await db
     .selectFrom("projects")
     .select(["name", "organization_id", "repository", "wildcard"])
-    .select(["active", "concurrency", "force_evaluation"])
+    .select(["active", "concurrency", "force_evaluation", "priority"])
     .where("id", "=", projectId)
     .executeTakeFirst();
   if (row === undefined) return null;

@@ -1,5 +1,6 @@
 import type { Generated, GeneratedAlways } from "kysely";
 import type { AssignmentAnswersTable, AssignmentsTable } from "./assignment-tables.ts";
+import type { CuirassTables } from "./cuirass-tables.ts";
 import type { AttemptColumns, NixbuildTables } from "./nixbuild-tables.ts";
 import type {
   CacheDocumentsTable,
@@ -255,6 +256,12 @@ export interface ProjectsTable {
   concurrency: "hard_abort" | "soft_abort" | "all" | "skip";
   created_by: string;
   created_at: number;
+  /** A name that it alone has on this server, for clients of Cuirass. */
+  alias: string | null;
+  /** 0 to 9, lower is sooner. */
+  priority: Generated<number>;
+  /** 1 when everybody may ask for a look at its repository. */
+  open_hook: Generated<Flag>;
 }
 
 export interface CommitsTable {
@@ -268,6 +275,8 @@ export interface CommitsTable {
 
 export interface EvaluationsTable {
   id: string;
+  /** Rises with creation and is never used twice; filled in by a trigger. */
+  number: Generated<number>;
   organization_id: string;
   project_id: string | null;
   repository: string;
@@ -396,6 +405,11 @@ export interface JobsTable {
   derivation_id: number | null;
   error: string | null;
   created_at: number;
+  /** Cuirass's, which no other job of the evaluation has; null without a derivation, and outside of projects. So are the next two. */
+  name: string | null;
+  evaluation_number: number | null;
+  /** Of the project's build. */
+  build_number: number | null;
 }
 
 export interface AttemptsTable extends AttemptColumns {
@@ -554,7 +568,7 @@ export interface DirectBuildsTable {
   created_at: number;
 }
 
-export interface Tables extends NixbuildTables {
+export interface Tables extends NixbuildTables, CuirassTables {
   users: UsersTable;
   sessions: SessionsTable;
   device_logins: DeviceLoginsTable;

@@ -16,7 +16,7 @@ import { countReopened, queueReadyBuilds } from "../builds/readiness.ts";
 import type { Change } from "../queue/change.ts";
 import { isActiveEvaluation } from "../scheduler/evaluation-state.ts";
 import { REOPENED } from "./apply-plan.ts";
-import { PRIORITIES } from "./start-evaluation.ts";
+import { priorityIn } from "./start-evaluation.ts";
 
 /**
  * Asks again for everything that failed in the project's last evaluation, which goes on with it: nothing is fetched or evaluated. Resolves to
@@ -42,7 +42,7 @@ export async function restartFailed(change: Change, projectId: string): Promise<
   // What was counted while it was active before does not hold any more, as others went on with its builds.
   const unfinished_builds = await countUnfinishedBuilds(kysely, last.id);
   await setEvaluationFacts(kysely, last.id, now, { unfinished_builds });
-  await raisePriority(kysely, thawed, PRIORITIES.interactive);
+  await raisePriority(kysely, thawed, priorityIn("interactive"));
   await queueReadyBuilds(change, await recountDependencies(kysely, thawed));
   await insertReport(kysely, last, now);
   return last.id;

@@ -20,7 +20,18 @@ import { cutEvaluation } from "./end-evaluation.ts";
 import { triggerTags } from "./trigger-tags.ts";
 
 /** Higher goes first: what somebody asked for and waits for, what will be reviewed, then what started by itself. */
-export const PRIORITIES = { interactive: 4, pullRequest: 3, automatic: 2, timed: 1 } as const;
+const CLASSES = { interactive: 40, pullRequest: 30, automatic: 20, timed: 10 } as const;
+
+/** Of a project unless somebody says otherwise; from 0, which goes first, to 9. */
+const DEFAULT_PROJECT_PRIORITY = 5;
+
+/** Inside of a class the project's own priority decides. */
+export function priorityIn(
+  priorityClass: keyof typeof CLASSES,
+  projectPriority: number = DEFAULT_PROJECT_PRIORITY,
+): number {
+  return CLASSES[priorityClass] + 9 - projectPriority;
+}
 
 /** What came of a trigger. `same_commit` and `concurrency` say why nothing was started. */
 export type StartOutcome =
@@ -42,7 +53,7 @@ export async function startEvaluation(change: Change, request: ManualStart): Pro
   }
   const { triggeredBy, revision = null, reference = null, tags = {} } = request;
   const evaluation = await insert(change, project, request.projectId, {
-    priority: triggeredBy === null ? PRIORITIES.automatic : PRIORITIES.interactive,
+    priority: priorityIn(triggeredBy === null ? "automatic" : "interactive", project.priority),
     triggeredBy,
     revision,
     reference,
@@ -72,7 +83,7 @@ export async function startTriggered(
   }
   if (!(await makeRoom(change, project, projectId, number))) return { outcome: "concurrency" };
   const evaluation = await insert(change, project, projectId, {
-    priority: priorityOf(request),
+    priority: priorityIn(classOf(request), project.priority),
     triggeredBy,
     revision,
     reference,
@@ -95,10 +106,10 @@ function addTags(
   return addEvaluationTags(kysely, { id, organizationId: organization, tags });
 }
 
-function priorityOf({ triggeredBy, pullRequest, trigger }: TriggeredStart): number {
-  if (typeof triggeredBy === "string") return PRIORITIES.interactive;
-  if (pullRequest) return PRIORITIES.pullRequest;
-  return trigger.type === "time" ? PRIORITIES.timed : PRIORITIES.automatic;
+function classOf({ triggeredBy, pullRequest, trigger }: TriggeredStart): keyof typeof CLASSES {
+  if (typeof triggeredBy === "string") return "interactive";
+  if (pullRequest) return "pullRequest";
+  return trigger.type === "time" ? "timed" : "automatic";
 }
 
 /** Ends what has to give way. False when something is active that the new one has to give way to. */

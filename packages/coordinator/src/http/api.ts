@@ -10,6 +10,9 @@ import type { Clock } from "../clock.ts";
 import type { Config } from "../config/settings.ts";
 import type { Database } from "../db/client.ts";
 import type { CacheSurfaceView } from "../db/cache-surface-view.ts";
+import type { CuirassBuildView } from "../db/cuirass-build-view.ts";
+import type { CuirassEvaluationView } from "../db/cuirass-evaluation-view.ts";
+import type { CuirassJobsetView } from "../db/cuirass-jobset-view.ts";
 import type { NixbuildBuildView } from "../db/nixbuild-build-view.ts";
 import type { NixbuildSumsView } from "../db/nixbuild-sums-view.ts";
 import type { LastUse } from "../db/last-use.ts";
@@ -51,6 +54,9 @@ export interface Services extends AccountServices {
   signer: StoredCacheSigner;
   nixbuildBuilds: NixbuildBuildView;
   nixbuildSums: NixbuildSumsView;
+  cuirassBuilds: CuirassBuildView;
+  cuirassEvaluations: CuirassEvaluationView;
+  cuirassJobsets: CuirassJobsetView;
   lastUse: LastUse;
   surface: CacheSurfaceView;
   /** Asks addresses that users gave. */

@@ -2,6 +2,9 @@ import type { Clock } from "../clock.ts";
 import type { Config } from "../config/settings.ts";
 import { CacheSurfaceView } from "../db/cache-surface-view.ts";
 import type { Database } from "../db/client.ts";
+import { CuirassBuildView } from "../db/cuirass-build-view.ts";
+import { CuirassEvaluationView } from "../db/cuirass-evaluation-view.ts";
+import { CuirassJobsetView } from "../db/cuirass-jobset-view.ts";
 import { NixbuildBuildView } from "../db/nixbuild-build-view.ts";
 import { NixbuildSumsView } from "../db/nixbuild-sums-view.ts";
 import type { LastUse } from "../db/last-use.ts";
@@ -26,6 +29,9 @@ export type FrontServices = Pick<
   | "httpUpstreams"
   | "nixbuildBuilds"
   | "nixbuildSums"
+  | "cuirassBuilds"
+  | "cuirassEvaluations"
+  | "cuirassJobsets"
 >;
 
 /** What a request meets before the router, and reads that are prepared once. */
@@ -55,5 +61,8 @@ export function openFrontServices(parts: {
     narLane: new NarLane({ surface, nars, requestIds, lastUse, rateLimits, config }),
     nixbuildBuilds,
     nixbuildSums: new NixbuildSumsView(nixbuildBuilds),
+    cuirassBuilds: new CuirassBuildView(database),
+    cuirassEvaluations: new CuirassEvaluationView(database),
+    cuirassJobsets: new CuirassJobsetView(database),
   };
 }

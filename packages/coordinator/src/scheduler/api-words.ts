@@ -11,7 +11,35 @@ export interface BuildWords {
   gradient: GradientBuildStatus;
   /** Why, where the status alone does not tell. */
   reason: string | null;
+  /** Cuirass's build status. */
+  cuirass: CuirassBuildStatus;
 }
+
+/** Cuirass's numbers: submitted, scheduled, started; succeeded, failed, failed dependency, failed otherwise, cancelled. Nothing of ours is submitted. */
+export type CuirassBuildStatus = -3 | -2 | -1 | 0 | 1 | 2 | 3 | 4;
+
+const CUIRASS: Readonly<Record<BuildState, CuirassBuildStatus>> = {
+  Created: -2,
+  Queued: -2,
+  FailedTransient: -2,
+  Building: -1,
+  Completed: 0,
+  Substituted: 0,
+  FailedPermanent: 1,
+  DependencyFailed: 2,
+  FailedTimeout: 3,
+  Aborted: 4,
+};
+
+/** A failure that the builder did not decide. */
+const FAILED_OTHERWISE: Partial<Record<AttemptState, CuirassBuildStatus>> = {
+  timeout: 3,
+  max_memory_exceeded: 3,
+  out_of_memory: 3,
+  client_disconnect: 3,
+  client_error: 3,
+  internal_error: 3,
+};
 
 /** Created is internal and shown as Queued (contract: Gradient's build statuses). */
 export type GradientBuildStatus = Exclude<BuildState, "Created">;
@@ -27,7 +55,35 @@ export function buildWords(build: BuildState, attempt: AttemptState | null): Bui
   const gradient = build === "Created" ? "Queued" : build;
   const reason =
     build === "FailedPermanent" && attempt !== null ? (REASONS[attempt] ?? null) : null;
-  return { gradient, reason };
+  const failure = attempt === null ? undefined : FAILED_OTHERWISE[attempt];
+  const cuirass = build === "FailedPermanent" ? (failure ?? CUIRASS[build]) : CUIRASS[build];
+  return { gradient, reason, cuirass };
+}
+
+/** Cuirass's evaluation status: started, succeeded (its jobs are known, whatever becomes of the builds), failed, aborted. */
+export type CuirassEvaluationStatus = -1 | 0 | 1 | 2;
+
+/** `isEvaluated`: the evaluation itself is over. `hasJobs`: some attribute has a derivation. */
+export function cuirassEvaluationStatus(
+  state: EvaluationState,
+  { isEvaluated, hasJobs }: { isEvaluated: boolean; hasJobs: boolean },
+): CuirassEvaluationStatus {
+  switch (state) {
+    case "Queued":
+    case "Fetching":
+    case "EvaluatingFlake":
+    case "EvaluatingDerivation":
+      return -1;
+    case "Waiting":
+      return isEvaluated ? 0 : -1;
+    case "Building":
+    case "Completed":
+      return 0;
+    case "Failed":
+      return hasJobs ? 0 : 1;
+    case "Aborted":
+      return hasJobs ? 0 : 2;
+  }
 }
 
 /** Numbers of Gradient's words, as its live frames have them (contract: enumerations). */

@@ -32,12 +32,13 @@ test("a refusal names the thing, its state and what is possible", () => {
   });
 });
 
-test("an attempt that ran out of memory says so in Gradient's words", () => {
+test("an attempt that ran out of memory says so in Gradient's words, and failed otherwise in Cuirass's", () => {
   const end = transit(attemptTransitions, "attempt 1", "running", "memory-exceeded");
   expect(end).toEqual({ isAllowed: true, next: "max_memory_exceeded" });
   expect(buildWords("FailedPermanent", "max_memory_exceeded")).toEqual({
     gradient: "FailedPermanent",
     reason: "out of memory",
+    cuirass: 3,
   });
 });
 

@@ -10,7 +10,7 @@ import type { CachedPath } from "../db/cache-path-repository.ts";
 import { addEvaluationTags } from "../db/tag-repository.ts";
 import { insertCommit, insertEvaluation } from "../db/evaluation-repository.ts";
 import { BadRequestError, ConflictError, UnavailableError, UnprocessableError } from "../errors.ts";
-import { PRIORITIES } from "../evaluations/start-evaluation.ts";
+import { priorityIn } from "../evaluations/start-evaluation.ts";
 import type { NarIntake } from "../intake/nar-intake.ts";
 import {
   applyPublication,
@@ -116,7 +116,7 @@ async function queue(
       project: projectId,
       repository: `/nix/store/${base}`,
       wildcard,
-      priority: PRIORITIES.interactive,
+      priority: priorityIn("interactive"),
       triggeredBy,
       source: { base, commitId: commit },
       inputOverrides,

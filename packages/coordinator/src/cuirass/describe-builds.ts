@@ -1,0 +1,64 @@
+import { z } from "zod";
+import { findProducts, type BuildProduct } from "../artefacts/build-products.ts";
+import type { Queries } from "../db/client.ts";
+import type { ProjectBuildRow } from "../db/cuirass-build-view.ts";
+import { buildObjectOf, type BuildObject, type ProductObject } from "./build-object.ts";
+
+/** A product with the number that it is downloaded by. */
+export interface NumberedProduct extends BuildProduct {
+  readonly number: number;
+}
+
+const numbersSchema = z.array(z.tuple([z.int(), z.string(), z.int()]));
+
+/** Products of the builds by the builds' numbers. Most builds have none, and nothing is looked up for them. */
+async function findNumberedProducts(
+  db: Queries,
+  rows: readonly ProjectBuildRow[],
+): Promise<Map<number, NumberedProduct[]>> {
+  const byOrganization = new Map<string, ProjectBuildRow[]>();
+  for (const row of rows) {
+    if (row.productsJson === "[]" || row.status !== 0) continue;
+    const others = byOrganization.get(row.organizationId);
+    if (others === undefined) byOrganization.set(row.organizationId, [row]);
+    else others.push(row);
+  }
+  const found = new Map<number, NumberedProduct[]>();
+  for (const [organization, own] of byOrganization) {
+    const builds = own.map((row) => ({ id: keyOf(row), derivation_id: row.derivationId }));
+    const outputs = await findProducts(db, organization, builds);
+    for (const row of own) {
+      const products = outputs.get(keyOf(row))?.flatMap((output) => output.products) ?? [];
+      found.set(row.number, numbered(row, products));
+    }
+  }
+  return found;
+}
+
+/** Products have ids that are made from a UUID; here only their numbers are told. */
+function keyOf({ number }: ProjectBuildRow): string {
+  return `00000000-0000-8000-8000-${number.toString(16).padStart(12, "0")}`;
+}
+
+function numbered(row: ProjectBuildRow, products: readonly BuildProduct[]): NumberedProduct[] {
+  const numbers = numbersSchema.parse(JSON.parse(row.productsJson));
+  return products.flatMap((product) => {
+    const own = numbers.find(
+      ([, output, position]) => output === product.output && position === product.position,
+    );
+    return own === undefined ? [] : [{ ...product, number: own[0] }];
+  });
+}
+
+/** Builds in Cuirass's words, in the same order, with their products. */
+export async function describeBuilds(
+  db: Queries,
+  rows: readonly ProjectBuildRow[],
+): Promise<BuildObject[]> {
+  const products = await findNumberedProducts(db, rows);
+  return rows.map((row) => buildObjectOf(row, (products.get(row.number) ?? []).map(toObject)));
+}
+
+function toObject({ number, type, path, size }: NumberedProduct): ProductObject {
+  return { id: number, type, path, "file-size": size ?? 0 };
+}

@@ -1,0 +1,331 @@
+import type { Database, SqlValue } from "./client.ts";
+import { PlaceReader, type Condition, type Places } from "./place-reader.ts";
+
+/** Reads of projects' builds for Cuirass's API and pages. Whose projects they are is the caller's question. */
+
+/** A build of a project in the database's form. Times are milliseconds since the epoch. */
+export interface ProjectBuildRow {
+  number: number;
+  /** Number of the evaluation that registered it. */
+  evaluation: number;
+  projectId: string;
+  organizationId: string;
+  organization: string;
+  project: string;
+  alias: string | null;
+  job: string;
+  isJob: 0 | 1;
+  system: string;
+  nixName: string;
+  status: number;
+  weather: number;
+  priority: number;
+  derivationId: number;
+  /** Base name. */
+  drvPath: string;
+  /** null for a build that is only registered yet. */
+  buildId: number | null;
+  message: string | null;
+  createdAt: number;
+  updatedAt: number;
+  assignedAt: number | null;
+  startedAt: number | null;
+  stoppedAt: number | null;
+  storedAt: number | null;
+  /** Output name to base name. */
+  outputsJson: string;
+  /** `[[number, output, position]]` */
+  productsJson: string;
+}
+
+const ROWS = `
+  select b.number, b.evaluation, b.project_id as "projectId", o.id as "organizationId", o.name as organization,
+    p.name as project, p.alias, b.job_name as job, b.is_job as "isJob", b.system, b.nix_name as "nixName", b.status,
+    b.weather, b.priority, d.id as "derivationId", d.drv_path as "drvPath", x.id as "buildId", x.message,
+    coalesce(x.created_at, d.created_at) as "createdAt", coalesce(x.updated_at, d.created_at) as "updatedAt",
+    x.assigned_at as "assignedAt", x.started_at as "startedAt", x.stopped_at as "stoppedAt", x.stored_at as "storedAt",
+    (select json_group_object(u.name, u.path) from derivation_outputs u
+      where u.derivation_id = d.id and u.path is not null) as "outputsJson",
+    (select json_group_array(json_array(n.number, n.output, n.position)) from build_products n
+      where n.build = b.number) as "productsJson"
+  from json_each(?) wanted
+    cross join project_builds b on b.number = wanted.value
+    join projects p on p.id = b.project_id
+    join organizations o on o.id = p.organization_id
+    join derivations d on d.id = b.derivation_id
+    left join builds x on x.derivation_id = d.id`;
+
+/** Which builds are asked for; absent is all, conditions are joined by "and". */
+export interface ProjectBuildFilter {
+  /** Ids. */
+  readonly projects: readonly string[];
+  /** One of these names: there may be several ways to write one. */
+  readonly job?: readonly string[];
+  readonly system?: string;
+  /** Number of the evaluation that registered them. */
+  readonly evaluation?: number;
+  readonly limit: number;
+}
+
+/** `status`: one of the end states. */
+export interface FinishedFilter extends ProjectBuildFilter {
+  readonly status?: number;
+}
+
+const END_STATES = [0, 1, 2, 3, 4] as const;
+/** In the order of scheduling: what runs, what waits, what a worker has and does not run yet. */
+const UNFINISHED = [-1, -2, -3] as const;
+
+/** Names with a prefix: if they are more than this, the newest are found sooner one by one. */
+const MANY = 20_000;
+
+export interface SearchFilter {
+  readonly projects: readonly string[];
+  /** Beginning of the derivation's name. */
+  readonly name: string;
+  readonly system?: string;
+  readonly statuses?: readonly number[];
+  readonly limit: number;
+}
+
+export class CuirassBuildView {
+  readonly #reader: PlaceReader;
+
+  constructor(database: Database) {
+    this.#reader = new PlaceReader(database);
+  }
+
+  /** In the order of the numbers; those that do not exist are left out. */
+  builds(numbers: readonly number[]): ProjectBuildRow[] {
+    const rows = this.#reader.all<ProjectBuildRow>(ROWS, [JSON.stringify(numbers)]);
+    const byNumber = new Map(rows.map((row) => [row.number, row]));
+    return numbers.flatMap((number) => byNumber.get(number) ?? []);
+  }
+
+  buildByNumber(number: number): ProjectBuildRow | null {
+    return this.builds([number])[0] ?? null;
+  }
+
+  /** Numbers of all projects' builds of a derivation (base name), the oldest first. */
+  numbersOfDerivation(drvPath: string): number[] {
+    return this.#numbers(
+      `select b.number from derivations d join project_builds b on b.derivation_id = d.id
+       where d.drv_path = ? order by b.number`,
+      [drvPath],
+    );
+  }
+
+  /** The same for the derivations that have an output (base name), with its name. */
+  numbersOfOutput(path: string): { number: number; output: string; drvPath: string }[] {
+    return this.#reader.all(
+      `select b.number, u.name as output, d.drv_path as "drvPath"
+       from derivation_outputs u join derivations d on d.id = u.derivation_id
+         join project_builds b on b.derivation_id = u.derivation_id
+       where u.path = ? order by b.number`,
+      [path],
+    );
+  }
+
+  /** Derivations (base names) with an output (base name), with their organizations, whether a project has them or not. */
+  derivationsOfOutput(path: string): { organizationId: string; output: string; drvPath: string }[] {
+    return this.#reader.all(
+      `select d.organization_id as "organizationId", u.name as output, d.drv_path as "drvPath"
+       from derivation_outputs u join derivations d on d.id = u.derivation_id
+       where u.path = ? order by d.id`,
+      [path],
+    );
+  }
+
+  /** The build that a product number belongs to. */
+  buildOfProduct(product: number): { build: number; output: string; position: number } | null {
+    const [row] = this.#reader.all<{ build: number; output: string; position: number }>(
+      `select build, output, position from build_products where number = ?`,
+      [product],
+    );
+    return row ?? null;
+  }
+
+  /** Finished builds, those of the newest evaluation first. */
+  latestBuilds(filter: FinishedFilter): ProjectBuildRow[] {
+    const sources = filter.projects.flatMap((project) => this.#finishedOf(project, filter));
+    return this.builds(this.#newest(sources, filter));
+  }
+
+  /** Unfinished builds in the order of scheduling. */
+  queue(filter: ProjectBuildFilter): ProjectBuildRow[] {
+    const numbers: number[] = [];
+    for (const status of UNFINISHED) {
+      if (numbers.length >= filter.limit) break;
+      const sources = filter.projects.map((project) => queuedOf(project, status, filter));
+      // Lists are read from their largest place on, so both are turned round.
+      const places = this.#reader.newest(sources, 1, filter.limit - numbers.length);
+      numbers.push(...places.map(({ number }) => -number));
+    }
+    return this.builds(numbers);
+  }
+
+  /** Builds whose weather has changed (new success or new failure), those of the newest evaluation first. */
+  changedBuilds(filter: Pick<ProjectBuildFilter, "projects" | "limit">): ProjectBuildRow[] {
+    const sources = filter.projects.map((project) =>
+      placesOf([projectIs(project), constant("b.weather in (0, 1)")]),
+    );
+    return this.builds(this.#newest(sources, filter));
+  }
+
+  /** Builds of one job, those of the newest evaluation first, finished or not. */
+  jobBuilds(filter: { project: string; job: string; limit: number }): ProjectBuildRow[] {
+    const source = placesOf([projectIs(filter.project), jobIs(filter.job)]);
+    return this.builds(this.#newest([source], filter));
+  }
+
+  /** Builds whose derivation's name begins with a text, those of the newest evaluation first. */
+  searchBuilds(filter: SearchFilter): ProjectBuildRow[] {
+    const { name, system, statuses } = filter;
+    const conditions = [
+      ...(system === undefined ? [] : [{ sql: "+b.system = ?", values: [system] }]),
+      ...(statuses === undefined ? [] : [statusIn(statuses)]),
+    ];
+    const sources = filter.projects.flatMap((project) => {
+      const own = projectIs(project);
+      if (!this.#isCommon(project, name)) {
+        return [placesOf([own, prefixIs(name, true), ...conditions])];
+      }
+      const prefix = prefixIs(name, false);
+      return ["b.status >= 0", "b.status < 0"].map((part) =>
+        placesOf([own, constant(part), prefix, ...conditions]),
+      );
+    });
+    return this.builds(this.#newest(sources, filter));
+  }
+
+  #isCommon(project: string, name: string): boolean {
+    const { sql, values } = prefixIs(name, true);
+    const [row] = this.#reader.all<{ count: number }>(
+      `select count(*) as count from (select 1 from project_builds b where b.project_id = ? and ${sql} limit ${MANY})`,
+      [project, ...values],
+    );
+    return (row?.count ?? 0) === MANY;
+  }
+
+  #newest(
+    sources: readonly Places[],
+    { limit, evaluation }: { limit: number; evaluation?: number },
+  ): number[] {
+    const before = evaluation === undefined ? Number.MAX_SAFE_INTEGER : evaluation + 1;
+    return this.#reader.newest(sources, before, limit).map(({ number }) => number);
+  }
+
+  /** One for each order that an index has. */
+  #finishedOf(project: string, filter: FinishedFilter): Places[] {
+    const { job, system, status, evaluation } = filter;
+    const from =
+      evaluation === undefined ? [] : [{ sql: "b.evaluation >= ?", values: [evaluation] }];
+    const own = projectIs(project);
+    if (job !== undefined) {
+      const rest = [
+        ...from,
+        constant("b.status >= 0"),
+        ...(system === undefined ? [] : [{ sql: "+b.system = ?", values: [system] }]),
+        ...(status === undefined ? [] : [statusIn([status])]),
+      ];
+      return job.map((name) => placesOf([own, jobIs(name), ...rest]));
+    }
+    if (system === undefined && status === undefined) {
+      return [placesOf([own, constant("b.status >= 0"), ...from])];
+    }
+    const systems = system === undefined ? this.systemsOf(project) : [system];
+    const statuses = status === undefined ? END_STATES : [status];
+    return systems.flatMap((eachSystem) =>
+      statuses.map((eachStatus) =>
+        placesOf([
+          own,
+          { sql: "b.system = ? and b.status = ?", values: [eachSystem, eachStatus] },
+          ...from,
+        ]),
+      ),
+    );
+  }
+
+  /** Systems that a project has builds for, in their order. */
+  systemsOf(project: string): string[] {
+    return this.#reader
+      .all<{ system: string }>(
+        `with recursive each (system) as (
+           select min(system) from project_builds where project_id = ?
+           union all
+           select (select min(b.system) from project_builds b where b.project_id = ? and b.system > each.system)
+             from each where each.system is not null)
+         select system from each where system is not null`,
+        [project, project],
+      )
+      .map(({ system }) => system);
+  }
+
+  #numbers(sql: string, values: readonly SqlValue[]): number[] {
+    return this.#reader.all<{ number: number }>(sql, values).map(({ number }) => number);
+  }
+}
+
+function projectIs(project: string): Condition {
+  return { sql: "b.project_id = ?", values: [project] };
+}
+
+function jobIs(name: string): Condition {
+  return { sql: "b.job_name = ?", values: [name] };
+}
+
+function constant(sql: string): Condition {
+  return { sql, values: [] };
+}
+
+/** In one parameter, so that there are few different statements. */
+function statusIn(statuses: readonly number[]): Condition {
+  return {
+    sql: "+b.status in (select value from json_each(?))",
+    values: [JSON.stringify(statuses)],
+  };
+}
+
+/** Behind the last character that there is. */
+const BEHIND = "\u{10ffff}";
+
+/** `isIndexed`: the index of names is followed, else only compared. */
+function prefixIs(name: string, isIndexed: boolean): Condition {
+  const column = isIndexed ? "b.nix_name" : "+b.nix_name";
+  return { sql: `${column} >= ? and ${column} < ?`, values: [name, name + BEHIND] };
+}
+
+/** Of the newest evaluation first. */
+function placesOf(conditions: readonly Condition[]): Places {
+  const sql = `
+    select b.evaluation as "createdAt", b.number as number from project_builds b
+    where ${conditions.map((condition) => condition.sql).join(" and ")}
+      and (b.evaluation, b.number) < (?, ?)
+    order by b.evaluation desc, b.number desc limit ?`;
+  return { sql, values: conditions.flatMap((condition) => condition.values) };
+}
+
+/** Most urgent first, then oldest, as negative numbers. */
+function queuedOf(
+  project: string,
+  status: number,
+  { job, system, evaluation }: ProjectBuildFilter,
+): Places {
+  const conditions: Condition[] = [
+    projectIs(project),
+    { sql: "b.status = ? and b.status < 0", values: [status] },
+    ...(job === undefined
+      ? []
+      : [
+          { sql: "+b.job_name in (select value from json_each(?))", values: [JSON.stringify(job)] },
+        ]),
+    ...(system === undefined ? [] : [{ sql: "+b.system = ?", values: [system] }]),
+    ...(evaluation === undefined ? [] : [{ sql: "+b.evaluation = ?", values: [evaluation] }]),
+  ];
+  const sql = `
+    select -b.priority as "createdAt", -b.number as number from project_builds b
+    where ${conditions.map((condition) => condition.sql).join(" and ")}
+      and (b.priority, b.number) > (-(?), -(?))
+    order by b.priority, b.number limit ?`;
+  return { sql, values: conditions.flatMap((condition) => condition.values) };
+}
