@@ -35,14 +35,14 @@ export const buildObject = z.object({
 });
 export type BuildObject = z.infer<typeof buildObject>;
 
-export interface BuildTimes {
+interface BuildTimes {
   readonly timestamp: number;
   readonly starttime: number;
   readonly stoptime: number;
 }
 
 /** What never began has no start; what was found ready began and ended in that moment. */
-export function buildTimes(row: ProjectBuildRow): BuildTimes {
+function buildTimes(row: ProjectBuildRow): BuildTimes {
   const { status, startedAt, assignedAt, stoppedAt, storedAt, createdAt, updatedAt } = row;
   const began = startedAt ?? assignedAt;
   if (status < -1) return { timestamp: seconds(createdAt), starttime: 0, stoptime: 0 };

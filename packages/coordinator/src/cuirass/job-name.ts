@@ -22,7 +22,7 @@ export function jobName(attribute: readonly string[], derivationSystem: string):
 }
 
 /** Names for jobs whose shorter name another one of the evaluation has, in order: the whole path first. They do not end. */
-export function* otherNames(attribute: readonly string[]): Generator<string, never> {
+function* otherNames(attribute: readonly string[]): Generator<string, never> {
   const path = attribute.map((part) => escapeName(part).replaceAll(".", "%2E")).join(".");
   yield path;
   for (let number = 2; ; number += 1) yield `${path}~${number}`;

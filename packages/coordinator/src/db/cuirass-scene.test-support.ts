@@ -6,7 +6,7 @@ import type { Queries } from "./client.ts";
 import { upsertJobs } from "./evaluation-repository.ts";
 
 /** 2027-01-10T00:00:00Z. */
-export const SCENE_TIME = Date.UTC(2027, 0, 10);
+const SCENE_TIME = Date.UTC(2027, 0, 10);
 
 export interface SceneProject {
   readonly organizationId: string;

@@ -24,6 +24,9 @@ import { REQUEST_ID_HEADER } from "./request-ids.ts";
 import { accountRoutes } from "./routes/account/routes.ts";
 import { apiRoutes } from "./routes/api/routes.ts";
 import { cacheRoutes } from "./routes/cache/routes.ts";
+import { addCuirassCallers } from "./routes/cuirass/callers.ts";
+import { sendCuirassError, withoutTrailingSlash } from "./routes/cuirass/cuirass-errors.ts";
+import { cuirassRoutes } from "./routes/cuirass/routes.ts";
 import { sendNixbuildError } from "./routes/nixbuild/nixbuild-errors.ts";
 import { nixbuildRoutes } from "./routes/nixbuild/routes.ts";
 import { metricsRoute } from "./routes/metrics/get-metrics.ts";
@@ -48,6 +51,7 @@ export async function createHttpServer(
     requestIdHeader: false,
     trustProxy: [...services.config.trustedProxies],
     bodyLimit: services.config.maxRequestSize,
+    rewriteUrl: ({ url = "/" }) => withoutTrailingSlash(url),
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
     frameworkErrors: (error, request, reply) => void handleError(error, request, reply),
     clientErrorHandler: (error, socket) =>
@@ -72,6 +76,7 @@ export async function createHttpServer(
   if (nixbuildPrefix !== null) {
     await app.register(nixbuildScope(services), { prefix: nixbuildPrefix });
   }
+  await app.register(cuirassScope(services));
   await app.register(transferRoutes, { prefix: "/proto" });
   metricsRoute(app, services);
   return app;
@@ -119,6 +124,23 @@ function nixbuildScope(services: Services): FastifyPluginAsync {
     });
     addAccessControl(api, services.authenticator);
     for (const route of nixbuildRoutes) route(api, services);
+  };
+}
+
+/** Cuirass's API. It has texts for what it does not know, and takes any body where it takes one. */
+function cuirassScope(services: Services): FastifyPluginAsync {
+  return async (scope) => {
+    const api = scope.withTypeProvider<ZodTypeProvider>();
+    api.setValidatorCompiler(validatorCompiler);
+    api.setSerializerCompiler(serializerCompiler);
+    api.setErrorHandler(sendCuirassError);
+    // It is another API than the one that the OpenAPI document describes.
+    api.addHook("onRoute", (route) => {
+      route.schema = { ...route.schema, hide: true };
+    });
+    addSummaries(api);
+    addCuirassCallers(api, services.authenticator);
+    for (const route of cuirassRoutes) route(api, services);
   };
 }
 

@@ -1,5 +1,6 @@
 import type { Server } from "../api.ts";
 import { errorBody } from "../errors.ts";
+import { isCuirassPath, sendNoResource } from "../routes/cuirass/cuirass-errors.ts";
 import { isNixbuildPath, nixbuildErrorBody } from "../routes/nixbuild/nixbuild-errors.ts";
 import { answerOptions } from "./cors.ts";
 
@@ -20,6 +21,7 @@ export function addUnknownRoutes(app: Server, nixbuildPrefix: string | null): vo
   });
   app.setNotFoundHandler((request, reply) => {
     const path = request.url.split("?", 1)[0] ?? "";
+    if (isCuirassPath(path)) return sendNoResource(request, reply);
     const allowed = allowedMethods(known, path.split("/"));
     if (allowed.length === 0) {
       const message = `there is no ${request.method} ${path}`;

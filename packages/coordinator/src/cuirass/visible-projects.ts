@@ -1,0 +1,80 @@
+import type { Authority } from "../auth/authority.ts";
+import type { Caller } from "../auth/caller.ts";
+import type { CuirassBuildView, ProjectBuildRow } from "../db/cuirass-build-view.ts";
+import type { CuirassEvaluation, CuirassEvaluationView } from "../db/cuirass-evaluation-view.ts";
+import type { CuirassJobsetView, Jobset } from "../db/cuirass-jobset-view.ts";
+
+/** What of the farm a caller is shown; everything else is not there. */
+
+interface Parts {
+  readonly authority: Authority;
+  readonly cuirassJobsets: CuirassJobsetView;
+  readonly cuirassEvaluations: CuirassEvaluationView;
+  readonly cuirassBuilds: CuirassBuildView;
+}
+
+type Jobsets = Pick<Parts, "authority" | "cuirassJobsets">;
+
+/** By alias, or ORGANIZATION.PROJECT; null when there is none for the caller. */
+export async function visibleJobset(
+  { authority, cuirassJobsets }: Jobsets,
+  caller: Caller,
+  name: string,
+): Promise<Jobset | null> {
+  const jobset = cuirassJobsets.jobset(name);
+  if (jobset === null) return null;
+  return (await authority.mayReadOrganization(caller, jobset.organizationId)) ? jobset : null;
+}
+
+/** Ids of the caller's projects: all of them, or the one jobset that is named. */
+export async function visibleProjects(
+  parts: Jobsets,
+  caller: Caller,
+  jobset?: string,
+): Promise<string[]> {
+  if (jobset !== undefined) {
+    const found = await visibleJobset(parts, caller, jobset);
+    return found === null ? [] : [found.projectId];
+  }
+  return parts.cuirassJobsets.projectsOf(await parts.authority.organizationsToRead(caller));
+}
+
+export async function visibleEvaluation(
+  { authority, cuirassEvaluations }: Pick<Parts, "authority" | "cuirassEvaluations">,
+  caller: Caller,
+  number: number,
+): Promise<CuirassEvaluation | null> {
+  const found = cuirassEvaluations.evaluationByNumber(number);
+  if (found === null) return null;
+  return (await authority.mayReadOrganization(caller, found.organizationId)) ? found : null;
+}
+
+type Builds = Pick<Parts, "authority" | "cuirassBuilds">;
+
+/** By number, or by the base name of the derivation, which several projects may have. */
+export async function visibleBuild(
+  parts: Builds,
+  caller: Caller,
+  id: string,
+): Promise<ProjectBuildRow | null> {
+  const number = buildNumberOf(id);
+  if (number !== null) return firstVisible(parts, caller, [number]);
+  if (!id.endsWith(".drv")) return null;
+  return firstVisible(parts, caller, parts.cuirassBuilds.numbersOfDerivation(id));
+}
+
+/** The number that a path or query names; null for what is none. */
+export function buildNumberOf(id: string): number | null {
+  return /^[1-9]\d{0,14}$/.test(id) ? Number(id) : null;
+}
+
+export async function firstVisible(
+  { authority, cuirassBuilds }: Builds,
+  caller: Caller,
+  numbers: readonly number[],
+): Promise<ProjectBuildRow | null> {
+  for (const row of cuirassBuilds.builds(numbers)) {
+    if (await authority.mayReadOrganization(caller, row.organizationId)) return row;
+  }
+  return null;
+}

@@ -1,0 +1,30 @@
+import { z } from "zod";
+import { jobsetObject, jobsetObjectOf } from "../../../cuirass/jobset-object.ts";
+import type { Route } from "../../api.ts";
+import { bareJsonAnswer } from "../../answer-schemas.ts";
+import { token } from "./parameters.ts";
+import { sendJson } from "./send-json.ts";
+
+/** GET /jobsets and /specifications, with anything behind them: the active projects. */
+export const listJobsetsRoute: Route = (api, { authority, cuirassJobsets, cuirassBuilds }) => {
+  for (const path of ["/jobsets", "/jobsets/*", "/specifications", "/specifications/*"]) {
+    api.get(
+      path,
+      {
+        schema: {
+          summary: "Lists the active jobsets.",
+          querystring: z.object({ token }),
+          response: { 200: bareJsonAnswer("The jobsets.", z.array(jobsetObject)) },
+        },
+      },
+      async ({ caller }, reply) => {
+        const organizations = await authority.organizationsToRead(caller);
+        const jobsets = cuirassJobsets
+          .listJobsets(organizations)
+          .filter(({ isActive }) => isActive)
+          .map((jobset) => jobsetObjectOf(jobset, cuirassBuilds.systemsOf(jobset.projectId)));
+        return sendJson(reply, jobsets);
+      },
+    );
+  }
+};
