@@ -64,7 +64,7 @@ export async function visibleBuild(
 }
 
 /** The number that a path or query names; null for what is none. */
-export function buildNumberOf(id: string): number | null {
+function buildNumberOf(id: string): number | null {
   return /^[1-9]\d{0,14}$/.test(id) ? Number(id) : null;
 }
 

@@ -22,4 +22,3 @@ export const buildFilter = z.object({
 export { parameter };
 
 export const idParams = z.object({ id: z.string() });
-export const nameParams = z.object({ name: z.string() });
