@@ -1,4 +1,4 @@
-import { mkdir } from "node:fs/promises";
+import { access, mkdir } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { openDatabase, type Database } from "./db/client.ts";
 import { lockFile } from "./db/exclusive-lock.ts";
@@ -34,6 +34,19 @@ async function makeDirectory(path: string): Promise<string | null> {
     if (code === "EEXIST") return null;
     if (code === "ENOENT") return code;
     throw error;
+  }
+}
+
+/** Throws UserError for a directory without a farm, so that a mistyped one is not made one. */
+export async function requireFarm(dataDir: string): Promise<void> {
+  const file = join(dataDir, "farm.sqlite");
+  try {
+    await access(file);
+  } catch (cause) {
+    throw new UserError(
+      `data directory ${dataDir} has no farm: ${file} cannot be read; give its place with --data-dir`,
+      { exitCode: 1, cause },
+    );
   }
 }
 

@@ -39,7 +39,11 @@ export class CommandLine implements Disposable {
       writeOut: (text) => {
         out += text;
         if (until === undefined || !out.includes(until.text)) return;
-        if (meanwhile.length === 0) meanwhile.push(until.act(out).finally(() => stop.abort()));
+        if (meanwhile.length > 0) return;
+        const acting = until.act(out).finally(() => stop.abort());
+        // It is awaited when the command has ended.
+        acting.catch(() => undefined);
+        meanwhile.push(acting);
       },
       writeErr: (text) => {
         err += text;

@@ -1,11 +1,13 @@
 import { Command } from "@commander-js/extra-typings";
 import { CommanderError } from "commander";
 import { CoordinatorError, UserError } from "../errors.ts";
+import { addBackup } from "./backup.ts";
 import { addFsck } from "./fsck.ts";
 import { addGc } from "./gc.ts";
 import { addMigrate } from "./migrate.ts";
 import { addOpenApi } from "./openapi.ts";
 import type { Surroundings } from "./surroundings.ts";
+import { addRestore } from "./restore.ts";
 import { addServe } from "./serve.ts";
 import { addState } from "./state.ts";
 import { addUser } from "./user.ts";
@@ -31,6 +33,8 @@ export async function runCli(argv: readonly string[], surroundings: Surroundings
   addMigrate(program, surroundings);
   addGc(program, surroundings);
   addFsck(program, surroundings);
+  addBackup(program, surroundings);
+  addRestore(program, surroundings);
   addState(program, surroundings);
   addOpenApi(program, surroundings);
   try {
