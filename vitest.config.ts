@@ -59,7 +59,7 @@ export default defineConfig({
         ...source,
         test: {
           name: "unit",
-          include: ["packages/*/src/**/*.test.ts", "scripts/**/*.test.mjs"],
+          include: ["packages/*/src/**/*.test.{ts,tsx}", "scripts/**/*.test.mjs"],
           pool: "threads",
           isolate: false,
           maxWorkers: "100%",

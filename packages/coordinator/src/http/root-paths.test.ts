@@ -26,6 +26,7 @@ const OWNERS: Readonly<Record<string, string>> = {
   status: "pages",
   workers: "pages",
   machine: "pages",
+  static: "what pages load",
   "": "pages",
 };
 

@@ -11,6 +11,7 @@ import { LiveSockets } from "./live-sockets.ts";
 import { addApiPage } from "./openapi/api-page.ts";
 import { addOpenApi } from "./openapi/document.ts";
 import { sendErrorPage } from "./pages/error-page.ts";
+import { Pages } from "./pages/pages.ts";
 import { addAccessControl } from "./plugins/access.ts";
 import { addCors } from "./plugins/cors.ts";
 import { addFormBodies } from "./plugins/form-bodies.ts";
@@ -29,6 +30,7 @@ import { sendCuirassError, withoutTrailingSlash } from "./routes/cuirass/cuirass
 import { cuirassRoutes } from "./routes/cuirass/routes.ts";
 import { sendNixbuildError } from "./routes/nixbuild/nixbuild-errors.ts";
 import { nixbuildRoutes } from "./routes/nixbuild/routes.ts";
+import { pageRoutes } from "./routes/pages/routes.ts";
 import { metricsRoute } from "./routes/metrics/get-metrics.ts";
 import { streamBodies } from "./routes/proto/stream-bodies.ts";
 
@@ -67,11 +69,13 @@ export async function createHttpServer(
   addCors(app, [services.serveUrl, services.config.frontendUrl ?? services.serveUrl]);
   const { nixbuildPrefix } = services.config;
   addUnknownRoutes(app, nixbuildPrefix);
+  app.decorate("pages", new Pages(services));
   await addOpenApi(app, services.version);
   await addApiPage(app);
   await app.register(apiScope(services), { prefix: "/api/v1" });
   await app.register(cacheScope(services), { prefix: "/cache" });
   await app.register(accountScope(services));
+  await app.register(pageScope(services));
   await app.register(nixbuildScope(services));
   if (nixbuildPrefix !== null) {
     await app.register(nixbuildScope(services), { prefix: nixbuildPrefix });
@@ -108,6 +112,21 @@ function accountScope(services: Services): FastifyPluginAsync {
     addFormBodies(api);
     addAccessControl(api, services.authenticator);
     for (const route of accountRoutes) route(api, services);
+  };
+}
+
+/** Pages for browsers. */
+function pageScope(services: Services): FastifyPluginAsync {
+  return async (scope) => {
+    const api = scope.withTypeProvider<ZodTypeProvider>();
+    api.setValidatorCompiler(validatorCompiler);
+    api.setSerializerCompiler(serializerCompiler);
+    api.setErrorHandler(sendErrorPage);
+    api.addHook("onRoute", (route) => {
+      route.schema = { ...route.schema, hide: true };
+    });
+    addAccessControl(api, services.authenticator);
+    for (const route of pageRoutes) route(api, services);
   };
 }
 

@@ -34,6 +34,7 @@ export const showBuildRoute: Route = (api, services) => {
       const whole = `log?${new URLSearchParams({ expires, signature }).toString()}`;
       return sendPage(reply, {
         title: `Build ${build.build_id}`,
+        width: "wide",
         content: html`${details(build)}
           <h2>Log</h2>
           <p><a href="${whole}">The whole log as text</a></p>

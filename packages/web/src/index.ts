@@ -1,0 +1,3 @@
+export type { Assets, Frame } from "./views/frame.ts";
+export type { PageView } from "./views/page-view.ts";
+export { renderPage } from "./render-page.tsx";

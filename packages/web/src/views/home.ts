@@ -1,0 +1,32 @@
+import type { EvaluationState } from "../parts/status.ts";
+import type { Counts } from "./counts.ts";
+
+/** What can be seen of the farm: its jobsets, each with its newest evaluation. */
+export interface HomeView {
+  readonly kind: "home";
+  readonly jobsets: readonly JobsetRow[];
+  /** Whether the caller is known; a stranger may be told to sign in. */
+  readonly isSignedIn: boolean;
+}
+
+export interface JobsetRow {
+  /** In addresses. */
+  readonly name: string;
+  readonly title: string;
+  readonly organization: string;
+  readonly description: string;
+  readonly repository: string;
+  readonly isActive: boolean;
+  readonly newest: NewestEvaluation | null;
+}
+
+export interface NewestEvaluation {
+  readonly number: number;
+  readonly state: EvaluationState;
+  readonly startedAt: number;
+  /** Hexadecimal; null while it is not known. */
+  readonly commit: string | null;
+  readonly counts: Counts;
+  /** Jobs that failed in the evaluation before and succeed in this one. */
+  readonly fixed: number;
+}
