@@ -1,12 +1,18 @@
 import type { Draft } from "../storage/drafts.ts";
+import { alignedBlock } from "../storage/aligned-block.ts";
 
 const BLOCK_BYTES = 512 * 1024;
 
-/** Writes to a draft in blocks: a socket gives 64 KiB at a time, and each write wakes a thread. Call `flush` at the end. */
+/**
+ * Writes to a draft in blocks: a socket gives 64 KiB at a time, and each write wakes a thread. While one block is written the next one is filled. Call `flush` at the end: before,
+ * a write may have failed unnoticed.
+ */
 export class GatheredWrites {
   readonly #draft: Pick<Draft, "write">;
-  readonly #block = Buffer.allocUnsafeSlow(BLOCK_BYTES);
+  #block = alignedBlock(BLOCK_BYTES);
+  #other: Uint8Array | null = null;
   #filled = 0;
+  #writing: Promise<void> = Promise.resolve();
 
   constructor(draft: Pick<Draft, "write">) {
     this.#draft = draft;
@@ -19,13 +25,25 @@ export class GatheredWrites {
       this.#block.set(part, this.#filled);
       this.#filled += part.length;
       at += part.length;
-      if (this.#filled === BLOCK_BYTES) await this.flush();
+      if (this.#filled === BLOCK_BYTES) await this.#begin();
     }
   }
 
   async flush(): Promise<void> {
-    const filled = this.#filled;
+    await this.#begin();
+    await this.#writing;
+  }
+
+  /** Waits for the block before, and begins to write this one. */
+  async #begin(): Promise<void> {
+    await this.#writing;
+    if (this.#filled === 0) return;
+    const block = this.#block;
+    this.#writing = this.#draft.write(block.subarray(0, this.#filled));
+    // Whoever writes or flushes next is told.
+    this.#writing.catch(() => undefined);
+    this.#block = this.#other ?? alignedBlock(BLOCK_BYTES);
+    this.#other = block;
     this.#filled = 0;
-    if (filled > 0) await this.#draft.write(this.#block.subarray(0, filled));
   }
 }

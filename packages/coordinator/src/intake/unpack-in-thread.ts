@@ -35,12 +35,12 @@ export async function* unpackInThread(
 }
 
 class UnpackThread {
-  readonly #inputs = slots(INPUT_SLOTS, INPUT_BYTES);
+  /** Inputs that may be written to. */
+  readonly #inputs = Array.from({ length: INPUT_SLOTS }, () => new ArrayBuffer(INPUT_BYTES));
   readonly #outputs = slots(OUTPUT_SLOTS, OUTPUT_BYTES);
   readonly #control = new Int32Array(new SharedArrayBuffer(4));
   readonly #thread: Worker;
   readonly #filled: number[] = [];
-  #inputsAhead = 0;
   #isComplete = false;
   #failure: { error: unknown } | null = null;
   #wakeReader: () => void = () => undefined;
@@ -48,11 +48,7 @@ class UnpackThread {
 
   constructor() {
     Atomics.store(this.#control, FREE, OUTPUT_SLOTS);
-    const workerData: UnpackJob = {
-      inputs: this.#inputs,
-      outputs: this.#outputs,
-      control: this.#control,
-    };
+    const workerData: UnpackJob = { outputs: this.#outputs, control: this.#control };
     // Flags of the process (a test runner's export conditions) are not for compiled code.
     this.#thread = new Worker(threadEntry(), {
       workerData,
@@ -92,38 +88,40 @@ class UnpackThread {
   }
 
   async #feedAll(source: AsyncIterable<Uint8Array>): Promise<void> {
-    let current = 0;
+    let input: Uint8Array<ArrayBuffer> | null = null;
     let filled = 0;
     for await (const chunk of source) {
       for (let at = 0; at < chunk.length;) {
-        if (filled === 0 && !(await this.#hasInput())) return;
+        input ??= await this.#nextInput();
+        if (input === null) return;
         const part = chunk.subarray(at, at + INPUT_BYTES - filled);
-        slotAt(this.#inputs, current).set(part, filled);
+        input.set(part, filled);
         filled += part.length;
         at += part.length;
         if (filled < INPUT_BYTES) continue;
-        this.#post(filled);
-        current = (current + 1) % INPUT_SLOTS;
+        this.#post(input);
+        input = null;
         filled = 0;
       }
     }
-    if (filled > 0) this.#post(filled);
-    this.#post(null);
+    if (input !== null) this.#post(input.subarray(0, filled));
+    this.#thread.postMessage(null satisfies UnpackInput);
   }
 
-  /** Waits for an input slot that may be written to; false when nothing is wanted any more. */
-  async #hasInput(): Promise<boolean> {
-    while (this.#inputsAhead === INPUT_SLOTS && this.#failure === null) {
+  /** Waits for an input that may be written to; null when nothing is wanted any more. */
+  async #nextInput(): Promise<Uint8Array<ArrayBuffer> | null> {
+    for (;;) {
+      if (this.#failure !== null) return null;
+      const buffer = this.#inputs.pop();
+      if (buffer !== undefined) return new Uint8Array(buffer);
       await new Promise<void>((resolve) => {
         this.#wakeFeeder = resolve;
       });
     }
-    return this.#failure === null;
   }
 
-  #post(input: UnpackInput): void {
-    this.#inputsAhead += 1;
-    this.#thread.postMessage(input);
+  #post(input: Uint8Array<ArrayBuffer>): void {
+    this.#thread.postMessage(input satisfies UnpackInput, [input.buffer]);
   }
 
   #take(message: UnpackOutput): void {
@@ -134,7 +132,7 @@ class UnpackThread {
     } else if (message.type === "damaged") {
       this.#fail(new UnprocessableError(message.message, { code: "bad_zstd" }));
     } else {
-      this.#inputsAhead -= 1;
+      this.#inputs.push(message.buffer);
       this.#wakeFeeder();
     }
     this.#wakeReader();

@@ -2,8 +2,6 @@
 
 /** The thread's `workerData`. */
 export interface UnpackJob {
-  /** Where the bytes of the file come, in turn. */
-  readonly inputs: readonly Uint8Array[];
   /** Where unpacked bytes are put, in turn. */
   readonly outputs: readonly Uint8Array[];
   /** `FREE`: outputs that may be written to; the thread sleeps at 0. */
@@ -12,13 +10,13 @@ export interface UnpackJob {
 
 export const FREE = 0;
 
-/** To the thread: the next input has so many bytes; null at the file's end. */
-export type UnpackInput = number | null;
+/** To the thread: the next bytes of the file, whose buffer is handed over with them; null at the file's end. Not in shared memory, to which V8 copies slowly. */
+export type UnpackInput = Uint8Array<ArrayBuffer> | null;
 
-/** From the thread. `filled`: the next output has so many bytes. `taken`: an input may be written to again. The last one is `end` or `damaged`. */
+/** From the thread. `filled`: the next output has so many bytes. `taken`: an input's buffer comes back. The last one is `end` or `damaged`. */
 export type UnpackOutput =
   | { readonly type: "filled"; readonly bytes: number }
-  | { readonly type: "taken" }
+  | { readonly type: "taken"; readonly buffer: ArrayBuffer }
   | { readonly type: "end" }
   | { readonly type: "damaged"; readonly message: string };
 

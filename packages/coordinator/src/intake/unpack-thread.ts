@@ -12,16 +12,16 @@ import { ZstdDecoder } from "./zstd-decoder.ts";
 /** Entry of a thread that unpacks one zstd file. It sleeps while what it made is not read: its memory is the slots. */
 const port = parentPort;
 if (port === null) throw new Error("this file is the entry of a worker thread");
-const { inputs, outputs, control } = workerData as UnpackJob;
+const { outputs, control } = workerData as UnpackJob;
 const decoder = new ZstdDecoder();
-let input = 0;
 let output = 0;
 let filled = 0;
+let isTaken = false;
 
 port.on("message", (bytes: UnpackInput) => {
   try {
     if (bytes === null) end();
-    else take(slotAt(inputs, input).subarray(0, bytes));
+    else take(bytes);
   } catch (error) {
     if (!(error instanceof UnprocessableError)) throw error;
     post({ type: "damaged", message: error.message });
@@ -29,10 +29,17 @@ port.on("message", (bytes: UnpackInput) => {
   }
 });
 
-function take(bytes: Uint8Array): void {
-  for (const piece of decoder.decode(bytes)) put(piece);
-  input = (input + 1) % inputs.length;
-  post({ type: "taken" });
+function take(bytes: Uint8Array<ArrayBuffer>): void {
+  let rest: Uint8Array = bytes;
+  for (let isDone = false; !isDone;) {
+    const step = decoder.decodeInto(slotWithRoom().subarray(filled), rest);
+    rest = rest.subarray(step.consumed);
+    filled += step.produced;
+    isDone = step.isDone;
+    if (filled === slotAt(outputs, output).length) flush();
+  }
+  const { buffer } = bytes;
+  port?.postMessage({ type: "taken", buffer } satisfies UnpackOutput, [buffer]);
 }
 
 function end(): void {
@@ -42,28 +49,22 @@ function end(): void {
   port?.close();
 }
 
-function put(piece: Uint8Array): void {
-  for (let at = 0; at < piece.length;) {
-    const slot = slotAt(outputs, output);
-    if (filled === 0) waitForSlot();
-    const part = piece.subarray(at, at + slot.length - filled);
-    slot.set(part, filled);
-    filled += part.length;
-    at += part.length;
-    if (filled === slot.length) flush();
-  }
-}
-
 function flush(): void {
   if (filled === 0) return;
   post({ type: "filled", bytes: filled });
   output = (output + 1) % outputs.length;
   filled = 0;
+  isTaken = false;
 }
 
-function waitForSlot(): void {
-  while (Atomics.load(control, FREE) === 0) Atomics.wait(control, FREE, 0);
-  Atomics.sub(control, FREE, 1);
+/** The slot that is being filled; waits for it when it is not ours yet. */
+function slotWithRoom(): Uint8Array {
+  if (!isTaken) {
+    while (Atomics.load(control, FREE) === 0) Atomics.wait(control, FREE, 0);
+    Atomics.sub(control, FREE, 1);
+    isTaken = true;
+  }
+  return slotAt(outputs, output);
 }
 
 function post(message: UnpackOutput): void {

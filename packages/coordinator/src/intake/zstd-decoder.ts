@@ -11,20 +11,31 @@ const OUTPUT_BYTES = 128 * 1024;
  */
 export class ZstdDecoder {
   readonly #context = new zstd.DCtx();
-  readonly #output = Buffer.allocUnsafeSlow(OUTPUT_BYTES);
+  #output: Buffer | null = null;
   /** Zero between two frames. */
   #expected = 0;
 
   *decode(input: Uint8Array): Generator<Buffer, void, undefined> {
+    this.#output ??= Buffer.allocUnsafeSlow(OUTPUT_BYTES);
     let rest = input;
     for (;;) {
-      const [expected, produced, consumed] = this.#step(rest);
+      const { produced, consumed, isDone } = this.decodeInto(this.#output, rest);
       rest = rest.subarray(consumed);
-      this.#expected = expected;
       if (produced > 0) yield this.#output.subarray(0, produced);
-      // A full output may hide more that is already decoded, unless the frame is complete.
-      if (rest.length === 0 && (produced < OUTPUT_BYTES || expected === 0)) return;
+      if (isDone) return;
     }
+  }
+
+  /** As much as fits. `isDone`: all of the input is consumed, and nothing more comes of it. */
+  decodeInto(
+    output: Uint8Array,
+    input: Uint8Array,
+  ): { produced: number; consumed: number; isDone: boolean } {
+    const [expected, produced, consumed] = this.#step(output, input);
+    this.#expected = expected;
+    // A full output may hide more that is already decoded, unless the frame is complete.
+    const isDone = consumed === input.length && (produced < output.length || expected === 0);
+    return { produced, consumed, isDone };
   }
 
   /** Throws UnprocessableError when the last frame is not complete. */
@@ -33,9 +44,9 @@ export class ZstdDecoder {
       throw new UnprocessableError("the zstd data ends too early", { code: "bad_zstd" });
   }
 
-  #step(input: Uint8Array): [number, number, number] {
+  #step(output: Uint8Array, input: Uint8Array): [number, number, number] {
     try {
-      return this.#context.decompressStream(this.#output, input);
+      return this.#context.decompressStream(output, input);
     } catch (cause) {
       throw new UnprocessableError("the data is not zstd, or it is damaged", {
         code: "bad_zstd",

@@ -2,6 +2,7 @@ import { createReadStream } from "node:fs";
 import { mkdir, open, readdir, rename, rm, stat, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { v4 as uuidv4 } from "uuid";
+import { FileWriter } from "./file-writer.ts";
 
 /** A file that is being written and is no object yet. Disposing it removes it unless it was kept. */
 export interface Draft extends AsyncDisposable {
@@ -48,7 +49,9 @@ export class Drafts {
   }
 
   async draft(): Promise<Draft> {
-    return this.#draft(await this.create());
+    const file = await this.create();
+    const writer = new FileWriter(file.path, file.handle);
+    return this.#draft(file, (bytes) => writer.write(bytes), writer);
   }
 
   /** A new file, for those who put it to its place themselves. */
@@ -74,7 +77,8 @@ export class Drafts {
       if (isMissing(error)) return null;
       throw error;
     }
-    return this.#draft({ path, handle: await open(path, "a+", 0o644) });
+    const handle = await open(path, "a+", 0o644);
+    return this.#draft({ path, handle }, (bytes) => writeAll(handle, bytes), null);
   }
 
   async removeStaged(before: number): Promise<void> {
@@ -91,14 +95,15 @@ export class Drafts {
     return join(this.#staged, name);
   }
 
-  #draft(file: DraftFile): Draft {
+  #draft(file: DraftFile, write: Draft["write"], writer: AsyncDisposable | null): Draft {
     const { path, handle } = file;
     return {
-      write: (bytes) => writeAll(handle, bytes),
+      write,
       keep: (narHash) => this.#keep(file, narHash),
       stage: (name) => rename(path, this.#stagedFile(name)),
       read: () => createReadStream(path, { highWaterMark: 256 * 1024 }),
       [Symbol.asyncDispose]: async () => {
+        await writer?.[Symbol.asyncDispose]();
         await handle.close();
         await rm(path, { force: true });
       },
