@@ -1,10 +1,12 @@
-import { hash, verify } from "@node-rs/argon2";
+/** Loaded with the first password: it takes megabytes, and API keys and sessions do not need it. */
+const loadArgon2 = () => import("@node-rs/argon2");
 
 /** OWASP's figures for Argon2id: 19 MiB, two passes, one lane; about 30 ms. */
 const COST = { memoryCost: 19_456, timeCost: 2, parallelism: 1 } as const;
 
 /** Argon2id in PHC form, with a random salt. Runs off the main thread. */
-export function hashPassword(password: string): Promise<string> {
+export async function hashPassword(password: string): Promise<string> {
+  const { hash } = await loadArgon2();
   return hash(password, COST);
 }
 
@@ -17,5 +19,6 @@ export async function isPassword(password: string, passwordHash: string | null):
     await hashPassword(password);
     return false;
   }
+  const { verify } = await loadArgon2();
   return verify(passwordHash, password);
 }

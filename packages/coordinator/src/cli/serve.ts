@@ -1,3 +1,4 @@
+import { setFlagsFromString } from "node:v8";
 import type { Command } from "@commander-js/extra-typings";
 import { createLogger } from "../logger.ts";
 import { addSettings, configOf } from "./setting-options.ts";
@@ -14,11 +15,17 @@ export function addServe(program: Command, surroundings: Surroundings): void {
       // The other commands do not need the daemon, and are quicker without it.
       const { startCoordinator } = await import("../main.ts");
       await using coordinator = await startCoordinator(config, logger);
+      releaseYoungGeneration();
       surroundings.writeOut(`gradient-coordinator listens on ${coordinator.url}\n`);
       await aborted(surroundings.stop);
       logger.info({}, "coordinator stops");
     });
   addSettings(command);
+}
+
+/** The program's first lines hold it small; this is V8's own setting. */
+function releaseYoungGeneration(): void {
+  setFlagsFromString("--semi-space-growth-factor=2");
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -3,7 +3,6 @@ import { readSecretFile } from "../config/secret-file.ts";
 import type { Config } from "../config/settings.ts";
 import type { Logger } from "../logger.ts";
 import type { Mailer } from "./mailer.ts";
-import { SmtpMailer } from "./smtp-mailer.ts";
 
 /**
  * The mailer that the settings describe; null when mail is off. Settings that are not complete count as off, and are warned of.
@@ -25,6 +24,7 @@ export async function openMailer(config: Config, logger: Logger): Promise<Mailer
     logger.warn({ missing }, "mail is off: it is switched on, but settings are missing");
     return null;
   }
+  const { SmtpMailer } = await import("./smtp-mailer.ts");
   return new SmtpMailer({
     host,
     port: config.emailSmtpPort,

@@ -2,7 +2,7 @@ import { missingSettings } from "../config/missing-settings.ts";
 import { readSecretFile } from "../config/secret-file.ts";
 import type { Config } from "../config/settings.ts";
 import type { Logger } from "../logger.ts";
-import { OidcProvider } from "./oidc-provider.ts";
+import type { OidcProvider } from "./oidc-provider.ts";
 
 /**
  * The provider that the settings describe; null when there is none. Settings that are not complete count as off, and are warned of.
@@ -33,7 +33,8 @@ export async function openProvider(
   if (discoveryUrl.startsWith("http:")) {
     logger.warn({ discoveryUrl }, "the OIDC provider is asked without TLS");
   }
-  return new OidcProvider({
+  const provider = await import("./oidc-provider.ts");
+  return new provider.OidcProvider({
     discoveryUrl,
     clientId,
     clientSecret: await readSecretFile(file),

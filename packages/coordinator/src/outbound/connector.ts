@@ -15,15 +15,17 @@ const systemResolve: Resolve = (name, callback) => {
   lookUpName(name, { all: true }, callback);
 };
 
+export interface GuardOptions {
+  readonly rules: AddressRules;
+  readonly resolve?: Resolve | undefined;
+  readonly timeoutMs: number;
+}
+
 /**
  * Connects to addresses that the rules allow and to no others: the name is resolved here, once, and the socket goes to exactly the
  * addresses that were looked at. A name that resolves otherwise a moment later changes nothing.
  */
-export function guardedConnector(options: {
-  rules: AddressRules;
-  resolve?: Resolve | undefined;
-  timeoutMs: number;
-}): buildConnector.connector {
+export function guardedConnector(options: GuardOptions): buildConnector.connector {
   const { rules, resolve = systemResolve, timeoutMs } = options;
   const connect = buildConnector({
     timeout: timeoutMs,

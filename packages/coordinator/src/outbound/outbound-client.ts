@@ -1,7 +1,8 @@
-import { Agent, errors, request, type Dispatcher } from "undici";
+import type { Dispatcher } from "undici";
 import { AddressRules } from "./address-rules.ts";
 import { checkOutboundUrl, withoutSecrets } from "./check-url.ts";
-import { guardedConnector, type Resolve } from "./connector.ts";
+import type { GuardOptions, Resolve } from "./connector.ts";
+import type { Dispatch } from "./dispatch.ts";
 import { OutboundError } from "./outbound-error.ts";
 
 export interface OutboundRequest {
@@ -38,6 +39,12 @@ const MAX_BYTES = 1024 * 1024;
 const MAX_REDIRECTS = 5;
 /** What may be known to another origin than the one that was asked. */
 const PUBLIC_HEADERS = new Set(["accept", "user-agent"]);
+/** Codes of the library's errors. */
+const TIMEOUTS = new Set([
+  "UND_ERR_CONNECT_TIMEOUT",
+  "UND_ERR_HEADERS_TIMEOUT",
+  "UND_ERR_BODY_TIMEOUT",
+]);
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 
 /**
@@ -46,17 +53,13 @@ const REDIRECTS = new Set([301, 302, 303, 307, 308]);
  */
 export class OutboundClient implements AsyncDisposable {
   readonly #rules: AddressRules;
-  readonly #agent: Agent;
+  readonly #guard: GuardOptions;
+  #dispatch: Promise<Dispatch> | null = null;
 
   /** `allowedRanges`: private ranges that an administrator listed, in CIDR notation. */
   constructor(options: { allowedRanges: readonly string[]; resolve?: Resolve }) {
     this.#rules = new AddressRules(options.allowedRanges);
-    const { resolve } = options;
-    this.#agent = new Agent({
-      connections: 8,
-      connect: guardedConnector({ rules: this.#rules, resolve, timeoutMs: CONNECT_MS }),
-      keepAliveTimeout: 10_000,
-    });
+    this.#guard = { rules: this.#rules, resolve: options.resolve, timeoutMs: CONNECT_MS };
   }
 
   /** Refuses at once what could never be asked, when somebody enters it. Throws OutboundError `address_refused`. */
@@ -115,13 +118,13 @@ export class OutboundClient implements AsyncDisposable {
   ): Promise<Dispatcher.ResponseData> {
     const { method, headers = {}, body, deadlineMs = DEADLINE_MS } = question;
     try {
-      return await request(url, {
-        dispatcher: this.#agent,
+      this.#dispatch ??= openDispatch(this.#guard);
+      const dispatch = await this.#dispatch;
+      return await dispatch.request(url, {
         method,
         headers: { "user-agent": "gradient-coordinator", ...headers },
         body: body ?? null,
-        headersTimeout: deadlineMs,
-        bodyTimeout: deadlineMs,
+        timeoutMs: deadlineMs,
         signal,
       });
     } catch (error) {
@@ -141,8 +144,14 @@ export class OutboundClient implements AsyncDisposable {
 
   /** Ends what is still being asked. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#agent.destroy();
+    const dispatch = await this.#dispatch;
+    await dispatch?.[Symbol.asyncDispose]();
   }
+}
+
+async function openDispatch(guard: GuardOptions): Promise<Dispatch> {
+  const { Dispatch } = await import("./dispatch.ts");
+  return new Dispatch(guard);
 }
 
 async function* bounded(
@@ -169,12 +178,9 @@ async function* bounded(
 
 function outboundError(url: URL, error: unknown, deadline: AbortSignal): OutboundError {
   if (error instanceof OutboundError) return error;
-  const isLate =
-    deadline.aborted ||
-    error instanceof errors.HeadersTimeoutError ||
-    error instanceof errors.BodyTimeoutError ||
-    error instanceof errors.ConnectTimeoutError;
-  if (isLate) return new OutboundError("timeout", `${shown(url)} did not answer in time`, error);
+  const isLate = error instanceof Error && "code" in error && TIMEOUTS.has(String(error.code));
+  if (deadline.aborted || isLate)
+    return new OutboundError("timeout", `${shown(url)} did not answer in time`, error);
   const text = error instanceof Error ? reasonOf(error) : String(error);
   return new OutboundError("unreachable", `${shown(url)} cannot be reached: ${text}`, error);
 }
