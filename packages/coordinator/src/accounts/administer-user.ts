@@ -1,3 +1,4 @@
+import { notManaged } from "../auth/authority.ts";
 import { hashPassword } from "../auth/passwords.ts";
 import type { Database, Queries } from "../db/client.ts";
 import { revokeSessionsOf } from "../db/session-repository.ts";
@@ -26,6 +27,17 @@ export async function setPassword(
 export async function setActive(db: Queries, username: string, isActive: boolean): Promise<void> {
   const user = await userNamed(db, username);
   await updateUser(db, user.id, { active: isActive ? 1 : 0 });
+}
+
+/** Throws NotFoundError, and ForbiddenError for an account that a state file declares. */
+export async function setSuperuser(
+  db: Queries,
+  username: string,
+  isSuperuser: boolean,
+): Promise<void> {
+  const user = await userNamed(db, username);
+  notManaged({ managed: user.managed, name: username });
+  await updateUser(db, user.id, { superuser: isSuperuser ? 1 : 0 });
 }
 
 async function userNamed(db: Queries, username: string): Promise<User> {

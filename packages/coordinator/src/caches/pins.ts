@@ -19,7 +19,7 @@ export type Pinned =
 export async function addPin(
   database: Database,
   cache: { readonly id: string; readonly name: string },
-  pin: { readonly what: Pinned; readonly until: number | null; readonly createdBy: string },
+  pin: { readonly what: Pinned; readonly until: number | null; readonly createdBy: string | null },
   now: number,
 ): Promise<string> {
   const { what, until, createdBy } = pin;

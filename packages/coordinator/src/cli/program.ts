@@ -2,15 +2,19 @@ import { Command } from "@commander-js/extra-typings";
 import { CommanderError } from "commander";
 import { CoordinatorError, UserError } from "../errors.ts";
 import { addBackup } from "./backup.ts";
+import { addCache } from "./cache.ts";
 import { addFsck } from "./fsck.ts";
 import { addGc } from "./gc.ts";
+import { addKey } from "./key.ts";
 import { addMigrate } from "./migrate.ts";
 import { addOpenApi } from "./openapi.ts";
 import type { Surroundings } from "./surroundings.ts";
+import { addProject } from "./project.ts";
 import { addRestore } from "./restore.ts";
 import { addServe } from "./serve.ts";
 import { addState } from "./state.ts";
 import { addUser } from "./user.ts";
+import { addWorker } from "./worker.ts";
 import { readVersion } from "../version.ts";
 
 /** EX_SOFTWARE of sysexits.h: a bug of ours. */
@@ -30,6 +34,10 @@ export async function runCli(argv: readonly string[], surroundings: Surroundings
     .configureOutput({ writeOut: surroundings.writeOut, writeErr: surroundings.writeErr });
   addServe(program, surroundings);
   addUser(program, surroundings);
+  addKey(program, surroundings);
+  addWorker(program, surroundings);
+  addProject(program, surroundings);
+  addCache(program, surroundings);
   addMigrate(program, surroundings);
   addGc(program, surroundings);
   addFsck(program, surroundings);

@@ -7,7 +7,7 @@ import { checkWorkerId, checkWorkerToken } from "../rules/worker.ts";
 
 export interface WorkerRegistrationRequest {
   organizationId: string;
-  createdBy: string;
+  createdBy: string | null;
   workerId: string;
   displayName: string;
   url: string | null;
@@ -20,7 +20,7 @@ export interface WorkerRegistrationRequest {
 
 /** Registers a worker for an organization. Returns the token when it was made here; it is kept only as a hash. Throws BadRequestError, ConflictError. */
 export async function registerWorker(
-  dependencies: { db: Queries; workers: WorkerLink },
+  dependencies: { db: Queries; workers: Pick<WorkerLink, "registrationsChanged"> },
   request: WorkerRegistrationRequest,
   now: number,
 ): Promise<string | null> {
