@@ -11,6 +11,7 @@ import {
 import { findAttemptNeeds, type AttemptNeeds } from "../db/attempt-needs.ts";
 import type { Queries } from "../db/client.ts";
 import { setOutputPath } from "../db/derivation-repository.ts";
+import { visibilityOfBuild } from "../db/hidden-path-repository.ts";
 import { recordRun } from "../db/run-history-repository.ts";
 import { CoordinatorError } from "../errors.ts";
 import {
@@ -186,7 +187,9 @@ async function conclude(
     return refused(outputs.reason);
   }
   if (outputs !== null) {
-    const isApplied = await applyPublication(change, outputs.publication, report.worker);
+    const visibility = await visibilityOfBuild(change.kysely, attempted.build.id);
+    const { publication } = outputs;
+    const isApplied = await applyPublication(change, publication, report.worker, visibility);
     if (!isApplied) throw new FactsChanged();
     for (const { name, path } of outputs.contentAddressed) {
       await setOutputPath(change.kysely, attempted.build.derivation, name, path);

@@ -12,6 +12,7 @@ import {
   type NewCachedPath,
 } from "../db/cache-path-repository.ts";
 import type { CacheNarFile, FindNarFile } from "../db/cache-nar-file-repository.ts";
+import { showPaths } from "../db/hidden-path-repository.ts";
 import type { FindNarObject, NarObject } from "../db/nar-object-repository.ts";
 import { roomInCache } from "../db/storage-room.ts";
 import { listUpstreams } from "../db/upstream-repository.ts";
@@ -215,7 +216,11 @@ export class CacheContent {
     try {
       if (given === null) checkNar(claim, object);
       else checkFile(claim, { given, object });
-      if (this.#shown(cache, claim) !== null) return { isNew: false };
+      const shown = this.#shown(cache, claim);
+      if (shown !== null) {
+        await this.#unhide(cache, shown);
+        return { isNew: false };
+      }
       await this.#requireRoom(cache, claim, object);
       for (let tries = 1; tries <= MAX_TRIES; tries += 1) {
         const signed = await this.#verified(cache, claim, object);
@@ -242,6 +247,11 @@ export class CacheContent {
       return shown.path;
     }
     throw alreadyShown(cache, shown);
+  }
+
+  /** What somebody puts into the cache by hand is shown. */
+  async #unhide(cache: ContentCache, base: string): Promise<void> {
+    await this.#options.database.transaction(({ kysely }) => showPaths(kysely, cache.id, [base]));
   }
 
   async #verified(cache: ContentCache, claim: PathClaim, object: NarObject): Promise<SignedRow> {
@@ -307,6 +317,7 @@ export class CacheContent {
       if ((await findSigningKeys(kysely, cache.id)) !== keys) return "facts changed";
       if ((await findInvisible(kysely, cache.id, relied)).length > 0) return "facts changed";
       await insertCachedPaths(kysely, cache.id, [row], now);
+      await showPaths(kysely, cache.id, [row.path, ...row.references]);
       if (by !== null) {
         const details = { cache: cache.name };
         await audit(

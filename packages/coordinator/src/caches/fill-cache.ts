@@ -11,6 +11,7 @@ import {
 import { batchesOf } from "../db/batches.ts";
 import { hashPartOf, type CachedPath, type CachedPathReads } from "../db/cache-path-repository.ts";
 import type { Queries } from "../db/client.ts";
+import { findHidden } from "../db/hidden-path-repository.ts";
 import { UnprocessableError } from "../errors.ts";
 import {
   applyPublication,
@@ -77,8 +78,15 @@ async function publish(
     const path = pathForOthers(cachedPaths, organization, base);
     return path?.path === base ? [path] : [];
   });
-  for (const publication of await plan(options.publications, organization, paths)) {
-    if (!(await changes((change) => applyPublication(change, publication, null)))) return false;
+  const hidden = await findHidden(options.kysely, organization, bases);
+  for (const visibility of ["shown", "hidden"] as const) {
+    const some = paths.filter(({ path }) => hidden.has(path) === (visibility === "hidden"));
+    for (const publication of await plan(options.publications, organization, some)) {
+      const isApplied = await changes((change) =>
+        applyPublication(change, publication, null, visibility),
+      );
+      if (!isApplied) return false;
+    }
   }
   return true;
 }

@@ -137,7 +137,7 @@ test("what was signed before a key came is signed anew when it is shown after it
     tell: () => undefined,
   });
   const apply = (publication: Publication) =>
-    changes((each) => applyPublication(each, publication, null));
+    changes((each) => applyPublication(each, publication, null, "shown"));
   expect(await apply(early)).toBe(false);
   expect(await apply(await plan())).toBe(true);
   expect(signers(outputBase(library))).toEqual([firstName(), "second"]);

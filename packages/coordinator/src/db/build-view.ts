@@ -372,6 +372,7 @@ export async function findNewestAttemptInCache(
           .selectFrom("cache_paths as held")
           .select("held.path")
           .where("held.cache_id", "=", cacheId)
+          .where("held.is_hidden", "=", 0)
           .where((held) =>
             held.or([
               held("held.hash_part", "=", drvPath.slice(0, 32)),

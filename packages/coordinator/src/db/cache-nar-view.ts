@@ -172,15 +172,15 @@ export async function findNar(
     .select(["p.hash_part as hash", "p.path", "n.nar_size as narSize", "n.file_size as fileSize"])
     .select(["p.created_at as createdAt", "p.last_fetched_at as lastFetchedAt"])
     .select(["n.nar_hash as narHash", "n.file_hash as fileHash", "p.deriver", "p.ca"])
-    .select(["p.references_json", "p.signatures_json", "p.fetch_count as fetchCount"])
+    .select(["p.references_json", "p.is_hidden", "p.fetch_count as fetchCount"])
     .where("p.cache_id", "=", cacheId)
     .where("p.hash_part", "=", hashPart)
     .executeTakeFirst();
   if (row === undefined) return undefined;
-  const { references_json: references, signatures_json: signatures, ...rest } = row;
+  const { references_json: references, is_hidden: isHidden, ...rest } = row;
   return {
     ...rest,
     references: readJsonColumn(stringListSchema, references),
-    isSigned: readJsonColumn(stringListSchema, signatures).length > 0,
+    isSigned: isHidden === 0,
   };
 }

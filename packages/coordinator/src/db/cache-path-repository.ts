@@ -68,12 +68,13 @@ export async function hasWorkingCache(db: Queries, organization: OrganizationId)
 /** A path on its way into one cache. */
 export type NewCachedPath = Omit<CachedPath, "narSize">;
 
-/** Shows paths in a cache. A path that the cache shows already stays as it is. */
+/** Shows paths in a cache, or holds them hidden. A path that the cache has already stays as it is. */
 export async function insertCachedPaths(
   db: Queries,
   cacheId: string,
   paths: readonly NewCachedPath[],
   now: number,
+  visibility: "shown" | "hidden" = "shown",
 ): Promise<void> {
   for (const batch of batchesOf(paths)) {
     const rows = batch.map((path) => ({
@@ -85,6 +86,7 @@ export async function insertCachedPaths(
       deriver: path.deriver,
       ca: path.ca,
       signatures_json: JSON.stringify(path.signatures),
+      is_hidden: visibility === "hidden" ? (1 as const) : (0 as const),
       created_at: now,
       last_fetched_at: null,
       fetch_count: 0,

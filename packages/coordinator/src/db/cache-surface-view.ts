@@ -47,18 +47,18 @@ export class CacheSurfaceView {
       `select p.path, p.nar_hash, n.nar_size, n.file_hash, n.file_size, n.compression,
          p.references_json, p.deriver, p.ca, p.signatures_json
        from cache_paths p join nar_objects n on n.nar_hash = p.nar_hash
-       where p.cache_id = ? and p.hash_part = ?`,
+       where p.cache_id = ? and p.hash_part = ? and p.is_hidden = 0`,
     );
     // Crossed, so that it begins with the file: the cache may have a million paths.
     this.#nar = database.prepare(
       `select n.nar_hash, n.file_hash, n.file_size, p.hash_part
        from nar_objects n cross join cache_paths p on p.nar_hash = n.nar_hash
-       where p.cache_id = ? and n.file_hash = ? limit 1`,
+       where p.cache_id = ? and n.file_hash = ? and p.is_hidden = 0 limit 1`,
     );
     this.#narByHash = database.prepare(
       `select n.nar_hash, n.file_hash, n.file_size, p.hash_part
        from nar_objects n join cache_paths p on p.nar_hash = n.nar_hash
-       where p.cache_id = ? and n.nar_hash = ? limit 1`,
+       where p.cache_id = ? and n.nar_hash = ? and p.is_hidden = 0 limit 1`,
     );
   }
 

@@ -485,6 +485,8 @@ export interface CachePathsTable {
   ca: string | null;
   /** The cache's own signature first, then the worker's. */
   signatures_json: string;
+  /** 1: workers may have it, and clients are not shown it until something that is signed has it, too. */
+  is_hidden: Generated<Flag>;
   created_at: number;
   last_fetched_at: number | null;
   fetch_count: number;

@@ -9,6 +9,7 @@ import {
   raisePriority,
   recountDependencies,
 } from "../db/build-repository.ts";
+import { showBuilds, visibilityOfEvaluation } from "../db/hidden-path-repository.ts";
 import { addUnfinishedBuilds, linkBuilds, type Evaluation } from "../db/evaluation-repository.ts";
 import type { Change } from "../queue/change.ts";
 import { isUnfinishedBuild } from "../scheduler/build-state.ts";
@@ -59,6 +60,9 @@ export async function applyPlan(
       builds.map(({ id }) => id),
     ),
   );
+  if ((await visibilityOfEvaluation(kysely, evaluation.id)) === "shown") {
+    await showBuilds(kysely, organization, [...linked]);
+  }
   const unfinished = builds.filter(({ id, state }) => linked.has(id) && isUnfinishedBuild(state));
   await addUnfinishedBuilds(kysely, evaluation.id, unfinished.length);
   const waiting = builds.filter(({ state }) => state === "Created").map(({ id }) => id);

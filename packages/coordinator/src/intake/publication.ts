@@ -10,6 +10,7 @@ import {
   type CachedPathReads,
   type NewCachedPath,
 } from "../db/cache-path-repository.ts";
+import { showPaths, type Visibility } from "../db/hidden-path-repository.ts";
 import { countNars } from "../db/nar-object-repository.ts";
 import { insertUnsignedPaths } from "../db/unsigned-path-repository.ts";
 import { UnprocessableError } from "../errors.ts";
@@ -147,13 +148,14 @@ function fingerprintOf(path: CachedPath): string {
 }
 
 /**
- * Shows the paths. False, and nothing is shown, when the facts that the publication was made from have changed: make it anew.
+ * Shows the paths, or holds them hidden where they are new. False, and nothing is shown, when the facts that the publication was made from have changed: make it anew.
  * `signer` has the paths in its store and is asked for the signatures that they lack; null when nobody is to sign them.
  */
 export async function applyPublication(
   change: Change,
   publication: Publication,
   signer: WorkerId | null,
+  visibility: Visibility,
 ): Promise<boolean> {
   const { kysely, now, news } = change;
   const { organization, unsigned } = publication;
@@ -170,7 +172,10 @@ export async function applyPublication(
     if ((await countNars(kysely, hashes)) < new Set(hashes).size) return false;
   }
   for (const [cache, { paths }] of publication.rows) {
-    await insertCachedPaths(kysely, cache, paths, now);
+    await insertCachedPaths(kysely, cache, paths, now, visibility);
+    if (visibility === "hidden") continue;
+    const references = paths.flatMap((path) => path.references);
+    await showPaths(kysely, cache, new Set([...publication.given, ...references]));
   }
   if (signer !== null && unsigned.length > 0) {
     await insertUnsignedPaths(kysely, organization, signer, unsigned, now);

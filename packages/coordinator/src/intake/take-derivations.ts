@@ -25,6 +25,8 @@ import type { ChangeFacts } from "../queue/change.ts";
 import { NarInspection } from "./nar-inspection.ts";
 import type { NarIntake, PackedNar } from "./nar-intake.ts";
 import { applyPublication, type PublicationPlanner } from "./publication.ts";
+import { visibilityOf } from "./take-paths.ts";
+import type { TransferGrant } from "./transfer-access.ts";
 import { readBundle, type BundleEntry } from "./read-bundle.ts";
 import { Turns } from "./turns.ts";
 
@@ -54,7 +56,7 @@ interface TakenDerivation {
  */
 export async function takeDerivations(
   options: DerivationIntakeOptions,
-  organization: OrganizationId,
+  granted: Pick<TransferGrant, "organization" | "evaluation">,
   body: AsyncIterable<Uint8Array>,
 ): Promise<number> {
   const turns = new Turns();
@@ -62,7 +64,7 @@ export async function takeDerivations(
   let batch: TakenDerivation[] = [];
   let bytes = 0;
   const flush = async (): Promise<void> => {
-    await storeBatch(options, organization, batch);
+    await storeBatch(options, granted, batch);
     accepted += batch.length;
     batch = [];
     bytes = 0;
@@ -144,9 +146,10 @@ function packFile(contents: Buffer): PackedNar {
 
 async function storeBatch(
   options: DerivationIntakeOptions,
-  organization: OrganizationId,
+  granted: Pick<TransferGrant, "organization" | "evaluation">,
   entries: readonly TakenDerivation[],
 ): Promise<void> {
+  const { organization } = granted;
   const { kysely, nars, publications, changes } = options;
   // The same file twice is one derivation.
   const batch = [...new Map(entries.map((entry) => [entry.derivation.drvPath, entry])).values()];
@@ -157,7 +160,8 @@ async function storeBatch(
   for (let plans = 0; plans < MAX_PLANS; plans++) {
     const publication = await publications.plan(organization, paths);
     const isStored = await changes(async (change) => {
-      if (!(await applyPublication(change, publication, null))) return false;
+      const visibility = await visibilityOf(change.kysely, granted);
+      if (!(await applyPublication(change, publication, null, visibility))) return false;
       await insertDerivations(change.kysely, organization, derivations, change.now);
       return true;
     });

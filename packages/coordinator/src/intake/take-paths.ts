@@ -1,7 +1,9 @@
 import type { PathFacts } from "@gradient/protocol";
 import { UnavailableError, UnprocessableError } from "../errors.ts";
 import type { ChangeFacts } from "../queue/change.ts";
+import type { Queries } from "../db/client.ts";
 import { hashPartOf, type CachedPath } from "../db/cache-path-repository.ts";
+import { visibilityOfEvaluation, type Visibility } from "../db/hidden-path-repository.ts";
 import { findReferences } from "./find-references.ts";
 import { applyPublication, type PublicationPlanner } from "./publication.ts";
 import type { TransferGrant } from "./transfer-access.ts";
@@ -43,7 +45,18 @@ export async function takePaths(
   }
   for (let plans = 0; plans < MAX_PLANS; plans++) {
     const publication = await publications.plan(organization, paths);
-    if (await changes((change) => applyPublication(change, publication, worker))) return;
+    const isShown = await changes(async (change) =>
+      applyPublication(change, publication, worker, await visibilityOf(change.kysely, granted)),
+    );
+    if (isShown) return;
   }
   throw new UnavailableError("the organization's caches change too fast; try again");
+}
+
+/** Of what comes in for an assignment that is no build. */
+export async function visibilityOf(
+  db: Queries,
+  { evaluation }: Pick<TransferGrant, "evaluation">,
+): Promise<Visibility> {
+  return evaluation === null ? "shown" : visibilityOfEvaluation(db, evaluation);
 }

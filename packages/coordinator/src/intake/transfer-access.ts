@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 import {
   assignmentIdSchema,
+  type EvaluationId,
   type OrganizationId,
   type PublicKey,
   type WorkerId,
@@ -14,6 +15,8 @@ export interface TransferGrant {
   readonly workerKey: PublicKey;
   /** Whose caches are read and written: that of the assignment. */
   readonly organization: OrganizationId;
+  /** What the assignment fetches or evaluates; null when it does something else. */
+  readonly evaluation: EvaluationId | null;
 }
 
 /** Sessions, as far as transfers are concerned. */
@@ -47,5 +50,6 @@ export function grantTransfer(
     worker: session.id,
     workerKey: session.publicKey,
     organization: held.lease.organization,
+    evaluation: held.lease.evaluation,
   };
 }

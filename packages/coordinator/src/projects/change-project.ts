@@ -1,10 +1,10 @@
 import type { Database } from "../db/client.ts";
+import { showProject } from "../db/hidden-path-repository.ts";
 import { updateProject, type Project } from "../db/project-repository.ts";
 import { BadRequestError, ConflictError } from "../errors.ts";
 import { checkDisplayName, checkSlug } from "../rules/names.ts";
 import { checkRepository } from "../rules/repository.ts";
 import { checkWildcard } from "../rules/wildcard.ts";
-import { refuseUnsigned } from "./refuse-unsigned.ts";
 
 export interface ProjectSettings {
   name: string;
@@ -28,12 +28,11 @@ export async function changeProject(
   checkDisplayName(settings.displayName);
   checkRepository(settings.repository);
   checkWildcard(settings.wildcard);
-  if (project.sign_cache === 1) refuseUnsigned(settings.signsCache);
   if (settings.keptEvaluations < 1 || settings.keptEvaluations > mostKept) {
     throw new BadRequestError(`keep_evaluations has to be from 1 to ${mostKept}`);
   }
-  const isStored = await database.transaction((tx) =>
-    updateProject(tx.kysely, project, {
+  const isStored = await database.transaction(async ({ kysely }) => {
+    const isUpdated = await updateProject(kysely, project, {
       name: settings.name,
       display_name: settings.displayName,
       description: settings.description,
@@ -43,8 +42,12 @@ export async function changeProject(
       concurrency: settings.concurrency,
       sign_cache: settings.signsCache ? 1 : 0,
       force_evaluation: 1,
-    }),
-  );
+    });
+    if (isUpdated && settings.signsCache && project.sign_cache === 0) {
+      await showProject(kysely, project.organization_id, project.id);
+    }
+    return isUpdated;
+  });
   if (isStored) return;
   throw new ConflictError(`a project named "${settings.name}" exists already`, {
     code: "already_exists",

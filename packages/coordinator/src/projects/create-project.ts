@@ -7,7 +7,6 @@ import { checkRepository } from "../rules/repository.ts";
 import { checkWildcard } from "../rules/wildcard.ts";
 import { createTrigger } from "../triggers/change-trigger.ts";
 import { DEFAULT_TRIGGER } from "../triggers/trigger-config.ts";
-import { refuseUnsigned } from "./refuse-unsigned.ts";
 
 export interface NewProject {
   organizationId: string;
@@ -33,7 +32,6 @@ export async function createProject(
   checkDisplayName(request.displayName);
   checkRepository(request.repository);
   checkWildcard(request.wildcard);
-  refuseUnsigned(request.signsCache);
   const id = uuidv7();
   const project = {
     id,

@@ -67,7 +67,7 @@ export class StoredSources implements Sources {
     for (let plans = 0; plans < MAX_PLANS; plans++) {
       const publication = await this.#plan(request.source);
       const started = await changes(async (change) => {
-        const isShown = await applyPublication(change, publication, null);
+        const isShown = await applyPublication(change, publication, null, "shown");
         return isShown ? queue(change, request) : null;
       });
       if (started === null) continue;

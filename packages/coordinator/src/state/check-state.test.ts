@@ -142,12 +142,6 @@ describe("what is wrong is told with its path and what to do", () => {
       /inbound integration/,
     ],
     [
-      "unsigned projects",
-      (s) => void (s.projects.site.sign_cache = false),
-      "$.projects.site.sign_cache",
-      /private cache/,
-    ],
-    [
       "organizations",
       (s) => void (s.caches.main.organizations = ["acme", "none"]),
       "$.caches.main.organizations[1]",

@@ -29,6 +29,11 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       update evaluation_builds set state = new.state where build_id = new.id;
     end`,
   ];
+  statements.push(
+    // What was made for projects with sign_cache false is held for workers and not shown.
+    "alter table cache_paths add column is_hidden integer not null default 0",
+    "create index cache_paths_hidden on cache_paths (cache_id, hash_part, path) where is_hidden = 1",
+  );
   for (const statement of statements) await sql.raw(statement).execute(db);
 }
 

@@ -1,5 +1,6 @@
 import { v7 as uuidv7 } from "uuid";
 import { findProjectRow } from "../../db/declared-repository.ts";
+import { showProject } from "../../db/hidden-path-repository.ts";
 import { insertProject, updateProject } from "../../db/project-repository.ts";
 import type { DeclaredProject } from "../declared.ts";
 import { creatorId, difference, idOf, record, type Applying } from "./applying.ts";
@@ -31,6 +32,7 @@ async function applyProject(applying: Applying, project: DeclaredProject): Promi
   } else if (changed !== null) {
     const isOther = changed.repository !== undefined || changed.wildcard !== undefined;
     await updateProject(db, found, { ...changed, ...(isOther ? { force_evaluation: 1 } : {}) });
+    if (changed.sign_cache === 1) await showProject(db, organizationId, id);
   }
   const of = { projectId: id, organizationId, isNew: found === undefined };
   const hasOtherTriggers = await applyTriggers(applying, project, of);

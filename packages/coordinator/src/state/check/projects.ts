@@ -1,4 +1,3 @@
-import { refuseUnsigned } from "../../projects/refuse-unsigned.ts";
 import { checkDisplayName, checkSlug } from "../../rules/names.ts";
 import { checkRepository } from "../../rules/repository.ts";
 import { checkWildcard } from "../../rules/wildcard.ts";
@@ -21,7 +20,6 @@ export function checkProjects(declared: Declared, findings: Findings, now: numbe
     findings.known([...path, "organization"], "organizations", names, organization);
     findings.rule([...path, "repository"], () => checkRepository(project.repository));
     findings.rule([...path, "wildcard"], () => checkWildcard(project.wildcard));
-    findings.rule([...path, "sign_cache"], () => refuseUnsigned(project.sign_cache));
     checkCreator(declared, findings, project);
     checkTriggers(declared, findings, project, now);
   }

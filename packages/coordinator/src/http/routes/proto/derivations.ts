@@ -35,7 +35,7 @@ function bundleRoute(options: TransferRouteOptions): FastifyPluginAsync {
     streamBodies(app);
     // Streamed; the bundle's own reader bounds it.
     app.put("/derivations", { bodyLimit: Number.MAX_SAFE_INTEGER }, async (request) => {
-      const { organization } = grant(request.headers);
+      const granted = grant(request.headers);
       const { body } = request;
       if (!(body instanceof Readable)) {
         throw new BadRequestError(
@@ -43,11 +43,7 @@ function bundleRoute(options: TransferRouteOptions): FastifyPluginAsync {
         );
       }
       return {
-        accepted: await takeDerivations(
-          { kysely, nars, publications, changes },
-          organization,
-          body,
-        ),
+        accepted: await takeDerivations({ kysely, nars, publications, changes }, granted, body),
       };
     });
   };
