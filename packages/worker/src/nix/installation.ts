@@ -69,6 +69,11 @@ export function nixEnvironment(settings: NixSettings): Record<string, string> {
   return environment;
 }
 
+/** As `findNix` would find it; known without asking Nix. */
+export function daemonSocketOf(settings: NixSettings): string | null {
+  return locateStore(settings).daemonSocket;
+}
+
 function locateStore(
   settings: NixSettings,
 ): Pick<NixInstallation, "physicalStoreDirectory" | "rootsDirectory" | "daemonSocket"> {

@@ -12,7 +12,7 @@ const MEMORY_INTERVAL_MS = 50;
 /** From here on a process goes at the next border between attributes, before it has to be killed inside of one. */
 const NEAR_CEILING = 0.75;
 const PAGE_BYTES = 4096;
-const MAX_HEAP_BYTES = 64 * 1024 * 1024;
+const MAX_HEAP_BYTES = 128 * 1024 * 1024;
 const HEAP_SHARE = 0.25;
 
 /** What all processes of an evaluation share. */
@@ -66,7 +66,6 @@ export class EvaluatorProcess {
     request: {
       command: string;
       args: readonly string[];
-      input: string;
       variables?: Readonly<Record<string, string>>;
     },
   ): Promise<EvaluatorProcess> {
@@ -86,9 +85,12 @@ export class EvaluatorProcess {
       await process.end(KILL_GRACE_MS);
       throw error;
     }
-    // By stdin: arguments can be read by every process, and the nonce must not be.
-    process.stdin.end(request.input);
     return new EvaluatorProcess(process, scope);
+  }
+
+  /** What it evaluates. By stdin: arguments can be read by every process, and the nonce must not be. */
+  give(input: string): void {
+    this.#process.stdin.end(input);
   }
 
   get endedBy(): EndReason | null {

@@ -79,6 +79,8 @@ export class SharedWalk {
   readonly #parts = new Set<Part>();
   readonly #tasks = new Set<Promise<void>>();
   readonly #stop = new AbortController();
+  /** Has started beside the first, to have what it evaluates the sooner. */
+  #spare: Promise<EvaluatorProcess> | null = null;
   /** From a process's start to its first attribute; the shortest that was seen. */
   #startMs = Number.POSITIVE_INFINITY;
 
@@ -98,6 +100,8 @@ export class SharedWalk {
   /** Rejects with an EvaluationError when the whole fails. */
   async *run(): AsyncGenerator<Finding, void, undefined> {
     this.#begin({ start: null, isStartDone: false, until: null });
+    this.#spare = this.#processes > 1 ? this.#startProcess() : null;
+    this.#spare?.catch(() => {});
     const timer = setInterval(() => this.#share(), SHARE_INTERVAL_MS);
     try {
       yield* this.#queue.read();
@@ -106,6 +110,8 @@ export class SharedWalk {
       this.#stop.abort();
       this.#queue.release();
       await Promise.all(this.#tasks);
+      const spare = await this.#spare?.catch(() => null);
+      await spare?.stop();
     }
   }
 
@@ -131,7 +137,7 @@ export class SharedWalk {
       const worthMs = Math.max(MIN_SHARED_MS, MIN_SHARED_STARTS * this.#startMs);
       if (leftMs(slowest) < worthMs) return;
       const { until } = slowest.stretch;
-      const kept = slowest.position.split(until);
+      const kept = slowest.position.split(until, this.#startMs / perAttributeMs(slowest));
       if (kept === null) return;
       slowest.stretch.until = kept;
       this.#begin({ start: kept, isStartDone: true, until });
@@ -153,17 +159,9 @@ export class SharedWalk {
     const { start, isStartDone } = part.stretch;
     const killsBefore = this.#oomKills();
     const plan = { nonce, label: this.#source.label, ...this.#plan, start, isStartDone };
-    const process = await EvaluatorProcess.start(this.#scope, {
-      command: "nix-instantiate",
-      args: [
-        ...INSTANTIATE_OPTIONS,
-        ...this.#source.options,
-        ...argumentOptions(this.#source),
-        "-",
-      ],
-      input: walkerExpression(this.#source, plan),
-    });
+    const process = await this.#nextProcess();
     try {
+      process.give(walkerExpression(this.#source, plan));
       for await (const line of process.lines(() => lines.isBuilding)) {
         const news = lines.read(line);
         if (news === null) continue;
@@ -181,6 +179,19 @@ export class SharedWalk {
     } finally {
       await process.stop();
     }
+  }
+
+  /** The one that waits, if there is one. */
+  #nextProcess(): Promise<EvaluatorProcess> {
+    const next = this.#spare ?? this.#startProcess();
+    this.#spare = null;
+    return next;
+  }
+
+  #startProcess(): Promise<EvaluatorProcess> {
+    const { options } = this.#source;
+    const args = [...INSTANTIATE_OPTIONS, ...options, ...argumentOptions(this.#source), "-"];
+    return EvaluatorProcess.start(this.#scope, { command: "nix-instantiate", args });
   }
 
   /** False when another process walks from here on, or is to go on here. */
@@ -280,8 +291,11 @@ function newPart(stretch: Stretch): Part {
 /** How long a part will still take, if its attributes go on as they did. */
 function leftMs(part: Part): number {
   if (part.enteredAt === null) return 0;
-  const perAttributeMs = (performance.now() - part.enteredAt) / part.entered;
-  return perAttributeMs * part.position.remaining(part.stretch.until);
+  return perAttributeMs(part) * part.position.remaining(part.stretch.until);
+}
+
+function perAttributeMs({ enteredAt, entered }: Part): number {
+  return enteredAt === null ? 0 : (performance.now() - enteredAt) / entered;
 }
 
 function findingOf(event: WalkerEvent): Finding | null {

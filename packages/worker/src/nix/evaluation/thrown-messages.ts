@@ -59,10 +59,10 @@ async function* askTogether(
   const process = await EvaluatorProcess.start(scope, {
     command: "nix",
     args: [...FEATURES, ...REPL_OPTIONS, ...source.options],
-    input: questions(nonce, source, paths),
     // It writes down what it was asked.
     variables: { XDG_DATA_HOME: scope.stateDirectory },
   });
+  process.give(questions(nonce, source, paths));
   let answered = 0;
   try {
     for await (const line of process.lines(() => lines.isBuilding)) {
@@ -91,8 +91,8 @@ async function askAlone(
   const process = await EvaluatorProcess.start(scope, {
     command: "nix-instantiate",
     args: [...INSTANTIATE_OPTIONS, ...source.options, ...argumentOptions(source), "-"],
-    input: withArguments(source, `(${ONE}) (${source.imported}) given ${names}`),
   });
+  process.give(withArguments(source, `(${ONE}) (${source.imported}) given ${names}`));
   try {
     for await (const line of process.lines(() => lines.isBuilding)) lines.read(line);
     await process.ended();

@@ -15,6 +15,15 @@ describe("the position of a walker", () => {
     expect(position.split(["a", "r"])).toEqual(["a", "q"]);
   });
 
+  test("less is taken by what the walker does before the other begins, but always a quarter", () => {
+    const position = new WalkPosition();
+    position.list([], ["a", "b", "c", "d", "e", "f", "g", "h", "i"]);
+    position.enter(["a"]);
+    expect(position.split(null)).toEqual(["e"]);
+    expect(position.split(null, 2)).toEqual(["f"]);
+    expect(position.split(null, 100)).toEqual(["g"]);
+  });
+
   test("when one is left, the walker keeps what it is at", () => {
     const position = new WalkPosition();
     position.list([], ["a", "b"]);

@@ -46,12 +46,16 @@ export class WalkPosition {
     return this.#longest(until)?.left ?? 0;
   }
 
-  /** The last path that the walker keeps when the later half of what is left is taken from it; null when nothing is left. */
-  split(until: AttributePath | null): AttributePath | null {
+  /**
+   * The last path that the walker keeps when the later half of what is left is taken from it, or less by the names that it will walk
+   * `ahead` of the other; null when nothing is left.
+   */
+  split(until: AttributePath | null, ahead = 0): AttributePath | null {
     const longest = this.#longest(until);
     if (longest === null) return null;
     const { level, left } = longest;
-    const name = level.names[level.index + Math.floor(left / 2)];
+    const kept = Math.floor(Math.min(left / 2 + ahead / 2, (3 * left) / 4));
+    const name = level.names[level.index + kept];
     return name === undefined ? null : [...level.path, name];
   }
 

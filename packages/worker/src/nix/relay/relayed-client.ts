@@ -51,6 +51,13 @@ export interface RelayTools {
   readonly version: string;
 }
 
+/** A request to add something, as far as its content. */
+interface AddHeader {
+  readonly name: string;
+  readonly references: readonly string[];
+  readonly sizeBytes: number;
+}
+
 /** `more`: the bytes that are here do not make a whole step. */
 type Step = "done" | "more" | Promise<void>;
 
@@ -84,6 +91,8 @@ export class RelayedClient {
       if (!this.#isBusy) this.#goOn();
     });
     await closed;
+    // Nobody would fill up what is gathered.
+    void this.#tools.writer.flush().catch(() => {});
     if (this.#connection !== null) await this.#tools.closeConnection(this.#connection);
   }
 
@@ -178,34 +187,43 @@ export class RelayedClient {
     return "done";
   }
 
+  /** An evaluator sends the content of what it adds after the rest. */
   #addToStore(reader: RequestReader): Step {
     const name = reader.string();
     const method = reader.string();
     const references = reader.strings();
     const isRepair = reader.number() !== 0;
     if (reader.isShort) return this.#waitForMore();
-    const headerBytes = reader.at;
-    if (method === TEXT_METHOD && !isRepair) {
-      const contents = readContent(reader);
-      if (contents === "more") return "more";
-      const text = contents === null ? null : textFileOf(name, contents, references);
-      if (text !== null) return this.#addText({ ...text, request: this.#take(reader) });
-    }
-    return this.#passContentOn(this.#takeBytes(headerBytes), references.length > 0);
+    const header = { name, references, sizeBytes: reader.at };
+    if (method !== TEXT_METHOD || isRepair) return this.#passContentOn(header);
+    this.#step = () => this.#addContent(header);
+    return "done";
+  }
+
+  #addContent(header: AddHeader): Step {
+    const { name, references, sizeBytes } = header;
+    const reader = new RequestReader(this.#held, sizeBytes);
+    const contents = readContent(reader);
+    if (contents === "more") return "more";
+    this.#step = () => this.#serveRequest();
+    const text = contents === null ? null : textFileOf(name, contents, references);
+    if (text === null) return this.#passContentOn(header);
+    return this.#addText({ ...text, request: this.#take(reader) });
   }
 
   #addText(text: TextFile): Step {
     const { writer } = this.#tools;
     const room = writer.add(text);
     // An evaluator reads what `builtins.toFile` has made, and asks nobody.
-    const wait = text.name.endsWith(DRV_SUFFIX) ? room : writer.settled(text.path);
+    const wait = text.name.endsWith(DRV_SUFFIX) ? room : writer.needed(text.path);
     if (wait !== null) return wait.then(() => this.#write(addedAnswer(text)));
     this.#write(addedAnswer(text));
     return "done";
   }
 
-  async #passContentOn(header: Buffer, hasReferences: boolean): Promise<void> {
-    if (hasReferences) await this.#tools.writer.flush();
+  async #passContentOn({ references, sizeBytes }: AddHeader): Promise<void> {
+    const header = this.#takeBytes(sizeBytes);
+    if (references.length > 0) await this.#tools.writer.flush();
     const connection = await this.#connected();
     await connection.send(header);
     this.#step = () => this.#passFrames(connection);
@@ -234,7 +252,7 @@ export class RelayedClient {
 
   async #answerOfPath(operation: number, path: string, request: Buffer): Promise<void> {
     const { writer } = this.#tools;
-    await writer.settled(path);
+    await writer.needed(path);
     // The writer's process keeps it, too.
     if (operation !== QUERY_PATH_INFO && writer.has(path)) {
       return this.#write(new Request().number(LAST).boolean(true));

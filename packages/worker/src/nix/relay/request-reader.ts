@@ -4,11 +4,13 @@
  */
 export class RequestReader {
   readonly #bytes: Buffer;
-  #at = 0;
+  #at: number;
   #isShort = false;
 
-  constructor(bytes: Buffer) {
+  /** `at`: so many have been read before. */
+  constructor(bytes: Buffer, at = 0) {
     this.#bytes = bytes;
+    this.#at = at;
   }
 
   get isShort(): boolean {

@@ -1,4 +1,5 @@
 import {
+  type Hash,
   StorePathError,
   formatContentAddress,
   formatHexDigest,
@@ -16,6 +17,8 @@ export interface TextFile {
   readonly path: string;
   readonly name: string;
   readonly contents: Buffer;
+  /** SHA-256 of the contents. */
+  readonly hash: Hash;
   readonly references: readonly string[];
   /** The request to add it, in the worker protocol's words. */
   readonly request: Buffer;
@@ -29,8 +32,9 @@ export function textFileOf(
 ): Omit<TextFile, "request"> | null {
   if (!references.every(isStorePath)) return null;
   try {
-    const path = textStorePath(name, hashBytes("sha256", contents), references);
-    return { path, name, contents, references };
+    const hash = hashBytes("sha256", contents);
+    const path = textStorePath(name, hash, references);
+    return { path, name, contents, hash, references };
   } catch (error) {
     if (error instanceof StorePathError) return null;
     throw error;
@@ -38,9 +42,8 @@ export function textFileOf(
 }
 
 /** What a daemon answers to `AddToStore`: the facts of the path (`ValidPathInfo` of the worker protocol). */
-export function addedAnswer({ path, contents, references }: TextFile): Request {
+export function addedAnswer({ path, contents, hash, references }: TextFile): Request {
   const nar = singleFileNar(contents);
-  const hash = hashBytes("sha256", contents);
   return new Request()
     .number(LAST)
     .string(path)

@@ -5,6 +5,9 @@ import type { TextFile } from "./text-file.ts";
 
 /** So many are written in one go: whoever waits for the first of them waits for all. */
 const MAX_BATCH = 100;
+/** Handing over one text costs both processes as much as handing over many: so many are waited for, as long as nobody needs one. */
+const GATHERED = 32;
+const GATHER_MS = 20;
 /** Of texts that are not written yet. A single larger one is taken all the same. */
 const MAX_HELD_BYTES = 32 * 1024 * 1024;
 
@@ -29,6 +32,9 @@ export class TextWriter implements AsyncDisposable {
   #last: Promise<void> = Promise.resolve();
   #heldBytes = 0;
   #isRunning = false;
+  /** Somebody waits for something in the queue. */
+  #isUrgent = false;
+  #endGathering = (): void => {};
   #failure: { error: unknown } | null = null;
 
   constructor(
@@ -50,8 +56,11 @@ export class TextWriter implements AsyncDisposable {
     this.#last = entry.written;
     this.#heldBytes += text.contents.length;
     if (!this.#isRunning) void this.#run();
+    if (this.#queue.length >= GATHERED) this.#endGathering();
     const [oldest] = this.#unwritten.values();
-    return this.#heldBytes > MAX_HELD_BYTES && oldest !== undefined ? oldest.written : null;
+    if (this.#heldBytes <= MAX_HELD_BYTES || oldest === undefined) return null;
+    this.#hurry();
+    return oldest.written;
   }
 
   /** Whether the path was added, and so is valid once it is written. */
@@ -64,6 +73,12 @@ export class TextWriter implements AsyncDisposable {
     await this.#unwritten.get(path)?.written;
   }
 
+  /** As `settled`, for an evaluator, which does nothing else meanwhile. */
+  async needed(path: string): Promise<void> {
+    if (this.#unwritten.has(path)) this.#hurry();
+    await this.settled(path);
+  }
+
   /** Why a text could not be written, and none after it will be. */
   get failure(): { readonly error: unknown } | null {
     return this.#failure;
@@ -71,6 +86,7 @@ export class TextWriter implements AsyncDisposable {
 
   /** Resolves when all that was added until now is in the store. */
   async flush(): Promise<void> {
+    if (this.#queue.length > 0) this.#hurry();
     await this.#last;
   }
 
@@ -84,8 +100,10 @@ export class TextWriter implements AsyncDisposable {
     try {
       const connection = await this.#connection;
       while (this.#queue.length > 0) {
+        await this.#gather();
         const batch = this.#queue.slice(0, MAX_BATCH);
         this.#queue = this.#queue.slice(MAX_BATCH);
+        this.#isUrgent &&= this.#queue.length > 0;
         const calls = batch.map(({ text }) => addText(text.request));
         const paths = await connection.callAll(calls);
         for (const [index, entry] of batch.entries()) this.#settle(entry, paths[index]);
@@ -95,6 +113,25 @@ export class TextWriter implements AsyncDisposable {
       this.#failure = { error };
       for (const entry of this.#unwritten.values()) entry.reject(error);
     }
+  }
+
+  /** Waits for more texts to go with those of the queue. */
+  async #gather(): Promise<void> {
+    if (!this.#isUrgent && this.#queue.length < GATHERED) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, GATHER_MS);
+        this.#endGathering = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+    this.#endGathering = () => {};
+  }
+
+  #hurry(): void {
+    this.#isUrgent = true;
+    this.#endGathering();
   }
 
   #settle(entry: Entry, answered: string | undefined): void {
