@@ -117,6 +117,18 @@ export interface LastingBuilder extends Builder {
 export interface MeterLimits {
   readonly memoryBytes: number | null;
   readonly cores: number | null;
+  /** Parts of the attempt are to have limits of their own, see `makePart`. */
+  readonly hasParts?: boolean;
+}
+
+/** Holds one process of an attempt, and what it starts, to a memory limit of its own. */
+export interface BoundedPart {
+  /** Command line prefix that makes a new process enter before it runs. */
+  readonly enter: readonly string[];
+  /** How many of its processes the kernel has killed at the limit; they are not counted as the attempt's. */
+  oomKills(): number;
+  /** For when its processes have ended. */
+  remove(): Promise<void>;
 }
 
 /** Measures one attempt. Made before the work starts, closed after it ended. */
@@ -132,6 +144,8 @@ export interface UsageMeter {
   remove(pid: number): Promise<void>;
   /** Command line prefix that makes a new process enter the group before it runs; empty where there are no groups. */
   readonly enter: readonly string[];
+  /** null where the kernel holds no such limit, or none was asked for at the start. */
+  makePart(memoryBytes: number): BoundedPart | null;
   /** From now on also looks at what the build among these processes holds on disk. */
   watchStorage(): void;
   /** What was used until now. */

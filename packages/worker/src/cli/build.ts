@@ -87,6 +87,7 @@ async function prepareEvaluation(
   const meter = await tools.meters.start(`eval-${randomUUID()}`, {
     memoryBytes: tools.evaluator.memoryLimitBytes,
     cores: null,
+    hasParts: true,
   });
   return { target, selections, directory, meter, timeoutMs: config.evalTimeoutSeconds * 1000 };
 }

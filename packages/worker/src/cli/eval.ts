@@ -44,6 +44,7 @@ async function printJobs(
     const meter = await meters.start(`eval-${randomUUID()}`, {
       memoryBytes: evaluator.memoryLimitBytes,
       cores: null,
+      hasParts: true,
     });
     let exitCode = 0;
     try {

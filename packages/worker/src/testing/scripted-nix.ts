@@ -234,6 +234,7 @@ export const scriptedMeters: UsageMeters = {
     add: async () => {},
     remove: async () => {},
     enter: [],
+    makePart: () => null,
     current: () => USAGE,
     isGroup: true,
     watchStorage: () => {},

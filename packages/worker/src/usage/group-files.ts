@@ -77,9 +77,7 @@ export class GroupFiles implements Disposable {
   }
 
   oomKills(): number | null {
-    const { v2, v1 } = this.#directories;
-    const events = readControl(v2, "memory.events") ?? readControl(v1.memory, "memory.oom_control");
-    return oomKills(events ?? "");
+    return readOomKills(this.#directories);
   }
 
   final(): FinalFigures {
@@ -161,6 +159,12 @@ export class GroupFiles implements Disposable {
   }
 }
 
+/** Processes of the group that the kernel has killed at its limit; in version 2 also those of groups in it. */
+export function readOomKills({ v2, v1 }: GroupDirectories): number | null {
+  const events = readControl(v2, "memory.events") ?? readControl(v1.memory, "memory.oom_control");
+  return oomKills(events ?? "");
+}
+
 /** Writes what bounds the group. Answers the limits that hold: null where the kernel offers no place for one. */
 export function writeLimits(
   directories: GroupDirectories,
@@ -178,8 +182,8 @@ export function writeLimits(
   };
 }
 
-/** Without swap: a build that needs more than its limit is to end, not to slow down everything else. */
-function limitMemory({ v2, v1 }: GroupDirectories, memoryBytes: number): boolean {
+/** Whether the limit holds. Without swap: a build that needs more than its limit is to end, not to slow down everything else. */
+export function limitMemory({ v2, v1 }: GroupDirectories, memoryBytes: number): boolean {
   const bytes = String(memoryBytes);
   if (writeControl(v2, "memory.max", bytes)) {
     writeControl(v2, "memory.swap.max", "0");

@@ -1,6 +1,6 @@
 import { performance } from "node:perf_hooks";
 import type { UsageRecord } from "@gradient/protocol";
-import type { MeterLimits, UsageMeter } from "../ports.ts";
+import type { BoundedPart, MeterLimits, UsageMeter } from "../ports.ts";
 import { readControl } from "./control-file.ts";
 import { type FinalFigures, GroupFiles } from "./group-files.ts";
 import type { Group } from "./group-tree.ts";
@@ -13,10 +13,6 @@ import type { Sampler } from "./sampler.ts";
 import { UsageSeries } from "./series.ts";
 import { StorageWatch } from "./storage-watch.ts";
 import { NO_FINAL_FIGURES, NO_STORAGE, unmeasured, usageRecordOf } from "./usage-figures.ts";
-
-/** Joins the groups named before `--`, then becomes the program behind it. */
-const ENTER_SCRIPT =
-  'while [ "$1" != -- ]; do echo $$ > "$1" || exit 125; shift; done; shift; exec "$@"';
 
 /** Measures the processes of one control group leaf. */
 export class GroupMeter implements UsageMeter {
@@ -89,8 +85,13 @@ export class GroupMeter implements UsageMeter {
   /** A process of the system's own that may be used in place of `add`: it never runs outside of the group. */
   get enter(): readonly string[] {
     this.#begin();
-    const files = this.#group.paths.map((directory) => `${directory}/cgroup.procs`);
-    return ["/bin/sh", "-c", ENTER_SCRIPT, "sh", ...files, "--"];
+    return this.#group.enter;
+  }
+
+  makePart(memoryBytes: number): BoundedPart | null {
+    const part = this.#group.parts?.make(memoryBytes) ?? null;
+    if (part !== null) this.#begin();
+    return part;
   }
 
   get isGroup(): boolean {
@@ -126,7 +127,7 @@ export class GroupMeter implements UsageMeter {
     if (this.#last !== null) return this.#last;
     if (this.#foreign !== null) return this.#foreign.current();
     this.#sample();
-    const figures = { ...NO_FINAL_FIGURES, oomKills: this.#files.oomKills() };
+    const figures = { ...NO_FINAL_FIGURES, oomKills: this.#oomKills() };
     return this.#record(figures, performance.now() - this.#startedAt);
   }
 
@@ -168,7 +169,7 @@ export class GroupMeter implements UsageMeter {
     // Strays are part of the attempt: their CPU time is counted when they are gone.
     const strays = this.#group.processes().filter((pid) => !staying.includes(pid));
     if (strays.length > 0) await this.#group.kill(staying);
-    const final = this.#files.final();
+    const final = { ...this.#files.final(), oomKills: this.#oomKills() };
     const hasMembers = this.#hasMembers && !this.#isWaiting;
     const own = hasMembers ? this.#record(final, wallMs) : unmeasured(wallMs);
     this.#last = foreign ?? own;
@@ -181,6 +182,11 @@ export class GroupMeter implements UsageMeter {
     this.#stopSampling();
     this.#storage?.[Symbol.dispose]();
     this.#sample();
+  }
+
+  #oomKills(): number | null {
+    const counted = this.#files.oomKills();
+    return this.#group.parts?.ownOomKills(counted) ?? counted;
   }
 
   /** Of the attempt alone. */

@@ -5,6 +5,7 @@ import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { readControl, writeControl, writeProcess } from "./control-file.ts";
 import { type GroupDirectories, V1_CONTROLLERS, type V1Controller } from "./group-files.ts";
+import { GroupParts, enterLine } from "./group-parts.ts";
 import { type Hierarchy, findHierarchies } from "./hierarchies.ts";
 import { parseProcessStat } from "./kernel-files.ts";
 import { mayLive } from "./process-tree.ts";
@@ -59,7 +60,7 @@ export class GroupTree implements AsyncDisposable {
    * Makes an empty leaf, only in the hierarchies that are needed: each one more is one more place to move processes to.
    * CPU time is in version 2 when it is there, and version 1's `cpu` bounds but does not measure.
    */
-  makeLeaf(name: string, options: { hasCpuLimit: boolean }): Group {
+  makeLeaf(name: string, options: { hasCpuLimit: boolean; hasParts?: boolean }): Group {
     this.#leaves += 1;
     const leaf = `${name.replaceAll(/[^\w.-]/g, "_")}-${this.#leaves}`;
     const below = (parent: string | null): string | null =>
@@ -76,6 +77,7 @@ export class GroupTree implements AsyncDisposable {
       },
     });
     for (const directory of group.paths) mkdirSync(directory);
+    if (options.hasParts === true) group.divide();
     return group;
   }
 
@@ -95,6 +97,7 @@ export class Group {
   readonly directories: GroupDirectories;
   /** Each directory once: hierarchies of version 1 may have several controllers. */
   readonly paths: readonly string[];
+  #parts: GroupParts | null = null;
 
   constructor(directories: GroupDirectories) {
     this.directories = directories;
@@ -102,9 +105,24 @@ export class Group {
     this.paths = [...new Set(all.filter((each) => each !== null))];
   }
 
+  /** null when it is not divided. */
+  get parts(): GroupParts | null {
+    return this.#parts;
+  }
+
+  /** Before processes come: from then on parts of it can have limits of their own, where this machine can do that. */
+  divide(): void {
+    this.#parts = GroupParts.of(this.directories, this.paths);
+  }
+
+  /** Command line prefix that makes a new process join it before it runs. */
+  get enter(): readonly string[] {
+    return enterLine(this.#home);
+  }
+
   /** Moves a process, with all its threads. Does nothing when it is gone. */
   async add(pid: number): Promise<void> {
-    for (const directory of this.paths) await writeProcess(directory, pid);
+    for (const directory of this.#home) await writeProcess(directory, pid);
   }
 
   /** Moves a process back to where the worker itself is, from wherever it is still in the group. */
@@ -136,6 +154,10 @@ export class Group {
 
   async remove(): Promise<void> {
     for (const directory of this.paths) await removeGroup(directory);
+  }
+
+  get #home(): readonly string[] {
+    return this.#parts?.home ?? this.paths;
   }
 }
 

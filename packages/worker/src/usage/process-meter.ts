@@ -66,6 +66,10 @@ export class ProcessMeter implements UsageMeter {
     this.#stopSampling = options.sampler.add(() => this.#sample());
   }
 
+  makePart(): null {
+    return null;
+  }
+
   async add(pid: number): Promise<void> {
     const times = readTimes(this.#procDirectory, pid);
     if (times === null) return;

@@ -55,7 +55,8 @@ function groupMeters(
     mode,
     description: describeMode(mode),
     async start(name, limits) {
-      const group = tree.makeLeaf(name, { hasCpuLimit: (limits?.cores ?? null) !== null });
+      const hasCpuLimit = (limits?.cores ?? null) !== null;
+      const group = tree.makeLeaf(name, { hasCpuLimit, hasParts: limits?.hasParts ?? false });
       return new GroupMeter({
         group,
         procDirectory,

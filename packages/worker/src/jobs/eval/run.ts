@@ -24,6 +24,7 @@ export async function runEval(spec: EvalSpec, job: Job, tools: EvalTools): Promi
     meter = await tools.meters.start(`eval-${job.assignment}`, {
       memoryBytes: tools.evaluator.memoryLimitBytes,
       cores: null,
+      hasParts: true,
     });
     await evaluate(spec, { job, tools, meter });
   } catch (error) {

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import type { UsageMeter } from "../../ports.ts";
+import type { BoundedPart, UsageMeter } from "../../ports.ts";
 import { readLines } from "../../process/lines.ts";
 import { type ProcessExit, type RunningProcess, startProcess } from "../../process/start.ts";
 import { EvaluationError } from "../evaluation-error.ts";
@@ -35,10 +35,15 @@ export interface EvaluationScope {
 /** Why a process was ended from here. `silence`: nothing was heard for longer than one attribute may take. */
 export type EndReason = "cancel" | "deadline" | "silence" | "memory" | "done";
 
-/** One process of the evaluator, watched: it is ended at the deadline, when it is silent for too long, and at its memory ceiling. */
+/**
+ * One process of the evaluator, watched: it is ended at the deadline, when it is silent for too long, and at its memory ceiling, which
+ * the kernel holds where it can.
+ */
 export class EvaluatorProcess {
   readonly #process: RunningProcess;
   readonly #scope: EvaluationScope;
+  /** null where the kernel holds no ceiling: then it is only looked at. */
+  readonly #part: BoundedPart | null;
   readonly #deadlineTimer: NodeJS.Timeout;
   readonly #memoryTimer: NodeJS.Timeout;
   readonly #onAbort: () => void;
@@ -47,9 +52,10 @@ export class EvaluatorProcess {
   #memoryBytes = 0;
   #endedBy: EndReason | null = null;
 
-  private constructor(process: RunningProcess, scope: EvaluationScope) {
+  private constructor(process: RunningProcess, scope: EvaluationScope, part: BoundedPart | null) {
     this.#process = process;
     this.#scope = scope;
+    this.#part = part;
     process.stdout.resume();
     this.#deadlineTimer = setTimeout(
       () => this.#endFor("deadline"),
@@ -71,21 +77,22 @@ export class EvaluatorProcess {
   ): Promise<EvaluatorProcess> {
     const { nix, meter } = scope;
     if (scope.signal.aborted) throw cancelled();
-    const line = meter.enter.concat(request.command, request.args);
-    const [command = "", ...args] = line;
-    const process = await startProcess({
-      command,
-      args,
-      env: { ...nix.environment, ...heapSize(scope), ...request.variables },
-      cwd: scope.workingDirectory,
-    });
+    const part = meter.makePart(scope.memoryCeilingBytes);
+    const enter = part?.enter ?? meter.enter;
+    const [command = "", ...args] = [...enter, request.command, ...request.args];
     try {
-      if (meter.enter.length === 0) await meter.add(process.pid);
+      const process = await startProcess({
+        command,
+        args,
+        env: { ...nix.environment, ...heapSize(scope), ...request.variables },
+        cwd: scope.workingDirectory,
+      });
+      if (enter.length === 0) await addTo(meter, process);
+      return new EvaluatorProcess(process, scope, part);
     } catch (error) {
-      await process.end(KILL_GRACE_MS);
+      await part?.remove();
       throw error;
     }
-    return new EvaluatorProcess(process, scope);
   }
 
   /** What it evaluates. By stdin: arguments can be read by every process, and the nonce must not be. */
@@ -117,6 +124,7 @@ export class EvaluatorProcess {
   /** Rejects with an EvaluationError when the evaluation as a whole was cancelled, or took too long. */
   async ended(): Promise<ProcessExit> {
     const exit = await this.#process.exit;
+    if (this.#endedBy === null && (this.#part?.oomKills() ?? 0) > 0) this.#endedBy = "memory";
     if (this.#endedBy === "cancel") throw cancelled();
     if (this.#endedBy === "deadline") throw timedOut();
     return exit;
@@ -134,9 +142,11 @@ export class EvaluatorProcess {
     clearTimeout(this.#silenceTimer);
     clearInterval(this.#memoryTimer);
     this.#scope.signal.removeEventListener("abort", this.#onAbort);
-    if (this.#process.hasExited) return;
-    this.#endedBy ??= "done";
-    await this.#process.end(KILL_GRACE_MS);
+    if (!this.#process.hasExited) {
+      this.#endedBy ??= "done";
+      await this.#process.end(KILL_GRACE_MS);
+    }
+    await this.#part?.remove();
   }
 
   #startClock(): void {
@@ -155,6 +165,15 @@ export class EvaluatorProcess {
   #watchMemory(): void {
     this.#memoryBytes = anonymousBytes(this.#process.pid);
     if (this.#memoryBytes > this.#scope.memoryCeilingBytes) this.#endFor("memory");
+  }
+}
+
+async function addTo(meter: UsageMeter, process: RunningProcess): Promise<void> {
+  try {
+    await meter.add(process.pid);
+  } catch (error) {
+    await process.end(KILL_GRACE_MS);
+    throw error;
   }
 }
 

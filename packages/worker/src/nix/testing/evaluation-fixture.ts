@@ -84,7 +84,7 @@ export class EvaluationFixture implements AsyncDisposable {
       ...options,
     });
     const { memoryLimitBytes } = evaluator;
-    const limits = { memoryBytes: memoryLimitBytes, cores: null };
+    const limits = { memoryBytes: memoryLimitBytes, cores: null, hasParts: true };
     const meter = await this.#meters.start("evaluation", limits);
     const found: Omit<Evaluated, "usage"> = { jobs: {}, list: [], messages: [] };
     const { workingDirectory } = options;
