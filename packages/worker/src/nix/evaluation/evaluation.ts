@@ -121,9 +121,10 @@ export class Evaluation {
   }
 
   #openRelay(): Promise<StoreRelay> {
-    const { meter, signal, deadline } = this.#scope;
+    const { meter, deadline, stateDirectory } = this.#scope;
     const late = AbortSignal.timeout(Math.max(0, deadline - Date.now()) + WRITE_GRACE_MS);
-    return StoreRelay.open(this.#options.nix, { meter, signal: AbortSignal.any([signal, late]) });
+    const signal = AbortSignal.any([this.#scope.signal, late]);
+    return StoreRelay.open(this.#options.nix, { meter, signal, stateDirectory });
   }
 
   /** What ended here ends with errors of its own. */

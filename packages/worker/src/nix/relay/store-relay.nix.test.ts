@@ -205,7 +205,8 @@ describe("any program of Nix", () => {
     await fixture.run("nix-store", ["--realise", drvPath]);
     {
       const { signal } = new AbortController();
-      await using relay = await StoreRelay.open(fixture.nix, { meter, signal });
+      const stateDirectory = path.join(fixture.directory, "state");
+      await using relay = await StoreRelay.open(fixture.nix, { meter, signal, stateDirectory });
       const relayed = async (command: string, args: readonly string[]): Promise<string> => {
         const { environment } = relay.nix;
         const { stdout } = await runProcess({ command, args, env: environment, timeoutMs: 60_000 });

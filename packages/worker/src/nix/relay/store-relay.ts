@@ -1,16 +1,11 @@
-import { mkdtemp, rm } from "node:fs/promises";
 import { type Server, type Socket, createServer } from "node:net";
-import { tmpdir } from "node:os";
-import path from "node:path";
 import { STORE_DIR } from "@gradient/protocol";
 import type { UsageMeter } from "../../ports.ts";
 import { DaemonConnection, OLDEST_MINOR } from "../daemon/connection.ts";
 import type { NixInstallation } from "../installation.ts";
 import { RelayedClient } from "./relayed-client.ts";
+import { type SocketDirectory, openSocketDirectory } from "./socket-directory.ts";
 import { TextWriter } from "./text-writer.ts";
-
-/** Of a socket's path in the kernel, with an end mark; characters that need no escape in a store's address. */
-const SOCKET_PATH = /^[\w./-]{1,107}$/;
 
 /**
  * A Nix daemon for the evaluators of one evaluation, before the store that they would use. Processes that write into one store wait
@@ -20,7 +15,7 @@ const SOCKET_PATH = /^[\w./-]{1,107}$/;
 export class StoreRelay implements AsyncDisposable {
   /** The store as the evaluators are to see it. */
   readonly nix: NixInstallation;
-  readonly #directory: string;
+  readonly #directory: SocketDirectory;
   readonly #store: NixInstallation;
   readonly #meter: UsageMeter;
   readonly #writer: TextWriter;
@@ -31,7 +26,7 @@ export class StoreRelay implements AsyncDisposable {
   readonly #onAbort = (): void => void this.#writer[Symbol.asyncDispose]();
 
   private constructor(
-    directory: string,
+    directory: SocketDirectory,
     { store, meter, signal }: { store: NixInstallation; meter: UsageMeter; signal: AbortSignal },
   ) {
     this.#directory = directory;
@@ -41,23 +36,30 @@ export class StoreRelay implements AsyncDisposable {
     signal.addEventListener("abort", this.#onAbort, { once: true });
     this.nix = {
       ...store,
-      environment: { ...store.environment, NIX_REMOTE: storeAddress(this.#socketPath, store) },
+      environment: { ...store.environment, NIX_REMOTE: storeAddress(directory.socketPath, store) },
     };
     this.#writer = new TextWriter(this.#openConnection(), (each) => this.#closeConnection(each));
     this.#server = createServer((socket) => this.#serve(socket));
   }
 
-  /** Processes that work for the evaluators are in the meter's group. When the signal fires, nothing is written any more. */
+  /**
+   * Processes that work for the evaluators are in the meter's group. When the signal fires, nothing is written any more. The socket
+   * lies below the state directory, if its path is short enough.
+   */
   static async open(
     store: NixInstallation,
-    { meter, signal }: { meter: UsageMeter; signal: AbortSignal },
+    {
+      meter,
+      signal,
+      stateDirectory,
+    }: { meter: UsageMeter; signal: AbortSignal; stateDirectory: string },
   ): Promise<StoreRelay> {
-    const directory = await privateDirectory();
+    const directory = await openSocketDirectory(stateDirectory);
     const relay = new StoreRelay(directory, { store, meter, signal });
     try {
       await new Promise<void>((resolve, reject) => {
         relay.#server.once("error", reject);
-        relay.#server.listen(relay.#socketPath, resolve);
+        relay.#server.listen(directory.socketPath, resolve);
       });
     } catch (error) {
       await relay[Symbol.asyncDispose]();
@@ -83,11 +85,7 @@ export class StoreRelay implements AsyncDisposable {
     for (const socket of this.#sockets) socket.destroy();
     await Promise.all(this.#clients);
     await this.#writer[Symbol.asyncDispose]();
-    await rm(this.#directory, { recursive: true, force: true });
-  }
-
-  get #socketPath(): string {
-    return path.join(this.#directory, "socket");
+    await this.#directory[Symbol.asyncDispose]();
   }
 
   #serve(socket: Socket): void {
@@ -131,11 +129,4 @@ function storeAddress(socketPath: string, { physicalStoreDirectory }: NixInstall
   const address = `unix://${socketPath}`;
   if (physicalStoreDirectory === STORE_DIR) return address;
   return `${address}?real=${encodeURIComponent(physicalStoreDirectory)}`;
-}
-
-/** Only its owner may enter it. */
-async function privateDirectory(): Promise<string> {
-  const places = [tmpdir(), "/tmp"];
-  const place = places.find((each) => SOCKET_PATH.test(`${each}/gradient-eval-XXXXXX/socket`));
-  return mkdtemp(path.join(place ?? "/tmp", "gradient-eval-"));
 }
