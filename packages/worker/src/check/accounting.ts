@@ -73,3 +73,26 @@ export function checkMeters(
   if (held.length === limits.length) findings.ok("limits", enforced);
   else findings.warning("limits", enforced, change);
 }
+
+const TRIAL_BYTES = 64 * 1024 * 1024;
+
+/** Who holds the processes of an evaluation, and the builds that it imports from, to the memory that they may have. */
+export async function checkEvaluators(
+  findings: Findings,
+  meters: UsageMeters,
+  { isBehindDaemon, isRoot }: { isBehindDaemon: boolean; isRoot: boolean },
+): Promise<void> {
+  const limits = { memoryBytes: TRIAL_BYTES, cores: null, hasParts: true };
+  const meter = await meters.start("check-evaluators", limits);
+  const part = meter.makePart(TRIAL_BYTES);
+  await part?.remove();
+  await meter.finish([]);
+  const watched = "looked at, and ended when it needs more than it may";
+  const found = `each is ${part === null ? watched : "held to its memory by the kernel"}`;
+  if (!isBehindDaemon || isRoot) return findings.ok("evaluators", found);
+  findings.warning(
+    "evaluators",
+    `${found}; builds that evaluation imports from run in the daemon without limits, for as long as the evaluation may take`,
+    "run the worker as root, or with a store of its own (--store)",
+  );
+}

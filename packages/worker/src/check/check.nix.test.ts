@@ -54,6 +54,9 @@ describe("with a store of its own", () => {
     expect(finding(findings, "nix", "store").found).toContain(fixture.directory);
     expect(finding(findings, "nix", "evaluation").found).toBe("works, with flakes");
     expect(finding(findings, "nix", "build").found).toMatch(/was built in \d+ ms/);
+    const isHeld = finding(findings, "accounting", "limits").found.includes("memory");
+    const { found } = finding(findings, "accounting", "evaluators");
+    expect(found.includes("held to its memory by the kernel")).toBe(isHeld);
     expect(finding(findings, "nix", "systems").found).toContain("-linux");
   });
 

@@ -4,7 +4,7 @@ import type { CheckConfig } from "../config/load.ts";
 import { reasonOf } from "../error-facts.ts";
 import type { UsageMeters } from "../ports.ts";
 import { openUsageMeters } from "../usage/usage-meters.ts";
-import { checkGroups, checkMeters } from "./accounting.ts";
+import { checkEvaluators, checkGroups, checkMeters } from "./accounting.ts";
 import { checkBuilds, checkBuildUsers, checkOffer } from "./builds.ts";
 import { checkCoordinator } from "./coordinator.ts";
 import { checkFetchTools } from "./fetch-tools.ts";
@@ -56,7 +56,10 @@ async function lookAtNix({
   );
   const accounting = await look("accounting", async (findings) => {
     await checkGroups(findings);
-    if (meters !== null) checkMeters(findings, meters, builds.result);
+    if (meters === null) return;
+    checkMeters(findings, meters, builds.result);
+    const isRoot = process.getuid?.() === 0;
+    await checkEvaluators(findings, meters, { isBehindDaemon: daemonSocket !== null, isRoot });
   });
   return { findings: [nix, builds, opened, accounting].flatMap((each) => each.findings) };
 }
