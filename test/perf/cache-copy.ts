@@ -12,11 +12,11 @@ const PATHS = 500;
 const NIX = ["--extra-experimental-features", "nix-command"];
 
 /** Files of 20 kB, each of which refers to the one before it. */
-const CLOSURE = `
+const closureOf = (paths: number): string => `
   let
     noise = n: builtins.concatStringsSep "\\n" (builtins.genList (i: builtins.hashString "sha256" "\${toString n} \${toString i}") 300);
     add = before: n: builtins.toFile "file-\${toString n}" "\${before}\\n\${noise n}";
-  in builtins.foldl' add "nothing" (builtins.genList (n: n) ${PATHS})`;
+  in builtins.foldl' add "nothing" (builtins.genList (n: n) ${paths})`;
 
 /** `nix copy --from` of a closure, each time into an empty store, from the cache and from nginx in turn. */
 export async function copyRows(farm: TestFarm, nginx: Nginx): Promise<Row[]> {
@@ -47,18 +47,24 @@ export async function copyRows(farm: TestFarm, nginx: Nginx): Promise<Row[]> {
 
 /** Makes the closure, puts it into the cache, and what the cache says of it before nginx. Resolves to its top. */
 async function fillCache(farm: TestFarm, nginx: Nginx): Promise<string> {
+  const closure = await uploadClosure(farm, PATHS);
+  await download(farm.url, "/cache/main/nix-cache-info", nginx.files);
+  for (const path of closure) await downloadPath(farm.url, path, nginx.files);
+  return closure.at(-1) ?? "";
+}
+
+/** Makes a chain of so many paths of 20 kB and puts it into the cache. Resolves to them, each behind what it refers to. */
+export async function uploadClosure(farm: TestFarm, paths: number): Promise<string[]> {
   const root = await NixRoot.make(join(farm.directory, "copied-store"));
   try {
-    const argv = ["--eval", "--json", "--read-write-mode", "--expr", CLOSURE];
+    const argv = ["--eval", "--json", "--read-write-mode", "--expr", closureOf(paths)];
     const top = JSON.parse(await root.nix("nix-instantiate", argv)) as string;
     const cache = new URL(`${farm.url}/cache/main`);
     cache.username = "alice";
     cache.password = farm.api.token ?? "";
+    cache.searchParams.set("compression", "zstd");
     await root.nix("nix", [...NIX, "copy", "--to", cache.href, top]);
-    const closure = (await root.nix("nix-store", ["--query", "--requisites", top])).split("\n");
-    await download(farm.url, "/cache/main/nix-cache-info", nginx.files);
-    for (const path of closure) await downloadPath(farm.url, path, nginx.files);
-    return top;
+    return (await root.nix("nix-store", ["--query", "--requisites", top])).split("\n");
   } finally {
     await root.remove();
   }

@@ -1,11 +1,15 @@
 import { createHash } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { request as httpRequest } from "node:http";
+import { connect } from "node:net";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { text } from "node:stream/consumers";
+import { fileURLToPath } from "node:url";
 import { encodeNix32 } from "@gradient/protocol";
 import { compress } from "zstd-napi";
+import { eventually } from "../support/api-client.ts";
+import { Daemon } from "../support/daemon.ts";
 import type { TestFarm } from "../support/farm.ts";
 import { cpuOf } from "./cpu.ts";
 import type { Row } from "./report.ts";
@@ -97,6 +101,25 @@ async function put(farm: TestFarm, nar: PackedNar): Promise<void> {
   if (status !== 201) throw new Error(`the upload was answered ${status}: ${body}`);
 }
 
+/** Bytes for each second that the least takes which an intake does (`intake-floor.ts`). */
+async function floorRate(nar: PackedNar): Promise<number> {
+  const program = fileURLToPath(new URL("./intake-floor.js", import.meta.url));
+  const floor = new Daemon("floor", process.execPath, [program], process.env);
+  try {
+    const port = await eventually("the floor to listen", 10_000, () =>
+      Promise.resolve(Number(floor.log) || null),
+    );
+    const socket = connect(port, "127.0.0.1");
+    const source = Readable.from(nar.pieces, { objectMode: false, highWaterMark: 1 });
+    const start = performance.now();
+    const [answer] = await Promise.all([text(socket), pipeline(source, socket, { end: true })]);
+    if (!answer.startsWith(`${nar.narSize} `)) throw new Error(`the floor says ${answer}`);
+    return nar.narSize / ((performance.now() - start) / 1000);
+  } finally {
+    await floor.stop();
+  }
+}
+
 /** The highest resident memory since this was last called, in megabytes, and what it is now. */
 async function memoryOf(pid: number): Promise<{ peak: number; now: number }> {
   const status = await readFile(`/proc/${pid}/status`, "utf8");
@@ -114,6 +137,7 @@ export async function intakeRows(farm: TestFarm): Promise<Row[]> {
   const uploads: number[] = [];
   const hashes: number[] = [];
   const growths: number[] = [];
+  const floors: number[] = [];
   let cpuSeconds = 0;
   for (let round = 0; round < ROUNDS; round += 1) {
     // Another NAR each time: what is there already is not looked at.
@@ -128,6 +152,7 @@ export async function intakeRows(farm: TestFarm): Promise<Row[]> {
     cpuSeconds += (await cpuOf(pid)).own - cpuBefore;
     growths.push((await memoryOf(pid)).peak - before);
     hashes.push(hashRate(contents));
+    floors.push(await floorRate(nar));
     process.stdout.write(
       `  intake: ${(nar.narSize / 1e6).toFixed(0)} MB of NAR in ${(nar.fileSize / 1e6).toFixed(0)} MB, ${((uploads.at(-1) ?? 0) / 1e6).toFixed(0)} MB/s, +${growths.at(-1)?.toFixed(0)} MB\n`,
     );
@@ -142,6 +167,15 @@ export async function intakeRows(farm: TestFarm): Promise<Row[]> {
       against: "SHA-256",
       better: "more",
       target: 0.6,
+    },
+    {
+      what: "intake of one stream, NAR bytes",
+      unit: "MB/s",
+      ours: median(uploads) / 1e6,
+      theirs: median(floors) / 1e6,
+      against: "the least",
+      better: "more",
+      target: 0.85,
     },
     {
       what: "intake of one stream, CPU of a GB",

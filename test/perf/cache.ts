@@ -1,19 +1,16 @@
 import { readFile } from "node:fs/promises";
 import { expression } from "../support/expressions.ts";
 import { TestFarm } from "../support/farm.ts";
+import { accelRows } from "./cache-accel.ts";
+import { batchRows } from "./cache-batch.ts";
 import { copyRows } from "./cache-copy.ts";
 import { downloadPath } from "./cache-files.ts";
 import { intakeRows } from "./cache-intake.ts";
+import { compared } from "./cache-load.ts";
 import { largeCacheRows } from "./cache-large.ts";
 import { cpuOf } from "./cpu.ts";
 import { Nginx } from "./nginx.ts";
 import type { Row } from "./report.ts";
-import { median } from "./rounds.ts";
-import { load } from "./wrk.ts";
-
-/** Both servers are loaded in turn: what else the machine does meets both. */
-const ROUNDS = 4;
-const ROUND_SECONDS = 2;
 
 /** Builds 100 small outputs and one of 64 MiB that does not compress, and copies what the cache says of them to files for nginx. */
 async function prepare(
@@ -47,61 +44,15 @@ async function residentMegabytes(pid: number): Promise<number> {
   return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024;
 }
 
-interface Figures {
-  requestsPerSecond: number;
-  requestsPerCpuSecond: number;
-  bytesPerSecond: number;
-  cpuSecondsPerGigabyte: number;
-}
-
-interface Side {
-  url: string;
-  cpuSeconds: () => Promise<number>;
-}
-
-async function loadOnce(
-  side: Side,
-  paths: readonly string[],
-  connections: number,
-): Promise<Figures> {
-  const before = await side.cpuSeconds();
-  const { requests, bytes, seconds } = await load(side.url, paths, {
-    connections,
-    seconds: ROUND_SECONDS,
-  });
-  const cpuSeconds = (await side.cpuSeconds()) - before;
-  return {
-    requestsPerSecond: requests / seconds,
-    requestsPerCpuSecond: requests / cpuSeconds,
-    bytesPerSecond: bytes / seconds,
-    cpuSecondsPerGigabyte: cpuSeconds / (bytes / 1e9),
-  };
-}
-
-type Compare = (figure: (figures: Figures) => number) => Pick<Row, "ours" | "theirs">;
-
-/** Loads both in turn. What it resolves to gives the median of any figure, ours and nginx's. */
-async function compared(
-  [farm, nginx]: [Side, Side],
-  paths: readonly string[],
-  connections: number,
-): Promise<Compare> {
-  const ours: Figures[] = [];
-  const theirs: Figures[] = [];
-  for (let round = 0; round < ROUNDS; round += 1) {
-    theirs.push(await loadOnce(nginx, paths, connections));
-    ours.push(await loadOnce(farm, paths, connections));
-  }
-  return (figure) => ({ ours: median(ours.map(figure)), theirs: median(theirs.map(figure)) });
-}
-
 async function servingRows(farm: TestFarm, nginx: Nginx): Promise<Row[]> {
   const { narinfos, nar } = await prepare(farm, nginx.files);
   const { pid } = farm.coordinator;
-  const ours = { url: farm.url, cpuSeconds: async () => (await cpuOf(pid)).own };
-  const theirs = { url: nginx.url, cpuSeconds: () => nginx.cpuSeconds() };
-  const narinfo = await compared([ours, theirs], narinfos, 32);
-  const bytes = await compared([ours, theirs], [nar], 4);
+  const sides = (paths: readonly string[]) => ({
+    ours: { url: farm.url, paths, cpuSeconds: async () => (await cpuOf(pid)).own },
+    theirs: { url: nginx.url, paths, cpuSeconds: () => nginx.cpuSeconds() },
+  });
+  const narinfo = await compared(sides(narinfos), 32);
+  const bytes = await compared(sides([nar]), 4);
   const more = { against: "nginx", better: "more" } as const;
   return [
     {
@@ -154,6 +105,8 @@ export async function cacheRows(): Promise<Row[]> {
     },
     ...(await intakeRows(farm)),
     ...(await copyRows(farm, nginx)),
+    ...(await batchRows(farm)),
+    ...(await accelRows()),
     ...(await largeCacheRows(farm)),
   ];
 }

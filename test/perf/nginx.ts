@@ -21,7 +21,8 @@ export class Nginx implements AsyncDisposable {
     this.url = `http://127.0.0.1:${port}`;
   }
 
-  static async start(): Promise<Nginx> {
+  /** `locations`: what stands in its `server` block beside the files. */
+  static async start(locations = ""): Promise<Nginx> {
     const directory = await mkdtemp(join(tmpdir(), "gradient-nginx-"));
     // Its worker process is not root.
     await chmod(directory, 0o755);
@@ -34,7 +35,7 @@ export class Nginx implements AsyncDisposable {
         client_body_temp_path ${directory}/body; proxy_temp_path ${directory}/proxy; fastcgi_temp_path ${directory}/fastcgi;
         uwsgi_temp_path ${directory}/uwsgi; scgi_temp_path ${directory}/scgi;
         types { text/x-nix-narinfo narinfo; application/x-nix-nar zst; }
-        server { listen 127.0.0.1:${port}; root ${directory}/files; }
+        server { listen 127.0.0.1:${port}; root ${directory}/files; ${locations} }
       }`;
     const file = join(directory, "nginx.conf");
     await writeFile(file, conf);

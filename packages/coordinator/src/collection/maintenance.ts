@@ -1,5 +1,5 @@
 import type { Clock } from "../clock.ts";
-import type { Queries } from "../db/client.ts";
+import type { Database } from "../db/client.ts";
 import {
   deleteTasksBefore,
   findUnfinishedTasks,
@@ -30,7 +30,7 @@ export type TaskWork = (
 ) => Promise<void>;
 
 export interface MaintenanceOptions {
-  readonly kysely: Queries;
+  readonly database: Pick<Database, "kysely" | "relaxedTransaction">;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly work: Readonly<Record<MaintenanceTask["kind"], TaskWork>>;
@@ -68,7 +68,10 @@ export class Maintenance implements AsyncDisposable {
 
   /** Queues a task and resolves to its id. Throws ConflictError while one of its kind is not finished. */
   async request(request: TaskRequest): Promise<string> {
-    const { kysely, clock } = this.#options;
+    const {
+      database: { kysely },
+      clock,
+    } = this.#options;
     const id = await insertTask(kysely, request, clock.now());
     if (id === null) {
       throw new ConflictError(
@@ -90,7 +93,10 @@ export class Maintenance implements AsyncDisposable {
   }
 
   async #queueRoom(cacheId: string | null): Promise<void> {
-    const { kysely, clock } = this.#options;
+    const {
+      database: { kysely },
+      clock,
+    } = this.#options;
     const last = await lastTaskAt(kysely, "collection", cacheId);
     if (last !== null && clock.now() - last < HOUR_MS) return;
     await insertTask(kysely, { kind: "collection", cacheId }, clock.now());
@@ -110,7 +116,10 @@ export class Maintenance implements AsyncDisposable {
   }
 
   async #run(): Promise<void> {
-    const { kysely, logger } = this.#options;
+    const {
+      database: { kysely },
+      logger,
+    } = this.#options;
     try {
       await this.#queueDue();
       const tasks = await findUnfinishedTasks(kysely);
@@ -124,7 +133,11 @@ export class Maintenance implements AsyncDisposable {
   }
 
   async #queueDue(): Promise<void> {
-    const { kysely, clock, findFull } = this.#options;
+    const {
+      database: { kysely },
+      clock,
+      findFull,
+    } = this.#options;
     const now = clock.now();
     if (now - this.#lookedAt < MINUTE_MS) return;
     this.#lookedAt = now;
@@ -135,7 +148,13 @@ export class Maintenance implements AsyncDisposable {
   }
 
   async #do(task: MaintenanceTask): Promise<void> {
-    const { kysely, clock, logger, work, onFinished } = this.#options;
+    const {
+      database: { kysely },
+      clock,
+      logger,
+      work,
+      onFinished,
+    } = this.#options;
     const { signal } = this.#stop;
     const progress = noProgress();
     await startTask(kysely, task.id, clock.now());
@@ -160,14 +179,17 @@ export class Maintenance implements AsyncDisposable {
 
   /** Writes the progress from time to time, until it is disposed. */
   #tell(id: string, progress: Progress): AsyncDisposable {
-    const { kysely, clock, logger } = this.#options;
+    const { database, clock, logger } = this.#options;
     let timer: Disposable | null = null;
     let writing: Promise<void> = Promise.resolve();
     const arm = (): void => {
       timer = clock.after(TELL_MS, () => {
-        writing = setProgress(kysely, id, progress).catch((error: unknown) => {
-          logger.warn({ err: error }, "the progress of a task could not be stored");
-        });
+        // Nobody is promised it, and the disk is busy.
+        writing = database
+          .relaxedTransaction(({ kysely }) => setProgress(kysely, id, progress))
+          .catch((error: unknown) => {
+            logger.warn({ err: error }, "the progress of a task could not be stored");
+          });
         arm();
       });
     };

@@ -19,7 +19,7 @@ export interface KeepTimes {
 export type Keeping = "all" | "least";
 
 /** So many rows go into one query: well below a millisecond each. */
-const STEP = 100;
+const STEP = 50;
 
 /** Finds what a cache keeps, with all that it refers to. Other work gets its turn every two milliseconds. */
 export class Marking {

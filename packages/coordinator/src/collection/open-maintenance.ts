@@ -36,7 +36,7 @@ export function openMaintenance(options: {
   });
   const view = new CheckView(database);
   return new Maintenance({
-    kysely: database.kysely,
+    database,
     clock,
     logger,
     work: {

@@ -81,14 +81,13 @@ export class Removal implements AsyncDisposable {
       .filter(({ path }) => !this.#options.isPromised(path));
     const rows = unpromised.map(({ row }) => row);
     const narHashes = unpromised.map(({ narHash }) => narHash);
-    let tookMs = 0;
-    const { result, gone, finished } = await intake.release(narHashes, async (db) => {
-      const start = performance.now();
-      const paths = await deleteUnneededPaths(db, rows, guard);
-      tookMs = performance.now() - start;
-      return paths;
+    let start = 0;
+    const { result, gone, finished } = await intake.release(narHashes, (db) => {
+      // Others' writes, which are waited for, do not count; the commit does.
+      start = performance.now();
+      return deleteUnneededPaths(db, rows, guard);
     });
-    this.#adapt(tookMs);
+    this.#adapt(performance.now() - start);
     const next = view.positionsOf(cache, referencesOf(result)).filter((each) => mayGo(each));
     this.#waiting.unshift(...next.map(({ row }) => row));
     onRemoved({

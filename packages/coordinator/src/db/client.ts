@@ -6,6 +6,7 @@ import {
   type SqliteDatabase,
   type Transaction as KyselyTransaction,
 } from "kysely";
+import { Checkpoints, OWN_CHECKPOINT_PAGES } from "./checkpoints.ts";
 import { DiskBarrier } from "./disk-barrier.ts";
 import { migrateToLatest, readSchema, requireSchema, type Schema } from "./migrator.ts";
 import type { Tables } from "./tables.ts";
@@ -139,18 +140,23 @@ export async function openDatabase(file: string, options: DatabaseOptions = {}):
   const reader = openConnection(file, { readonly: true });
   // The log stays as long as a connection is open. Its locks lie in another file, so closing this handle takes none away.
   const log = await open(`${file}-wal`, "r+");
+  const checkpoints = Checkpoints.arePossible && file !== ":memory:" ? new Checkpoints(file) : null;
+  if (checkpoints !== null) writer.pragma(`wal_autocheckpoint = ${OWN_CHECKPOINT_PAGES}`);
   const barrier = new DiskBarrier(() => log.datasync());
   // The commit does not wait for the disk; the barrier does, once for all that were committed meanwhile, and outside of this thread.
   // The setting belongs to the connection, which nobody else uses until it is set back.
-  const relaxed: Database["relaxedTransaction"] = (run) =>
-    kysely.connection().execute(async (connection) => {
+  const relaxed: Database["relaxedTransaction"] = async (run) => {
+    await checkpoints?.room();
+    return kysely.connection().execute(async (connection) => {
       writer.pragma("synchronous = NORMAL");
       try {
         return await transact(connection, run);
       } finally {
         writer.pragma("synchronous = FULL");
+        checkpoints?.committed();
       }
     });
+  };
   return {
     kysely,
     prepare: <Params extends readonly SqlValue[], Row>(sql: string) => {
@@ -171,8 +177,10 @@ export async function openDatabase(file: string, options: DatabaseOptions = {}):
     [Symbol.asyncDispose]: async () => {
       await barrier.passed();
       await log.close();
+      await checkpoints?.end();
       reader.close();
       await kysely.destroy();
+      await checkpoints?.[Symbol.asyncDispose]();
     },
   };
 }

@@ -1,6 +1,6 @@
-import { existsSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import { UnprocessableError } from "../errors.ts";
+import { threadEntry } from "../thread-entry.ts";
 import {
   FREE,
   slotAt,
@@ -50,7 +50,7 @@ class UnpackThread {
     Atomics.store(this.#control, FREE, OUTPUT_SLOTS);
     const workerData: UnpackJob = { outputs: this.#outputs, control: this.#control };
     // Flags of the process (a test runner's export conditions) are not for compiled code.
-    this.#thread = new Worker(threadEntry(), {
+    this.#thread = new Worker(threadEntry("intake/unpack-thread.js"), {
       workerData,
       execArgv: [],
       resourceLimits: THREAD_LIMITS,
@@ -147,15 +147,4 @@ class UnpackThread {
 
 function slots(count: number, bytes: number): Uint8Array<SharedArrayBuffer>[] {
   return Array.from({ length: count }, () => new Uint8Array(new SharedArrayBuffer(bytes)));
-}
-
-/** The compiled entry: beside this file, or, when this runs as TypeScript, where the compiler puts it. */
-function threadEntry(): URL {
-  const isSource = import.meta.url.endsWith(".ts");
-  const entry = new URL(
-    isSource ? "../../dist/intake/unpack-thread.js" : "./unpack-thread.js",
-    import.meta.url,
-  );
-  if (existsSync(entry)) return entry;
-  throw new Error(`${entry.pathname} is missing: run 'npm run build' first`);
 }
