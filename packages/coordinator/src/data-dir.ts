@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { access, mkdir } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { openDatabase, type Database } from "./db/client.ts";
@@ -73,6 +74,13 @@ export function tryLockDataDir(dataDir: string): Disposable | null {
       cause,
     });
   }
+}
+
+/** Whether a daemon serves the data directory. Makes nothing in one that was never served. Throws UserError. */
+export function isServed(dataDir: string): boolean {
+  if (!existsSync(join(dataDir, "serve.lock"))) return false;
+  using lock = tryLockDataDir(dataDir);
+  return lock === null;
 }
 
 /** Makes sure that one daemon at most serves a data directory. Throws UserError. */

@@ -3,6 +3,7 @@ import { CommanderError } from "commander";
 import { CoordinatorError, UserError } from "../errors.ts";
 import { addBackup } from "./backup.ts";
 import { addCache } from "./cache.ts";
+import { addDoctor } from "./doctor.ts";
 import { addFsck } from "./fsck.ts";
 import { addGc } from "./gc.ts";
 import { addKey } from "./key.ts";
@@ -44,6 +45,7 @@ export async function runCli(argv: readonly string[], surroundings: Surroundings
   addBackup(program, surroundings);
   addRestore(program, surroundings);
   addState(program, surroundings);
+  addDoctor(program, surroundings);
   addOpenApi(program, surroundings);
   try {
     await program.parseAsync([...argv], { from: "user" });

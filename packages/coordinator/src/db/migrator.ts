@@ -43,6 +43,11 @@ const migrations: Record<string, Migration> = {
   "0015-cuirass": cuirass,
 };
 
+/** Of this release, in the order in which they are applied. */
+export function migrationNames(): string[] {
+  return Object.keys(migrations).toSorted();
+}
+
 const provider: MigrationProvider = { getMigrations: () => Promise.resolve(migrations) };
 
 /**

@@ -9,4 +9,6 @@ export interface Mail {
 export interface Mailer {
   /** Resolves when the mail server has taken the mail; rejects when it has not, in bounded time. */
   send(mail: Mail): Promise<void>;
+  /** Connects and logs in without sending anything; rejects as `send` does. */
+  check(): Promise<void>;
 }

@@ -53,4 +53,8 @@ export class SmtpMailer implements Mailer {
       text: mail.text,
     });
   }
+
+  async check(): Promise<void> {
+    await this.#transport.verify();
+  }
 }

@@ -96,7 +96,7 @@ export class S3Bucket implements Disposable {
   async check(): Promise<void> {
     const { bucket, endpoint } = this.#location;
     try {
-      await this.#client.send(new HeadBucketCommand({ Bucket: bucket }));
+      await this.probe();
     } catch (cause) {
       const status = statusOf(cause);
       const isRefusal = status !== null && status < 500;
@@ -108,6 +108,11 @@ export class S3Bucket implements Disposable {
       }
       this.#warn("check", cause);
     }
+  }
+
+  /** Whether the store answers for the bucket; rejects with its own words when not. */
+  async probe(): Promise<void> {
+    await this.#client.send(new HeadBucketCommand({ Bucket: this.#location.bucket }));
   }
 
   /** False when the condition does not hold. */

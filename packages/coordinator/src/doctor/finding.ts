@@ -1,0 +1,28 @@
+/** What one look has found. */
+export interface Finding {
+  readonly area: string;
+  readonly level: "ok" | "warning" | "failure";
+  /** What there is. */
+  readonly what: string;
+  /** What to do about it; null when there is nothing to do. */
+  readonly remedy: string | null;
+}
+
+export function good(area: string, what: string): Finding {
+  return { area, level: "ok", what, remedy: null };
+}
+
+export function warning(area: string, what: string, remedy: string): Finding {
+  return { area, level: "warning", what, remedy };
+}
+
+export function failure(area: string, what: string, remedy: string): Finding {
+  return { area, level: "failure", what, remedy };
+}
+
+/** The text of an error, with that of its cause, in one line. */
+export function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const cause = error.cause instanceof Error ? `: ${error.cause.message}` : "";
+  return `${error.message}${cause}`.replaceAll(/\s+/g, " ");
+}
