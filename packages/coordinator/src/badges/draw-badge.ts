@@ -21,6 +21,15 @@ const CHARACTER_WIDTH = 6.6;
 
 /** A badge as an SVG image: what it is about on the left, how it stands on the right. Any label is safe. */
 export function drawBadge(label: string, status: BadgeStatus, style: BadgeStyle): string {
+  return drawText(label, { text: status, color: status }, style);
+}
+
+/** The same with another text on the right, in the color of a status. It may be text that needs no escapes. */
+export function drawText(
+  label: string,
+  { text: status, color }: { text: string; color: BadgeStatus },
+  style: BadgeStyle,
+): string {
   const [left, right] = [widthOf(label), widthOf(status)];
   const width = left + right;
   const text = escapeXml(label);
@@ -37,7 +46,7 @@ export function drawBadge(label: string, status: BadgeStatus, style: BadgeStyle)
     shine,
     `<clipPath id="r"><rect width="${width}" height="${HEIGHT}" rx="${radius}"/></clipPath>`,
     `<g clip-path="url(#r)"><rect width="${left}" height="${HEIGHT}" fill="#555"/>`,
-    `<rect x="${left}" width="${right}" height="${HEIGHT}" fill="${COLORS[status]}"/>${gloss}</g>`,
+    `<rect x="${left}" width="${right}" height="${HEIGHT}" fill="${COLORS[color]}"/>${gloss}</g>`,
     `<g fill="#fff" text-anchor="middle" font-family="${FONT}" font-size="11">`,
     textAt(left / 2, left, text),
     textAt(left + right / 2, right, status),

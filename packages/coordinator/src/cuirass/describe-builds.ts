@@ -12,7 +12,7 @@ export interface NumberedProduct extends BuildProduct {
 const numbersSchema = z.array(z.tuple([z.int(), z.string(), z.int()]));
 
 /** Products of the builds by the builds' numbers. Most builds have none, and nothing is looked up for them. */
-async function findNumberedProducts(
+export async function findNumberedProducts(
   db: Queries,
   rows: readonly ProjectBuildRow[],
 ): Promise<Map<number, NumberedProduct[]>> {

@@ -27,6 +27,12 @@ export function textOf(query: CuirassQuery, name: string): string | undefined {
   return value === undefined ? undefined : unescape(value);
 }
 
+/** The text of a search, which comes from a form: there a plus sign is a space. */
+export function searchTextOf(query: CuirassQuery): string | undefined {
+  const value = query.get("query");
+  return value === undefined ? undefined : unescape(value.replaceAll("+", " "));
+}
+
 function unescape(text: string): string {
   try {
     return decodeURIComponent(text);
@@ -76,11 +82,17 @@ export function spellings(name: string): string[] {
 /** More names than anybody looks at together. */
 const MAX_NAMES = 500;
 
-/** Names of a list with commas, as they may be stored; undefined when it is absent. Throws a refusal for too many. */
-export function namesOf(query: CuirassQuery, name: string): string[] | undefined {
+/** Names of a list with commas; undefined when it is absent. Throws a refusal for too many. */
+export function listOf(query: CuirassQuery, name: string): string[] | undefined {
   const value = query.get(name);
   if (value === undefined) return undefined;
   const names = value.split(",").map(unescape);
   if (names.length > MAX_NAMES) throw limitExceeded();
-  return [...new Set(names.flatMap(spellings))];
+  return [...new Set(names)];
+}
+
+/** The same as they may be stored. */
+export function namesOf(query: CuirassQuery, name: string): string[] | undefined {
+  const names = listOf(query, name);
+  return names === undefined ? undefined : [...new Set(names.flatMap(spellings))];
 }

@@ -1,5 +1,5 @@
 import type { Authority } from "../auth/authority.ts";
-import type { Caller } from "../auth/caller.ts";
+import { anonymous, type Caller } from "../auth/caller.ts";
 import type { CuirassBuildView, ProjectBuildRow } from "../db/cuirass-build-view.ts";
 import type { CuirassEvaluation, CuirassEvaluationView } from "../db/cuirass-evaluation-view.ts";
 import type { CuirassJobsetView, Jobset } from "../db/cuirass-jobset-view.ts";
@@ -64,7 +64,7 @@ export async function visibleBuild(
 }
 
 /** The number that a path or query names; null for what is none. */
-function buildNumberOf(id: string): number | null {
+export function buildNumberOf(id: string): number | null {
   return /^[1-9]\d{0,14}$/.test(id) ? Number(id) : null;
 }
 
@@ -77,4 +77,42 @@ export async function firstVisible(
     if (await authority.mayReadOrganization(caller, row.organizationId)) return row;
   }
   return null;
+}
+
+/** A build product by its number, with the build that it is of. */
+export async function visibleProduct(
+  parts: Builds,
+  caller: Caller,
+  id: string,
+): Promise<{ number: number; build: ProjectBuildRow; isPublic: boolean } | null> {
+  const number = buildNumberOf(id);
+  const place = number === null ? null : parts.cuirassBuilds.buildOfProduct(number);
+  if (number === null || place === null) return null;
+  const build = await firstVisible(parts, caller, [place.build]);
+  if (build === null) return null;
+  const isPublic = await parts.authority.mayReadOrganization(anonymous, build.organizationId);
+  return { number, build, isPublic };
+}
+
+/** The build that made an output, or that a derivation is for; base names. */
+export async function visibleBuildOfPath(
+  parts: Builds,
+  caller: Caller,
+  base: string,
+): Promise<ProjectBuildRow | null> {
+  const { cuirassBuilds } = parts;
+  const made = cuirassBuilds.numbersOfOutput(base).map(({ number }) => number);
+  return firstVisible(parts, caller, [...made, ...cuirassBuilds.numbersOfDerivation(base)]);
+}
+
+/** A jobset whose hook the caller may call: one that they see and that everybody may call for, or whose evaluations they may start. */
+export async function hookedJobset(
+  parts: Jobsets,
+  caller: Caller,
+  name: string,
+): Promise<Jobset | null> {
+  const jobset = await visibleJobset(parts, caller, name);
+  if (jobset === null || jobset.isHookOpen) return jobset;
+  const mayTrigger = await parts.authority.mayTrigger(caller, jobset.organizationId);
+  return mayTrigger ? jobset : null;
 }

@@ -25,6 +25,8 @@ export interface ProjectBuildRow {
   drvPath: string;
   /** null for a build that is only registered yet. */
   buildId: number | null;
+  /** The build's own. */
+  state: string | null;
   message: string | null;
   createdAt: number;
   updatedAt: number;
@@ -41,7 +43,7 @@ export interface ProjectBuildRow {
 const ROWS = `
   select b.number, b.evaluation, b.project_id as "projectId", o.id as "organizationId", o.name as organization,
     p.name as project, p.alias, b.job_name as job, b.is_job as "isJob", b.system, b.nix_name as "nixName", b.status,
-    b.weather, b.priority, d.id as "derivationId", d.drv_path as "drvPath", x.id as "buildId", x.message,
+    b.weather, b.priority, d.id as "derivationId", d.drv_path as "drvPath", x.id as "buildId", x.state, x.message,
     coalesce(x.created_at, d.created_at) as "createdAt", coalesce(x.updated_at, d.created_at) as "updatedAt",
     x.assigned_at as "assignedAt", x.started_at as "startedAt", x.stopped_at as "stoppedAt", x.stored_at as "storedAt",
     (select json_group_object(u.name, u.path) from derivation_outputs u

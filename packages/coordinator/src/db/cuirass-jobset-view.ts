@@ -25,7 +25,7 @@ type Row = Omit<Jobset, "name" | "isActive" | "isHookOpen"> & { active: 0 | 1; o
 const COLUMNS = `
   p.id as "projectId", o.id as "organizationId", o.name as organization, p.name as project, p.alias,
   p.display_name as "displayName", p.repository, p.active, p.priority, p.open_hook as "openHook",
-  (select t.config_json from triggers t where t.project_id = p.id and t.type = 'polling' and t.active = 1
+  (select t.config_json from triggers t where t.project_id = p.id and t.type = 'polling' and t.active = 1 and t.is_hook = 0
     order by t.created_at, t.id limit 1) as "pollingJson"`;
 
 /** Of organizations that hide them, those are left out that build requests go to. */

@@ -49,6 +49,8 @@ export interface TriggersTable {
   failures: Generated<number>;
   /** Of the last look. */
   error: string | null;
+  /** 1 for one that nobody made: it looks once whenever the project's hook is called, and is shown to nobody. */
+  is_hook: Generated<Flag>;
   /** When it last started an evaluation. */
   fired_at: number | null;
   created_at: number;

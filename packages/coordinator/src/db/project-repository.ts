@@ -121,3 +121,14 @@ export async function updateProject(
 export async function deleteProject(db: Queries, id: string): Promise<void> {
   await db.deleteFrom("projects").where("id", "=", id).execute();
 }
+
+/** Whether another project of this server has the alias. */
+export async function hasAlias(db: Queries, alias: string, exceptId: string): Promise<boolean> {
+  const row = await db
+    .selectFrom("projects")
+    .select("id")
+    .where("alias", "=", alias)
+    .where("id", "!=", exceptId)
+    .executeTakeFirst();
+  return row !== undefined;
+}

@@ -1,4 +1,5 @@
 import type { Insertable, Selectable } from "kysely";
+import { v7 as uuidv7 } from "uuid";
 import type { Queries } from "./client.ts";
 import type { TriggersTable } from "./forge-tables.ts";
 
@@ -21,7 +22,8 @@ function shownQuery(db: Queries, projectId: string) {
       "integrations.display_name as integration_display_name",
       "integrations.forge as integration_forge",
     ])
-    .where("triggers.project_id", "=", projectId);
+    .where("triggers.project_id", "=", projectId)
+    .where("triggers.is_hook", "=", 0);
 }
 
 /** Oldest first. */
@@ -184,4 +186,47 @@ export function listTold(db: Queries, integrationId: string): Promise<ToldTrigge
     .orderBy("triggers.created_at")
     .orderBy("triggers.id")
     .execute();
+}
+
+/**
+ * Lets the project's active polling triggers look now. A look that is under way may have missed what this is about, so it does not count. False when there is none.
+ */
+export async function hastenPolling(db: Queries, projectId: string, now: number): Promise<boolean> {
+  const { numUpdatedRows } = await hasten(db, projectId, now, 0);
+  return numUpdatedRows > 0n;
+}
+
+/** The same for the project's hook trigger, which is made when there is none. */
+export async function hastenHook(
+  db: Queries,
+  project: { id: string; configJson: string },
+  now: number,
+): Promise<void> {
+  const { numUpdatedRows } = await hasten(db, project.id, now, 1);
+  if (numUpdatedRows > 0n) return;
+  await insertTrigger(db, {
+    id: uuidv7(),
+    project_id: project.id,
+    type: "polling",
+    config_json: project.configJson,
+    active: 1,
+    is_hook: 1,
+    due_at: now,
+    created_at: now,
+    updated_at: now,
+  });
+}
+
+function hasten(db: Queries, projectId: string, now: number, isHook: 0 | 1) {
+  return db
+    .updateTable("triggers")
+    .set((eb) => ({
+      due_at: now,
+      updated_at: eb.fn<number>("max", [eb.val(now), eb("updated_at", "+", 1)]),
+    }))
+    .where("project_id", "=", projectId)
+    .where("type", "=", "polling")
+    .where("active", "=", 1)
+    .where("is_hook", "=", isHook)
+    .executeTakeFirstOrThrow();
 }

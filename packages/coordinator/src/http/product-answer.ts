@@ -38,17 +38,27 @@ const GUARDS = {
   "cache-control": "private, no-cache",
 } as const;
 
+export interface ProductOptions {
+  /** In place of `private, no-cache`. */
+  readonly cacheControl?: string;
+  /** Pages, too, are saved and not shown. */
+  readonly isAttachment?: true;
+}
+
 /** Answers with a product's bytes as they come out of its NAR. Throws NotFoundError when it does not lie where its output says. */
 export async function sendProduct(
   reply: FastifyReply,
   nars: NarStore,
-  product: BuildProduct,
+  named: BuildProduct,
+  { cacheControl, isAttachment }: ProductOptions = {},
 ): Promise<FastifyReply> {
+  const product = isAttachment === true ? { ...named, subtype: "" } : named;
   const entry = await openInside(nars, product.place, product.place.names);
   if (entry === null) {
     throw new NotFoundError(`${product.path} is named as a product and does not exist`);
   }
   reply.headers(GUARDS);
+  if (cacheControl !== undefined) reply.header("cache-control", cacheControl);
   const body =
     entry.type === "directory" ? archive(reply, product, entry) : file(reply, product, entry);
   // The archive or file is closed however the answer ends, also one that never began.

@@ -22,6 +22,7 @@ const OWNERS: Readonly<Record<string, string>> = {
   log: "Cuirass",
   download: "Cuirass",
   events: "Cuirass",
+  admin: "Cuirass's forms, which are refused",
   metrics: "Prometheus",
   status: "pages",
   workers: "pages",

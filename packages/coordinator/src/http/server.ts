@@ -14,6 +14,7 @@ import { sendErrorPage } from "./pages/error-page.ts";
 import { Pages } from "./pages/pages.ts";
 import { addAccessControl } from "./plugins/access.ts";
 import { addCors } from "./plugins/cors.ts";
+import { addIgnoredBodies } from "./plugins/ignored-bodies.ts";
 import { addFormBodies } from "./plugins/form-bodies.ts";
 import { addJsonBodies } from "./plugins/json-body.ts";
 import { addLowerCaseIds } from "./plugins/lower-case-ids.ts";
@@ -158,6 +159,7 @@ function cuirassScope(services: Services): FastifyPluginAsync {
       route.schema = { ...route.schema, hide: true };
     });
     addSummaries(api);
+    addIgnoredBodies(api);
     addCuirassCallers(api, services.authenticator);
     for (const route of cuirassRoutes) route(api, services);
   };

@@ -13,6 +13,7 @@ const RESERVED_SLUGS = {
   cache: ["available", "public"],
   project: ["available", BUILD_REQUEST_PROJECT],
   integration: ["summary"],
+  alias: [],
   // Too easily taken for the roles that everybody has.
   role: ["admin", "write", "view"],
 } as const;

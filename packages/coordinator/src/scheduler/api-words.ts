@@ -31,6 +31,15 @@ const CUIRASS: Readonly<Record<BuildState, CuirassBuildStatus>> = {
   Aborted: 4,
 };
 
+/** Cuirass's words for them in searches. */
+export const CUIRASS_STATUS_WORDS: Readonly<Partial<Record<string, CuirassBuildStatus>>> = {
+  success: 0,
+  failed: 1,
+  "failed-dependency": 2,
+  "failed-other": 3,
+  canceled: 4,
+};
+
 /** A failure that the builder did not decide. */
 const FAILED_OTHERWISE: Partial<Record<AttemptState, CuirassBuildStatus>> = {
   timeout: 3,

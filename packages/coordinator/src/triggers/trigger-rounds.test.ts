@@ -7,6 +7,7 @@ import { createLogger } from "../logger.ts";
 import { ManualClock } from "../manual-clock.test-support.ts";
 import type { Repositories } from "../ports.ts";
 import { TestFarm, type TestOrganization } from "../test-farm.test-support.ts";
+import { askForLook } from "./ask-for-look.ts";
 import { changeTrigger, createTrigger } from "./change-trigger.ts";
 import type { TriggerConfig } from "./trigger-config.ts";
 import { TriggerRounds } from "./trigger-rounds.ts";
@@ -21,10 +22,13 @@ let rounds: TriggerRounds;
 /** What every repository's head is, or why it has none. */
 let head: string | Error;
 let asked: Parameters<Repositories["head"]>[0][];
+/** In place of `head`. */
+let played: (() => Promise<string>) | null;
 
 beforeEach(async () => {
   clock = new ManualClock();
   head = FIRST;
+  played = null;
   asked = [];
   farm = await TestFarm.open({ clock });
   organization = await farm.addOrganization();
@@ -42,6 +46,7 @@ function start(): TriggerRounds {
     repositories: {
       head: async (question) => {
         asked.push(question);
+        if (played !== null) return played();
         if (head instanceof Error) throw head;
         return head;
       },
@@ -55,6 +60,10 @@ function start(): TriggerRounds {
 function add(config: TriggerConfig, projectId = organization.project): Promise<string> {
   const of = { projectId, organizationId: organization.id };
   return createTrigger(farm.database.kysely, of, { config, isActive: true }, clock.now());
+}
+
+function playHead(run: () => Promise<string>): void {
+  played = run;
 }
 
 /** Lets time pass second by second, and every look come to its end. */
@@ -77,6 +86,76 @@ function evaluations() {
 function triggerOf(id: string, project = organization.project) {
   return findTrigger(farm.database.kysely, project, id);
 }
+
+describe("a hook", () => {
+  const ask = () => askForLook(farm.database, organization.project, clock.now());
+  const hook = () =>
+    farm.database.kysely
+      .selectFrom("triggers")
+      .select(["due_at", "failures", "error"])
+      .executeTakeFirst();
+
+  test("looks once each time that it is asked to, and starts one evaluation for a commit", async () => {
+    await ask();
+    await ask();
+    await pass(2);
+    expect(await evaluations()).toMatchObject([
+      { revision: FIRST, reference: null, trigger_type: "polling" },
+    ]);
+    await pass(600);
+    expect(asked).toHaveLength(1);
+    await ask();
+    await pass(600);
+    expect([asked.length, (await evaluations()).length]).toEqual([2, 1]);
+    head = SECOND;
+    await ask();
+    await pass(2);
+    expect(await evaluations()).toMatchObject([{ revision: FIRST }, { revision: SECOND }]);
+  });
+
+  test("looks again while it could not see, and when what it saw had to give way", async () => {
+    head = new NoFetchWorkerError();
+    await ask();
+    await pass(2);
+    expect(await hook()).toMatchObject({ error: expect.stringContaining("no worker") });
+    head = FIRST;
+    await farm.database.kysely.updateTable("projects").set({ concurrency: "skip" }).execute();
+    await pass(340);
+    expect(await evaluations()).toHaveLength(1);
+    head = SECOND;
+    await ask();
+    await pass(2);
+    expect(await evaluations()).toHaveLength(1);
+    await farm.database.kysely.updateTable("evaluations").set({ state: "Completed" }).execute();
+    await pass(340);
+    expect(await evaluations()).toMatchObject([{ revision: FIRST }, { revision: SECOND }]);
+    expect(await hook()).toEqual({ due_at: null, failures: 0, error: null });
+  });
+
+  test("hastens the triggers that poll, where there are some", async () => {
+    await add({ type: "polling", interval_secs: 600, branch: "main" });
+    await pass(5);
+    expect(asked).toEqual([]);
+    await ask();
+    await pass(2);
+    expect(await evaluations()).toMatchObject([{ revision: FIRST, reference: "refs/heads/main" }]);
+    expect(asked).toHaveLength(1);
+  });
+
+  test("that is called while a look is under way has another look", async () => {
+    await add({ type: "polling", interval_secs: 600 });
+    const call = { isFirst: true };
+    playHead(async () => {
+      if (!call.isFirst) return SECOND;
+      call.isFirst = false;
+      await ask();
+      return FIRST;
+    });
+    await ask();
+    await pass(5);
+    expect(await evaluations()).toMatchObject([{ revision: FIRST }, { revision: SECOND }]);
+  });
+});
 
 describe("polling", () => {
   test("an evaluation starts for a new commit, and never twice for the same one", async () => {

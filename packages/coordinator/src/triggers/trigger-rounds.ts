@@ -33,6 +33,18 @@ export interface TriggerRoundsOptions {
   readonly random?: () => number;
 }
 
+/** What a look came to. */
+interface Seen {
+  /** The newest commit that nothing more is to be started for. */
+  readonly revision: string | null;
+  /** There is a newer one that could not be started for, or nothing could be seen. */
+  readonly isBehind: boolean;
+}
+
+function idle({ revision }: DueTrigger): Seen {
+  return { revision, isBehind: false };
+}
+
 /** Lets triggers look that look by themselves: at a repository for a new commit, or at the clock. When each is due stands in the database. */
 export class TriggerRounds implements AsyncDisposable {
   readonly #options: TriggerRoundsOptions;
@@ -87,28 +99,28 @@ export class TriggerRounds implements AsyncDisposable {
     try {
       const config = configOf(trigger);
       try {
-        const revision =
-          trigger.project_active === 1 ? await this.#fire(trigger, config) : trigger.revision;
-        await this.#record(trigger, config, { failures: 0, error: null, revision });
+        const { revision, isBehind } =
+          trigger.project_active === 1 ? await this.#fire(trigger, config) : idle(trigger);
+        await this.#record(trigger, config, { failures: 0, error: null, revision, isBehind });
       } catch (error) {
         if (!(error instanceof CoordinatorError)) throw error;
         // Nothing was tried: the repository is not at fault.
         const failures = error instanceof NoFetchWorkerError ? 0 : trigger.failures + 1;
         const { revision } = trigger;
-        await this.#record(trigger, config, { failures, error: error.message, revision });
+        const { message } = error;
+        await this.#record(trigger, config, { failures, error: message, revision, isBehind: true });
       }
     } catch (error) {
       logger.error({ err: error, trigger: trigger.id }, "a trigger failed; it looks again later");
     }
   }
 
-  /** Resolves to the newest commit that nothing more is to be started for. */
-  async #fire(trigger: DueTrigger, config: ShownTriggerConfig): Promise<string | null> {
+  async #fire(trigger: DueTrigger, config: ShownTriggerConfig): Promise<Seen> {
     const { evaluations, database, clock } = this.#options;
     const start = await this.#startOf(trigger, config);
-    if (start === null) return trigger.revision;
+    if (start === null) return idle(trigger);
     const isSeen = start.revision !== null && start.revision === trigger.revision;
-    if (isSeen && trigger.project_forced === 0) return trigger.revision;
+    if (isSeen && trigger.project_forced === 0) return idle(trigger);
     const { outcome } = await evaluations.startTriggered(start);
     if (outcome === "created") {
       await database.relaxedTransaction(({ kysely }) =>
@@ -116,7 +128,9 @@ export class TriggerRounds implements AsyncDisposable {
       );
     }
     // What has to give way to an active evaluation is looked at again.
-    return outcome === "created" || outcome === "same_commit" ? start.revision : trigger.revision;
+    const isBehind = outcome === "concurrency";
+    const isStarted = outcome === "created" || outcome === "same_commit";
+    return { revision: isStarted ? start.revision : trigger.revision, isBehind };
   }
 
   async #startOf(
@@ -138,11 +152,15 @@ export class TriggerRounds implements AsyncDisposable {
   async #record(
     trigger: DueTrigger,
     config: ShownTriggerConfig,
-    result: Pick<LookResult, "failures" | "error" | "revision">,
+    { isBehind, ...result }: Pick<LookResult, "failures" | "error"> & Seen,
   ): Promise<void> {
     const { database, clock, random = Math.random } = this.#options;
     const now = clock.now();
-    const due_at = nextDue(config, { now, failures: result.failures, random: random() });
+    // A hook's look is over when it has seen everything.
+    const due_at =
+      trigger.is_hook === 1 && !isBehind
+        ? null
+        : nextDue(config, { now, failures: result.failures, random: random() });
     // After a power failure it looks again.
     await database.relaxedTransaction(({ kysely }) =>
       recordLook(kysely, trigger, { ...result, due_at, checked_at: now }),

@@ -27,6 +27,8 @@ async function extendTables(db: Kysely<unknown>): Promise<void> {
     "alter table projects add column alias text",
     "alter table projects add column priority integer not null default 5",
     "alter table projects add column open_hook integer not null default 0",
+    // Looks only when it is asked to: of projects that no trigger polls for.
+    "alter table triggers add column is_hook integer not null default 0",
     "create unique index projects_alias on projects (alias) where alias is not null",
     "alter table evaluations add column number integer",
     "create unique index evaluations_number on evaluations (number)",

@@ -362,6 +362,11 @@ export const demands: Readonly<Record<string, Demand>> = {
   "GET /projects/:org/:project/details": organization("read"),
   "GET /projects/:org/:project/entry-points": organization("read"),
   "GET /projects/:org/:project/badge": organization("read"),
+  "GET /projects/:org/:project/cuirass": organization("read"),
+  "PATCH /projects/:org/:project/cuirass": organization("editProject", {
+    body: { priority: 3 },
+    changes: true,
+  }),
   "GET /projects/:org/:project/entry-point-downloads": organization("read", {
     query: "eval=x&filename=y",
     mayMiss: true,

@@ -204,6 +204,8 @@ export const additions: Readonly<Record<string, string>> = {
   "DELETE /orgs/{org}/integrations/{id}": "Gradient's: credentials of forges",
   "POST /hooks/github": "Gradient's: what forges call",
   "POST /hooks/{forge}/{org}/{integration}": "Gradient's: what forges call",
+  "GET /projects/{org}/{project}/cuirass": "alias, priority and hook for clients of Cuirass",
+  "PATCH /projects/{org}/{project}/cuirass": "alias, priority and hook for clients of Cuirass",
   "POST /projects/{org}/{project}/transfer": "Gradient's: to another organization",
   "POST /admin/maintenance/deep-gc": "Gradient's: a garbage collection now",
   "POST /admin/maintenance/fsck": "and a check of all that is stored",

@@ -93,6 +93,7 @@ export const validRequests: Readonly<Record<string, ValidRequest>> = {
     body: { name: "forge", kind: "inbound", forge_type: "gitea", secret: "s".repeat(32) },
   },
   "PATCH /orgs/{org}/integrations/{id}": { body: { display_name: "Forge" } },
+  "PATCH /projects/{org}/{project}/cuirass": { body: { priority: 3 } },
   "POST /projects/{org}/{project}/transfer": {
     params: { project: "moving" },
     body: { organization: "doomed" },

@@ -43,6 +43,14 @@ test.each([
   ["/cache/main/serve/x/bin/y", "cacheInspect"],
   ["/cache/main/log/x.drv", "cacheLog"],
   ["/metrics", "metrics"],
+  ["/build/x.drv", "cuirassLookup"],
+  ["/output/x", "cuirassLookup"],
+  ["/build/1/details", "default"],
+  ["/build/1/log/raw", "cacheLog"],
+  ["/log/x", "cacheLog"],
+  ["/jobset/x/hook/evaluate", "webhook"],
+  ["/api/dashboard/register", "cuirassDashboard"],
+  ["/api/latestbuilds", "default"],
 ])("%s has the rates of %s", (path, tier) => {
   expect(tierOf(path)).toBe(tier);
 });

@@ -13,6 +13,9 @@ export const tiers = {
   cacheInspect: { refillMs: 1000, burst: 60 },
   cacheLog: { refillMs: 200, burst: 300 },
   metrics: { refillMs: 6000, burst: 5 },
+  /** Guix Data Service asks for hundreds on one connection. */
+  cuirassLookup: { refillMs: 20, burst: 3000 },
+  cuirassDashboard: { refillMs: 60_000, burst: 10 },
 } as const satisfies Record<string, Rate>;
 
 export type Tier = keyof typeof tiers;
@@ -32,6 +35,10 @@ const PLACES: readonly [pattern: RegExp, tier: Tier | null][] = [
   [/^\/cache\/[^/]+\/log\//, "cacheLog"],
   [/^\/cache\//, "cache"],
   [/^\/metrics$/, "metrics"],
+  [/^\/(?:build|output)\/[^/]+$/, "cuirassLookup"],
+  [/^\/(?:build\/[^/]+\/log\/raw|log\/[^/]+|eval\/[^/]+\/log\/raw)$/, "cacheLog"],
+  [/^\/jobset\/[^/]+\/hook\/evaluate$/, "webhook"],
+  [/^\/api\/dashboard\/register$/, "cuirassDashboard"],
   [/^\/proto\/./, null],
 ];
 

@@ -73,6 +73,8 @@ import { getTriggerRoute } from "./projects/get-trigger.ts";
 import { listTriggersRoute } from "./projects/list-triggers.ts";
 import { testTriggerRoute } from "./projects/test-trigger.ts";
 import { updateTriggerRoute } from "./projects/update-trigger.ts";
+import { getJobsetSettingsRoute } from "./projects/get-jobset-settings.ts";
+import { updateJobsetSettingsRoute } from "./projects/update-jobset-settings.ts";
 import { updateProjectRoute } from "./projects/update-project.ts";
 import { steerEvaluationRoute } from "./evals/steer-evaluation.ts";
 import { getEvaluationRoute } from "./evals/get-evaluation.ts";
@@ -255,6 +257,8 @@ export const apiRoutes: readonly Route[] = [
   listEntryPointsRoute,
   listProjectsRoute,
   updateProjectRoute,
+  getJobsetSettingsRoute,
+  updateJobsetSettingsRoute,
   listTriggersRoute,
   createTriggerRoute,
   getTriggerRoute,
