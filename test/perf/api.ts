@@ -133,6 +133,41 @@ const SUMMARIES: readonly string[] = [
   "/builds/summary",
 ];
 
+/** Cuirass's API, at the root. Its lists are over 502 projects together. */
+const CUIRASS_PAGES: readonly string[] = [
+  "/api/latestbuilds?nr=50",
+  "/api/latestbuilds?nr=50&system=x86_64-linux",
+  "/api/latestbuilds?nr=50&status=1",
+  "/api/latestbuilds?nr=50&job=job-7.x86_64-linux",
+  "/api/latestbuilds?nr=50&jobset={org}.{project}&status=0",
+  "/api/latestbuilds?nr=50&evaluation={evaluationNumber}",
+  "/api/queue?nr=50",
+  "/api/evaluations?nr=50",
+  "/api/evaluations?nr=50&spec={org}.{project}",
+  "/api/evaluation?id={evaluationNumber}",
+  "/api/jobs?evaluation={evaluationNumber}",
+  "/api/jobs?evaluation={largeNumber}&names=job-7.x86_64-linux,job-77.x86_64-linux",
+  "/build/{projectBuild}",
+  "/build/{drv}",
+  "/output/{output}",
+  "/jobset/{org}.{project}/badge.svg?type=0",
+];
+
+const CUIRASS_LARGEST_PAGES: readonly string[] = [
+  "/api/latestbuilds?nr=1000",
+  "/api/latestbuilds?nr=1000&system=x86_64-linux",
+  "/api/latestbuilds?nr=500&status=1",
+  "/api/queue?nr=1000",
+  "/api/evaluations?nr=1000",
+  "/events/rss",
+  "/jobsets",
+];
+
+const HISTORY =
+  "/api/jobs/history?spec=org-0.history&names=job-1.x86_64-linux,job-2.x86_64-linux,job-3.x86_64-linux&nr=100";
+const DIFFERENCE = "evals/{largeDifference}/difference";
+const ALL_JOBS = "/api/jobs?evaluation={largeNumber}";
+
 /** An evaluation of 10,000 builds in one answer: more than the limit's 200. */
 const BEYOND: readonly string[] = ["evals/{largeEval}/builds"];
 
@@ -147,16 +182,26 @@ export async function apiRows(): Promise<Row[]> {
     await using farm = await Server.start(directory);
     await farm.api.login("alice", PASSWORD);
     const before = await farm.residentMegabytes();
-    const pages = await measureAll(farm, names, [...PAGES, ...NIXBUILD_PAGES]);
-    const largest = await measureAll(farm, names, [...LARGEST_PAGES, ...NIXBUILD_LARGEST_PAGES]);
+    const pages = await measureAll(farm, names, [...PAGES, ...NIXBUILD_PAGES, ...CUIRASS_PAGES]);
+    const largest = await measureAll(farm, names, [
+      ...LARGEST_PAGES,
+      ...NIXBUILD_LARGEST_PAGES,
+      ...CUIRASS_LARGEST_PAGES,
+    ]);
     const summaries = await measureAll(farm, names, SUMMARIES);
     const beyond = await measureAll(farm, names, BEYOND);
+    const history = await measureAlone(farm, names, HISTORY);
+    const difference = await measureAlone(farm, names, DIFFERENCE);
+    const jobs = await measureAlone(farm, names, ALL_JOBS);
     const grown = (await farm.residentMegabytes()) - before;
     return [
       limit(`p99 of the slowest page of 50: ${pages.path}`, "ms", pages.p99, 20),
       limit(`p99 of the slowest largest page: ${largest.path}`, "ms", largest.p99, 100),
       limit(`p99 of the slowest summary: ${summaries.path}`, "ms", summaries.p99, 50),
       { ...limit(`p99 of ${beyond.path}, 10,000 builds`, "ms", beyond.p99, 0), target: null },
+      limit("p99 of the history of 3 jobs over 100 evaluations, one client", "ms", history, 10),
+      limit("p99 of comparing two evaluations of 100,000 jobs, one client", "ms", difference, 50),
+      { ...limit("p99 of a list of 100,000 jobs, one client", "ms", jobs, 0), target: null },
       limit("growth of the coordinator under that load", "MB", grown, 200),
     ];
   } finally {
@@ -252,16 +297,27 @@ async function measureAll(
   return slowest;
 }
 
-async function measure(farm: Server, names: LargeDatabase, path: string): Promise<Slowest> {
+async function measureAlone(farm: Server, names: LargeDatabase, path: string): Promise<number> {
+  const { p99 } = await measure(farm, names, path, 1);
+  process.stdout.write(`  ${p99.toFixed(2).padStart(8)} ms  GET ${path}, one client\n`);
+  return p99;
+}
+
+async function measure(
+  farm: Server,
+  names: LargeDatabase,
+  path: string,
+  clients: number = CLIENTS,
+): Promise<Slowest> {
   const times: number[] = [];
   for (let at = 0; at < WARM_UP; at += 1) await farm.timed(filled(path, names, at));
   const deadline = performance.now() + MAX_MS;
   const client = async (number: number): Promise<void> => {
-    for (let at = number; at < MAX_REQUESTS && performance.now() < deadline; at += CLIENTS) {
+    for (let at = number; at < MAX_REQUESTS && performance.now() < deadline; at += clients) {
       times.push(await farm.timed(filled(path, names, at)));
     }
   };
-  await Promise.all(Array.from({ length: CLIENTS }, (_, number) => client(number)));
+  await Promise.all(Array.from({ length: clients }, (_, number) => client(number)));
   times.sort((a, b) => a - b);
   return { path, p99: times[Math.floor(times.length * 0.99)] ?? Number.NaN };
 }
@@ -279,5 +335,10 @@ function filled(path: string, names: LargeDatabase, at: number): string {
     .replace("{commit}", pick(names.commits))
     .replace("{hash}", pick(names.pathHashes))
     .replace("{attempt}", pick(names.attempts))
-    .replace("{drv}", pick(names.drvPaths));
+    .replace("{drv}", pick(names.drvPaths))
+    .replace("{projectBuild}", pick(names.projectBuilds))
+    .replace("{evaluationNumber}", pick(names.evaluationNumbers))
+    .replace("{output}", pick(names.outputs))
+    .replace("{largeDifference}", names.largeDifference.id)
+    .replace("{largeNumber}", names.largeDifference.number);
 }

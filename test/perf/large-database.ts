@@ -1,5 +1,6 @@
 import type { usageRecordSchema } from "@gradient/protocol";
 import Database from "better-sqlite3";
+import { fillCuirass, type CuirassNames } from "./cuirass-database.ts";
 import type { z } from "zod";
 
 /** What the database of a farm that has run for years holds. */
@@ -14,7 +15,7 @@ const MESSAGES_PER_EVALUATION = 10;
 const TOTAL = ORGANIZATIONS * BUILDS;
 
 /** Some rows of each kind, for the requests of a benchmark. */
-export interface LargeDatabase {
+export interface LargeDatabase extends CuirassNames {
   organizations: string[];
   projects: string[];
   caches: string[];
@@ -84,17 +85,20 @@ export function fillLargeDatabase(file: string, owner: string): LargeDatabase {
     db.pragma("synchronous = OFF");
     db.pragma("cache_size = -400000");
     db.pragma("foreign_keys = OFF");
-    db.transaction(() => {
+    const fill = db.transaction((): CuirassNames => {
       makeNumbers(db);
       makeOrganizations(db, owner);
       makeEvaluations(db);
       makeBuilds(db);
       makeLinks(db);
       makePaths(db);
+      const names = fillCuirass(db);
       db.exec("drop table numbers");
-    })();
+      return names;
+    });
+    const cuirass = fill();
     db.pragma("wal_checkpoint(TRUNCATE)");
-    return findNames(db);
+    return { ...findNames(db), ...cuirass };
   } finally {
     db.close();
   }
@@ -214,7 +218,7 @@ function makePaths(db: Database.Database): void {
 /** Rows of each kind that lie far from each other. */
 const SAMPLES = 100;
 
-function findNames(db: Database.Database): LargeDatabase {
+function findNames(db: Database.Database): Omit<LargeDatabase, keyof CuirassNames> {
   const texts = (sql: string): string[] => db.prepare(sql).pluck().all().map(String);
   const spread = (from: string, total: number): string[] =>
     texts(`select id from ${from} order by id`).filter((_, at) => at % (total / SAMPLES) === 0);

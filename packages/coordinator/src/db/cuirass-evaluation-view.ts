@@ -91,6 +91,15 @@ export class CuirassEvaluationView {
     return this.evaluations([number])[0] ?? null;
   }
 
+  /** By the UUID that the other API has; null also for one outside of projects. */
+  evaluationById(id: string): CuirassEvaluation | null {
+    const [row] = this.#reader.all<{ number: number }>(
+      "select number from evaluations where id = ?",
+      [id],
+    );
+    return row === undefined ? null : this.evaluationByNumber(row.number);
+  }
+
   /** Newest first, of all statuses; `before`: only those with a smaller number. */
   latestEvaluations(filter: {
     projects: readonly string[];

@@ -356,6 +356,84 @@ describe("an evaluation", () => {
   });
 });
 
+describe("what outputs name as products", () => {
+  const products = () =>
+    database.kysely
+      .selectFrom("build_products")
+      .select(["number", "build", "output", "position"])
+      .orderBy("number")
+      .execute();
+
+  /** Shows an output of a build in a cache of the organization, with what it names. */
+  async function show(path: string, named: number): Promise<void> {
+    const db = database.kysely;
+    const facts = { nar_size: 1, file_hash: "f", file_size: 1, compression: "zstd", created_at: 0 };
+    await db
+      .insertInto("nar_objects")
+      .values({ nar_hash: path, ...facts })
+      .execute();
+    const entries = Array.from({ length: named }, () => ({ type: "file" }));
+    await db
+      .insertInto("nar_build_products")
+      .values({ nar_hash: path, products_json: JSON.stringify(entries) })
+      .execute();
+    await db
+      .insertInto("cache_paths")
+      .values({
+        cache_id: "cache",
+        hash_part: path.slice(0, 32),
+        path,
+        nar_hash: path,
+        references_json: "[]",
+        signatures_json: "[]",
+        fetch_count: 0,
+        created_at: 0,
+      })
+      .execute();
+  }
+
+  test("has numbers from the end of the build, or from when somebody fetches a path that was substituted", async () => {
+    const db = database.kysely;
+    const settings = {
+      description: "",
+      active: 1,
+      priority: 1,
+      public: 0,
+      max_storage_gb: 0,
+      managed: 0,
+      created_by: "",
+      created_at: 0,
+    } as const;
+    await db
+      .insertInto("caches")
+      .values({ id: "cache", name: "cache", display_name: "", ...settings })
+      .execute();
+    await db
+      .insertInto("cache_subscriptions")
+      .values({
+        organization_id: acme.organizationId,
+        cache_id: "cache",
+        mode: "ReadWrite",
+        created_at: 0,
+      })
+      .execute();
+    const output = (name: string) => sceneDrv(name).slice(0, -".drv".length);
+    await show(output("new-1"), 2);
+    expect(await products()).toEqual([]);
+    await moveSceneBuild(db, "new-1", "Completed");
+    const build = numberOf("new-1");
+    const ofBuild = [
+      { number: 1, build, output: "out", position: 0 },
+      { number: 2, build, output: "out", position: 1 },
+    ];
+    expect(await products()).toEqual(ofBuild);
+    await show(output("glibc-2"), 1);
+    const fetched = { build: numberOf("glibc-2"), output: "out", position: 0 };
+    expect((await products()).slice(2)).toMatchObject([fetched]);
+    await moveSceneBuild(db, "new-1", "Queued");
+  });
+});
+
 test("a project is found by its alias and by its names, and always called by one of them", async () => {
   const db = database.kysely;
   expect(jobsets.jobset("acme.web")?.projectId).toBe(acme.projectId);

@@ -163,7 +163,7 @@ const ADD_PRODUCTS = `
       cross join nar_build_products n, json_each(n.products_json) j
     where o.derivation_id = new.derivation_id and o.path is not null and d.id = new.derivation_id
       and s.organization_id = d.organization_id and c.cache_id = s.cache_id and c.hash_part = substr(o.path, 1, 32)
-      and n.nar_hash = c.nar_hash
+      and c.path = o.path and n.nar_hash = c.nar_hash
     order by o.name, j.key
     on conflict (build, output, position) do nothing`;
 

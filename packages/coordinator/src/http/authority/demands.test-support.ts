@@ -285,6 +285,7 @@ export const demands: Readonly<Record<string, Demand>> = {
   "GET /evals/:id/builds": organization("read"),
   "POST /evals/:id/builds": organization("member"),
   "GET /evals/:id/usage": organization("read"),
+  "GET /evals/:id/difference": organization("read"),
   "GET /evals/:id/artefacts": organization("read"),
   "GET /evals/:id/closure": organization("read"),
   "GET /evals/:id/runtime-closure": organization("read"),

@@ -221,5 +221,6 @@ export const additions: Readonly<Record<string, string>> = {
   "GET /builds/{id}/runtime-closure": "Gradient's: what a build's outputs need, by size",
   "GET /evals/{id}/closure": "Gradient's: what an evaluation's builds need, by size",
   "GET /evals/{id}/runtime-closure": "Gradient's: what its outputs need, by size",
+  "GET /evals/{id}/difference": "which jobs are new, gone, broken or fixed",
   "GET /evals/{id}/usage": "what fetching and evaluating used",
 };

@@ -77,6 +77,7 @@ import { getJobsetSettingsRoute } from "./projects/get-jobset-settings.ts";
 import { updateJobsetSettingsRoute } from "./projects/update-jobset-settings.ts";
 import { updateProjectRoute } from "./projects/update-project.ts";
 import { steerEvaluationRoute } from "./evals/steer-evaluation.ts";
+import { getDifferenceRoute } from "./evals/get-difference.ts";
 import { getEvaluationRoute } from "./evals/get-evaluation.ts";
 import { getEvaluationUsageRoute } from "./evals/get-usage.ts";
 import { listBuildsRoute } from "./evals/list-builds.ts";
@@ -267,6 +268,7 @@ export const apiRoutes: readonly Route[] = [
   testTriggerRoute,
   steerEvaluationRoute,
   getEvaluationRoute,
+  getDifferenceRoute,
   getEvaluationUsageRoute,
   listBuildsRoute,
   streamLogsRoute,

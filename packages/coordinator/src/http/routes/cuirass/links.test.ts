@@ -54,7 +54,7 @@ beforeAll(async () => {
     state: "Completed",
     commit: "1".repeat(40),
   });
-  await addSceneBuilds(db, project, first.id, [
+  const earlier = await addSceneBuilds(db, project, first.id, [
     { name: "good-1", attribute: packages("good"), state: "Completed", attempt: "built" },
     {
       name: "bad-1",
@@ -64,7 +64,7 @@ beforeAll(async () => {
     },
   ]);
   newest = await addSceneEvaluation(db, project, { state: "Building", commit: "2".repeat(40) });
-  numbers = await addSceneBuilds(db, project, newest.id, [
+  const later = await addSceneBuilds(db, project, newest.id, [
     {
       name: "good-2",
       attribute: packages("good"),
@@ -74,6 +74,7 @@ beforeAll(async () => {
     { name: "bad-2", attribute: packages("bad"), state: "Completed", attempt: "built" },
     { name: "found-1", attribute: packages("found"), state: "Substituted" },
   ]);
+  numbers = new Map([...earlier, ...later]);
   await addSceneEvaluation(db, project, { state: "Failed", isEvaluated: false });
 });
 afterAll(() => server[Symbol.asyncDispose]());
@@ -343,6 +344,38 @@ describe("the hook", () => {
   });
 });
 
+describe("what an evaluation has changed", () => {
+  const difference = async (query = "", token?: string) =>
+    get(`/api/v1/evals/${newest.id}/difference${query}`, token);
+
+  test("is told against the last one before it, by kinds", async () => {
+    const { message } = await difference();
+    expect(message.broken).toEqual({
+      count: 1,
+      jobs: [
+        {
+          name: `good.${LINUX}`,
+          before: { build: numberOf("good-1"), status: 0 },
+          now: { build: numberOf("good-2"), status: 1 },
+        },
+      ],
+    });
+    const counts = ["new", "gone", "broken", "fixed", "changed"].map((kind) => message[kind].count);
+    expect(counts).toEqual([1, 0, 1, 1, 0]);
+    expect((await difference("?limit=0")).message.fixed).toEqual({ count: 1, jobs: [] });
+  });
+
+  test("is told against another one of the same project only", async () => {
+    expect((await difference(`?against=${newest.id}`)).message).toMatchObject({
+      against: newest.id,
+      new: { count: 0 },
+    });
+    const missing = "0192c3a0-aaaa-7000-8000-000000000001";
+    expect((await difference(`?against=${missing}`)).status).toBe(404);
+    expect((await difference("?limit=501")).status).toBe(400);
+  });
+});
+
 describe("a project's settings for Cuirass", () => {
   const settings = "projects/acme/web/cuirass";
 
@@ -388,6 +421,29 @@ test.each([
   "/admin/evaluation/1/cancel",
 ])("%s changes nothing", async (path) => {
   expect((await get(path, alice)).status).toBe(405);
+});
+
+test("what a project has registered stays behind when it goes to another organization", async () => {
+  await server.put("orgs", alice, { name: "elsewhere", display_name: "Elsewhere" });
+  const { organizationId } = project;
+  const db = server.services.database.kysely;
+  const of = { organization: "acme", project: "moving", isPublic: true, organizationId };
+  const moving = await addSceneProject(db, of);
+  const { id } = await addSceneEvaluation(db, moving, {
+    state: "Completed",
+    commit: "5".repeat(40),
+  });
+  const built = await addSceneBuilds(db, moving, id, [
+    { name: "moving-1", attribute: packages("moving"), state: "Completed", attempt: "built" },
+  ]);
+  const path = `/build/${built.get("moving-1")}`;
+  expect((await get(path)).status).toBe(200);
+  const moved = await server.post("projects/acme/moving/transfer", alice, {
+    organization: "elsewhere",
+  });
+  expect(moved.status).toBe(200);
+  expect((await get(path, alice)).status).toBe(404);
+  expect((await get("/api/latestbuilds?nr=9&jobset=elsewhere.moving", alice)).json).toEqual([]);
 });
 
 // At the end: the sessions end with the days that pass.
