@@ -15,6 +15,7 @@ import { openUpstreams } from "../upstreams/open-upstreams.ts";
 import type { Services } from "./api.ts";
 import { RateLimits } from "./rate-limits/rate-limits.ts";
 import { RequestIds } from "./request-ids.ts";
+import { KnownCaches } from "./routes/cache/known-caches.ts";
 import { NarLane } from "./routes/cache/nar-lane.ts";
 import { NarinfoLane } from "./routes/cache/narinfo-lane.ts";
 
@@ -50,7 +51,8 @@ export function openFrontServices(parts: {
   const rateLimits = new RateLimits(config, () => clock.now());
   const asked = openUpstreams({ ...parts, surface });
   const { upstreams } = asked;
-  const lane = { surface, clock, requestIds, lastUse, rateLimits, upstreams };
+  const caches = new KnownCaches(surface, clock);
+  const lane = { caches, surface, clock, requestIds, lastUse, rateLimits, upstreams };
   const nixbuildBuilds = new NixbuildBuildView(database);
   return {
     surface,
@@ -58,7 +60,7 @@ export function openFrontServices(parts: {
     rateLimits,
     ...asked,
     narinfoLane: new NarinfoLane(lane),
-    narLane: new NarLane({ surface, nars, requestIds, lastUse, rateLimits, config }),
+    narLane: new NarLane({ caches, surface, nars, requestIds, lastUse, rateLimits, config }),
     nixbuildBuilds,
     nixbuildSums: new NixbuildSumsView(nixbuildBuilds),
     cuirassBuilds: new CuirassBuildView(database),

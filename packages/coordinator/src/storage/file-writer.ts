@@ -43,7 +43,7 @@ export class FileWriter implements AsyncDisposable {
       await this.#writeAll(this.#direct, bytes);
       return true;
     } catch (error) {
-      if (!(error instanceof Error && "code" in error && error.code === "EINVAL")) throw error;
+      if (!isRefusal(error)) throw error;
       this.#mayBeDirect = false;
       return false;
     }
@@ -61,4 +61,9 @@ export class FileWriter implements AsyncDisposable {
     await this.#writing.catch(() => undefined);
     await this.#direct?.close();
   }
+}
+
+function isRefusal(error: unknown): boolean {
+  if (!(error instanceof Error && "code" in error)) return false;
+  return error.code === "EINVAL" || error.code === "ENOTSUP";
 }

@@ -6,6 +6,7 @@ import { encodeNix32, parseNarInfo } from "@gradient/protocol";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { seedEvaluation } from "../../seed.test-support.ts";
 import { openTestServer, type TestServer } from "../../server.test-support.ts";
+import { KnownCaches } from "./known-caches.ts";
 import { NarinfoLane } from "./narinfo-lane.ts";
 
 let server: TestServer;
@@ -183,7 +184,12 @@ describe("narinfo", () => {
 
 test("a narinfo in memory is compared with the database again after two seconds", async () => {
   let now = 1_000_000;
-  const lane = new NarinfoLane({ ...server.services, clock: { now: () => now } });
+  const clock = { now: () => now };
+  const lane = new NarinfoLane({
+    ...server.services,
+    clock,
+    caches: new KnownCaches(server.services.surface, clock),
+  });
   const url = `/cache/open/${HASH}.narinfo`;
   const before = answerOf(lane, url);
   const db = server.services.database.kysely;

@@ -5,6 +5,7 @@ import type { LastUse } from "../../../db/last-use.ts";
 import type { NarStore } from "../../../ports.ts";
 import type { RateLimits } from "../../rate-limits/rate-limits.ts";
 import { REQUEST_ID_HEADER, type RequestIds } from "../../request-ids.ts";
+import type { KnownCaches } from "./known-caches.ts";
 import { keepingHeaders, narHeaders } from "./nar-headers.ts";
 
 /** Names of stored files; uploaders' own names for them are the route's business. */
@@ -18,7 +19,8 @@ const CONDITIONS = ["range", "if-range", "if-none-match"] as const;
  * database, one of the file, one answer. Everything else goes the long way, through nar.ts, which answers the same.
  */
 export class NarLane {
-  readonly #surface: Pick<CacheSurfaceView, "findCache" | "findNar">;
+  readonly #caches: Pick<KnownCaches, "find">;
+  readonly #surface: Pick<CacheSurfaceView, "findNar">;
   readonly #nars: Pick<NarStore, "readNow">;
   readonly #requestIds: RequestIds;
   readonly #lastUse: Pick<LastUse, "path">;
@@ -26,13 +28,15 @@ export class NarLane {
   readonly #isOn: boolean;
 
   constructor(options: {
-    surface: Pick<CacheSurfaceView, "findCache" | "findNar">;
+    caches: Pick<KnownCaches, "find">;
+    surface: Pick<CacheSurfaceView, "findNar">;
     nars: Pick<NarStore, "readNow">;
     requestIds: RequestIds;
     lastUse: Pick<LastUse, "path">;
     rateLimits: RateLimits;
     config: Pick<Config, "accelRedirect">;
   }) {
+    this.#caches = options.caches;
     this.#surface = options.surface;
     this.#nars = options.nars;
     this.#requestIds = options.requestIds;
@@ -64,8 +68,8 @@ export class NarLane {
     const { cache: name, fileHash } = URL.exec(url)?.groups ?? {};
     if (name === undefined || fileHash === undefined) return null;
     try {
-      const cache = this.#surface.findCache(name);
-      if (cache === undefined || cache.public === 0 || cache.active === 0) return null;
+      const cache = this.#caches.find(name);
+      if (cache === null) return null;
       const nar = this.#surface.findNar(cache.id, fileHash);
       const bytes = nar === undefined ? null : this.#nars.readNow(nar.nar_hash, nar.file_size);
       return nar === undefined || bytes === null ? null : { cache, nar, bytes };

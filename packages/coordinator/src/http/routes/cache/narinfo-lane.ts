@@ -8,12 +8,16 @@ import { RateLimitedError } from "../../../errors.ts";
 import { errorBody } from "../../errors.ts";
 import type { RateLimits } from "../../rate-limits/rate-limits.ts";
 import { REQUEST_ID_HEADER, type RequestIds } from "../../request-ids.ts";
+import type { KnownCaches } from "./known-caches.ts";
 import { NARINFO_HEADERS, narinfoTag, narinfoText, noSuchPath } from "./narinfo-text.ts";
 
 /** Entries of one generation; there are two. An entry has about 1 KB. */
 const GENERATION_SIZE = 8192;
 /** After this time an entry is compared with the database again, so that other processes and the workers' uploads are seen. */
 const BELIEVED_FOR_MS = 2000;
+
+/** So many references are looked up before they are asked for. */
+const MAX_AHEAD = 16;
 
 const URL = /^\/cache\/(?<cache>[a-z0-9-]{1,64})\/(?<hash>[0-9a-df-np-sv-z]{32})\.narinfo$/;
 
@@ -40,23 +44,27 @@ interface Entry extends Answer {
  * and when the young one is full the old one is dropped.
  */
 export class NarinfoLane {
-  readonly #surface: CacheSurfaceView;
+  readonly #caches: KnownCaches;
+  readonly #surface: Pick<CacheSurfaceView, "findPath">;
   readonly #clock: Pick<Clock, "now">;
   readonly #requestIds: RequestIds;
   readonly #lastUse: Pick<LastUse, "narinfo">;
   readonly #rateLimits: RateLimits;
   readonly #upstreams: Pick<Upstreams, "isWorthAsking">;
+  #askedInTurn = 0;
   #young = new Map<string, Entry>();
   #old = new Map<string, Entry>();
 
   constructor(options: {
-    surface: CacheSurfaceView;
+    caches: KnownCaches;
+    surface: Pick<CacheSurfaceView, "findPath">;
     clock: Pick<Clock, "now">;
     requestIds: RequestIds;
     lastUse: Pick<LastUse, "narinfo">;
     rateLimits: RateLimits;
     upstreams: Pick<Upstreams, "isWorthAsking">;
   }) {
+    this.#caches = options.caches;
     this.#surface = options.surface;
     this.#clock = options.clock;
     this.#requestIds = options.requestIds;
@@ -75,6 +83,7 @@ export class NarinfoLane {
     this.#send(answer, request, response);
     // Behind the answer, for which a client waits.
     if (waitMs === 0) this.#lastUse.narinfo(found.cacheId, found.status === 200, null);
+    this.#lookAhead(request.url ?? "", answer);
     return true;
   }
 
@@ -88,6 +97,17 @@ export class NarinfoLane {
     response.writeHead(answer.status, [...answer.headers, REQUEST_ID_HEADER, requestId]);
     // As a string, which Node writes together with the head; a buffer would be a second piece. All of it is ASCII.
     response.end(request.method === "HEAD" ? undefined : answer.body, "latin1");
+  }
+
+  /** A client that walks along references waits for each answer: when it is alone, the next ones are looked up while it reads this one. */
+  #lookAhead(url: string, { body }: Answer): void {
+    this.#askedInTurn += 1;
+    if (this.#askedInTurn > 1) return;
+    setImmediate(() => {
+      const isAlone = this.#askedInTurn === 1;
+      this.#askedInTurn = 0;
+      if (isAlone) for (const next of referencesIn(body, url)) this.#find(next);
+    });
   }
 
   #find(url: string): Answer | null {
@@ -105,8 +125,8 @@ export class NarinfoLane {
   /** Reads what the URL asks for, and keeps it when it is there; null for anything but a narinfo of a public cache. */
   #look(url: string): Answer | null {
     const { cache: name = "", hash = "" } = URL.exec(url)?.groups ?? {};
-    const cache = name === "" ? undefined : this.#surface.findCache(name);
-    if (cache === undefined || cache.public === 0 || cache.active === 0) return null;
+    const cache = name === "" ? null : this.#caches.find(name);
+    if (cache === null) return null;
     const path = this.#surface.findPath(cache.id, hash);
     if (path === undefined && this.#upstreams.isWorthAsking(cache.id, hash)) return null;
     if (path === undefined) {
@@ -139,6 +159,7 @@ export class NarinfoLane {
 
   /** Drops everything of a cache whose key, name, visibility or state changed. */
   forgetCache(name: string): void {
+    this.#caches.forget(name);
     const prefix = `/cache/${name}/`;
     for (const entries of [this.#young, this.#old]) {
       for (const url of entries.keys()) if (url.startsWith(prefix)) entries.delete(url);
@@ -152,6 +173,14 @@ export class NarinfoLane {
     this.#young.set(url, entry);
     return entry;
   }
+}
+
+/** URLs of the narinfos of what one refers to, itself left out. */
+function referencesIn(body: string, url: string): string[] {
+  const bases = /^References: (.*)$/m.exec(body)?.[1]?.split(" ") ?? [];
+  const folder = url.slice(0, url.lastIndexOf("/") + 1);
+  const urls = bases.slice(0, MAX_AHEAD).map((base) => `${folder}${base.slice(0, 32)}.narinfo`);
+  return urls.filter((each) => each !== url);
 }
 
 function refusal(cacheId: string, waitMs: number): Answer {

@@ -4,8 +4,8 @@ import { constants, createBrotliCompress, createGzip } from "node:zlib";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { CacheNarFile } from "../../../db/cache-nar-file-repository.ts";
 import type { SurfaceNar } from "../../../db/cache-surface-view.ts";
-import { NotFoundError } from "../../../errors.ts";
 import { readNar } from "../../../nar-contents/read-nar.ts";
+import { storedBzip2 } from "../../../nar-contents/stored-bzip2.ts";
 import { storedXz } from "../../../nar-contents/stored-xz.ts";
 import type { ReadCache } from "./cache-access.ts";
 import type { Services } from "../../api.ts";
@@ -22,11 +22,6 @@ export async function sendRepacked(
 ): Promise<FastifyReply> {
   reply.header("content-type", "application/x-nix-nar");
   if (given.compression === "none") reply.header("content-length", given.narSize);
-  if (given.compression === "bzip2" && request.method !== "HEAD") {
-    throw new NotFoundError(
-      `NAR ${given.narHash} was uploaded with bzip2 and is kept with zstd: read its narinfo again`,
-    );
-  }
   if (request.method === "HEAD") return reply.send(Readable.from([]));
   lastUse.path(cache, found.hash_part, given.narSize);
   return reply.send(repack(given.compression, copies(readNar(nars, given.narHash))));
@@ -43,6 +38,8 @@ function repack(compression: string, bytes: AsyncGenerator<Buffer>): Readable {
       return Readable.from(bytes, { objectMode: false });
     case "xz":
       return Readable.from(storedXz(bytes), { objectMode: false });
+    case "bzip2":
+      return Readable.from(storedBzip2(bytes), { objectMode: false });
     case "gzip":
       return through(bytes, createGzip({ level: 1 }));
     case "br":
