@@ -28,6 +28,8 @@ export const evaluationSummary = z
     id: z.uuid(),
     commit: z.string(),
     commit_message: z.string().nullable(),
+    /** Full reference that the commit was fetched from, such as refs/heads/main; null is the remote's HEAD. */
+    reference: z.string().nullable(),
     status: evaluationStatus,
     trigger: evaluationTrigger.nullable(),
     triggered_by: z.string().nullable(),
@@ -50,6 +52,7 @@ export function toEvaluationSummary(
     id: row.id,
     commit: commitOf(row),
     commit_message: firstLine(row.commit_message),
+    reference: row.reference,
     status: readEvaluationStatus(row.state),
     trigger: toEvaluationTrigger(row),
     triggered_by: row.triggered_by_name,

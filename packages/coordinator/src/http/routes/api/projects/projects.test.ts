@@ -249,6 +249,7 @@ describe("with an evaluation", () => {
         trigger: null,
         triggered_by: "User alice",
         pr_number: null,
+        reference: null,
         total_builds: 4,
         builds: { completed: 1, failed: 1, building: 1, queued: 1, substituted: 0, aborted: 0 },
         errors: 2,
