@@ -11,7 +11,7 @@ import { runMain, runStep } from "./lib/step.mjs";
  */
 await runMain(async () => {
   const args = process.argv.slice(2);
-  await setUp(["nginx"]);
+  await setUp(["nginx", "systemd", "shellTools"]);
   const failedChecks = args.length === 0 ? await prepareAll() : 0;
   const { passed, failed } = await runTests(args);
   process.stdout.write(`${passed} passed, ${failed + failedChecks} failed\n`);

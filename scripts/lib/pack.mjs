@@ -20,7 +20,8 @@ export async function packDaemon(root, name, destination) {
   try {
     await stageDaemon(root, name, stage);
     await mkdir(destination, { recursive: true });
-    const argv = ["pack", "--json", "--ignore-scripts", "--pack-destination", resolve(destination)];
+    const argv = ["pack", "--json", "--loglevel=error", "--ignore-scripts"];
+    argv.push("--pack-destination", resolve(destination));
     const [packed] = JSON.parse(await runCommand("npm", argv, { cwd: stage }));
     return join(resolve(destination), packed.filename);
   } finally {
@@ -68,7 +69,7 @@ function daemonManifest(own, workspaces) {
 }
 
 function libraryManifest({ name, version, type, exports }) {
-  const shipped = Object.entries(exports).map(([key, { default: file }]) => [key, file]);
+  const shipped = Object.entries(exports).map(([key, file]) => [key, file.default ?? file]);
   return { name, version, type, exports: Object.fromEntries(shipped) };
 }
 

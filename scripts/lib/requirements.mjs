@@ -32,6 +32,16 @@ export const requirements = {
       "nginx, which stands before the coordinator in tests and beside it in the benchmark",
     packages: ["nginx-light"],
   },
+  systemd: {
+    isMet: () => hasProgram("systemd-analyze"),
+    description: "systemd-analyze, which reads the units in tests",
+    packages: ["systemd"],
+  },
+  shellTools: {
+    isMet: () => ["curl", "jq"].every(hasProgram),
+    description: "curl and jq, which machines that are deployed to have",
+    packages: ["curl", "jq"],
+  },
   wrk: {
     isMet: () => hasProgram("wrk"),
     description: "wrk, which loads both servers",

@@ -57,6 +57,9 @@ test("the coordinator's tarball installs in an empty directory, and serves", asy
       fetch(`http://127.0.0.1:${port}/api/v1/health`).catch(() => null),
     );
     expect(answer.status, daemon.log).toBe(200);
+    const page = await (await fetch(`http://127.0.0.1:${port}/account/cli-authorize`)).text();
+    const style = /href="([^"]+\.css)"/.exec(page)?.[1] ?? "none";
+    expect((await fetch(`http://127.0.0.1:${port}${style}`)).status, page).toBe(200);
     const document = await fetch(`http://127.0.0.1:${port}/api/v1/openapi.json`);
     expect(document.status, daemon.log).toBe(200);
   } finally {
@@ -80,3 +83,32 @@ test("a tarball has everything of this workspace that the daemon needs, and no t
     expect(files.filter((each) => /\.test|\/src\/|\.map$/.test(each))).toEqual([]);
   }
 });
+
+test("the Nix package of a daemon fetches every tarball that this machine needs, each by its hash", async () => {
+  const file = join(root, "test/nix/package.nix");
+  const argv = ["--eval", "--strict", "--json", file, "--argstr", "name", "worker"];
+  const { stdout } = await execa("nix-instantiate", argv);
+  const made = JSON.parse(stdout) as { pname: string; lock: { packages: Record<string, Entry> } };
+  const own = JSON.parse(await readFile(join(root, "package-lock.json"), "utf8")) as {
+    packages: Record<string, Entry>;
+  };
+  expect(made.pname).toBe("gradient-worker");
+  for (const [place, { integrity, os, cpu, libc }] of Object.entries(own.packages)) {
+    const isOther = [os ?? ["linux"], cpu ?? ["x64"], libc ?? ["glibc"]].some(
+      (words) => !["linux", "x64", "glibc"].some((word) => words.includes(word)),
+    );
+    if (integrity === undefined || isOther) continue;
+    expect(made.lock.packages[place]?.resolved, place).toContain(`file:/fetched/${integrity}?`);
+  }
+  expect(made.lock.packages["node_modules/@commander-js/extra-typings"]?.resolved).toMatch(
+    /\?https:\/\/registry\.npmjs\.org\/@commander-js\/extra-typings\/-\/extra-typings-[\d.]+\.tgz$/,
+  );
+});
+
+interface Entry {
+  integrity?: string;
+  resolved?: string;
+  os?: string[];
+  cpu?: string[];
+  libc?: string[];
+}

@@ -1,0 +1,3 @@
+{
+  imports = [ ./coordinator.nix ./worker.nix ./deploy.nix ];
+}
