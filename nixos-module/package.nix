@@ -42,10 +42,11 @@ stdenv.mkDerivation {
     install -m 644 "$lockFilePath" package-lock.json
 
     npm ci --offline --ignore-scripts
-    node node_modules/typescript/bin/tsc -b packages/${name}
-    ${lib.optionalString (name == "coordinator") "node node_modules/vite/bin/vite.js build packages/web"}
+    patchShebangs node_modules
     node --input-type=module -e "
+      const { buildPackages } = await import('./scripts/lib/build.mjs');
       const { packDaemon } = await import('./scripts/lib/pack.mjs');
+      await buildPackages('.');
       await packDaemon('.', '${name}', 'packs');
     "
 
