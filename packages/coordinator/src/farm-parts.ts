@@ -10,6 +10,8 @@ import { fillCaches } from "./caches/fill-cache.ts";
 import { sweepKeys } from "./caches/sweep-keys.ts";
 import type { PromisedPaths } from "./collection/promised-paths.ts";
 import { ActiveEvaluations } from "./evaluations/active-evaluations.ts";
+import { Attendance } from "./evaluations/attendance.ts";
+import { endDeserted } from "./evaluations/end-deserted.ts";
 import { availabilityInCaches } from "./evaluations/availability.ts";
 import { failEvaluation, settleEvaluations } from "./evaluations/end-evaluation.ts";
 import { OldEvaluations } from "./evaluations/old-evaluations.ts";
@@ -131,6 +133,8 @@ export function connectParts(ground: Ground): FarmParts {
   const old = new OldEvaluations({ kysely: database.kysely, changes: changes.relaxed });
   const backlog = connectBacklog(ground, reads, { changes, intake, old });
   const wakeBacklog = () => backlog.wake();
+  const attendance = new Attendance(clock);
+  const swept = { changes, dispatcher, handler, intake, old, backlog, attendance };
   const sessions = connectSessions(ground, { ...common, review, handler, wakeBacklog });
   const listeners = {
     wake: () => dispatcher.wake(),
@@ -143,10 +147,10 @@ export function connectParts(ground: Ground): FarmParts {
   };
   return {
     sources: connectSources(reads, intake, changes, review),
-    evaluations: new ActiveEvaluations({ changes, review, fillCaches: wakeBacklog }),
+    evaluations: new ActiveEvaluations({ changes, review, attendance, fillCaches: wakeBacklog }),
     sessions,
     dispatcher,
-    sweep: connectSweep(ground, { changes, dispatcher, handler, intake, old, backlog }),
+    sweep: connectSweep(ground, swept),
     review,
     background,
     backlog,
@@ -356,10 +360,12 @@ function connectSweep(
     intake: ReturnType<typeof connectIntake>;
     old: OldEvaluations;
     backlog: Backlog;
+    attendance: Attendance;
   },
 ): Sweep {
   const { options, clock, times, memory } = ground;
-  const { changes, dispatcher, handler, intake, old, backlog } = parts;
+  const { changes, dispatcher, handler, intake, old, backlog, attendance } = parts;
+  const { kysely } = options.database;
   return new Sweep({
     kysely: options.database.kysely,
     // What it finds it would find again.
@@ -379,6 +385,8 @@ function connectSweep(
       old.begin();
       backlog.wake();
     },
+    endDeserted: (now) =>
+      endDeserted({ kysely, changes: changes.durable, attendance, graceMs: times.desertedMs }, now),
     onUnanswered: (lease) => handler.unanswered(memory.roster.find(lease.worker), lease),
     wake: () => dispatcher.wake(),
   });

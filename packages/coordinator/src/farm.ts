@@ -45,6 +45,8 @@ export interface FarmTimes {
   readonly declineMemoryMs: number;
   /** A worker that is gone for a shorter time parks no evaluation. */
   readonly waitingGraceMs: number;
+  /** A client whose builds end with it may be gone for so long. */
+  readonly desertedMs: number;
   /** For a worker to say which commit a reference is. */
   readonly headMs: number;
 }
@@ -57,6 +59,7 @@ const DEFAULT_TIMES: FarmTimes = {
   declinePauseMs: 1000,
   declineMemoryMs: 60_000,
   waitingGraceMs: 3000,
+  desertedMs: 15_000,
   headMs: 20_000,
 };
 

@@ -4,6 +4,7 @@ import type { TriggerType } from "./db/forge-tables.ts";
 import type { IncomingMessage } from "node:http";
 import type { Duplex, Readable } from "node:stream";
 import type { Queries } from "./db/client.ts";
+import type { BuildSettings } from "./rules/build-settings.ts";
 import type { Tags } from "./rules/tags.ts";
 
 /** What the HTTP routes need from the farm's features, and what the features need from the keys. Routes hold no logic of their own. */
@@ -49,6 +50,7 @@ export interface ManualStart {
   readonly reference?: string | null;
   /** Of the attempts that it brings about. */
   readonly tags?: Tags;
+  readonly settings?: BuildSettings;
 }
 
 /** An evaluation that a trigger asks for. */
@@ -82,6 +84,8 @@ export interface Evaluations {
   restartFailed(projectId: string): Promise<string>;
   /** Lets an evaluation run that waits for approval. Throws BadRequestError when it does not wait for that. */
   approve(evaluationId: string, approvedBy: string): Promise<void>;
+  /** Somebody follows the evaluation until the answer is disposed of: builds that end with their client go on. */
+  attend(evaluationId: string): Disposable;
   /** Ends what is active of a pull request that was closed. */
   abortPullRequest(projectId: string, pullRequest: number): Promise<void>;
   /** Ends an active evaluation: cancels what only it needs. Harmless on a finished one. */
@@ -111,6 +115,7 @@ export interface SourceEvaluation {
   readonly triggeredBy: string;
   /** Of the attempts that it brings about. */
   readonly tags?: Tags;
+  readonly settings?: BuildSettings;
   /** Further rows of the same transaction. What it throws undoes all of it. */
   readonly record: (db: Queries, evaluationId: string, now: number) => Promise<void>;
 }

@@ -6,6 +6,7 @@ import {
   type TestDerivation,
   type TestObject,
 } from "./test-objects.test-support.ts";
+import type { BuildSettings } from "./rules/build-settings.ts";
 import { TestFarm, type TestFarmOptions, type TestOrganization } from "./test-farm.test-support.ts";
 import { expectOk, type TestWorker } from "./test-worker.test-support.ts";
 
@@ -28,9 +29,14 @@ export async function openScene(options: TestFarmOptions = {}): Promise<Scene> {
 export async function startFetched(
   scene: Scene,
   project = scene.organization.project,
+  settings?: BuildSettings,
 ): Promise<string> {
   const { farm, worker } = scene;
-  const evaluation = await farm.farm.evaluations.start({ projectId: project, triggeredBy: null });
+  const evaluation = await farm.farm.evaluations.start({
+    projectId: project,
+    triggeredBy: null,
+    ...(settings === undefined ? {} : { settings }),
+  });
   const { assignment, fencing } = await worker.takeOffer("fetch");
   const source = await makeSource("source", `tree of ${evaluation}`);
   await worker.uploadSources(assignment, source);
@@ -56,9 +62,10 @@ export async function evaluate(
   jobs: readonly TestDerivation[],
   others: readonly TestDerivation[] = [],
   project?: string,
+  settings?: BuildSettings,
 ): Promise<string> {
   const { worker } = scene;
-  const evaluation = await startFetched(scene, project);
+  const evaluation = await startFetched(scene, project, settings);
   const offer = await worker.takeOffer("eval");
   await worker.uploadDerivations(offer.assignment, ...others, ...jobs);
   worker.sendJobs(

@@ -225,7 +225,11 @@ async function concludeReported(
     await concludeOutOfMemory(options, change, attempted, report);
     return;
   }
-  await endAs(change, attempted, result.outcome, result, result.message);
+  if (result.outcome === "cancelled" && attempted.isDeserted) {
+    await endAs(change, attempted, "deserted", result, "session closed");
+  } else {
+    await endAs(change, attempted, result.outcome, result, result.message);
+  }
   if (result.outcome === "built" || result.outcome === "timeout") {
     const needs = await findAttemptNeeds(change.kysely, attempted.attempt);
     await rememberRun(change, needs, result, null);

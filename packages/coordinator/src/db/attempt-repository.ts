@@ -214,12 +214,14 @@ export async function withdrawAttempts(
   builds: readonly number[],
   message: string,
   now: number,
+  event: "withdrawn" | "deserted" = "withdrawn",
 ): Promise<number[]> {
+  const status = attemptTransitions.pending[event];
   const numbers: number[] = [];
   for (const batch of batchesOf(builds)) {
     const rows = await db
       .updateTable("attempts")
-      .set({ status: "cancelled" satisfies AttemptState, message, stopped_at: now })
+      .set({ status, message, stopped_at: now })
       .where("build_id", "in", batch)
       .where("status", "=", "pending" satisfies AttemptState)
       .returning("number")
@@ -227,6 +229,16 @@ export async function withdrawAttempts(
     numbers.push(...rows.map(({ number }) => number));
   }
   return numbers;
+}
+
+/** Notes of a running attempt that it is told to end because its client has gone. */
+export async function markDeserted(db: Queries, attempt: number): Promise<void> {
+  await db
+    .updateTable("attempts")
+    .set({ is_deserted: 1 })
+    .where("number", "=", attempt)
+    .where("status", "=", "running" satisfies AttemptState)
+    .execute();
 }
 
 /** Ends a pending attempt that nobody could ever execute. False when it is not pending. */
@@ -260,6 +272,25 @@ export async function findNewestAttempt(
   return row === undefined ? null : { number: row.number, memoryBytes: row.memory_bytes };
 }
 
+/** What can be told of attempts that failed. */
+export async function findFailedAttempts(
+  db: Queries,
+  attempts: readonly number[],
+): Promise<{ attempt: number; drvPath: string; message: string | null }[]> {
+  const found: { attempt: number; drvPath: string; message: string | null }[] = [];
+  for (const batch of batchesOf(attempts)) {
+    const rows = await db
+      .selectFrom("attempts")
+      .innerJoin("builds", "builds.id", "attempts.build_id")
+      .innerJoin("derivations", "derivations.id", "builds.derivation_id")
+      .select(["attempts.number as attempt", "derivations.drv_path as drvPath", "attempts.message"])
+      .where("attempts.number", "in", batch)
+      .execute();
+    found.push(...rows);
+  }
+  return found;
+}
+
 /** The newest attempt that made the build's outputs; null when none did. */
 export async function findNewestBuiltAttempt(db: Queries, build: number): Promise<number | null> {
   const row = await db
@@ -281,6 +312,8 @@ export interface AttemptedBuild {
   readonly drvPath: string;
   /** Whether no later attempt of the build exists: only the newest says anything about the build. */
   readonly isNewest: boolean;
+  /** It was told to end because its client had gone. */
+  readonly isDeserted: boolean;
 }
 
 export async function findAttemptedBuild(
@@ -299,6 +332,7 @@ export async function findAttemptedBuild(
       "builds.tries",
       "builds.is_announced",
       "derivations.drv_path",
+      "attempts.is_deserted",
       eb
         .selectFrom("attempts as later")
         .select((count) => count.fn.max("later.number").as("newest"))
@@ -320,6 +354,7 @@ export async function findAttemptedBuild(
     },
     drvPath: row.drv_path,
     isNewest: row.newest === attempt,
+    isDeserted: row.is_deserted === 1,
   };
 }
 

@@ -462,6 +462,8 @@ export async function findReadyBuildsOf(
 export interface BuildReads {
   ofDerivation(derivation: number): { id: number; state: BuildState } | null;
   isLinked(evaluationId: string, build: number): boolean;
+  /** The failed attempt because of which the evaluation does not have the build run again; null when it does. */
+  reusedFailure(evaluationId: string, build: number): number | null;
   /** How many direct inputs of the build each worker has built. */
   countInputsByWorker(build: number): Map<WorkerId, number>;
   /** Whether an input of the derivation is not built yet. */
@@ -476,6 +478,14 @@ export function prepareBuildReads(database: Database): BuildReads {
   );
   const isLinked: PreparedQuery<[string, number], { one: number }> = database.prepare(
     "select 1 as one from evaluation_builds where evaluation_id = ? and build_id = ?",
+  );
+  const reused: PreparedQuery<[number, string], { attempt: number }> = database.prepare(
+    `select a.number as attempt from builds b
+     join attempts a on a.number = (select max(number) from attempts where build_id = b.id)
+     join evaluations e
+     where b.id = ? and e.id = ?
+       and ((e.reuse_build_failures = 1 and b.state = 'FailedPermanent' and a.status = 'build_failed')
+         or (e.reuse_build_timeouts = 1 and b.state = 'FailedTimeout' and a.status = 'timeout'))`,
   );
   const inputs: PreparedQuery<[number], { worker: string; count: number }> = database.prepare(
     `select a.worker_id as worker, count(*) as count
@@ -500,6 +510,7 @@ export function prepareBuildReads(database: Database): BuildReads {
       return row === undefined ? null : { id: row.id, state: buildStateOf(row.state) };
     },
     isLinked: (evaluationId, build) => isLinked.get(evaluationId, build) !== undefined,
+    reusedFailure: (evaluationId, build) => reused.get(build, evaluationId)?.attempt ?? null,
     countInputsByWorker: (build) =>
       new Map(inputs.all(build).map(({ worker, count }) => [workerIdSchema.parse(worker), count])),
     hasUnfinishedInput: (derivation) => unfinishedInput.get(derivation) !== undefined,

@@ -53,6 +53,7 @@ export interface BuildFacts {
   attempt_status: string | null;
   worker_id: string | null;
   usage_json: string | null;
+  reused_attempt: number | null;
 }
 
 export function findBuildFacts(db: Queries, id: string): Promise<BuildFacts | undefined> {
@@ -60,6 +61,7 @@ export function findBuildFacts(db: Queries, id: string): Promise<BuildFacts | un
     .select([
       "link.id",
       "link.evaluation_id",
+      "link.reused_attempt",
       "builds.organization_id",
       "builds.id as build_id",
       "derivations.id as derivation_id",

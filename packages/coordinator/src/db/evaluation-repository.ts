@@ -11,9 +11,10 @@ import {
   organizationIdSchema,
   type InputOverride,
 } from "@gradient/protocol";
-import { sql, type Selectable } from "kysely";
+import { sql, type ExpressionBuilder, type Selectable } from "kysely";
 import { v7 as uuidv7 } from "uuid";
 import { z } from "zod";
+import type { BuildSettings } from "../rules/build-settings.ts";
 import type { AttemptState } from "../scheduler/attempt-state.ts";
 import { FAILED_BUILD_STATES, UNFINISHED_BUILD_STATES } from "../scheduler/build-state.ts";
 import {
@@ -30,7 +31,7 @@ import type { WaitingReason } from "../scheduler/waiting-reason.ts";
 import { readJsonColumn } from "./json-column.ts";
 import { registerJobs, type RegisteredJob } from "./project-build-repository.ts";
 import type { TriggerType } from "./forge-tables.ts";
-import type { EvaluationsTable } from "./tables.ts";
+import type { EvaluationsTable, Tables } from "./tables.ts";
 
 /** As in the index evaluations_active: with bound values the index would not be used. */
 export const IS_ACTIVE = sql<boolean>`"evaluations"."state" not in ('Completed', 'Failed', 'Aborted')`;
@@ -152,6 +153,7 @@ export interface NewEvaluation {
   readonly reference?: string | null;
   readonly trigger?: { readonly id: string; readonly type: TriggerType } | null;
   readonly pullRequest?: PullRequest | null;
+  readonly settings?: BuildSettings;
 }
 
 /** What is known of the pull request that an evaluation is for. */
@@ -168,9 +170,10 @@ export async function insertEvaluation(
 ): Promise<Evaluation> {
   const { trigger, pullRequest, revision = null, reference = null } = evaluation;
   const waitsFor = pullRequest?.needsApproval === true ? approvalReason(pullRequest) : null;
+  const { reusesFailures = null, reusesTimeouts = null, keepsRunning } = evaluation.settings ?? {};
   const row = await db
     .insertInto("evaluations")
-    .values({
+    .values((eb) => ({
       id: uuidv7(),
       organization_id: evaluation.organization,
       project_id: evaluation.project,
@@ -190,12 +193,29 @@ export async function insertEvaluation(
       trigger_type: trigger?.type ?? null,
       pr_number: pullRequest?.number ?? null,
       pr_author: pullRequest?.author ?? null,
+      reuse_build_failures: settingOf(eb, evaluation, "reuse_build_failures", reusesFailures),
+      reuse_build_timeouts: settingOf(eb, evaluation, "reuse_build_timeouts", reusesTimeouts),
+      ends_with_client: keepsRunning === false ? 1 : 0,
       created_at: now,
       updated_at: now,
-    })
+    }))
     .returningAll()
     .executeTakeFirstOrThrow();
   return evaluationOf(row);
+}
+
+/** The organization's, unless whoever starts it says otherwise. */
+function settingOf(
+  eb: ExpressionBuilder<Tables, "evaluations">,
+  { organization }: NewEvaluation,
+  column: "reuse_build_failures" | "reuse_build_timeouts",
+  value: boolean | null,
+) {
+  return eb.fn.coalesce(
+    eb.val(value === null ? null : value ? (1 as const) : (0 as const)),
+    eb.selectFrom("organizations").select(column).where("id", "=", organization),
+    sql<0 | 1>`0`,
+  );
 }
 
 function approvalReason({ number, author }: PullRequest): WaitingReason {
@@ -389,6 +409,22 @@ export async function linkBuilds(
     linked.push(...rows.map(({ build_id }) => build_id));
   }
   return linked;
+}
+
+/** Notes for an evaluation which failed attempt stands for each build that is not run again. */
+export async function noteReused(
+  db: Queries,
+  evaluationId: string,
+  attempts: ReadonlyMap<number, number>,
+): Promise<void> {
+  for (const [build, reused_attempt] of attempts) {
+    await db
+      .updateTable("evaluation_builds")
+      .set({ reused_attempt })
+      .where("evaluation_id", "=", evaluationId)
+      .where("build_id", "=", build)
+      .execute();
+  }
 }
 
 /** How many of these builds each active evaluation is linked to. */

@@ -71,6 +71,8 @@ export interface AttemptColumns {
   /** `[{"name", "path", "narHash", "narSize"}]` of what it made; null for one that made nothing. */
   outputs_json: Generated<string | null>;
   output_nar_bytes: Generated<number | null>;
+  /** 1: it was told to end because its client had gone. */
+  is_deserted: Generated<0 | 1>;
   /** Of the build itself; null until it has ended, and for one that never began. */
   duration_ms: GeneratedAlways<number | null>;
   /** Whole CPU seconds, at least 1 for what was executed: cores that it was given for its duration, and what it used. */

@@ -15,6 +15,8 @@ const SHOWN = [
   "description",
   "public",
   "hide_build_requests",
+  "reuse_build_failures",
+  "reuse_build_timeouts",
   "ssh_public_key",
   "managed",
   "created_by",

@@ -1,4 +1,5 @@
 import { organizationIdSchema, type OrganizationId } from "@gradient/protocol";
+import { sql } from "kysely";
 import type { Queries } from "./client.ts";
 import { evaluationOf, IS_ACTIVE, type Evaluation } from "./evaluation-repository.ts";
 import type { ProjectsTable } from "./tables.ts";
@@ -18,6 +19,18 @@ export async function findActiveOfProject(
     .orderBy("created_at")
     .execute();
   return rows.map(evaluationOf);
+}
+
+/** Active evaluations whose builds end when nobody follows them. */
+export async function findClosableEvaluations(
+  db: Queries,
+): Promise<{ id: string; createdAt: number }[]> {
+  return db
+    .selectFrom("evaluations")
+    .select(["id", "created_at as createdAt"])
+    .where("ends_with_client", "=", sql.lit(1))
+    .where("finished_at", "is", null)
+    .execute();
 }
 
 /** Of any kind: of a branch or of a pull request, also one that waits to be allowed. */

@@ -117,6 +117,9 @@ export interface OrganizationsTable {
   description: string;
   public: Flag;
   hide_build_requests: Flag;
+  /** What failed, or took too long, in an earlier evaluation is not built again. */
+  reuse_build_failures: Generated<Flag>;
+  reuse_build_timeouts: Generated<Flag>;
   ssh_public_key: string;
   /** Sealed with the master key. */
   ssh_private_key: string;
@@ -315,6 +318,11 @@ export interface EvaluationsTable {
   finished_at: number | null;
   /** Inputs of the flake that are others than its lock file says: `[{"input", "url"}]`; null when there are none. */
   input_overrides_json: string | null;
+  /** As the organization had it, or whoever started it said. */
+  reuse_build_failures: Generated<Flag>;
+  reuse_build_timeouts: Generated<Flag>;
+  /** Its builds end when nobody follows it any more. */
+  ends_with_client: Generated<Flag>;
   /** Usage records of the fetch and of the evaluation itself. */
   fetch_usage_json: string | null;
   eval_usage_json: string | null;
@@ -392,6 +400,8 @@ export interface EvaluationBuildsTable {
   id: string;
   evaluation_id: string;
   build_id: number;
+  /** The failed attempt because of which it was not built again for this evaluation. */
+  reused_attempt: Generated<number | null>;
   /** Triggers keep both: the build's state and the derivation's name, so that an evaluation's builds lie in the order of lists. */
   state: Generated<string>;
   list_name: Generated<string>;

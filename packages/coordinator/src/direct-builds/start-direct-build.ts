@@ -1,6 +1,7 @@
 import type { OrganizationId } from "@gradient/protocol";
 import { insertDirectBuild } from "../db/direct-build-repository.ts";
 import type { Sources } from "../ports.ts";
+import type { BuildSettings } from "../rules/build-settings.ts";
 import type { Tags } from "../rules/tags.ts";
 import type { ReceivedFiles } from "./receive-files.ts";
 
@@ -9,7 +10,7 @@ export async function startDirectBuild(
   sources: Sources,
   { organization, userId }: { organization: OrganizationId; userId: string },
   { tree, derivation }: ReceivedFiles,
-  tags: Tags,
+  about: { tags: Tags; settings: BuildSettings },
 ): Promise<string> {
   const { evaluation } = await sources.evaluate({
     source: await sources.store(organization, tree.nar()),
@@ -17,7 +18,7 @@ export async function startDirectBuild(
     wildcard: derivation,
     inputOverrides: [],
     triggeredBy: userId,
-    tags,
+    ...about,
     record: (db, evaluationId, now) =>
       insertDirectBuild(db, { organizationId: organization, evaluationId, derivation }, now),
   });

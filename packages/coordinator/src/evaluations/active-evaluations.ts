@@ -6,6 +6,7 @@ import type { Changes } from "../queue/change.ts";
 import { cutEvaluation } from "./end-evaluation.ts";
 import { restartFailed } from "./restart-failed.ts";
 import { startEvaluation, startTriggered } from "./start-evaluation.ts";
+import type { Attendance } from "./attendance.ts";
 import type { WaitingReview } from "./waiting-review.ts";
 
 /** What people do with evaluations. */
@@ -13,9 +14,16 @@ export class ActiveEvaluations implements Evaluations {
   readonly #changes: Changes;
   readonly #review: WaitingReview;
   readonly #fillCaches: () => void;
+  readonly #attendance: Attendance;
 
   /** `fillCaches` begins to show in a cache what its organization had before. */
-  constructor(options: { changes: Changes; review: WaitingReview; fillCaches: () => void }) {
+  constructor(options: {
+    changes: Changes;
+    review: WaitingReview;
+    attendance: Attendance;
+    fillCaches: () => void;
+  }) {
+    this.#attendance = options.attendance;
     this.#changes = options.changes;
     this.#review = options.review;
     this.#fillCaches = options.fillCaches;
@@ -49,6 +57,10 @@ export class ActiveEvaluations implements Evaluations {
       return (await findEvaluation(kysely, evaluationId))?.organization;
     });
     await this.#review.now(organization);
+  }
+
+  attend(evaluationId: string): Disposable {
+    return this.#attendance.attend(evaluationId);
   }
 
   async abortPullRequest(projectId: string, pullRequest: number): Promise<void> {

@@ -16,6 +16,7 @@ import { isUnfinishedBuild } from "../scheduler/build-state.ts";
 import { sendBackDependents } from "../builds/announcement.ts";
 import { countFinished, countReopened, queueReadyBuilds } from "../builds/readiness.ts";
 import type { PlannedBuild } from "./plan-builds.ts";
+import { tellReused } from "./tell-reused.ts";
 
 export const REOPENED = {
   tries: 0,
@@ -63,6 +64,7 @@ export async function applyPlan(
   if ((await visibilityOfEvaluation(kysely, evaluation.id)) === "shown") {
     await showBuilds(kysely, organization, [...linked]);
   }
+  await tellReused(change, evaluation, slice, existing);
   const unfinished = builds.filter(({ id, state }) => linked.has(id) && isUnfinishedBuild(state));
   await addUnfinishedBuilds(kysely, evaluation.id, unfinished.length);
   const waiting = builds.filter(({ state }) => state === "Created").map(({ id }) => id);
@@ -70,14 +72,15 @@ export async function applyPlan(
   await failWithInputs(change, waiting);
 }
 
-/** Thaws what failed, and sends back what was built and has vanished. */
+/** Thaws what failed and is to be tried again, and sends back what was built and has vanished. */
 async function reopenBuilds(
   change: Change,
   slice: readonly PlannedBuild[],
   existing: ReadonlyMap<number, { id: number }>,
 ): Promise<void> {
   const { kysely, now } = change;
-  const ids = [...existing.values()].map(({ id }) => id);
+  const again = slice.filter(({ reusedAttempt }) => reusedAttempt === null);
+  const ids = again.flatMap(({ derivation }) => existing.get(derivation)?.id ?? []);
   const thawed = await moveBuilds(kysely, ids, "thawed", now, REOPENED);
   const gone = slice.filter(({ hasVanished }) => hasVanished);
   const goneIds = gone.flatMap(({ derivation }) => existing.get(derivation)?.id ?? []);

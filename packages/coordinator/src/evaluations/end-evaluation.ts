@@ -1,4 +1,4 @@
-import { withdrawAttempts } from "../db/attempt-repository.ts";
+import { markDeserted, withdrawAttempts } from "../db/attempt-repository.ts";
 import {
   deleteLease,
   findLeasesOfBuilds,
@@ -14,6 +14,7 @@ import {
   moveEvaluation,
 } from "../db/evaluation-repository.ts";
 import type { Change } from "../queue/change.ts";
+import { attemptTransitions } from "../scheduler/attempt-state.ts";
 
 /** What becomes of builds that run and that nobody else needs: they are ended, or they finish and what they bring is kept. */
 export type RunningBuilds = "end" | "finish";
@@ -25,6 +26,7 @@ export async function cutEvaluation(
   event: "failed" | "aborted",
   reason: string,
   running: RunningBuilds = "end",
+  end: "withdrawn" | "deserted" = "withdrawn",
 ): Promise<boolean> {
   const { kysely, now, news } = change;
   const details = { finished_at: now, waiting_reason_json: null };
@@ -33,13 +35,21 @@ export async function cutEvaluation(
   await recallLeases(change, await findLeasesOfEvaluation(kysely, evaluationId), reason);
   const builds = await findBuildsOnlyOf(kysely, evaluationId, running === "end");
   // Before the builds move, so that every build that is being offered or runs is found.
-  await recallLeases(change, await findLeasesOfBuilds(kysely, builds), reason);
+  const leases = await findLeasesOfBuilds(kysely, builds);
+  await recallLeases(change, leases, reason);
+  if (end === "deserted") await noteDeserted(change, leases);
   await moveBuilds(kysely, builds, "aborted", now, { message: reason, retry_at: null });
-  const withdrawn = await withdrawAttempts(kysely, builds, reason, now);
+  const withdrawn = await withdrawAttempts(kysely, builds, reason, now, end);
   news.withdrawn.push(...withdrawn);
   news.ended.push(...withdrawn);
-  news.outcomes.push(...withdrawn.map(() => "cancelled" as const));
+  const status = attemptTransitions.pending[end];
+  if (status !== undefined) news.outcomes.push(...withdrawn.map(() => status));
   return true;
+}
+
+/** What runs ends with its result, which then is not a mere cancellation. */
+async function noteDeserted({ kysely }: Change, leases: readonly Lease[]): Promise<void> {
+  for (const { attempt } of leases) if (attempt !== null) await markDeserted(kysely, attempt);
 }
 
 /** Ends an active evaluation for a reason that no further try can mend. */

@@ -12,6 +12,8 @@ export interface PlannedBuild {
   readonly isAvailable: boolean;
   /** It had been built or substituted, and its outputs are gone. */
   readonly hasVanished: boolean;
+  /** The failed attempt because of which it is not built again, by the evaluation's settings; else null. */
+  readonly reusedAttempt: number | null;
   /** Length of the longest chain of planned builds that wait for it. */
   readonly height: number;
 }
@@ -26,6 +28,7 @@ interface Visit {
   readonly derivation: number;
   readonly isAvailable: boolean;
   readonly hasVanished: boolean;
+  readonly reusedAttempt: number | null;
   readonly inputs: readonly number[];
 }
 
@@ -78,7 +81,7 @@ async function look(
   if (build !== null && isUnfinishedBuild(build.state)) {
     if (isLinked) return null;
     const inputs = build.state === "Created" ? reads.derivations.inputs(derivation) : [];
-    return { derivation, isAvailable: false, hasVanished: false, inputs };
+    return { derivation, isAvailable: false, hasVanished: false, reusedAttempt: null, inputs };
   }
   const isSuccessful = build !== null && isSuccessfulBuild(build.state);
   // A build that failed in this evaluation stays failed in it.
@@ -91,8 +94,12 @@ async function look(
   }
   const isAvailable = availability === "have";
   if (isAvailable && isLinked) return null;
-  const inputs = isAvailable ? [] : reads.derivations.inputs(derivation);
-  return { derivation, isAvailable, hasVanished: isSuccessful && !isAvailable, inputs };
+  const hasFailed = build !== null && !isSuccessful && !isAvailable;
+  const reusedAttempt = hasFailed ? reads.builds.reusedFailure(evaluation, build.id) : null;
+  const isBuilt = !isAvailable && reusedAttempt === null;
+  const inputs = isBuilt ? reads.derivations.inputs(derivation) : [];
+  const hasVanished = isSuccessful && !isAvailable;
+  return { derivation, isAvailable, hasVanished, reusedAttempt, inputs };
 }
 
 /** `order` has inputs first, so that walking it backwards meets every dependent before its inputs. */
@@ -102,10 +109,11 @@ function withHeights(order: readonly Visit[]): PlannedBuild[] {
     const above = (heights.get(derivation) ?? 0) + 1;
     for (const input of inputs) heights.set(input, Math.max(heights.get(input) ?? 0, above));
   }
-  return order.map(({ derivation, isAvailable, hasVanished }) => ({
+  return order.map(({ derivation, isAvailable, hasVanished, reusedAttempt }) => ({
     derivation,
     isAvailable,
     hasVanished,
+    reusedAttempt,
     height: heights.get(derivation) ?? 0,
   }));
 }

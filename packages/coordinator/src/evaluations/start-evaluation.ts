@@ -51,7 +51,7 @@ export async function startEvaluation(change: Change, request: ManualStart): Pro
       `project '${project.name}' has an active evaluation already: wait for its end or abort it`,
     );
   }
-  const { triggeredBy, revision = null, reference = null, tags = {} } = request;
+  const { triggeredBy, revision = null, reference = null, tags = {}, settings } = request;
   const evaluation = await insert(change, project, request.projectId, {
     priority: priorityIn(triggeredBy === null ? "automatic" : "interactive", project.priority),
     triggeredBy,
@@ -59,6 +59,7 @@ export async function startEvaluation(change: Change, request: ManualStart): Pro
     reference,
     trigger: null,
     pullRequest: null,
+    ...(settings === undefined ? {} : { settings }),
   });
   await addTags(change, project, evaluation.id, tags);
   return evaluation;

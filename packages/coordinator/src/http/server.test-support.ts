@@ -370,6 +370,7 @@ function playedFarm(
         calls.closedPullRequests.push({ projectId, pullRequest });
         return Promise.resolve();
       },
+      attend: () => ({ [Symbol.dispose]: () => undefined }),
       abort: (id) => {
         calls.aborted.push(id);
         return Promise.resolve();

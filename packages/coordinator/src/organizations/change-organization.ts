@@ -8,6 +8,9 @@ export interface OrganizationSettings {
   displayName: string;
   description: string;
   hidesBuildRequests: boolean;
+  /** What failed, or took too long, before is not built again. */
+  reusesFailures: boolean;
+  reusesTimeouts: boolean;
 }
 
 /** Stores the settings. A name that did not change is not checked again. Throws BadRequestError, ConflictError. */
@@ -24,6 +27,8 @@ export async function changeOrganization(
       display_name: settings.displayName,
       description: settings.description,
       hide_build_requests: settings.hidesBuildRequests ? 1 : 0,
+      reuse_build_failures: settings.reusesFailures ? 1 : 0,
+      reuse_build_timeouts: settings.reusesTimeouts ? 1 : 0,
     }),
   );
   if (isStored) return;

@@ -3,6 +3,7 @@ import { listTriggers } from "../db/trigger-repository.ts";
 import type { Project } from "../db/project-repository.ts";
 import { NoFetchWorkerError } from "../errors.ts";
 import type { Evaluations, Repositories } from "../ports.ts";
+import type { BuildSettings } from "../rules/build-settings.ts";
 import type { Tags } from "../rules/tags.ts";
 import { branchReference } from "../rules/branch.ts";
 import { headOf, type ProjectSource } from "./find-head.ts";
@@ -22,13 +23,14 @@ export async function evaluateProject(
   { db, evaluations, repositories }: Parts,
   project: ProjectSource & Pick<Project, "id">,
   triggeredBy: string,
-  tags: Tags,
+  { tags, settings }: { tags: Tags; settings: BuildSettings },
 ): Promise<string> {
   const reference = await findReference(db, project.id);
   // Without a repository there is nothing to look at, and the start says so.
   const isFetched = project.repository !== "";
   const revision = isFetched ? await findRevision(repositories, project, reference) : null;
-  return evaluations.start({ projectId: project.id, triggeredBy, revision, reference, tags });
+  const facts = { projectId: project.id, triggeredBy, revision, reference };
+  return evaluations.start({ ...facts, tags, settings });
 }
 
 async function findReference(db: Queries, projectId: string): Promise<string | null> {

@@ -31,6 +31,8 @@ export interface SweepOptions {
   readonly leaseMs: number;
   readonly offerMs: number;
   readonly intervalMs: number;
+  /** Ends evaluations whose client has gone. */
+  readonly endDeserted: (now: number) => Promise<void>;
   /** A worker did not answer an offer in time. */
   readonly onUnanswered: (lease: Lease) => void;
   /** Removes uploads that broke off before that time. */
@@ -73,6 +75,7 @@ export class Sweep implements AsyncDisposable {
       logger,
       wake,
       onUnanswered,
+      endDeserted,
       forgetOld,
     } = this.#options;
     const now = clock.now();
@@ -91,6 +94,7 @@ export class Sweep implements AsyncDisposable {
     }
     const due = await findDueRetries(kysely, now);
     if (due.length > 0) await changes((change) => restartBuilds(change, due));
+    await endDeserted(now);
     wake();
     if (now - this.#cleanedAt > HOUR_MS) {
       this.#cleanedAt = now;

@@ -27,6 +27,8 @@ export type AttemptEvent =
   | "withdrawn"
   | "lost"
   | "refused"
+  /** Its client has gone. */
+  | "deserted"
   /** It asks for more than any worker has. */
   | "impossible"
   /** Out of memory, and no worker could give more. */
@@ -44,10 +46,16 @@ const running = {
   internal_error: "internal_error",
   lost: "internal_error",
   refused: "internal_error",
+  deserted: "client_disconnect",
 } as const;
 
 export const attemptTransitions: TransitionTable<AttemptState, AttemptEvent> = {
-  pending: { accepted: "running", withdrawn: "cancelled", impossible: "client_error" },
+  pending: {
+    accepted: "running",
+    withdrawn: "cancelled",
+    deserted: "client_disconnect",
+    impossible: "client_error",
+  },
   running,
   built: {},
   build_failed: {},

@@ -100,12 +100,11 @@ export class StoredSources implements Sources {
   }
 }
 
-async function queue(
-  change: Change,
-  { source, project, wildcard, inputOverrides, triggeredBy, tags = {}, record }: SourceEvaluation,
-): Promise<StartedSourceEvaluation> {
+async function queue(change: Change, request: SourceEvaluation): Promise<StartedSourceEvaluation> {
   const { kysely, now, news } = change;
+  const { source, project, wildcard, inputOverrides, triggeredBy, record } = request;
   const { organization, base } = source;
+  const { tags = {}, settings } = request;
   const projectId =
     project === null ? null : await buildRequestProject(change, organization, triggeredBy);
   const commit = await insertCommit(kysely, NO_COMMIT, now);
@@ -120,6 +119,7 @@ async function queue(
       triggeredBy,
       source: { base, commitId: commit },
       inputOverrides,
+      ...(settings === undefined ? {} : { settings }),
     },
     now,
   );

@@ -22,6 +22,8 @@ const build = z.object({
   attempt: z.int().nullable(),
   /** How the last attempt stands, in nixbuild.net's words. */
   attempt_status: z.string().nullable(),
+  /** Number of the failed attempt because of which it was not built again for this evaluation; else null. */
+  reused_attempt: z.int().nullable(),
   /** One sentence on why it failed. */
   status_message: z.string().nullable(),
   /** What the last attempt used. */
@@ -73,6 +75,7 @@ function toBuild(
     updated_at: toTimestamp(row.updated_at),
     attempt: row.attempt,
     attempt_status: row.attempt_status,
+    reused_attempt: row.reused_attempt,
     status_message: row.message,
     usage: row.usage_json === null ? null : readJsonColumn(usageRecordSchema, row.usage_json),
     times: {

@@ -1,7 +1,9 @@
 import { organizationIdSchema } from "@gradient/protocol";
+import { z } from "zod";
 import { signedIn } from "../../../../auth/authority.ts";
 import { receiveFiles } from "../../../../direct-builds/receive-files.ts";
 import { startDirectBuild } from "../../../../direct-builds/start-direct-build.ts";
+import { requestSettings, settingHeaders } from "../../../../rules/build-settings.ts";
 import { requestTags, TAGS_HEADER } from "../../../../rules/tags.ts";
 import type { Route } from "../../../api.ts";
 import { ok, textEnvelope } from "../../../envelope.ts";
@@ -25,6 +27,7 @@ export const submitDirectBuildRoute: Route = (api, { authority, sources, sourceF
         },
         schema: {
           summary: "Builds files that come with the request, outside of every project.",
+          headers: z.object({ [TAGS_HEADER]: z.string().optional(), ...settingHeaders }),
           response: { 200: textEnvelope },
         },
       },
@@ -37,12 +40,15 @@ export const submitDirectBuildRoute: Route = (api, { authority, sources, sourceF
           received.organization,
           "triggerEvaluation",
         );
-        const tags = requestTags(request.headers[TAGS_HEADER], received.tags);
+        const about = {
+          tags: requestTags(request.headers[TAGS_HEADER], received.tags),
+          settings: requestSettings(request.headers),
+        };
         const owner = {
           organization: organizationIdSchema.parse(organization.id),
           userId: signedIn(caller).user.id,
         };
-        const evaluation = await startDirectBuild(sources, owner, received, tags);
+        const evaluation = await startDirectBuild(sources, owner, received, about);
         // Clients read the id behind exactly these words.
         return ok(`Direct build started with evaluation ID: ${evaluation}`);
       },

@@ -394,6 +394,7 @@ describe("a build", () => {
       updated_at: "2025-11-22T00:00:00.500Z",
       attempt: seed.base.attempt,
       attempt_status: "built",
+      reused_attempt: null,
       status_message: null,
       usage,
       times: {

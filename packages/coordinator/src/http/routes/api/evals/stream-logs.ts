@@ -6,7 +6,10 @@ import { sendLogStream } from "../../../log-answer.ts";
 import { evaluationParams } from "./evaluation-params.ts";
 
 /** POST /evals/{id}/builds: logs of all its builds, as newline-delimited JSON strings. */
-export const streamLogsRoute: Route = (api, { authority, database, logs, stopping }) => {
+export const streamLogsRoute: Route = (
+  api,
+  { authority, database, evaluations, logs, stopping },
+) => {
   api.post(
     "/evals/:id/builds",
     {
@@ -24,6 +27,8 @@ export const streamLogsRoute: Route = (api, { authority, database, logs, stoppin
     },
     async (request, reply) => {
       const { evaluation } = await authority.memberEvaluation(request.caller, request.params.id);
+      const attending = evaluations.attend(evaluation.id);
+      reply.raw.once("close", () => attending[Symbol.dispose]());
       return sendLogStream(reply, stopping, (signal) =>
         followEvaluation({ db: database.kysely, logs }, evaluation.id, signal),
       );

@@ -11,6 +11,12 @@ export const organizationSchema = z
     public_key: z.string(),
     public: z.boolean(),
     hide_build_requests: z.boolean(),
+    reuse_build_failures: z
+      .boolean()
+      .meta({ description: "What failed in an earlier evaluation is not built again." }),
+    reuse_build_timeouts: z
+      .boolean()
+      .meta({ description: "What took too long in an earlier evaluation is not built again." }),
     managed: z.boolean(),
     created_by: z.uuid(),
     created_at: timestamp,
@@ -27,6 +33,8 @@ export function toOrganization(row: OrganizationMembership): z.infer<typeof orga
     public_key: row.ssh_public_key,
     public: row.public === 1,
     hide_build_requests: row.hide_build_requests === 1,
+    reuse_build_failures: row.reuse_build_failures === 1,
+    reuse_build_timeouts: row.reuse_build_timeouts === 1,
     managed: row.managed === 1,
     created_by: row.created_by,
     created_at: toTimestamp(row.created_at),

@@ -50,6 +50,8 @@ describe("organizations", () => {
       public_key: expect.stringMatching(/^ssh-ed25519 AAAA[A-Za-z0-9+/=]+$/),
       public: false,
       hide_build_requests: false,
+      reuse_build_failures: false,
+      reuse_build_timeouts: false,
       managed: false,
       created_by: expect.any(String),
       created_at: expect.stringMatching(/Z$/),

@@ -10,6 +10,8 @@ const body = z.object({
   display_name: z.string().nullish(),
   description: z.string().max(10_000).nullish(),
   hide_build_requests: z.boolean().nullish(),
+  reuse_build_failures: z.boolean().nullish(),
+  reuse_build_timeouts: z.boolean().nullish(),
 });
 
 /** PATCH /orgs/{org}: what is absent or null stays as it is. The answer is the organization's id. */
@@ -38,6 +40,10 @@ export const updateOrganizationRoute: Route = (api, { authority, database }) => 
         description: request.body.description ?? organization.description,
         hidesBuildRequests:
           request.body.hide_build_requests ?? organization.hide_build_requests === 1,
+        reusesFailures:
+          request.body.reuse_build_failures ?? organization.reuse_build_failures === 1,
+        reusesTimeouts:
+          request.body.reuse_build_timeouts ?? organization.reuse_build_timeouts === 1,
       });
       return ok(organization.id);
     },

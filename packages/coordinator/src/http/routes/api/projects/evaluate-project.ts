@@ -2,6 +2,7 @@ import { z } from "zod";
 import { signedIn } from "../../../../auth/authority.ts";
 import { BadRequestError, ConflictError } from "../../../../errors.ts";
 import { evaluateProject } from "../../../../projects/evaluate-project.ts";
+import { requestSettings, settingHeaders } from "../../../../rules/build-settings.ts";
 import { requestTags, TAGS_HEADER } from "../../../../rules/tags.ts";
 import type { Route } from "../../../api.ts";
 import { errorEnvelope, ok, textEnvelope } from "../../../envelope.ts";
@@ -19,7 +20,7 @@ const body = z
 
 /**
  * POST /projects/{org}/{project}/evaluate, with or without a body: the answer is the evaluation's id. `{"mode": "restart_failed"}` asks again
- * for what failed in the last one. Tags may also come in a header.
+ * for what failed in the last one. Tags may also come in a header, and settings of nixbuild.net do.
  */
 export const evaluateProjectRoute: Route = (api, services) => {
   const { authority, evaluations, repositories, database } = services;
@@ -31,7 +32,7 @@ export const evaluateProjectRoute: Route = (api, services) => {
         summary:
           "Starts an evaluation of the newest commit, or restarts what failed in the last one.",
         params: projectParams,
-        headers: z.object({ [TAGS_HEADER]: z.string().optional() }),
+        headers: z.object({ [TAGS_HEADER]: z.string().optional(), ...settingHeaders }),
         body,
         response: { 200: textEnvelope, 503: errorEnvelope },
       },
@@ -42,13 +43,16 @@ export const evaluateProjectRoute: Route = (api, services) => {
         throw new BadRequestError(`mode "${mode}" is not known; there is "restart_failed"`);
       }
       const { caller, params, headers } = request;
-      const tags = requestTags(headers[TAGS_HEADER], request.body?.tags);
+      const about = {
+        tags: requestTags(headers[TAGS_HEADER], request.body?.tags),
+        settings: requestSettings(headers),
+      };
       const { project } = await authority.project(caller, params, "triggerEvaluation");
       try {
         if (mode === "restart_failed") return ok(await evaluations.restartFailed(project.id));
         const parts = { db: database.kysely, evaluations, repositories };
         const { id } = signedIn(caller).user;
-        return ok(await evaluateProject(parts, project, id, tags));
+        return ok(await evaluateProject(parts, project, id, about));
       } catch (error) {
         // The API's clients know this refusal as 400.
         if (!(error instanceof ConflictError)) throw error;

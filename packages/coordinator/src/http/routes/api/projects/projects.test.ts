@@ -136,7 +136,8 @@ describe("evaluate", () => {
     expect((await server.post(path, alice)).message).toBe(EVALUATION);
     expect((await server.post(path, alice, {})).message).toBe(EVALUATION);
     const started = { projectId: id, triggeredBy: userId, revision: HEAD, reference: null };
-    const untagged = { ...started, tags: {} };
+    const settings = { reusesFailures: null, reusesTimeouts: null, keepsRunning: null };
+    const untagged = { ...started, tags: {}, settings };
     expect(server.calls.started).toEqual([untagged, untagged]);
   });
 
@@ -146,6 +147,19 @@ describe("evaluate", () => {
     expect(server.calls.started.at(-1)?.tags).toEqual({ GITHUB_RUN_ID: "77", GITHUB_JOB: "b" });
     const bad = await server.post(path, alice, { tags: { "not a name": "x" } });
     expect([bad.status, bad.json?.code]).toEqual([400, "bad_request"]);
+  });
+
+  test("takes settings of nixbuild.net in headers", async () => {
+    const headers = {
+      "nixbuildnet-reuse-build-failures": "1",
+      "nixbuildnet-reuse-build-timeouts": "false",
+      "nixbuildnet-keep-builds-running": "",
+    };
+    await server.call("POST", path, { token: alice, headers });
+    const settings = { reusesFailures: true, reusesTimeouts: false, keepsRunning: false };
+    expect(server.calls.started.at(-1)?.settings).toEqual(settings);
+    const wrong = { "nixbuildnet-keep-builds-running": "maybe" };
+    expect((await server.call("POST", path, { token: alice, headers: wrong })).status).toBe(400);
   });
 
   test("waits for a worker when none could look at the repository, and fails when git does", async () => {
