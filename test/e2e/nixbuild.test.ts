@@ -30,6 +30,9 @@ const RUN = "tags=GITHUB_REPOSITORY:acme/widgets,GITHUB_RUN_ID:77,GITHUB_RUN_ATT
 describe.runIf(process.getuid?.() === 0)("nixbuild.net's API", () => {
   let farm: TestFarm;
   let key: string;
+  /** May start evaluations, too. */
+  let starter: string;
+  let lastEvaluation = "";
 
   /** As its clients ask: what they write is not escaped. */
   async function get(path: string, token: string | null = key) {
@@ -58,6 +61,10 @@ describe.runIf(process.getuid?.() === 0)("nixbuild.net's API", () => {
     key = await farm.api.call<string>("POST", "/user/keys", {
       name: "reader",
       permissions: ["viewOrg"],
+    });
+    starter = await farm.api.call<string>("POST", "/user/keys", {
+      name: "starter",
+      permissions: ["viewOrg", "triggerEvaluation"],
     });
     const fill = "dd if=/dev/zero of=/dev/null count=1";
     const files = {
@@ -224,6 +231,151 @@ describe.runIf(process.getuid?.() === 0)("nixbuild.net's API", () => {
     });
   }, 150_000);
 
+  test("the next build of a package begins with the memory that was enough for the last", async () => {
+    startWithoutMemory(farm);
+    const fill = "dd if=/dev/zero of=/dev/null count=1 bs=90M; echo > $out";
+    const files = {
+      "default.nix": expression(`{ grows = mk "grows" "${fill}" { version = "2"; }; }`),
+    };
+    await farm.addFilesProject("grown", "*", files);
+    const [build] = await buildsBy("grown");
+    expect(build).toMatchObject({
+      status: "built",
+      allocated_megabytes: 256,
+      restart_of_build_id: null,
+    });
+    expect(build?.cpu_count).toBeGreaterThan(0);
+  }, 150_000);
+
+  test("a build that asks for more memory than there is fails and says so", async () => {
+    const files = {
+      "default.nix": expression(
+        `{ greedy = mk "greedy" "echo > $out" { NIXBUILDNET_MIN_MEM = 1000000000; }; }`,
+      ),
+    };
+    await farm.addFilesProject("greedy", "*", files);
+    expect(await buildsBy("greedy")).toMatchObject([
+      {
+        status: "client_error",
+        status_message: expect.stringContaining("1000000000 MB of memory"),
+        cpu_seconds: 0,
+        duration_seconds: null,
+      },
+    ]);
+  }, 150_000);
+
+  test("what failed before is not built again for who wants that, and the answer says so", async () => {
+    const files = {
+      "default.nix": expression(`{ fails = mk "fails" "echo this goes wrong; exit 3" { }; }`),
+    };
+    await farm.addFilesProject("failing", "*", files);
+    expect(await buildsBy("failing", { "nixbuildnet-reuse-build-failures": "true" })).toEqual([]);
+    const builds = await read<NixbuildBuild[]>("/builds?status=build_failed");
+    const of = builds.filter(({ derivation_path: path }) => path.endsWith("-fails.drv"));
+    expect(of).toHaveLength(1);
+    const messages = await farm.api.call<{ message: string }[]>(
+      "GET",
+      `/evals/${lastEvaluation}/messages`,
+    );
+    expect(JSON.stringify(messages)).toContain(`it failed as build ${of[0]?.build_id}`);
+  }, 150_000);
+
+  test("a worker that is lost costs an attempt, and the build is restarted; a client that goes away ends its builds", async () => {
+    const files = {
+      "default.nix": expression(`{ lost = mk "lost" "echo begun; sleep 5; echo > $out" { }; }`),
+    };
+    await farm.addFilesProject("lost", "*", files);
+    await farm.evaluate("lost");
+    const running = await eventually("the build to run", 60_000, async () => {
+      const [build] = await read<NixbuildBuild[]>("/builds?status=running");
+      return (await farm.workers[0]?.runners())?.length === 1 && build?.cpu_count ? build : null;
+    });
+    for (const pid of (await farm.workers[0]?.runners()) ?? []) process.kill(pid, "SIGKILL");
+    await eventually("the loss to be noticed", 60_000, async () => {
+      const build = await read<NixbuildBuild>(`/builds/${running.build_id}`);
+      return build.status === "internal_error" ? true : null;
+    });
+
+    const deserted = await leaveABuild();
+    expect(deserted).toMatchObject({ status: "client_disconnect", outputs: [] });
+    expect(deserted.status_message).toBe("session closed");
+
+    const again = await eventually("the lost build to be built after all", 90_000, async () => {
+      const lost = await read<NixbuildBuild>(`/builds/${running.build_id}`);
+      if (lost.restarted_as_build_id === null) return null;
+      const build = await read<NixbuildBuild>(`/builds/${lost.restarted_as_build_id}`);
+      return build.status === "built" ? build : null;
+    });
+    expect(again.restart_of_build_id).toBe(running.build_id);
+  }, 250_000);
+
+  test("so every status that there is has come about", async () => {
+    const builds = await read<NixbuildBuild[]>("/builds?limit=1000");
+    expect([...new Set(builds.map(({ status }) => status))].toSorted()).toEqual([
+      "build_failed",
+      "built",
+      "cancelled",
+      "client_disconnect",
+      "client_error",
+      "internal_error",
+      "max_memory_exceeded",
+      "out_of_memory",
+      "timeout",
+    ]);
+    const summary = await read<Record<string, number>>("/builds/summary");
+    expect(summary["build_count"]).toBe(builds.length);
+    expect(summary["discarded_build_count"]).toBe(
+      builds.filter(({ status }) => ["out_of_memory", "internal_error"].includes(status)).length,
+    );
+  });
+
+  /** Evaluates a project to its end and resolves to the builds that this brought about. */
+  async function buildsBy(
+    project: string,
+    headers: Record<string, string> = {},
+  ): Promise<NixbuildBuild[]> {
+    lastEvaluation = await start(project, { ...headers, "nixbuildnet-tags": `PROJECT:${project}` });
+    await farm.ended(lastEvaluation, 100_000);
+    return read<NixbuildBuild[]>(`/builds?tags=PROJECT:${project}`);
+  }
+
+  async function start(project: string, headers: Record<string, string>): Promise<string> {
+    const response = await request(`${farm.api.url}/api/v1/projects/acme/${project}/evaluate`, {
+      method: "POST",
+      headers: { ...headers, authorization: `Bearer ${starter}` },
+    });
+    const answer = (await response.body.json()) as { message: string };
+    expect(response.statusCode, answer.message).toBe(200);
+    return answer.message;
+  }
+
+  /** Follows the logs of an evaluation for a while, as the client that its builds end with. Resolves to what became of its build. */
+  async function leaveABuild(): Promise<NixbuildBuild> {
+    const files = { "default.nix": expression(`{ left = mk "left" "echo begun; sleep 60" { }; }`) };
+    await farm.addFilesProject("left", "*", files);
+    const evaluation = await start("left", {
+      "nixbuildnet-keep-builds-running": "false",
+      "nixbuildnet-tags": "PROJECT:left",
+    });
+    const leaving = new AbortController();
+    const following = request(`${farm.api.url}/api/v1/evals/${evaluation}/builds`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${starter}` },
+      signal: leaving.signal,
+    });
+    const { body } = await following;
+    const build = await eventually("it to run", 60_000, async () => {
+      const [found] = await read<NixbuildBuild[]>("/builds?tags=PROJECT:left&status=running");
+      return found ?? null;
+    });
+    body.on("error", () => undefined);
+    leaving.abort();
+    return eventually("its builds to end with it", 60_000, async () => {
+      const found = await read<NixbuildBuild>(`/builds/${build.build_id}`);
+      return found.status === "running" ? null : found;
+    });
+  }
+
   test("without a token every question is refused", async () => {
     for (const path of ["/builds", "/builds/summary", "/builds/1", "/usage"]) {
       const { status, text } = await get(path, null);
@@ -231,6 +383,16 @@ describe.runIf(process.getuid?.() === 0)("nixbuild.net's API", () => {
     }
   });
 });
+
+/** From now on first attempts have what the coordinator gives them. */
+function startWithoutMemory({ dataDir }: TestFarm): void {
+  const database = new Sqlite(join(dataDir, "farm.sqlite"));
+  try {
+    database.exec("drop trigger first_memory");
+  } finally {
+    database.close();
+  }
+}
 
 /** Lets each first attempt begin with so much, as one does that follows another: it has no limit where the derivation has none. */
 function startWith({ dataDir }: TestFarm, memoryBytes: number): void {

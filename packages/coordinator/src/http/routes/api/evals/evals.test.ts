@@ -128,10 +128,11 @@ describe("an evaluation", () => {
 
   test("knows its neighbours in the project", async () => {
     const kysely = server.services.database.kysely;
-    const { id: _id, ...row } = await kysely
-      .selectFrom("evaluations")
-      .selectAll()
-      .executeTakeFirstOrThrow();
+    const {
+      id: _id,
+      number: _number,
+      ...row
+    } = await kysely.selectFrom("evaluations").selectAll().executeTakeFirstOrThrow();
     const older = "00000000-0000-7000-8000-000000000001";
     const newer = "fffffffe-0000-7000-8000-000000000000";
     for (const id of [older, newer]) {
@@ -499,10 +500,11 @@ test("the evaluations of a project are listed, the newest first, as many as are 
     (await server.get(`projects/acme/tools/evaluations${query}`, alice)).message;
   const details = (await server.get("projects/acme/tools/details", alice)).message;
   expect(await list()).toEqual(details.last_evaluations);
-  const { id: _id, ...row } = await kysely
-    .selectFrom("evaluations")
-    .selectAll()
-    .executeTakeFirstOrThrow();
+  const {
+    id: _id,
+    number: _number,
+    ...row
+  } = await kysely.selectFrom("evaluations").selectAll().executeTakeFirstOrThrow();
   const newer = "01ffffff-0000-7000-8000-000000000000";
   await kysely
     .insertInto("evaluations")
