@@ -1,3 +1,4 @@
+import { provideBrowser } from "./lib/browser.mjs";
 import { runChecks } from "./lib/checks.mjs";
 import { runTests } from "./lib/run-tests.mjs";
 import { setUp } from "./lib/setup.mjs";
@@ -12,6 +13,7 @@ import { runMain, runStep } from "./lib/step.mjs";
 await runMain(async () => {
   const args = process.argv.slice(2);
   await setUp(["nginx", "systemd", "shellTools"]);
+  await runStep("browser", provideBrowser);
   const failedChecks = args.length === 0 ? await prepareAll() : 0;
   const { passed, failed } = await runTests(args);
   process.stdout.write(`${passed} passed, ${failed + failedChecks} failed\n`);

@@ -42,6 +42,11 @@ export const requirements = {
     description: "curl and jq, which machines that are deployed to have",
     packages: ["curl", "jq"],
   },
+  chromium: {
+    isMet: () => ["chromium", "chromium-browser"].some(hasProgram),
+    description: "Chromium, in which the pages are tested",
+    packages: ["chromium"],
+  },
   wrk: {
     isMet: () => hasProgram("wrk"),
     description: "wrk, which loads both servers",

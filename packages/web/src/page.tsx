@@ -41,32 +41,38 @@ export function partsOf(view: PageView): PageParts {
     case "jobset":
       return {
         title: view.name,
-        crumbs: [here(view.name)],
+        crumbs: [PROJECTS, here(view.name)],
         content: <Jobset view={view} />,
         feed: `/events/rss?specification=${encodeURIComponent(view.name)}`,
       };
     case "evaluation":
       return {
         title: `Evaluation #${view.number} of ${view.jobset}`,
-        crumbs: [toJobset(view.jobset), here(`#${view.number}`)],
+        crumbs: [PROJECTS, toJobset(view.jobset), here(`#${view.number}`)],
         content: <Evaluation view={view} />,
       };
     case "dashboard":
       return {
         title: `Dashboard of ${view.jobset} #${view.evaluation}`,
-        crumbs: [toJobset(view.jobset), toEvaluation(view.evaluation), here("Dashboard")],
+        crumbs: [PROJECTS, toJobset(view.jobset), toEvaluation(view.evaluation), here("Dashboard")],
         content: <Dashboard view={view} />,
       };
     case "build":
       return {
         title: `${view.job ?? view.name} #${view.number}`,
-        crumbs: [toJobset(view.jobset), toEvaluation(view.evaluation), here(view.job ?? view.name)],
+        crumbs: [
+          PROJECTS,
+          toJobset(view.jobset),
+          toEvaluation(view.evaluation),
+          here(view.job ?? view.name),
+        ],
         content: <Build view={view} />,
       };
     case "log":
       return {
         title: `Log of ${view.title}`,
         crumbs: [
+          PROJECTS,
           toJobset(view.jobset),
           toEvaluation(view.evaluation),
           { text: view.title, to: `/build/${view.number}/details` },
@@ -109,6 +115,8 @@ function plainParts(view: PlainView): PageParts {
       return { title: view.title, crumbs: [], content: <Form view={view} /> };
   }
 }
+
+const PROJECTS: Crumb = { text: "Projects", to: "/" };
 
 function here(text: string): Crumb {
   return { text, to: null };

@@ -56,6 +56,7 @@ describe("a token that came in the address", () => {
     expect(html).toContain('href="/eval/41?token=a%20b%26c"');
     expect(html).toContain('href="/eval/42?status=failed&amp;token=a%20b%26c#builds"');
     expect(html).toContain('<input type="hidden" name="token" value="a b&amp;c"/>');
+    expect(html).toMatch(/data-live="\/api\/v1\/evals\/[\w-]+\/live\?token=a%20b%26c"/);
     for (const [, address] of html.matchAll(/href="(https?:[^"]*)"/g)) {
       expect(address).not.toContain("token");
     }

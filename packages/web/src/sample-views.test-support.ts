@@ -199,6 +199,7 @@ export function dashboardOf(jobs: number): DashboardView {
     jobset: "acme.tools",
     state: "building",
     dashboard: null,
+    names: null,
     systems: ["aarch64-linux", "x86_64-linux"],
     system: null,
     filter: "",
@@ -363,7 +364,6 @@ const worker: WorkerRow = {
 const status: StatusView = {
   kind: "status",
   waiting: 12,
-  blocked: 19,
   running: worker.builds.map((running) => ({
     ...running,
     jobset: running.number === null ? null : "acme.tools",
@@ -389,8 +389,9 @@ const metrics: MetricsView = {
   })),
   machines: [{ id: worker.id, name: worker.name, builds: 311, busyMs: 40_000_000 }],
   pending: 31,
-  endedInHour: 44,
-  endedInDay: 1311,
+  endedToday: 484,
+  perHour: 44.3,
+  failedEvaluations: 1,
 };
 
 /** By what the page is called. */

@@ -15,6 +15,8 @@ import type { CuirassEvaluationView } from "../db/cuirass-evaluation-view.ts";
 import type { CuirassJobsetView } from "../db/cuirass-jobset-view.ts";
 import type { NixbuildBuildView } from "../db/nixbuild-build-view.ts";
 import type { NixbuildSumsView } from "../db/nixbuild-sums-view.ts";
+import type { PageBuildsView } from "../db/page-builds-view.ts";
+import type { PageJobsView } from "../db/page-jobs-view.ts";
 import type { LastUse } from "../db/last-use.ts";
 import type { StoredCacheSigner } from "../keys/cache-signer.ts";
 import type { HttpUpstreams } from "../upstreams/http-upstream.ts";
@@ -57,6 +59,8 @@ export interface Services extends AccountServices {
   cuirassBuilds: CuirassBuildView;
   cuirassEvaluations: CuirassEvaluationView;
   cuirassJobsets: CuirassJobsetView;
+  pageBuilds: PageBuildsView;
+  pageJobs: PageJobsView;
   lastUse: LastUse;
   surface: CacheSurfaceView;
   /** Asks addresses that users gave. */

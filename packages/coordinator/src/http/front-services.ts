@@ -7,6 +7,8 @@ import { CuirassEvaluationView } from "../db/cuirass-evaluation-view.ts";
 import { CuirassJobsetView } from "../db/cuirass-jobset-view.ts";
 import { NixbuildBuildView } from "../db/nixbuild-build-view.ts";
 import { NixbuildSumsView } from "../db/nixbuild-sums-view.ts";
+import { PageBuildsView } from "../db/page-builds-view.ts";
+import { PageJobsView } from "../db/page-jobs-view.ts";
 import type { LastUse } from "../db/last-use.ts";
 import type { Logger } from "../logger.ts";
 import type { NarStore } from "../ports.ts";
@@ -33,6 +35,8 @@ export type FrontServices = Pick<
   | "cuirassBuilds"
   | "cuirassEvaluations"
   | "cuirassJobsets"
+  | "pageBuilds"
+  | "pageJobs"
 >;
 
 /** What a request meets before the router, and reads that are prepared once. */
@@ -66,5 +70,7 @@ export function openFrontServices(parts: {
     cuirassBuilds: new CuirassBuildView(database),
     cuirassEvaluations: new CuirassEvaluationView(database),
     cuirassJobsets: new CuirassJobsetView(database),
+    pageBuilds: new PageBuildsView(database),
+    pageJobs: new PageJobsView(database),
   };
 }

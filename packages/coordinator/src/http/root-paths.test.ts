@@ -39,16 +39,23 @@ beforeAll(async () => {
 });
 afterAll(() => app.close());
 
-/** Paths on which the router's tree begins. */
+/** Paths of the router's tree, of which each line shows what it adds to the one above. */
 function served(): string[] {
+  const above: string[] = [];
   return app
     .printRoutes({ commonPrefix: false })
     .split("\n")
-    .flatMap((line) => /^[├└]── (\/\S*)/.exec(line)?.[1] ?? []);
+    .flatMap((line) => {
+      const [, indent = "", part] = /^([│ ]*)[├└]── (\S*)/.exec(line) ?? [];
+      if (part === undefined) return [];
+      const depth = indent.length / 4;
+      above[depth] = (above[depth - 1] ?? "") + part;
+      return [above[depth]];
+    });
 }
 
 test("every path of the router begins with a word that has an owner", () => {
-  const words = new Set(served().map((path) => path.split("/")[1] ?? ""));
+  const words = new Set(served().map((path) => path.split(/[/*]/)[1] ?? ""));
   expect([...words].filter((word) => OWNERS[word] === undefined)).toEqual([]);
   expect(words).toContain("builds");
   expect(words).toContain("usage");

@@ -126,7 +126,7 @@ function pageScope(services: Services): FastifyPluginAsync {
     api.addHook("onRoute", (route) => {
       route.schema = { ...route.schema, hide: true };
     });
-    addAccessControl(api, services.authenticator);
+    addCuirassCallers(api, services.authenticator);
     for (const route of pageRoutes) route(api, services);
   };
 }

@@ -71,9 +71,7 @@ async function recolour(dashboard: HTMLElement, data: string): Promise<void> {
   if (!Array.isArray(jobs)) return;
   const byName = new Map(jobs.filter(isJob).map((job) => [job.name, job]));
   const squares = squaresOf(dashboard);
-  const hasAll =
-    dashboard.dataset["dashboardChosen"] !== undefined || squares.length === byName.size;
-  if (!hasAll || isOver(dashboard, byName)) return renew();
+  if (squares.length !== byName.size || isOver(dashboard, byName)) return renew();
   for (const square of squares) {
     const job = byName.get(square.dataset["job"] ?? "");
     if (job !== undefined) colour(square, job);

@@ -24,7 +24,7 @@ export function LineChart({ title, points, format, formatX, scale, limit = null 
   const values = points.flatMap(({ y }) => (y === null ? [] : [y]));
   const first = points[0];
   const last = points.at(-1);
-  if (first === undefined || last === undefined || values.length === 0) return null;
+  if (first === undefined || last === undefined || values.length < 2) return null;
   const max = Math.max(...values);
   const ticks = ticksUpTo(max, 4, scale);
   const top = ticks.at(-1) ?? 1;

@@ -1,3 +1,4 @@
+import { useFrame, withToken } from "../frame/frame.ts";
 import { Link, OutsideLink } from "../frame/link.tsx";
 import { StatusBadge, WeatherMark } from "../parts/badges.tsx";
 import { Commit } from "../parts/commit.tsx";
@@ -10,8 +11,10 @@ import { Usage } from "./build-usage.tsx";
 import type { BuildChange, BuildView, DependencyView, ProductView } from "../views/build.ts";
 
 export function Build({ view }: { view: BuildView }) {
+  const { token } = useFrame();
+  const live = view.live === null ? {} : { "data-live": withToken(view.live, token) };
   return (
-    <div {...(view.live === null ? {} : { "data-live": view.live })}>
+    <div {...live}>
       <h1>
         {view.job ?? view.name} <StatusBadge status={view.status} />{" "}
         <WeatherMark weather={view.weather} />

@@ -5,6 +5,17 @@ import { shownText, squareText } from "../parts/squares.ts";
 import { BUILD_STATUSES, type BuildStatus } from "../parts/status.ts";
 import type { DashboardJob, DashboardView } from "../views/dashboard.ts";
 
+/** Browsers and servers take no addresses without an end; without the names the page is asked for again as a whole. */
+const MAX_NAMES_LENGTH = 4000;
+
+/** Where the API tells how the jobs stand. */
+function dataAddress({ evaluation, system, names }: DashboardView): string {
+  const path = withQuery("/api/jobs", { evaluation: String(evaluation), system });
+  // The commas of the list stay commas.
+  const list = names?.map(encodeURIComponent).join(",") ?? "";
+  return list === "" || list.length > MAX_NAMES_LENGTH ? path : `${path}&names=${list}`;
+}
+
 const LEGEND: readonly BuildStatus[] = [
   "succeeded",
   "failed",
@@ -16,11 +27,12 @@ const LEGEND: readonly BuildStatus[] = [
 ];
 
 export function Dashboard({ view }: { view: DashboardView }) {
+  const { token } = useFrame();
   const { evaluation } = view;
   const shown = view.jobs.filter(({ job }) => job.includes(view.filter));
-  const data = withQuery("/api/jobs", { evaluation: String(evaluation), system: view.system });
+  const data = dataAddress(view);
   return (
-    <div data-live={view.live} data-dashboard={data}>
+    <div data-live={withToken(view.live, token)} data-dashboard={data}>
       <h1>
         Dashboard of <Link to={`/eval/${evaluation}`}>#{evaluation}</Link>{" "}
         <EvaluationBadge state={view.state} />

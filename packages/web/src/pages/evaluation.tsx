@@ -1,5 +1,5 @@
 import { Fragment } from "preact";
-import { withQuery } from "../frame/frame.ts";
+import { useFrame, withQuery, withToken } from "../frame/frame.ts";
 import { Link, OutsideLink } from "../frame/link.tsx";
 import { EvaluationBadge } from "../parts/badges.tsx";
 import { BuildsTable } from "../parts/builds.tsx";
@@ -14,8 +14,9 @@ import type { Counts } from "../views/counts.ts";
 import type { EvaluationMessage, EvaluationTab, EvaluationView } from "../views/evaluation.ts";
 
 export function Evaluation({ view }: { view: EvaluationView }) {
+  const { token } = useFrame();
   return (
-    <div data-live={view.live}>
+    <div data-live={withToken(view.live, token)}>
       <h1>
         Evaluation #{view.number} <EvaluationBadge state={view.state} />
       </h1>

@@ -1,3 +1,4 @@
+import { useFrame, withToken } from "../frame/frame.ts";
 import { Link, OutsideLink } from "../frame/link.tsx";
 import { EvaluationBadge } from "../parts/badges.tsx";
 import { Commit } from "../parts/commit.tsx";
@@ -10,10 +11,11 @@ import { countText } from "../parts/words.ts";
 import type { EvaluationRow, JobsetView } from "../views/jobset.ts";
 
 export function Jobset({ view }: { view: JobsetView }) {
+  const { token } = useFrame();
   const { name } = view;
   const feed = `/events/rss?specification=${encodeURIComponent(name)}`;
   return (
-    <div data-live={view.live}>
+    <div data-live={withToken(view.live, token)}>
       <h1>{name}</h1>
       {view.description === "" ? null : <p class="lead">{view.description}</p>}
       <Facts

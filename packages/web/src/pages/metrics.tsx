@@ -2,7 +2,7 @@ import { BarChart } from "../chart/bar-chart.tsx";
 import { LineChart } from "../chart/line-chart.tsx";
 import { Link } from "../frame/link.tsx";
 import { Table } from "../parts/table.tsx";
-import { countText, durationText } from "../parts/words.ts";
+import { countText, durationText, plural } from "../parts/words.ts";
 import type { MetricsView } from "../views/metrics.ts";
 
 export function Metrics({ view }: { view: MetricsView }) {
@@ -10,8 +10,9 @@ export function Metrics({ view }: { view: MetricsView }) {
     <>
       <h1>Metrics</h1>
       <p class="lead">
-        {countText(view.pending)} builds pending, {countText(view.endedInHour)} ended in the last
-        hour, {countText(view.endedInDay)} in the last day.
+        {plural(view.pending, "build")} pending. Today {plural(view.endedToday, "build")} ended,{" "}
+        {countText(Math.round(view.perHour))} an hour. Of the last{" "}
+        {plural(view.evaluations.length, "evaluation")} {countText(view.failedEvaluations)} failed.
       </p>
       <div class="charts">
         <BarChart

@@ -1,7 +1,7 @@
 import { Link } from "../frame/link.tsx";
 import { Progress } from "../parts/running.tsx";
 import { Table } from "../parts/table.tsx";
-import { plural } from "../parts/words.ts";
+import { countText, plural } from "../parts/words.ts";
 import type { StatusView } from "../views/status.ts";
 
 export function Status({ view }: { view: StatusView }) {
@@ -9,8 +9,7 @@ export function Status({ view }: { view: StatusView }) {
     <div data-live="poll">
       <h1>Running builds</h1>
       <p class="lead">
-        {plural(view.running.length, "build")} running, {view.waiting} waiting for a machine,{" "}
-        {view.blocked} waiting for other builds.
+        {plural(view.running.length, "build")} running, {countText(view.waiting)} waiting.
       </p>
       {view.running.length === 0 ? (
         <p class="empty">Nothing runs that you may see.</p>

@@ -8,6 +8,8 @@ export interface DashboardView {
   readonly state: EvaluationState;
   /** Name of a registered dashboard that chooses the jobs; null for all jobs. */
   readonly dashboard: string | null;
+  /** Jobs that it chooses; null for all jobs. */
+  readonly names: readonly string[] | null;
   readonly systems: readonly string[];
   /** The one that is shown; null for all. */
   readonly system: string | null;

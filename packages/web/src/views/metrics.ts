@@ -25,7 +25,9 @@ export interface MetricsView {
     readonly busyMs: number;
   }[];
   readonly pending: number;
-  /** Builds that ended within the last hour and the last day. */
-  readonly endedInHour: number;
-  readonly endedInDay: number;
+  /** Builds that ended on this day (UTC), and in each hour of it so far. */
+  readonly endedToday: number;
+  readonly perHour: number;
+  /** Of the evaluations here. */
+  readonly failedEvaluations: number;
 }

@@ -4,10 +4,8 @@ import type { RunningBuild } from "./running-build.ts";
 export interface StatusView {
   readonly kind: "status";
   readonly running: readonly RunningRow[];
-  /** Builds that could run and wait for a worker. */
+  /** Builds that wait for a worker, or for other builds. */
   readonly waiting: number;
-  /** Builds that wait for others. */
-  readonly blocked: number;
 }
 
 export interface RunningRow extends RunningBuild {

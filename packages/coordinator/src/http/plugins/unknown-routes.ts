@@ -1,5 +1,8 @@
+import type { FastifyRequest } from "fastify";
+import { NotFoundError } from "../../errors.ts";
 import type { Server } from "../api.ts";
 import { errorBody } from "../errors.ts";
+import { sendErrorPage } from "../pages/error-page.ts";
 import { isCuirassPath, sendNoResource } from "../routes/cuirass/cuirass-errors.ts";
 import { isNixbuildPath, nixbuildErrorBody } from "../routes/nixbuild/nixbuild-errors.ts";
 import { answerOptions } from "./cors.ts";
@@ -21,6 +24,9 @@ export function addUnknownRoutes(app: Server, nixbuildPrefix: string | null): vo
   });
   app.setNotFoundHandler((request, reply) => {
     const path = request.url.split("?", 1)[0] ?? "";
+    if (isForBrowser(request, path)) {
+      return sendErrorPage(new NotFoundError(`there is no page ${path}`), request, reply);
+    }
     if (isCuirassPath(path)) return sendNoResource(request, reply);
     const allowed = allowedMethods(known, path.split("/"));
     if (allowed.length === 0) {
@@ -34,6 +40,16 @@ export function addUnknownRoutes(app: Server, nixbuildPrefix: string | null): vo
       .header("allow", allowed.join(", "))
       .send(bodyOf(path, "method_not_allowed", message));
   });
+}
+
+/** First words of paths that only programs ask for. */
+const OF_PROGRAMS = new Set(["api", "cache", "proto", "builds", "usage", "metrics", "static"]);
+
+/** Whether somebody sits in front of the answer: browsers name HTML among what they take, programs take anything. */
+function isForBrowser({ method, headers }: FastifyRequest, path: string): boolean {
+  const isRead = method === "GET" || method === "HEAD";
+  const takesPages = headers.accept?.includes("text/html") ?? false;
+  return isRead && takesPages && !OF_PROGRAMS.has(path.split("/")[1] ?? "");
 }
 
 function allowedMethods(known: readonly KnownRoute[], path: readonly string[]): string[] {

@@ -9,7 +9,6 @@ export const getStaticRoute: Route = (api) => {
   api.get(
     "/static/:name",
     {
-      config: { access: "none" },
       schema: { params: z.object({ name: z.string() }) },
     },
     async ({ params, headers }, reply) => {

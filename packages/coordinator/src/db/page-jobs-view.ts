@@ -1,0 +1,145 @@
+import type { Database, SqlValue } from "./client.ts";
+import { PlaceReader } from "./place-reader.ts";
+
+/** Reads of evaluations' jobs for pages, with what the builds behind them took. Whose they are is the caller's question. */
+
+/** Times are milliseconds since the epoch. */
+export interface PageJob {
+  readonly number: number;
+  readonly job: string;
+  readonly name: string;
+  readonly system: string;
+  readonly status: number;
+  readonly weather: number;
+  readonly startedAt: number | null;
+  readonly stoppedAt: number | null;
+}
+
+/** Absent is all; conditions are joined by "and". */
+export interface PageJobsFilter {
+  readonly evaluation: number;
+  readonly statuses?: readonly number[];
+  readonly system?: string;
+  /** Names of jobs. */
+  readonly names?: readonly string[];
+  /** Only jobs behind this name, or before it: then the last ones of those. */
+  readonly after?: string;
+  readonly before?: string;
+  readonly limit: number;
+}
+
+/** Of a build that failed only its assignment is told, of one that was found ready only when that was. */
+const TIMES = `coalesce(x.started_at, x.assigned_at) as "startedAt",
+  case when b.status >= 0 then coalesce(x.stopped_at, x.stored_at, x.updated_at) end as "stoppedAt"`;
+const COLUMNS = `b.number, j.name as job, b.nix_name as name, b.system, b.status, b.weather, ${TIMES}`;
+const BUILDS = `cross join project_builds b on b.number = j.build_number left join builds x on x.derivation_id = b.derivation_id`;
+
+/** How builds of an evaluation changed against the ones of the same jobs before. */
+export interface Changes {
+  readonly broken: number;
+  readonly fixed: number;
+}
+
+export class PageJobsView {
+  readonly #reader: PlaceReader;
+
+  constructor(database: Database) {
+    this.#reader = new PlaceReader(database);
+  }
+
+  /** In the order of names. */
+  jobs(filter: PageJobsFilter): PageJob[] {
+    const { evaluation, statuses, system, names, after, before, limit } = filter;
+    const values: SqlValue[] = [];
+    const when = (condition: string, value: SqlValue | undefined): string => {
+      if (value === undefined) return "";
+      values.push(value);
+      return condition;
+    };
+    const from =
+      names === undefined
+        ? `jobs j ${BUILDS} where j.evaluation_number = ?`
+        : `(select distinct value as name from json_each(?)) wanted
+           cross join jobs j on j.evaluation_number = ? and j.name = wanted.name ${BUILDS} where true`;
+    if (names !== undefined) values.push(JSON.stringify(names));
+    values.push(evaluation);
+    const conditions = [
+      when("and j.name > ?", after),
+      when("and j.name < ?", before),
+      when(
+        "and b.status in (select value from json_each(?))",
+        statuses === undefined ? undefined : JSON.stringify(statuses),
+      ),
+      when("and b.system = ?", system),
+    ];
+    const order = before === undefined ? "asc" : "desc";
+    const sql = `select ${COLUMNS} from ${from} ${conditions.join(" ")} order by j.name ${order} limit ?`;
+    const rows = this.#reader.all<PageJob>(sql, [...values, limit]);
+    return before === undefined ? rows : rows.reverse();
+  }
+
+  /** Jobs that the evaluation was the first to have with this build, and that fail since it. */
+  newlyFailed(of: { projectId: string; evaluation: number; limit: number }): PageJob[] {
+    return this.#reader.all<PageJob>(
+      `select b.number, b.job_name as job, b.nix_name as name, b.system, b.status, b.weather, ${TIMES}
+       from project_builds b left join builds x on x.derivation_id = b.derivation_id
+       where b.project_id = ? and b.evaluation = ? and b.weather in (0, 1) and b.weather = 1 and b.is_job = 1
+       order by b.number limit ?`,
+      [of.projectId, of.evaluation, of.limit],
+    );
+  }
+
+  changes(of: { projectId: string; evaluation: number }): Changes {
+    const [row] = this.#reader.all<{ broken: number | null; fixed: number | null }>(
+      `select sum(b.weather = 1) as broken, sum(b.weather = 0) as fixed from project_builds b
+       where b.project_id = ? and b.evaluation = ? and b.weather in (0, 1) and b.is_job = 1`,
+      [of.projectId, of.evaluation],
+    );
+    return { broken: row?.broken ?? 0, fixed: row?.fixed ?? 0 };
+  }
+
+  /** Numbers of the project's evaluations that follow a number, the newest first. */
+  evaluationsAfter(projectId: string, number: number, limit: number): number[] {
+    return this.#reader
+      .all<{ number: number }>(
+        "select e.number from evaluations e where e.project_id = ? and e.number > ? order by e.number limit ?",
+        [projectId, number, limit],
+      )
+      .map((row) => row.number)
+      .reverse();
+  }
+
+  /** Messages of the commits of evaluations (UUIDs), by evaluation. */
+  commitMessages(evaluations: readonly string[]): ReadonlyMap<string, string> {
+    const rows = this.#reader.all<{ id: string; message: string }>(
+      `select e.id, c.message from json_each(?) wanted cross join evaluations e on e.id = wanted.value
+         cross join commits c on c.id = e.commit_id`,
+      [JSON.stringify(evaluations)],
+    );
+    return new Map(rows.map(({ id, message }) => [id, message]));
+  }
+
+  /** Builds of the projects that have not ended. */
+  countPending(projects: readonly string[]): { running: number; waiting: number } {
+    const rows = this.#reader.all<{ status: number; count: number }>(
+      `select b.status, count(*) as count from json_each(?) p cross join project_builds b
+       where b.project_id = p.value and b.status < 0 group by b.status`,
+      [JSON.stringify(projects)],
+    );
+    const all = rows.reduce((sum, { count }) => sum + count, 0);
+    const running = rows.find(({ status }) => status === -1)?.count ?? 0;
+    return { running, waiting: all - running };
+  }
+
+  /** How long the newest successful build of a job took, in milliseconds; null when none did. */
+  lastDuration(of: { projectId: string; job: string }): number | null {
+    const [row] = this.#reader.all<{ duration: number }>(
+      `select x.stopped_at - x.started_at as duration
+       from project_builds b cross join builds x on x.derivation_id = b.derivation_id
+       where b.project_id = ? and b.job_name = ? and b.status = 0 and x.started_at is not null and x.stopped_at is not null
+       order by b.evaluation desc, b.number desc limit 1`,
+      [of.projectId, of.job],
+    );
+    return row?.duration ?? null;
+  }
+}

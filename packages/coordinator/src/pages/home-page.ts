@@ -1,0 +1,44 @@
+import type { Caller } from "../auth/caller.ts";
+import type { Jobset } from "../db/cuirass-jobset-view.ts";
+import { countsOf } from "./counts.ts";
+import type { PageServices } from "./page-services.ts";
+import type { ViewOf } from "./shown.ts";
+import { evaluationState } from "./words.ts";
+
+/** All projects that the caller may see. */
+export async function homePage(services: PageServices, caller: Caller): Promise<ViewOf<"home">> {
+  const { authority, cuirassJobsets } = services;
+  const organizations = await authority.organizationsToRead(caller);
+  const jobsets = cuirassJobsets.listJobsets(organizations);
+  return {
+    kind: "home",
+    isSignedIn: caller.kind === "signed-in",
+    jobsets: jobsets.map((jobset) => rowOf(services, jobset)),
+  };
+}
+
+function rowOf(services: PageServices, jobset: Jobset): ViewOf<"home">["jobsets"][number] {
+  const { projectId, name, project, displayName, organization, repository, isActive } = jobset;
+  const [newest] = services.cuirassEvaluations.latestEvaluations({
+    projects: [projectId],
+    limit: 1,
+  });
+  return {
+    name,
+    title: displayName,
+    organization,
+    description: displayName === project ? "" : displayName,
+    repository,
+    isActive,
+    newest:
+      newest === undefined
+        ? null
+        : {
+            number: newest.number,
+            state: evaluationState(newest.state),
+            startedAt: newest.createdAt,
+            commit: newest.commit,
+            ...countsOf(services, newest),
+          },
+  };
+}
