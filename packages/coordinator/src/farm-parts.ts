@@ -1,7 +1,7 @@
 import type { FastifyPluginAsync } from "fastify";
 import type { Clock } from "./clock.ts";
 import { DEFAULT_RETRY_POLICY } from "./builds/verdict.ts";
-import { prepareBuildReads } from "./db/build-repository.ts";
+import { prepareBuildReads } from "./db/build-reads.ts";
 import { hashPartOf, prepareCachedPathReads } from "./db/cache-path-repository.ts";
 import { prepareDerivationReads } from "./db/derivation-repository.ts";
 import { prepareFindNarObject } from "./db/nar-object-repository.ts";

@@ -5,7 +5,7 @@ import type { RetryPolicy } from "./builds/verdict.ts";
 import { PromisedPaths } from "./collection/promised-paths.ts";
 import { extendLeases, findAllLeases } from "./db/assignment-repository.ts";
 import { prepareAttemptReads, setLogBytes } from "./db/attempt-repository.ts";
-import { findReadyBuilds } from "./db/build-repository.ts";
+import { findReadyBuilds } from "./db/ready-build-repository.ts";
 import type { Database } from "./db/client.ts";
 import { connectParts, type FarmParts, type Memory } from "./farm-parts.ts";
 import type { Logger } from "./logger.ts";

@@ -1,5 +1,6 @@
 import { insertAttempts } from "../db/attempt-repository.ts";
-import { findReadyBuildsOf, moveBuilds } from "../db/build-repository.ts";
+import { moveBuilds } from "../db/build-repository.ts";
+import { findReadyBuildsOf } from "../db/ready-build-repository.ts";
 import { addUnfinishedBuilds, countLinks } from "../db/evaluation-repository.ts";
 import type { Change } from "../queue/change.ts";
 

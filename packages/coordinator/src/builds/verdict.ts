@@ -2,11 +2,11 @@ import { findNewestAttempt, insertAttempts, linkRestart } from "../db/attempt-re
 import {
   countDependencyMet,
   failDependents,
-  findReadyBuildsOf,
   findUnwantedBuilds,
   moveBuilds,
   type Build,
 } from "../db/build-repository.ts";
+import { findReadyBuildsOf } from "../db/ready-build-repository.ts";
 import type { Change } from "../queue/change.ts";
 import type { BuildEvent } from "../scheduler/build-state.ts";
 import { retractOutputs } from "./announcement.ts";

@@ -1,6 +1,4 @@
-import type { BuildLimits, OrganizationId, WorkerId } from "@gradient/protocol";
-import { organizationIdSchema, workerIdSchema } from "@gradient/protocol";
-import { sql, type SelectQueryBuilder } from "kysely";
+import type { OrganizationId } from "@gradient/protocol";
 import {
   FAILED_BUILD_STATES,
   SUCCESSFUL_BUILD_STATES,
@@ -12,13 +10,8 @@ import {
 } from "../scheduler/build-state.ts";
 import { ENDED_EVALUATION_STATES } from "../scheduler/evaluation-state.ts";
 import { moveOf } from "../scheduler/transition.ts";
-import type { ReadyBuild } from "../scheduler/ready-queue.ts";
 import { batchesOf } from "./batches.ts";
-import type { Database, PreparedQuery, Queries } from "./client.ts";
-import { statedFactsOf } from "./derivation-repository.ts";
-import { readJsonColumn, stringListSchema } from "./json-column.ts";
-import { findEstimates, historyKeyOf } from "./run-history-repository.ts";
-import type { Tables } from "./tables.ts";
+import type { Queries } from "./client.ts";
 
 export interface Build {
   readonly id: number;
@@ -386,166 +379,4 @@ export async function findBuildsOnlyOf(
     )
     .execute();
   return rows.map(({ id }) => id);
-}
-
-type PendingQuery = SelectQueryBuilder<Tables, "attempts" | "builds" | "derivations", object>;
-
-async function readPending(db: Queries, query: PendingQuery): Promise<OfferableBuild[]> {
-  const rows = await query
-    .select([
-      "attempts.number",
-      "attempts.memory_bytes",
-      "builds.id",
-      "builds.organization_id",
-      "builds.priority",
-      "builds.height",
-      "builds.ready_at",
-      "derivations.drv_path",
-      "derivations.name",
-      "derivations.system",
-      "derivations.required_features_json",
-      "derivations.is_fixed_output",
-      "derivations.facts_json",
-    ])
-    .execute();
-  const stated = rows.map((row) => {
-    const { limits, needs, pname } = statedFactsOf(row.facts_json);
-    return { row, limits, needs, history: historyKeyOf({ ...row, pname }) };
-  });
-  const histories = stated.map(({ history }) => history);
-  const estimateOf = await findEstimates(db, histories);
-  return stated.map(({ row, limits, needs, history }) => ({
-    drvPath: row.drv_path,
-    limits,
-    ready: {
-      attempt: row.number,
-      build: row.id,
-      organization: organizationIdSchema.parse(row.organization_id),
-      system: row.system,
-      requiredFeatures: readJsonColumn(stringListSchema, row.required_features_json),
-      demand: { ...needs, exactMemoryBytes: row.memory_bytes, estimate: estimateOf(history) },
-      priority: row.priority,
-      height: row.height,
-      readyAt: row.ready_at ?? 0,
-    },
-  }));
-}
-
-function pendingAttempts(db: Queries): PendingQuery {
-  return db
-    .selectFrom("attempts")
-    .innerJoin("builds", "builds.id", "attempts.build_id")
-    .innerJoin("derivations", "derivations.id", "builds.derivation_id")
-    .where("attempts.status", "=", sql.lit("pending"))
-    .where("builds.state", "=", "Queued" satisfies BuildState);
-}
-
-/** Everything that waits for a worker. */
-export async function findReadyBuilds(db: Queries): Promise<ReadyBuild[]> {
-  const pending = await readPending(db, pendingAttempts(db));
-  return pending.map(({ ready }) => ready);
-}
-
-export async function findReadyBuildsOf(
-  db: Queries,
-  builds: readonly number[],
-): Promise<ReadyBuild[]> {
-  const ready: ReadyBuild[] = [];
-  for (const batch of batchesOf(builds)) {
-    const pending = await readPending(db, pendingAttempts(db).where("builds.id", "in", batch));
-    ready.push(...pending.map((each) => each.ready));
-  }
-  return ready;
-}
-
-/** Hot reads over builds. They see what is committed. */
-export interface BuildReads {
-  ofDerivation(derivation: number): { id: number; state: BuildState } | null;
-  isLinked(evaluationId: string, build: number): boolean;
-  /** The failed attempt because of which the evaluation does not have the build run again; null when it does. */
-  reusedFailure(evaluationId: string, build: number): number | null;
-  /** How many direct inputs of the build each worker has built. */
-  countInputsByWorker(build: number): Map<WorkerId, number>;
-  /** Whether an input of the derivation is not built yet. */
-  hasUnfinishedInput(derivation: number): boolean;
-  /** Whether a running build of the organization is about to show this path: it is stored, and only its signature is missing. Base name. */
-  isOutputAnnounced(organization: OrganizationId, path: string): boolean;
-}
-
-export function prepareBuildReads(database: Database): BuildReads {
-  const ofDerivation: PreparedQuery<[number], { id: number; state: string }> = database.prepare(
-    "select id, state from builds where derivation_id = ?",
-  );
-  const isLinked: PreparedQuery<[string, number], { one: number }> = database.prepare(
-    "select 1 as one from evaluation_builds where evaluation_id = ? and build_id = ?",
-  );
-  const reused: PreparedQuery<[number, string], { attempt: number }> = database.prepare(
-    `select a.number as attempt from builds b
-     join attempts a on a.number = (select max(number) from attempts where build_id = b.id)
-     join evaluations e
-     where b.id = ? and e.id = ?
-       and ((e.reuse_build_failures = 1 and b.state = 'FailedPermanent' and a.status = 'build_failed')
-         or (e.reuse_build_timeouts = 1 and b.state = 'FailedTimeout' and a.status = 'timeout'))`,
-  );
-  const inputs: PreparedQuery<[number], { worker: string; count: number }> = database.prepare(
-    `select a.worker_id as worker, count(*) as count
-     from builds b
-     join derivation_inputs i on i.derivation_id = b.derivation_id
-     join builds input on input.derivation_id = i.input_id
-     join attempts a on a.build_id = input.id
-       and (a.status = 'built' or (a.status = 'running' and input.state = 'Building' and input.is_announced = 1))
-     where b.id = ? group by a.worker_id`,
-  );
-  const unfinishedInput: PreparedQuery<[number], { one: number }> = database.prepare(
-    `select 1 as one from derivation_inputs i join builds input on input.derivation_id = i.input_id
-     where i.derivation_id = ? and input.state in (${UNFINISHED_BUILD_STATES.map((state) => `'${state}'`).join()}) limit 1`,
-  );
-  const announced: PreparedQuery<[string, string], { one: number }> = database.prepare(
-    `select 1 as one from derivation_outputs o join builds b on b.derivation_id = o.derivation_id
-     where b.organization_id = ? and o.path = ? and b.state = 'Building' and b.is_announced = 1 limit 1`,
-  );
-  return {
-    ofDerivation: (derivation) => {
-      const row = ofDerivation.get(derivation);
-      return row === undefined ? null : { id: row.id, state: buildStateOf(row.state) };
-    },
-    isLinked: (evaluationId, build) => isLinked.get(evaluationId, build) !== undefined,
-    reusedFailure: (evaluationId, build) => reused.get(build, evaluationId)?.attempt ?? null,
-    countInputsByWorker: (build) =>
-      new Map(inputs.all(build).map(({ worker, count }) => [workerIdSchema.parse(worker), count])),
-    hasUnfinishedInput: (derivation) => unfinishedInput.get(derivation) !== undefined,
-    isOutputAnnounced: (organization, path) => announced.get(organization, path) !== undefined,
-  };
-}
-
-export interface OfferableBuild {
-  readonly ready: ReadyBuild;
-  /** Base name. */
-  readonly drvPath: string;
-  /** As the derivation states them. */
-  readonly limits: BuildLimits;
-}
-
-/** Of the attempts, the ones that are pending and that nobody holds. */
-export async function findOfferableBuilds(
-  db: Queries,
-  attempts: readonly number[],
-): Promise<Map<number, OfferableBuild>> {
-  const offerable = new Map<number, OfferableBuild>();
-  for (const batch of batchesOf(attempts)) {
-    const query = pendingAttempts(db)
-      .where("attempts.number", "in", batch)
-      .where((where) =>
-        where.not(
-          where.exists(
-            where
-              .selectFrom("assignments")
-              .select("assignments.fencing")
-              .whereRef("assignments.attempt", "=", "attempts.number"),
-          ),
-        ),
-      );
-    for (const build of await readPending(db, query)) offerable.set(build.ready.attempt, build);
-  }
-  return offerable;
 }

@@ -11,7 +11,7 @@ import type { Database, Queries } from "./client.ts";
 import { TrafficCounts } from "./traffic-counts.ts";
 
 export interface LastUseOptions {
-  database: Pick<Database, "transaction">;
+  database: Pick<Database, "relaxedTransaction">;
   now: () => number;
   /** Called when a batch could not be stored; the batch is dropped. */
   onError: (error: unknown) => void;
@@ -103,9 +103,9 @@ export class LastUse implements AsyncDisposable {
     try {
       const { database } = this.#options;
       for (const uses of batchesOf(paths.values(), COUNTED_AT_ONCE)) {
-        await database.transaction(({ kysely }) => countFetches(kysely, uses));
+        await database.relaxedTransaction(({ kysely }) => countFetches(kysely, uses));
       }
-      await database.transaction(async ({ kysely: db }) => {
+      await database.relaxedTransaction(async ({ kysely: db }) => {
         for (const [id, at] of sessions) await touch(db, "sessions", id, at);
         for (const [id, at] of apiKeys) await touch(db, "api_keys", id, at);
         for (const [cache, figures] of caches) await addTraffic(db, cache, figures, now);

@@ -2,13 +2,13 @@ import {
   failDependents,
   findBuildsOfDerivations,
   findFailedInputs,
-  findReadyBuildsOf,
   findWaitingDependents,
   insertBuilds,
   moveBuilds,
   raisePriority,
   recountDependencies,
 } from "../db/build-repository.ts";
+import { findReadyBuildsOf } from "../db/ready-build-repository.ts";
 import { showBuilds, visibilityOfEvaluation } from "../db/hidden-path-repository.ts";
 import { addUnfinishedBuilds, linkBuilds, type Evaluation } from "../db/evaluation-repository.ts";
 import type { Change } from "../queue/change.ts";

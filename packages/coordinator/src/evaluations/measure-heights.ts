@@ -1,11 +1,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { batchesOf } from "../db/batches.ts";
-import {
-  findReadyBuildsOf,
-  findUnfinishedBuilds,
-  raiseHeight,
-  type UnfinishedBuild,
-} from "../db/build-repository.ts";
+import { findUnfinishedBuilds, raiseHeight, type UnfinishedBuild } from "../db/build-repository.ts";
+import { findReadyBuildsOf } from "../db/ready-build-repository.ts";
 import type { DerivationReads } from "../db/derivation-repository.ts";
 import type { Queries } from "../db/client.ts";
 import type { ChangeFacts } from "../queue/change.ts";

@@ -1,6 +1,6 @@
 import type { EvaluationId } from "@gradient/protocol";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { BuildReads } from "../db/build-repository.ts";
+import type { BuildReads } from "../db/build-reads.ts";
 import type { DerivationReads } from "../db/derivation-repository.ts";
 import { UnavailableError } from "../errors.ts";
 import { isSuccessfulBuild, isUnfinishedBuild } from "../scheduler/build-state.ts";

@@ -1,6 +1,6 @@
 import type { OrganizationId } from "@gradient/protocol";
 import type { CachedPathReads } from "../db/cache-path-repository.ts";
-import type { BuildReads } from "../db/build-repository.ts";
+import type { BuildReads } from "../db/build-reads.ts";
 import type { Bell } from "../queue/bell.ts";
 import { findClosure, type CachedClosure } from "./closure.ts";
 

@@ -1,6 +1,6 @@
 import type { WorkerId } from "@gradient/protocol";
 import type { Clock } from "../clock.ts";
-import type { BuildReads } from "../db/build-repository.ts";
+import type { BuildReads } from "../db/build-reads.ts";
 import type { Queries } from "../db/client.ts";
 import type { Logger } from "../logger.ts";
 import { chooseNext } from "../scheduler/choose-worker.ts";

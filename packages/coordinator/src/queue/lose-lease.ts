@@ -1,6 +1,6 @@
 import { deleteLease, findLease, type Lease } from "../db/assignment-repository.ts";
 import { endAttempt, findAttemptedBuild } from "../db/attempt-repository.ts";
-import { findReadyBuildsOf } from "../db/build-repository.ts";
+import { findReadyBuildsOf } from "../db/ready-build-repository.ts";
 import { findEvaluation } from "../db/evaluation-repository.ts";
 import { postponeBuild, type RetryPolicy } from "../builds/verdict.ts";
 import { takeFailure } from "../evaluations/take-results.ts";

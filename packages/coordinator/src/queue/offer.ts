@@ -10,7 +10,7 @@ import {
 } from "../db/assignment-repository.ts";
 import { setAllocation } from "../db/attempt-repository.ts";
 import { findEvaluation } from "../db/evaluation-repository.ts";
-import { findOfferableBuilds, type OfferableBuild } from "../db/build-repository.ts";
+import { findOfferableBuilds, type OfferableBuild } from "../db/ready-build-repository.ts";
 import type { Queries } from "../db/client.ts";
 import { claimUnsignedPaths } from "../db/unsigned-path-repository.ts";
 import { grantOf, type Grant } from "../scheduler/demand.ts";

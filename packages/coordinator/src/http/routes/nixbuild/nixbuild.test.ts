@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { z } from "zod";
 import { ManualClock } from "../../../manual-clock.test-support.ts";
 import { noteFigures } from "../../../db/attempt-repository.ts";
+import { buildObject, type BuildObject } from "../../../nixbuild/build-object.ts";
 import { ATTEMPT_STATES } from "../../../scheduler/attempt-state.ts";
 import { openTestServer, type Answer, type TestServer } from "../../server.test-support.ts";
 import { drvOf, makeOrganization, seedAttempt } from "./attempts.test-support.ts";
@@ -49,8 +51,8 @@ const db = () => server.services.database.kysely;
 const numberOf = (status: string): number => numbers.get(status) ?? 0;
 const get = (path: string, token: string | undefined = alice): Promise<Answer> =>
   server.get(path, token);
-// oxlint-disable-next-line typescript/no-explicit-any -- tests assert on whatever came back
-const list = async (query = ""): Promise<any[]> => (await get(`/builds${query}`)).json as any;
+const list = async (query = ""): Promise<BuildObject[]> =>
+  z.array(buildObject).parse((await get(`/builds${query}`)).json);
 const statuses = async (query: string): Promise<string[]> =>
   (await list(query)).map((build) => build.status);
 
@@ -114,7 +116,8 @@ describe("a build object", () => {
     const note = (cpuMs: number | null, bytes: number | null) =>
       noteFigures(db(), number, { cpuMs, memoryPeakBytes: bytes, storagePeakBytes: null });
     await note(1500, 3_000_000);
-    const { cpu_seconds, peak_memory_use_kilobytes } = (await list("?status=running"))[0];
+    const [running] = await list("?status=running");
+    const { cpu_seconds, peak_memory_use_kilobytes } = running ?? {};
     expect([cpu_seconds, peak_memory_use_kilobytes]).toEqual([2, 2930]);
     await note(null, null);
     expect((await get(`/builds/${number}`)).json).toMatchObject({

@@ -3,6 +3,7 @@ import { findWithProducts } from "../../../../db/build-product-repository.ts";
 import { findBuildFacts, listBuilds, type BuildItem } from "../../../../db/build-view.ts";
 import { NotFoundError } from "../../../../errors.ts";
 import type { Route, Services } from "../../../api.ts";
+import { longAnswer } from "../../../long-answer.ts";
 import { envelope, ok, timestamp, toTimestamp } from "../../../envelope.ts";
 import { buildStatus, readBuildStatus } from "../builds/build-status.ts";
 import { buildTimeMs } from "../builds/build-time.ts";
@@ -38,6 +39,7 @@ export const listBuildsRoute: Route = (api, { authority, database }) => {
   api.get(
     "/evals/:id/builds",
     {
+      ...longAnswer,
       config: { access: "optional" },
       schema: {
         summary: "Lists the builds of an evaluation.",

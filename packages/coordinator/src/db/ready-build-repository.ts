@@ -1,0 +1,115 @@
+import type { BuildLimits } from "@gradient/protocol";
+import { organizationIdSchema } from "@gradient/protocol";
+import { sql, type SelectQueryBuilder } from "kysely";
+import type { BuildState } from "../scheduler/build-state.ts";
+import type { ReadyBuild } from "../scheduler/ready-queue.ts";
+import { batchesOf } from "./batches.ts";
+import type { Queries } from "./client.ts";
+import { statedFactsOf } from "./derivation-repository.ts";
+import { readJsonColumn, stringListSchema } from "./json-column.ts";
+import { findEstimates, historyKeyOf } from "./run-history-repository.ts";
+import type { Tables } from "./tables.ts";
+
+/** Builds that wait for a worker. */
+
+export interface OfferableBuild {
+  readonly ready: ReadyBuild;
+  /** Base name. */
+  readonly drvPath: string;
+  /** As the derivation states them. */
+  readonly limits: BuildLimits;
+}
+
+/** Of the attempts, the ones that are pending and that nobody holds. */
+export async function findOfferableBuilds(
+  db: Queries,
+  attempts: readonly number[],
+): Promise<Map<number, OfferableBuild>> {
+  const offerable = new Map<number, OfferableBuild>();
+  for (const batch of batchesOf(attempts)) {
+    const query = pendingAttempts(db)
+      .where("attempts.number", "in", batch)
+      .where((where) =>
+        where.not(
+          where.exists(
+            where
+              .selectFrom("assignments")
+              .select("assignments.fencing")
+              .whereRef("assignments.attempt", "=", "attempts.number"),
+          ),
+        ),
+      );
+    for (const build of await readPending(db, query)) offerable.set(build.ready.attempt, build);
+  }
+  return offerable;
+}
+
+type PendingQuery = SelectQueryBuilder<Tables, "attempts" | "builds" | "derivations", object>;
+
+async function readPending(db: Queries, query: PendingQuery): Promise<OfferableBuild[]> {
+  const rows = await query
+    .select([
+      "attempts.number",
+      "attempts.memory_bytes",
+      "builds.id",
+      "builds.organization_id",
+      "builds.priority",
+      "builds.height",
+      "builds.ready_at",
+      "derivations.drv_path",
+      "derivations.name",
+      "derivations.system",
+      "derivations.required_features_json",
+      "derivations.is_fixed_output",
+      "derivations.facts_json",
+    ])
+    .execute();
+  const stated = rows.map((row) => {
+    const { limits, needs, pname } = statedFactsOf(row.facts_json);
+    return { row, limits, needs, history: historyKeyOf({ ...row, pname }) };
+  });
+  const histories = stated.map(({ history }) => history);
+  const estimateOf = await findEstimates(db, histories);
+  return stated.map(({ row, limits, needs, history }) => ({
+    drvPath: row.drv_path,
+    limits,
+    ready: {
+      attempt: row.number,
+      build: row.id,
+      organization: organizationIdSchema.parse(row.organization_id),
+      system: row.system,
+      requiredFeatures: readJsonColumn(stringListSchema, row.required_features_json),
+      demand: { ...needs, exactMemoryBytes: row.memory_bytes, estimate: estimateOf(history) },
+      priority: row.priority,
+      height: row.height,
+      readyAt: row.ready_at ?? 0,
+    },
+  }));
+}
+
+function pendingAttempts(db: Queries): PendingQuery {
+  return db
+    .selectFrom("attempts")
+    .innerJoin("builds", "builds.id", "attempts.build_id")
+    .innerJoin("derivations", "derivations.id", "builds.derivation_id")
+    .where("attempts.status", "=", sql.lit("pending"))
+    .where("builds.state", "=", "Queued" satisfies BuildState);
+}
+
+/** Everything that waits for a worker. */
+export async function findReadyBuilds(db: Queries): Promise<ReadyBuild[]> {
+  const pending = await readPending(db, pendingAttempts(db));
+  return pending.map(({ ready }) => ready);
+}
+
+export async function findReadyBuildsOf(
+  db: Queries,
+  builds: readonly number[],
+): Promise<ReadyBuild[]> {
+  const ready: ReadyBuild[] = [];
+  for (const batch of batchesOf(builds)) {
+    const pending = await readPending(db, pendingAttempts(db).where("builds.id", "in", batch));
+    ready.push(...pending.map((each) => each.ready));
+  }
+  return ready;
+}
