@@ -1,4 +1,5 @@
 import type { Clock } from "../clock.ts";
+import { deleteAuditEventsBefore } from "../db/audit-repository.ts";
 import type { Database } from "../db/client.ts";
 import {
   deleteTasksBefore,
@@ -22,6 +23,9 @@ const DAY_MS = 24 * HOUR_MS;
 const LOOK_MS = 1000;
 const TELL_MS = 1000;
 const TASKS_KEPT_MS = 90 * DAY_MS;
+const AUDIT_KEPT_MS = 730 * DAY_MS;
+/** With every look, once a minute. */
+const AUDIT_EVENTS_AT_ONCE = 1000;
 
 /** Does a task; rejects when the signal is aborted, and does it from the beginning when it is called again. */
 export type TaskWork = (
@@ -142,6 +146,7 @@ export class Maintenance implements AsyncDisposable {
     if (now - this.#lookedAt < MINUTE_MS) return;
     this.#lookedAt = now;
     await deleteTasksBefore(kysely, now - TASKS_KEPT_MS);
+    await deleteAuditEventsBefore(kysely, now - AUDIT_KEPT_MS, AUDIT_EVENTS_AT_ONCE);
     const last = (await lastTaskAt(kysely, "collection", null)) ?? this.#openedAt;
     if (now - last >= DAY_MS) await insertTask(kysely, { kind: "collection" }, now);
     for (const cacheId of findFull()) await this.#queueRoom(cacheId);

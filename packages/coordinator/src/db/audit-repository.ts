@@ -12,6 +12,25 @@ export async function insertAuditEvent(
   await db.insertInto("audit_events").values(event).execute();
 }
 
+/** Removes at most `limit` of those that are older than `time` (milliseconds), the oldest first. */
+export async function deleteAuditEventsBefore(
+  db: Queries,
+  time: number,
+  limit: number,
+): Promise<void> {
+  await db
+    .deleteFrom("audit_events")
+    .where("id", "in", (old) =>
+      old
+        .selectFrom("audit_events")
+        .select("id")
+        .where("created_at", "<", time)
+        .orderBy("created_at")
+        .limit(limit),
+    )
+    .execute();
+}
+
 /** What one user did, newest first. */
 export async function listAuditEvents(
   db: Queries,

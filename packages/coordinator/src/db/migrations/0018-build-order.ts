@@ -32,6 +32,8 @@ export async function up(db: Kysely<unknown>): Promise<void> {
   statements.push(
     // What was made for projects with sign_cache false is held for workers and not shown.
     "alter table cache_paths add column is_hidden integer not null default 0",
+    // By age: what is old is removed.
+    "create index audit_events_by_created_at on audit_events (created_at)",
     "create index cache_paths_hidden on cache_paths (cache_id, hash_part, path) where is_hidden = 1",
   );
   for (const statement of statements) await sql.raw(statement).execute(db);

@@ -161,6 +161,25 @@ describe("a garbage collection", () => {
   });
 });
 
+test("what was noted about accounts goes after two years", async () => {
+  const { maintenance, database } = server.services;
+  const events = async () => {
+    const rows = await database.kysely.selectFrom("audit_events").select("event").execute();
+    return rows.map(({ event }) => event);
+  };
+  const before = await events();
+  expect(before).toContain("register");
+  await clock.advance(729 * DAY_MS);
+  maintenance.wake();
+  await maintenance.idle();
+  expect(await events()).toEqual(before);
+  await server.user("later");
+  await clock.advance(2 * DAY_MS);
+  maintenance.wake();
+  await maintenance.idle();
+  expect((await events()).filter((event) => event === "register")).toHaveLength(1);
+});
+
 describe("a check", () => {
   test("finds nothing wrong with what is as it was", async () => {
     expect(await run("fsck")).toMatchObject({ checked_files: 3, problems: 0, report: [] });
