@@ -1,3 +1,4 @@
+import { z } from "zod";
 import type { Database, SqlValue } from "./client.ts";
 import { PlaceReader, type Condition, type Places } from "./place-reader.ts";
 
@@ -74,12 +75,16 @@ export interface FinishedFilter extends ProjectBuildFilter {
   readonly status?: number;
 }
 
+const systemsSchema = z.array(z.string());
+
 const END_STATES = [0, 1, 2, 3, 4] as const;
 /** In the order of scheduling: what runs, what waits, what a worker has and does not run yet. */
 const UNFINISHED = [-1, -2, -3] as const;
 
-/** Names with a prefix: if they are more than this, the newest are found sooner one by one. */
-const MANY = 20_000;
+/** Of so many projects each has its own newest builds; of more, those of all are looked through first. */
+const MANY_PROJECTS = 8;
+/** Builds of all projects that are looked through for a list. */
+const WALK = 20_000;
 
 export interface SearchFilter {
   readonly projects: readonly string[];
@@ -149,12 +154,56 @@ export class CuirassBuildView {
 
   /** Finished builds, those of the newest evaluation first. */
   latestBuilds(filter: FinishedFilter): ProjectBuildRow[] {
-    const sources = filter.projects.flatMap((project) => this.#finishedOf(project, filter));
+    const walked =
+      filter.job === undefined && filter.projects.length > MANY_PROJECTS
+        ? this.#walk(filter, finishedConditions(filter))
+        : null;
+    if (walked !== null) return this.builds(walked);
+    const systems = this.#systemsFor(filter);
+    const sources = filter.projects.flatMap((project) =>
+      finishedOf(project, filter, systems.get(project) ?? []),
+    );
     return this.builds(this.#newest(sources, filter));
+  }
+
+  /**
+   * The first builds of the list, looked for among the newest of all projects; null when these are not enough to know them. What is asked for mostly stands there, and then
+   * it costs the same however many projects there are.
+   */
+  #walk(
+    { projects, limit, evaluation }: ProjectBuildFilter,
+    conditions: readonly Condition[],
+  ): number[] | null {
+    const before = evaluation === undefined ? Number.MAX_SAFE_INTEGER : evaluation + 1;
+    const sql = `
+      select w.number, w.project_id as project, w.evaluation from (
+        select number, project_id, evaluation, system, status, nix_name from project_builds
+        where evaluation < ? order by evaluation desc, number desc limit ?) w
+      where ${["true", ...conditions.map((condition) => condition.sql)].join(" and ")}
+        and w.project_id in (select value from json_each(?))
+      limit ?`;
+    const values = conditions.flatMap((condition) => condition.values);
+    const rows = this.#reader.all<{ number: number }>(sql, [
+      before,
+      WALK,
+      ...values,
+      JSON.stringify(projects),
+      limit,
+    ]);
+    const isEnough = rows.length === limit;
+    return isEnough ? rows.map(({ number }) => number) : null;
+  }
+
+  #systemsFor({ projects, job, system, status }: FinishedFilter): Map<string, string[]> {
+    if (job !== undefined || (system === undefined && status === undefined)) return new Map();
+    if (system !== undefined) return new Map(projects.map((project) => [project, [system]]));
+    return this.systemsOfAll(projects);
   }
 
   /** Unfinished builds in the order of scheduling. */
   queue(filter: ProjectBuildFilter): ProjectBuildRow[] {
+    const walked = filter.projects.length > MANY_PROJECTS ? this.#walkQueue(filter) : null;
+    if (walked !== null) return this.builds(walked);
     const numbers: number[] = [];
     for (const status of UNFINISHED) {
       if (numbers.length >= filter.limit) break;
@@ -164,6 +213,31 @@ export class CuirassBuildView {
       numbers.push(...places.map(({ number }) => -number));
     }
     return this.builds(numbers);
+  }
+
+  /** The whole queue is looked through from its beginning, and is mostly short; null when it is not. */
+  #walkQueue(filter: ProjectBuildFilter): number[] | null {
+    const conditions = waitingConditions(filter);
+    const values = conditions.flatMap((condition) => condition.values);
+    const rows = this.#reader.all<{ number: number }>(
+      `select w.number from (
+         select number, project_id, system, job_name, evaluation from project_builds
+         where status < 0 order by status desc, priority, number limit ?) w
+       where ${["true", ...conditions.map((condition) => condition.sql)].join(" and ")}
+         and w.project_id in (select value from json_each(?))
+       limit ?`,
+      [WALK, ...values, JSON.stringify(filter.projects), filter.limit],
+    );
+    if (rows.length < filter.limit && !this.#isShortQueue()) return null;
+    return rows.map(({ number }) => number);
+  }
+
+  #isShortQueue(): boolean {
+    const [row] = this.#reader.all<{ count: number }>(
+      "select count(*) as count from (select 1 from project_builds where status < 0 limit ?)",
+      [WALK],
+    );
+    return (row?.count ?? 0) < WALK;
   }
 
   /** Builds whose weather has changed (new success or new failure), those of the newest evaluation first. */
@@ -182,31 +256,17 @@ export class CuirassBuildView {
 
   /** Builds whose derivation's name begins with a text, those of the newest evaluation first. */
   searchBuilds(filter: SearchFilter): ProjectBuildRow[] {
-    const { name, system, statuses } = filter;
-    const conditions = [
-      ...(system === undefined ? [] : [{ sql: "+b.system = ?", values: [system] }]),
-      ...(statuses === undefined ? [] : [statusIn(statuses)]),
-    ];
-    const sources = filter.projects.flatMap((project) => {
-      const own = projectIs(project);
-      if (!this.#isCommon(project, name)) {
-        return [placesOf([own, prefixIs(name, true), ...conditions])];
-      }
-      const prefix = prefixIs(name, false);
-      return ["b.status >= 0", "b.status < 0"].map((part) =>
-        placesOf([own, constant(part), prefix, ...conditions]),
-      );
-    });
+    const { name, system, statuses, projects, limit } = filter;
+    const walked = this.#walk(filter, searchConditions("w", filter));
+    if (walked !== null) return this.builds(walked);
+    const [status, ...more] = statuses ?? [];
+    if (name === "" && status !== undefined && more.length === 0) {
+      const of = system === undefined ? {} : { system };
+      return this.latestBuilds({ projects, limit, status, ...of });
+    }
+    const conditions = searchConditions("b", filter);
+    const sources = projects.map((project) => placesOf([projectIs(project), ...conditions]));
     return this.builds(this.#newest(sources, filter));
-  }
-
-  #isCommon(project: string, name: string): boolean {
-    const { sql, values } = prefixIs(name, true);
-    const [row] = this.#reader.all<{ count: number }>(
-      `select count(*) as count from (select 1 from project_builds b where b.project_id = ? and ${sql} limit ${MANY})`,
-      [project, ...values],
-    );
-    return (row?.count ?? 0) === MANY;
   }
 
   #newest(
@@ -217,55 +277,98 @@ export class CuirassBuildView {
     return this.#reader.newest(sources, before, limit).map(({ number }) => number);
   }
 
-  /** One for each order that an index has. */
-  #finishedOf(project: string, filter: FinishedFilter): Places[] {
-    const { job, system, status, evaluation } = filter;
-    const from =
-      evaluation === undefined ? [] : [{ sql: "b.evaluation >= ?", values: [evaluation] }];
-    const own = projectIs(project);
-    if (job !== undefined) {
-      const rest = [
-        ...from,
-        constant("b.status >= 0"),
-        ...(system === undefined ? [] : [{ sql: "+b.system = ?", values: [system] }]),
-        ...(status === undefined ? [] : [statusIn([status])]),
-      ];
-      return job.map((name) => placesOf([own, jobIs(name), ...rest]));
-    }
-    if (system === undefined && status === undefined) {
-      return [placesOf([own, constant("b.status >= 0"), ...from])];
-    }
-    const systems = system === undefined ? this.systemsOf(project) : [system];
-    const statuses = status === undefined ? END_STATES : [status];
-    return systems.flatMap((eachSystem) =>
-      statuses.map((eachStatus) =>
-        placesOf([
-          own,
-          { sql: "b.system = ? and b.status = ?", values: [eachSystem, eachStatus] },
-          ...from,
-        ]),
-      ),
+  /** Systems that projects have builds for, in their order. */
+  systemsOfAll(projects: readonly string[]): Map<string, string[]> {
+    const rows = this.#reader.all<{ project: string; systems: string }>(
+      `select p.value as project, (
+         with recursive each (system) as (
+           select min(system) from project_builds where project_id = p.value
+           union all
+           select (select min(b.system) from project_builds b where b.project_id = p.value and b.system > each.system)
+             from each where each.system is not null)
+         select json_group_array(system) from each where system is not null) as systems
+       from json_each(?) p`,
+      [JSON.stringify(projects)],
+    );
+    return new Map(
+      rows.map(({ project, systems }) => [project, systemsSchema.parse(JSON.parse(systems))]),
     );
   }
 
-  /** Systems that a project has builds for, in their order. */
   systemsOf(project: string): string[] {
-    return this.#reader
-      .all<{ system: string }>(
-        `with recursive each (system) as (
-           select min(system) from project_builds where project_id = ?
-           union all
-           select (select min(b.system) from project_builds b where b.project_id = ? and b.system > each.system)
-             from each where each.system is not null)
-         select system from each where system is not null`,
-        [project, project],
-      )
-      .map(({ system }) => system);
+    return this.systemsOfAll([project]).get(project) ?? [];
   }
 
   #numbers(sql: string, values: readonly SqlValue[]): number[] {
     return this.#reader.all<{ number: number }>(sql, values).map(({ number }) => number);
   }
+}
+
+/** One for each order that an index has. */
+function finishedOf(project: string, filter: FinishedFilter, systems: readonly string[]): Places[] {
+  const { job, system, status, evaluation } = filter;
+  const from = evaluation === undefined ? [] : [{ sql: "b.evaluation >= ?", values: [evaluation] }];
+  const own = projectIs(project);
+  if (job !== undefined) {
+    const rest = [
+      ...from,
+      constant("b.status >= 0"),
+      ...(system === undefined ? [] : [{ sql: "+b.system = ?", values: [system] }]),
+      ...(status === undefined ? [] : [statusIn([status])]),
+    ];
+    return job.map((name) => placesOf([own, jobIs(name), ...rest]));
+  }
+  if (system === undefined && status === undefined) {
+    return [placesOf([own, constant("b.status >= 0"), ...from])];
+  }
+  const statuses = status === undefined ? END_STATES : [status];
+  return systems.flatMap((eachSystem) =>
+    statuses.map((eachStatus) =>
+      placesOf([
+        own,
+        { sql: "b.system = ? and b.status = ?", values: [eachSystem, eachStatus] },
+        ...from,
+      ]),
+    ),
+  );
+}
+
+/** What finished builds are chosen by besides their projects. */
+function finishedConditions({ system, status, evaluation }: FinishedFilter): Condition[] {
+  return [
+    { sql: "w.status >= 0", values: [] },
+    ...(evaluation === undefined ? [] : [{ sql: "w.evaluation = ?", values: [evaluation] }]),
+    ...(system === undefined ? [] : [{ sql: "w.system = ?", values: [system] }]),
+    ...(status === undefined ? [] : [{ sql: "w.status = ?", values: [status] }]),
+  ];
+}
+
+/** What unfinished builds are chosen by besides their projects. */
+function waitingConditions({ job, system, evaluation }: ProjectBuildFilter): Condition[] {
+  return [
+    ...(job === undefined
+      ? []
+      : [{ sql: "w.job_name in (select value from json_each(?))", values: [JSON.stringify(job)] }]),
+    ...(system === undefined ? [] : [{ sql: "w.system = ?", values: [system] }]),
+    ...(evaluation === undefined ? [] : [{ sql: "w.evaluation = ?", values: [evaluation] }]),
+  ];
+}
+
+/** Of `w`, what was looked through already, or of `b`, where the index of names is followed. */
+function searchConditions(table: "w" | "b", { name, system, statuses }: SearchFilter): Condition[] {
+  const own = table === "w" ? "" : "+";
+  return [
+    { sql: `${table}.nix_name >= ? and ${table}.nix_name < ?`, values: [name, name + BEHIND] },
+    ...(system === undefined ? [] : [{ sql: `${own}${table}.system = ?`, values: [system] }]),
+    ...(statuses === undefined
+      ? []
+      : [
+          {
+            sql: `${own}${table}.status in (select value from json_each(?))`,
+            values: [JSON.stringify(statuses)],
+          },
+        ]),
+  ];
 }
 
 function projectIs(project: string): Condition {
@@ -290,12 +393,6 @@ function statusIn(statuses: readonly number[]): Condition {
 
 /** Behind the last character that there is. */
 const BEHIND = "\u{10ffff}";
-
-/** `isIndexed`: the index of names is followed, else only compared. */
-function prefixIs(name: string, isIndexed: boolean): Condition {
-  const column = isIndexed ? "b.nix_name" : "+b.nix_name";
-  return { sql: `${column} >= ? and ${column} < ?`, values: [name, name + BEHIND] };
-}
 
 /** Of the newest evaluation first. */
 function placesOf(conditions: readonly Condition[]): Places {

@@ -70,6 +70,10 @@ export interface JobDifference {
 
 export type DifferenceKind = "new" | "gone" | "broken" | "fixed" | "changed";
 
+/** Of more projects, the newest evaluations of all projects are looked through first, so many. */
+const MANY_PROJECTS = 8;
+const WALK = 2000;
+
 /** Newest evaluations that are searched for one that succeeded. */
 const SEARCHED = 1000;
 
@@ -112,8 +116,22 @@ export class CuirassEvaluationView {
       values: [project],
     }));
     const before = filter.before ?? Number.MAX_SAFE_INTEGER;
+    const walked = this.#walk(filter.projects, before, filter.limit);
+    if (walked !== null) return this.evaluations(walked);
     const places = this.#reader.newest(sources, before, filter.limit);
     return this.evaluations(places.map(({ number }) => number));
+  }
+
+  /** The newest of many projects, looked for among the newest of all; null when these are not enough. */
+  #walk(projects: readonly string[], before: number, limit: number): number[] | null {
+    if (projects.length <= MANY_PROJECTS) return null;
+    const rows = this.#reader.all<{ number: number }>(
+      `select w.number from (
+         select number, project_id from evaluations where number < ? order by number desc limit ?) w
+       where w.project_id in (select value from json_each(?)) limit ?`,
+      [before, WALK, JSON.stringify(projects), limit],
+    );
+    return rows.length === limit ? rows.map(({ number }) => number) : null;
   }
 
   /** The newest evaluation of a project whose jobs are known; `before`: with a smaller number. */

@@ -91,8 +91,11 @@ async function createBuildTables(db: Kysely<unknown>): Promise<void> {
     "create index project_builds_by_job_name on project_builds (project_id, job_name, evaluation, number)",
     "create index project_builds_by_nix_name on project_builds (project_id, nix_name, evaluation, number)",
     "create index project_builds_by_status on project_builds (project_id, system, status, evaluation, number)",
+    // The newest of many projects are mostly found here; it has all that they are chosen by.
+    "create index project_builds_in_order on project_builds (evaluation, number, project_id, system, status, nix_name)",
     "create index project_builds_finished on project_builds (project_id, evaluation, number) where status >= 0",
     "create index project_builds_unfinished on project_builds (project_id, status, priority, number) where status < 0",
+    "create index project_builds_queue on project_builds (status desc, priority, number, project_id, system, job_name, evaluation) where status < 0",
     "create index project_builds_changed on project_builds (project_id, evaluation, number) where weather in (0, 1)",
     `create table build_products (
       number integer primary key autoincrement,

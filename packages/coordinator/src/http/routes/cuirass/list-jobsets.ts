@@ -21,9 +21,12 @@ export const listJobsetsRoute: Route = (api, { authority, cuirassJobsets, cuiras
         const organizations = await authority.organizationsToRead(caller);
         const jobsets = cuirassJobsets
           .listJobsets(organizations)
-          .filter(({ isActive }) => isActive)
-          .map((jobset) => jobsetObjectOf(jobset, cuirassBuilds.systemsOf(jobset.projectId)));
-        return sendJson(reply, jobsets);
+          .filter(({ isActive }) => isActive);
+        const systems = cuirassBuilds.systemsOfAll(jobsets.map(({ projectId }) => projectId));
+        return sendJson(
+          reply,
+          jobsets.map((jobset) => jobsetObjectOf(jobset, systems.get(jobset.projectId) ?? [])),
+        );
       },
     );
   }
