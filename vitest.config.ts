@@ -1,5 +1,8 @@
 import { defineConfig } from "vitest/config";
 import { nixTestEnvironments } from "./scripts/lib/nix-releases.mjs";
+import { useTestDirectory } from "./scripts/lib/test-directory.mjs";
+
+useTestDirectory();
 
 /**
  * Tests run from the TypeScript source of every package: the condition `source` of their exports goes before the

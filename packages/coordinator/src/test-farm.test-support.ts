@@ -96,8 +96,11 @@ export class TestFarm implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.stop();
-    await rm(this.dataDir, { recursive: true });
+    try {
+      await this.stop();
+    } finally {
+      await rm(this.dataDir, { recursive: true });
+    }
   }
 
   /** An organization with one project and one cache that it writes to. */
