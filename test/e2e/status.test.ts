@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { execa } from "execa";
 import { expect, test } from "vitest";
 import { eventually } from "../support/api-client.ts";
@@ -30,6 +31,23 @@ interface Status {
 
 async function statusOf(worker: TestWorker): Promise<Status> {
   return JSON.parse((await ask(worker, "status", "--json")).stdout) as Status;
+}
+
+/** Of this worker, without those that every process has. */
+function servedNames(metrics: string): string[] {
+  return Array.from(
+    metrics.matchAll(/^# TYPE (gradient_\w+)/gm),
+    ([, name = ""]) => name,
+  ).toSorted();
+}
+
+function documentedNames(): string[] {
+  const page = readFileSync(new URL("../../docs/metrics.md", import.meta.url), "utf8");
+  const [, section = ""] = /^## Worker$(.*?)^## /ms.exec(page) ?? [];
+  return Array.from(
+    section.matchAll(/`(gradient_worker_\w+)`/g),
+    ([, name = ""]) => name,
+  ).toSorted();
 }
 
 test("a worker shows what it builds and what that uses, is drained by a command, and ends with 0", async () => {
@@ -64,6 +82,7 @@ test("a worker shows what it builds and what that uses, is drained by a command,
   expect(metrics).toContain("gradient_worker_build_wall_seconds_count 1\n");
   expect(metrics).toMatch(/^gradient_worker_sent_bytes_total [1-9]/m);
   await checkWithPromtool(metrics);
+  expect(servedNames(metrics)).toEqual(documentedNames());
 
   expect(await ask(worker, "drain")).toMatchObject({ exitCode: 0 });
   expect((await statusOf(worker)).isDraining).toBe(true);

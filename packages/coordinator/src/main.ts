@@ -30,7 +30,6 @@ import { Resources } from "./resources.ts";
 import { formatHostKeys } from "./rules/known-hosts.ts";
 import { ChunkedUploads } from "./sources/chunked-uploads.ts";
 import { NoticeRounds } from "./notices/notice-rounds.ts";
-import { applyStateAtStart } from "./state/apply-at-start.ts";
 import { openMetrics } from "./telemetry/open-metrics.ts";
 import { TriggerRounds } from "./triggers/trigger-rounds.ts";
 import { readVersion } from "./version.ts";
@@ -113,6 +112,21 @@ function farmOptions(parts: {
   };
 }
 
+async function applyStateFile(parts: {
+  config: Config;
+  database: Database;
+  masterKey: MasterKey;
+  serveUrl: string;
+  clock: Clock;
+  logger: Logger;
+}): Promise<void> {
+  const { stateFile } = parts.config;
+  if (stateFile === null) return;
+  // Most farms have none, and what reads it is large.
+  const { applyStateAtStart } = await import("./state/apply-at-start.ts");
+  await applyStateAtStart({ ...parts, stateFile });
+}
+
 async function open(config: Config, logger: Logger, resources: Resources): Promise<string> {
   await ensureDataDir(config.dataDir);
   resources.use(lockDataDir(config.dataDir));
@@ -122,7 +136,7 @@ async function open(config: Config, logger: Logger, resources: Resources): Promi
   const serveUrl = config.serveUrl ?? addressUrl(config.listen.host, config.listen.port);
   const signer = new StoredCacheSigner(database, masterKey);
   const clock = systemClock;
-  await applyStateAtStart({ config, database, masterKey, serveUrl, clock, logger });
+  await applyStateFile({ config, database, masterKey, serveUrl, clock, logger });
   const lastUse = resources.use(countUses(database, clock, logger));
   const db = database.kysely;
   const outbound = resources.use(

@@ -211,6 +211,8 @@ export interface NarStore {
    */
   read(narHash: string, range?: ByteRange): Promise<Readable>;
   place(narHash: string): Promise<NarPlace>;
+  /** Stored bytes of a NAR; null when it is not there. Throws UnavailableError while nobody can know. */
+  size(narHash: string): Promise<number | null>;
   /** The first `size` bytes of what is stored, which are all of it, without waiting; null when that cannot be had: `read` says why, or takes its time. */
   readNow(narHash: string, size: number): Buffer | null;
 }

@@ -28,17 +28,21 @@ export class CommandLine implements Disposable {
   /** Runs a command line to its end; a daemon is stopped once `until` is written and `act` is done. */
   async run(
     args: readonly string[],
-    until?: { readonly text: string; readonly act: (out: string) => Promise<void> },
+    until: {
+      readonly text?: string;
+      readonly act?: (out: string) => Promise<void>;
+      readonly env?: Readonly<Record<string, string>>;
+    } = {},
   ): Promise<Run> {
     let out = "";
     let err = "";
     const stop = new AbortController();
     const meanwhile: Promise<void>[] = [];
     const exitCode = await runCli(args, {
-      env: {},
+      env: until.env ?? {},
       writeOut: (text) => {
         out += text;
-        if (until === undefined || !out.includes(until.text)) return;
+        if (until.act === undefined || !out.includes(until.text ?? "")) return;
         if (meanwhile.length > 0) return;
         const acting = until.act(out).finally(() => stop.abort());
         // It is awaited when the command has ended.

@@ -9,17 +9,17 @@ import { loadState } from "./load-state.ts";
 
 /** Applies the configured state file, before anything else works on the database. Throws UserError, ConflictError. */
 export async function applyStateAtStart(parts: {
-  readonly config: Pick<Config, "stateFile" | "deleteState" | "keepEvaluations">;
+  readonly config: Pick<Config, "deleteState" | "keepEvaluations">;
+  readonly stateFile: string;
   readonly database: Database;
   readonly masterKey: MasterKey;
   readonly serveUrl: string;
   readonly clock: Clock;
   readonly logger: Logger;
 }): Promise<void> {
-  const { config, clock, logger, ...rest } = parts;
-  if (config.stateFile === null) return;
+  const { config, stateFile, clock, logger, ...rest } = parts;
   const now = clock.now();
-  const { declared, secrets } = await loadState(config.stateFile, now);
+  const { declared, secrets } = await loadState(stateFile, now);
   const changes = await applyState(
     {
       ...rest,
@@ -31,8 +31,5 @@ export async function applyStateAtStart(parts: {
     declared,
     secrets,
   );
-  logger.info(
-    { file: config.stateFile, changes: changes.map(describeChange) },
-    "state file applied",
-  );
+  logger.info({ file: stateFile, changes: changes.map(describeChange) }, "state file applied");
 }

@@ -12,8 +12,6 @@ export interface NarStorage extends NarStore, AsyncDisposable {
   removeStaged(before: number): Promise<void>;
   /** Makes many small NARs durable at once. */
   store(objects: readonly { narHash: string; bytes: Uint8Array }[]): Promise<void>;
-  /** Stored bytes of a NAR; null when it is not there. Throws UnavailableError while nobody can know. */
-  size(narHash: string): Promise<number | null>;
   /** Removes what is stored of a NAR that is no more, if there is something. Who reads it already reads on. */
   remove(narHash: string): Promise<void>;
   /** Hashes of all stored NARs, many at a time. */

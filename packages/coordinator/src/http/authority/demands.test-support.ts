@@ -177,6 +177,7 @@ export const demands: Readonly<Record<string, Demand>> = {
   "GET /auth/verify-email": open(),
   "GET /config": open(),
   "GET /health": open(),
+  "GET /health/ready": open(),
   "GET /openapi.json": open(),
   "POST /builds": organization("triggerEvaluation", { form: "files" }),
   "GET /builds/direct/recent": anybody(),

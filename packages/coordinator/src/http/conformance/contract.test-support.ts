@@ -190,6 +190,7 @@ export const additions: Readonly<Record<string, string>> = {
   "DELETE /caches/{cache}/members": "Gradient's: members of a cache",
   "GET /orgs/{org}/usage": "what builds used, by day",
   "GET /orgs/{org}/usage.csv": "the same as a table",
+  "GET /health/ready": "whether the server can do what it is there for",
   "GET /orgs/{org}/usage/metrics": "the same for Prometheus",
   "GET /orgs/{org}/workers/{worker_id}/metrics": "Gradient's: what a worker did",
   "POST /orgs/{org}/workers/{worker_id}/test": "Gradient's: asks a worker for a sign of life",

@@ -10,6 +10,7 @@ import { resendVerificationRoute } from "./auth/resend-verification.ts";
 import { verifyEmailRoute } from "./auth/verify-email.ts";
 import { serverConfigRoute } from "./server/config.ts";
 import { healthRoute } from "./server/health.ts";
+import { readyRoute } from "./server/ready.ts";
 import { openApiRoute } from "./server/openapi.ts";
 import { createKeyRoute } from "./user/create-key.ts";
 import { deleteKeyRoute } from "./user/delete-key.ts";
@@ -199,6 +200,7 @@ export const apiRoutes: readonly Route[] = [
   oidcCallbackRoute,
   serverConfigRoute,
   healthRoute,
+  readyRoute,
   openApiRoute,
   createKeyRoute,
   deleteKeyRoute,

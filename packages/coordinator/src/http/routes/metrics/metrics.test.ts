@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -67,6 +68,30 @@ describe("metrics", () => {
     expect(found.get(`gradient_coordinator_info{version="${readVersion()}"}`)).toBe(1);
     expect(found.get("process_resident_memory_bytes")).toBeGreaterThan(0);
     expect(found.get("nodejs_heap_size_used_bytes")).toBeGreaterThan(0);
+  });
+
+  test("are those of docs/metrics.md, with its labels", async () => {
+    const page = readFileSync(
+      new URL("../../../../../../docs/metrics.md", import.meta.url),
+      "utf8",
+    );
+    const [, section = ""] = /^## Coordinator$(.*?)^## /ms.exec(page) ?? [];
+    const documented = new Map<string, string[]>();
+    for (const [, names = "", labels = ""] of section.matchAll(
+      /^\| (`gradient_.*?) \| (.*?) ?\| /gm,
+    )) {
+      for (const name of names.match(/\w+/g) ?? [])
+        documented.set(name, labels.match(/\w+/g) ?? []);
+    }
+    const text = await (await read(`Bearer ${TOKEN}`)).text();
+    const served = Array.from(text.matchAll(/^# TYPE (gradient_\w+)/gm), ([, name = ""]) => name);
+    expect([...documented.keys()].toSorted()).toEqual(served.toSorted());
+    for (const sample of (await samples()).keys()) {
+      const [, name = "", labels = ""] = /^(gradient_\w+)\{(.*)\}$/.exec(sample) ?? [];
+      const known = documented.get(name.replace(/_(?:bucket|sum|count)$/, "")) ?? [];
+      const given = Array.from(labels.matchAll(/(\w+)="/g), ([, label = ""]) => label);
+      expect([...known, "le"]).toEqual(expect.arrayContaining(given));
+    }
   });
 
   test("count answers by pattern and class, whatever is asked", async () => {
