@@ -48,6 +48,27 @@ export function fillCuirass(db: Database.Database): CuirassNames {
   };
 }
 
+/** Links builds to evaluations without the triggers and indexes that would register each by itself, and registers all of them then. */
+export function registerLater(db: Database.Database, link: () => void): void {
+  const upkeep = db
+    .prepare<[], { type: string; name: string; sql: string }>(
+      `select type, name, sql from sqlite_master where sql is not null
+         and ((tbl_name = 'project_builds' and type in ('trigger', 'index')) or name = 'evaluation_builds_register')`,
+    )
+    .all();
+  for (const { type, name } of upkeep) db.exec(`drop ${type} ${name}`);
+  link();
+  db.exec(`
+    insert into project_builds (project_id, derivation_id, evaluation, job_name, is_job, system, nix_name, status, weather, priority)
+      select e.project_id, b.derivation_id, min(e.number), d.name || '.' || d.system, 0, d.system, d.name,
+        case b.state when 'Completed' then 0 else 1 end, case when b.id % 5000 = 7 then b.id / 5000 % 2 else -1 end, 45
+      from evaluation_builds l join evaluations e on e.id = l.evaluation_id join builds b on b.id = l.build_id
+        join derivations d on d.id = b.derivation_id
+      group by e.project_id, b.derivation_id order by min(e.number), b.id
+  `);
+  for (const { sql } of upkeep) db.exec(sql);
+}
+
 function nameJobs(db: Database.Database): void {
   db.exec(`
     update jobs set name = (attribute_json ->> '$[2]') || '.x86_64-linux', evaluation_number = e.number, build_number = p.number

@@ -1,6 +1,6 @@
 import type { usageRecordSchema } from "@gradient/protocol";
 import Database from "better-sqlite3";
-import { fillCuirass, type CuirassNames } from "./cuirass-database.ts";
+import { fillCuirass, registerLater, type CuirassNames } from "./cuirass-database.ts";
 import type { z } from "zod";
 
 /** What the database of a farm that has run for years holds. */
@@ -90,7 +90,7 @@ export function fillLargeDatabase(file: string, owner: string): LargeDatabase {
       makeOrganizations(db, owner);
       makeEvaluations(db);
       makeBuilds(db);
-      makeLinks(db);
+      registerLater(db, () => makeLinks(db));
       makePaths(db);
       const names = fillCuirass(db);
       db.exec("drop table numbers");

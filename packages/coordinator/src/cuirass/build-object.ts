@@ -44,12 +44,13 @@ interface BuildTimes {
 /** What never began has no start; what was found ready began and ended in that moment. */
 function buildTimes(row: ProjectBuildRow): BuildTimes {
   const { status, startedAt, assignedAt, stoppedAt, storedAt, createdAt, updatedAt } = row;
-  const began = startedAt ?? assignedAt;
   if (status < -1) return { timestamp: seconds(createdAt), starttime: 0, stoptime: 0 };
   if (status === -1) {
-    const starttime = seconds(began ?? updatedAt);
+    // An earlier attempt may have begun before this one was given out.
+    const starttime = seconds(Math.max(startedAt ?? 0, assignedAt ?? 0));
     return { timestamp: seconds(createdAt), starttime, stoptime: 0 };
   }
+  const began = startedAt ?? assignedAt;
   const stoptime = seconds(stoppedAt ?? storedAt ?? updatedAt);
   const found = status === 0 ? stoptime : 0;
   return { timestamp: stoptime, starttime: began === null ? found : seconds(began), stoptime };

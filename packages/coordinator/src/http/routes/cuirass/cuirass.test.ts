@@ -174,6 +174,7 @@ describe("lists", () => {
     ["/api/latestbuilds?nr=9&status=0", ["gtk+-1", "good-1"]],
     ["/api/latestbuilds?nr=1&job=good.x86_64-linux&jobset=acme.web&status=0", ["good-1"]],
     ["/api/latestbuilds?nr=9&project=nonsense", ["good-2", "arm-1", "odd-1", "gtk+-1", "good-1"]],
+    ["/api/latestbuilds?nr=1&status=nonsense", ["good-2"]],
     ["/api/latestbuilds?nr=9&jobset=", []],
     ["/api/latestbuilds?nr=9&jobset=secret.app", []],
     ["/api/latestbuilds?nr=9&job=nothing", []],

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { buildObject } from "../../../cuirass/build-object.ts";
 import { describeBuilds } from "../../../cuirass/describe-builds.ts";
-import { optionalNumber, readQuery } from "../../../cuirass/query.ts";
+import { numberOf, readQuery } from "../../../cuirass/query.ts";
 import type { Route } from "../../api.ts";
 import { bareJsonAnswer } from "../../answer-schemas.ts";
 import { buildFilter, parameter } from "./parameters.ts";
@@ -27,10 +27,10 @@ export const listLatestBuildsRoute: Route = (api, services) => {
     async ({ caller, originalUrl }, reply) => {
       const query = readQuery(originalUrl);
       const filter = await readBuildFilter(services, caller, query);
-      const status = optionalNumber(query, "status");
+      const status = numberOf(query, "status");
       const rows = cuirassBuilds.latestBuilds({
         ...filter,
-        ...(status === undefined ? {} : { status }),
+        ...(typeof status === "number" ? { status } : {}),
       });
       return sendJson(reply, await describeBuilds(database.kysely, rows));
     },
