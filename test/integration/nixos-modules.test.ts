@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
@@ -11,7 +11,7 @@ import {
   type ServiceView,
   type SystemView,
 } from "../support/nixos.ts";
-import { commands } from "../support/programs.ts";
+import { commands, root } from "../support/programs.ts";
 
 const PLAIN = `{
   services.gradient-coordinator = { enable = true; domain = "farm.example.org"; };
@@ -236,16 +236,22 @@ describe("units", () => {
   });
 });
 
+/** What the coordinator says of a state file, and its exit code. */
+async function checkState(state: unknown): Promise<{ stderr: string; exitCode?: number }> {
+  const directory = await mkdtemp(join(tmpdir(), "gradient-state-"));
+  try {
+    const file = join(directory, "state.json");
+    await writeFile(file, JSON.stringify(state));
+    const { command, argv } = commands.coordinator;
+    return await execa(command, [...argv, "state", "check", file], { reject: false });
+  } finally {
+    await rm(directory, { recursive: true });
+  }
+}
+
 describe("state", () => {
   test("what is declared is a file that the coordinator takes", async () => {
-    const directory = await mkdtemp(join(tmpdir(), "gradient-state-"));
-    const file = join(directory, "state.json");
-    await writeFile(file, JSON.stringify(full.state));
-    const { command, argv } = commands.coordinator;
-    const checked = await execa(command, [...argv, "state", "check", file], { reject: false });
-    expect(checked.stderr).toBe("");
-    expect(checked.exitCode).toBe(0);
-    await rm(directory, { recursive: true });
+    expect(await checkState(full.state)).toMatchObject({ stderr: "", exitCode: 0 });
   });
 
   test("its secrets are where systemd puts the credentials of the unit", () => {
@@ -259,6 +265,17 @@ describe("state", () => {
       "GRADIENT_STATE_FILE",
     );
   });
+});
+
+test("the configurations of docs/install.md hold", async () => {
+  const text = await readFile(join(root, "docs/install.md"), "utf8");
+  const blocks = [...text.matchAll(/```nix\n(\{\n {2}(?:services|system)\..*?)```/gs)];
+  expect(blocks).toHaveLength(3);
+  for (const [, block = ""] of blocks) {
+    const system = await evaluateSystem(block);
+    expect(system.failures.filter((each) => /gradient/.test(each))).toEqual([]);
+    expect(await checkState(system.state)).toMatchObject({ stderr: "", exitCode: 0 });
+  }
 });
 
 test("a proxy is set up with what it passes on", () => {
