@@ -184,9 +184,12 @@ describe("choice", () => {
     );
   });
 
-  test("50,000 ready builds are handed out, each once", () => {
+  test("50,000 ready builds that need 400 different things are handed out, each once", () => {
     const queue = new ReadyQueue();
-    for (let n = 0; n < 50_000; n++) queue.add(ready({ height: n % 97 }));
+    for (let n = 0; n < 50_000; n++) {
+      const estimate = { memoryBytes: 1 + (n % 40), cores: 1 + (Math.floor(n / 40) % 10) };
+      queue.add(ready({ height: n % 97, demand: { ...NO_DEMAND, estimate } }));
+    }
     const seats = [seat(), seat(), seat()];
     for (let n = 0; n < 50_000; n++) {
       const choice = chooseNext(queue, seats, 0, noInputs);

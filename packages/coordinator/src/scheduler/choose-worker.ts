@@ -71,35 +71,42 @@ export function chooseNext(
   countInputs: (build: ReadyBuild) => ReadonlyMap<WorkerId, number>,
 ): Choice | null {
   if (seats.every(({ freeSlots, aheadSlots }) => freeSlots === 0 && aheadSlots === 0)) return null;
-  const candidates = candidatesOf(queue, seats, now);
-  const held = seatHeldFor(candidates, now);
   let best: Candidate | null = null;
-  for (const candidate of candidates) {
+  let held: BuildSeat | null = null;
+  for (const { group, head } of queue.heads()) {
+    // What follows comes later in the order.
+    if (best !== null && goesBefore(best.build, head)) break;
+    const candidate = candidateOf(queue, group, seats, now);
+    if (candidate === null) continue;
     const open = candidate.open.filter((seat) => seat !== held);
-    if (open.length === 0 || (best !== null && !goesBefore(candidate.build, best.build))) continue;
-    best = { ...candidate, open };
+    if (open.length > 0) {
+      const isFirst = best === null || goesBefore(candidate.build, best.build);
+      if (isFirst) best = { ...candidate, open };
+    } else if (held === null && now - candidate.build.readyAt >= PATIENCE_MS) {
+      held = seatToHold(candidate);
+    }
   }
   if (best === null) return null;
   const seat = chooseSeat(best.build, best.open, countInputs);
   return seat === null ? null : { build: best.build, worker: seat.worker };
 }
 
-function candidatesOf(queue: ReadyQueue, seats: readonly BuildSeat[], now: number): Candidate[] {
-  const candidates: Candidate[] = [];
-  for (const group of queue.groups()) {
-    const qualified = largeEnough(
-      seats.filter((seat) => isQualified(seat, group)),
-      group,
-    );
-    const roomy = qualified.filter((seat) => hasRoom(seat, group));
-    // One that has declined it is not asked again soon, but may still be the one to make room.
-    const isWilling = (build: ReadyBuild) => (seat: BuildSeat) =>
-      !queue.hasDeclined(build.attempt, seat.worker, now);
-    const asked = roomy.length > 0 ? roomy : qualified;
-    const build = queue.first(group, (candidate) => asked.some(isWilling(candidate)));
-    if (build !== null) candidates.push({ build, qualified, open: roomy.filter(isWilling(build)) });
-  }
-  return candidates;
+function candidateOf(
+  queue: ReadyQueue,
+  group: ReadyGroup,
+  seats: readonly BuildSeat[],
+  now: number,
+): Candidate | null {
+  const able = seats.filter((seat) => isQualified(seat, group));
+  if (able.length === 0) return null;
+  const qualified = largeEnough(able, group);
+  const roomy = qualified.filter((seat) => hasRoom(seat, group));
+  // One that has declined it is not asked again soon, but may still be the one to make room.
+  const isWilling = (build: ReadyBuild) => (seat: BuildSeat) =>
+    !queue.hasDeclined(build.attempt, seat.worker, now);
+  const asked = roomy.length > 0 ? roomy : qualified;
+  const build = queue.first(group, (candidate) => asked.some(isWilling(candidate)));
+  return build === null ? null : { build, qualified, open: roomy.filter(isWilling(build)) };
 }
 
 /** Those that have what is expected to be needed; when none has, the largest ones. */
@@ -116,18 +123,8 @@ function hasRoom(seat: BuildSeat, { demand }: ReadyGroup): boolean {
   return seat.aheadSlots > 0 && fits(demand, seat.size, seat.freeNext);
 }
 
-/** The worker that waits until it has room for a build that waits long enough and goes before all that would take the room. */
-function seatHeldFor(candidates: readonly Candidate[], now: number): BuildSeat | null {
-  let first: Candidate | null = null;
-  for (const candidate of candidates) {
-    if (candidate.open.length > 0 || now - candidate.build.readyAt < PATIENCE_MS) continue;
-    if (first === null || goesBefore(candidate.build, first.build)) first = candidate;
-  }
-  if (first === null) return null;
-  const { build, qualified } = first;
-  if (!candidates.some(({ open, build: other }) => open.length > 0 && goesBefore(build, other))) {
-    return null;
-  }
+/** The worker that takes nothing else until it has room for the build: the one that lacks least for it. */
+function seatToHold({ build, qualified }: Candidate): BuildSeat | null {
   const missing = ({ size, free }: BuildSeat): number =>
     grantOf(build.demand, size).reserved.memoryBytes - free.memoryBytes;
   return qualified.reduce<BuildSeat | null>(

@@ -70,11 +70,11 @@ describe("a build begins", () => {
     expect(fits(large, worker, { memoryBytes: 900, cores: 8 })).toBe(true);
   });
 
-  test("when one core is idle, however many it could use, or as many as it states", () => {
+  test("when half a core is idle, however many it could use, or as many as it states", () => {
     const parallel = demand({ memory: 100, cores: 6 });
-    expect(fits(parallel, worker, { memoryBytes: 900, cores: 1 })).toBe(true);
-    expect(fits(parallel, worker, { memoryBytes: 900, cores: 0.5 })).toBe(false);
-    expect(fits(demand({ cores: 0.25 }), worker, { memoryBytes: 900, cores: 0.5 })).toBe(true);
+    expect(fits(parallel, worker, { memoryBytes: 900, cores: 0.5 })).toBe(true);
+    expect(fits(parallel, worker, { memoryBytes: 900, cores: 0.25 })).toBe(false);
+    expect(fits(demand({ cores: 0.25 }), worker, { memoryBytes: 900, cores: 0.25 })).toBe(true);
     expect(fits(demand({ minCores: 4 }), worker, { memoryBytes: 900, cores: 3 })).toBe(false);
   });
 

@@ -98,13 +98,16 @@ function busyCores(demand: Demand, worker: WorkerSize): number {
 /** Sums of fractions are not exact. */
 const SLACK = 1e-6;
 
+/** A core that has nothing to do for half of the time is worth another build: with two of 1.25 cores each, two cores are busier than with one. */
+const WORTHWHILE_CORES = 0.5;
+
 /**
- * Whether a build can begin beside what runs. Its memory has to be free. Of cores one that has nothing to do is enough, as sharing them only
- * takes longer, unless the derivation states how many it needs.
+ * Whether a build can begin beside what runs. Its memory has to be free. Of cores half a one is enough, as sharing them only takes longer,
+ * unless the derivation states how many it needs.
  */
 export function fits(demand: Demand, worker: WorkerSize, free: Amounts): boolean {
   const { memoryBytes, cores } = grantOf(demand, worker).reserved;
-  const neededCores = demand.minCores ?? Math.min(cores, 1);
+  const neededCores = demand.minCores ?? Math.min(cores, WORTHWHILE_CORES);
   return memoryBytes <= free.memoryBytes && neededCores <= free.cores + SLACK;
 }
 

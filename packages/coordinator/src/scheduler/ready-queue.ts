@@ -101,6 +101,16 @@ export class ReadyQueue {
     return this.#groups.values();
   }
 
+  /** Each group with its first build, in the order of those. */
+  heads(): { readonly group: ReadyGroup; readonly head: ReadyBuild }[] {
+    const heads: { group: ReadyGroup; head: ReadyBuild }[] = [];
+    for (const group of this.#groups.values()) {
+      const head = this.#top(group.heap);
+      if (head !== undefined) heads.push({ group, head });
+    }
+    return heads.sort((a, b) => (goesBefore(a.head, b.head) ? -1 : 1));
+  }
+
   /** All builds of the group, in no order. */
   buildsOf(group: ReadyGroup): ReadyBuild[] {
     const key = keyOf(group);
@@ -113,11 +123,7 @@ export class ReadyQueue {
     if (heap === undefined) return null;
     const steppedOver: ReadyBuild[] = [];
     let found: ReadyBuild | null = null;
-    for (let top = heap.peek(); top !== undefined; top = heap.peek()) {
-      if (this.#builds.get(top.attempt) !== top) {
-        heap.pop();
-        continue;
-      }
+    for (let top = this.#top(heap); top !== undefined; top = this.#top(heap)) {
       if (isPossible(top)) {
         found = top;
         break;
@@ -128,6 +134,16 @@ export class ReadyQueue {
     }
     for (const build of steppedOver) heap.push(build);
     return found;
+  }
+
+  /** Drops what was removed meanwhile. */
+  #top(heap: Heap<ReadyBuild>): ReadyBuild | undefined {
+    let top = heap.peek();
+    while (top !== undefined && this.#builds.get(top.attempt) !== top) {
+      heap.pop();
+      top = heap.peek();
+    }
+    return top;
   }
 
   #groupOf(build: ReadyGroup): Group {
