@@ -55,6 +55,13 @@ in
       example = "openid email profile groups";
       description = "Scopes that are asked for, separated by spaces.";
     };
+    groups = {
+      env = "GRADIENT_OIDC_GROUPS";
+      type = types.str;
+      default = "";
+      example = "staff=acme:Write,guests=acme:View";
+      description = "Roles that members of the provider's groups get when they sign in, each GROUP=ORGANIZATION:ROLE.";
+    };
   };
   oidcSecrets.clientSecretFile = secret "/run/secrets/oidc-client" "File with the secret that the provider gave this server.";
 }

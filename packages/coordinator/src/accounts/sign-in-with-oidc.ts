@@ -1,6 +1,7 @@
 import { timingSafeEqual } from "node:crypto";
 import type { RememberedAttempt } from "../auth/oidc-cookie.ts";
 import type { SessionTokens } from "../auth/session-token.ts";
+import type { Config } from "../config/settings.ts";
 import type { Database } from "../db/client.ts";
 import type { User } from "../db/user-repository.ts";
 import { UnauthorizedError } from "../errors.ts";
@@ -8,6 +9,7 @@ import type { Logger } from "../logger.ts";
 import { OidcError } from "../oidc/errors.ts";
 import type { OidcProvider } from "../oidc/oidc-provider.ts";
 import { audit, type Actor } from "./audit.ts";
+import { grantByGroups } from "../members/grant-by-groups.ts";
 import { userOfIdentity } from "./oidc-user.ts";
 import { openSession } from "./open-session.ts";
 
@@ -15,6 +17,7 @@ export interface OidcDependencies {
   database: Database;
   tokens: SessionTokens;
   logger: Logger;
+  config: Pick<Config, "oidcGroups">;
 }
 
 export interface ReturnFromProvider {
@@ -39,7 +42,15 @@ export async function signInWithOidc(
       throw new OidcError("state is not that of the cookie");
     }
     const identity = await provider.finish(query, attempt);
-    const user = await database.transaction(({ kysely }) => userOfIdentity(kysely, identity, now));
+    const { user, missing } = await database.transaction(async ({ kysely }) => {
+      const account = await userOfIdentity(kysely, identity, now);
+      const member = { user: account, groups: identity.groups, actor };
+      const { oidcGroups } = dependencies.config;
+      return { user: account, missing: await grantByGroups(kysely, member, oidcGroups, now) };
+    });
+    if (missing.length > 0) {
+      logger.warn({ missing }, "GRADIENT_OIDC_GROUPS grants what does not exist");
+    }
     await refuseDeactivated(database, user, actor, now);
     return openSession(dependencies, { user, method: "oidc", isRemembered: false, actor }, now);
   });

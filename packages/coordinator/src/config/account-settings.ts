@@ -68,6 +68,21 @@ export const emailSettings = {
   },
 } as const;
 
+const groupsSchema = z.string().transform((text, context) => {
+  const grants = text.split(",").filter((part) => part.trim() !== "");
+  return grants.map((grant) => {
+    const match = /^\s*(?<group>.+)=(?<organization>[a-z0-9-]+):(?<role>[\w-]+)\s*$/.exec(grant);
+    const { group = "", organization = "", role = "" } = match?.groups ?? {};
+    if (match === null) {
+      context.addIssue({
+        code: "custom",
+        message: `expected GROUP=ORGANIZATION:ROLE, for instance staff=acme:Write, and not ${JSON.stringify(grant)}`,
+      });
+    }
+    return { group, organization, role };
+  });
+});
+
 /** Settings of single sign-on. Part of the table in settings.ts. */
 export const oidcSettings = {
   oidcEnabled: {
@@ -113,5 +128,12 @@ export const oidcSettings = {
       .refine((text) => text.split(" ").includes("openid"), 'expected scopes with "openid"'),
     fallback: "openid email profile",
     doc: "scopes that are asked for, separated by spaces",
+  },
+  oidcGroups: {
+    value: "GROUP=ORG:ROLE,...",
+    variables: ["GRADIENT_OIDC_GROUPS"],
+    schema: groupsSchema,
+    fallback: "",
+    doc: "roles that members of the provider's groups (claim groups) get when they sign in; nothing is taken away",
   },
 } as const;

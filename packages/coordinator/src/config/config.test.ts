@@ -54,6 +54,7 @@ describe("settings", () => {
       oidcClientId: null,
       oidcClientSecretFile: null,
       oidcScopes: "openid email profile",
+      oidcGroups: [],
       keepEvaluations: 30,
       leaseSeconds: 1200,
       maxRequestSize: 2_097_152,
@@ -139,6 +140,7 @@ describe("settings", () => {
     [{ GRADIENT_EMAIL_SMTP_PORT: "0" }, "GRADIENT_EMAIL_SMTP_PORT"],
     [{ GRADIENT_EMAIL_FROM_ADDRESS: "me" }, "expected an e-mail address"],
     [{ GRADIENT_OIDC_SCOPES: "email" }, 'expected scopes with "openid"'],
+    [{ GRADIENT_OIDC_GROUPS: "staff=acme" }, "expected GROUP=ORGANIZATION:ROLE"],
     [{ GRADIENT_TRUSTED_PROXIES: "1.2.3.4,x" }, '"x" is no address or range'],
   ])("that are wrong are refused with their source: %j", (env, message) => {
     expect(() => load(env)).toThrow(UserError);

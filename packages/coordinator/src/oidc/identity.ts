@@ -11,6 +11,8 @@ export interface Identity {
   isEmailDoubtful: boolean;
   name: string | null;
   preferredUsername: string | null;
+  /** Groups that the provider puts them into. (Not of the standard, and of most providers.) */
+  groups: readonly string[];
 }
 
 const claimsSchema = z.object({
@@ -21,6 +23,7 @@ const claimsSchema = z.object({
   email_verified: z.union([z.boolean(), z.string()]).optional(),
   name: z.string().optional(),
   preferred_username: z.string().optional(),
+  groups: z.union([z.array(z.string()), z.string().transform((group) => [group])]).optional(),
 });
 
 /** Throws OidcError when the claims lack what an account needs. */
@@ -37,5 +40,6 @@ export function identityOf(claims: unknown): Identity {
     isEmailDoubtful: verified !== undefined && String(verified) !== "true",
     name: name ?? null,
     preferredUsername: parsed.data.preferred_username ?? null,
+    groups: parsed.data.groups ?? [],
   };
 }

@@ -24,6 +24,8 @@ export interface OidcOptions {
   clientSecret: string;
   scopes: string;
   redirectUri: string;
+  /** Whether it matters in which groups somebody is. */
+  wantsGroups: boolean;
   /** Milliseconds since the epoch. */
   now: () => number;
 }
@@ -83,10 +85,12 @@ export class OidcProvider {
       const claims = tokens.claims();
       if (claims === undefined) throw new OidcError("the provider sent no id token");
       // Many providers put into the id token only what they must.
-      const hasEmail = typeof claims["email"] === "string";
+      const isWhole =
+        typeof claims["email"] === "string" &&
+        (!this.#options.wantsGroups || claims["groups"] !== undefined);
       const isAskable = configuration.serverMetadata().userinfo_endpoint !== undefined;
       const more =
-        hasEmail || !isAskable
+        isWhole || !isAskable
           ? {}
           : await fetchUserInfo(configuration, tokens.access_token, claims.sub);
       return identityOf({ ...more, ...claims });

@@ -39,6 +39,7 @@ export async function openProvider(
     clientId,
     clientSecret: await readSecretFile(file),
     scopes: config.oidcScopes,
+    wantsGroups: config.oidcGroups.length > 0,
     redirectUri: `${serveUrl}/api/v1/auth/oidc/callback`,
     now,
   });

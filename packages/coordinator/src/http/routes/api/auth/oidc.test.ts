@@ -67,6 +67,40 @@ function prepare(username: string, email: string, password: string | null = null
   );
 }
 
+test("groups of the provider give roles, and take none away", async () => {
+  const grants = "farm staff=acme:View,builders=acme:Write,builders=none:View";
+  await using farm = await openTestServer({
+    env: { ...provider.env(), GRADIENT_OIDC_GROUPS: grants },
+  });
+  const alice = await farm.user("alice");
+  await farm.put("orgs", alice, { name: "acme", display_name: "Acme" });
+  const roles = async (): Promise<Record<string, string>> =>
+    Object.fromEntries(
+      (await farm.get("orgs/acme/users", alice)).message.map(
+        (member: { id: string; name: string }) => [member.id, member.name],
+      ),
+    );
+  const signInWith = async (groups: string[]) => {
+    provider.claims = { ...provider.claims, groups };
+    const begun = await farm.get("auth/oidc/login");
+    const at = await fetch(begun.headers.get("location") ?? "", { redirect: "manual" });
+    const back = new URL(at.headers.get("location") ?? "");
+    const headers = { cookie: cookieOf(begun, "oidc_csrf") };
+    const answer = await farm.call("GET", `auth/oidc/callback${back.search}`, { headers });
+    expect(answer.status).toBe(302);
+  };
+  await signInWith(["others"]);
+  expect(await roles()).toEqual({ alice: "Admin" });
+  await signInWith(["farm staff", "others"]);
+  expect(await roles()).toEqual({ alice: "Admin", olga: "View" });
+  await signInWith(["builders"]);
+  expect(await roles()).toEqual({ alice: "Admin", olga: "Write" });
+  await signInWith(["farm staff"]);
+  expect(await roles()).toEqual({ alice: "Admin", olga: "Write" });
+  await signInWith([]);
+  expect(await roles()).toEqual({ alice: "Admin", olga: "Write" });
+});
+
 describe("signing in with a provider", () => {
   test("goes there with state, nonce and a PKCE challenge", async () => {
     const begun = await server.get("auth/oidc/login");
