@@ -25,14 +25,14 @@ export interface CuirassNames {
  */
 export function fillCuirass(db: Database.Database): CuirassNames {
   nameJobs(db);
-  addProject(db, "history");
+  const history = addProject(db, "history");
   for (let at = 0; at < HISTORY; at += 1) {
     const from = at * HISTORY_JOBS;
-    addEvaluation(db, "history", HISTORY_JOBS, `1 + (${from} + i * 3) % 10000`);
+    addEvaluation(db, history, HISTORY_JOBS, `1 + (${from} + i * 3) % 10000`);
   }
-  addProject(db, "large");
-  addEvaluation(db, "large", LARGE_JOBS, "1 + i");
-  const id = addEvaluation(db, "large", LARGE_JOBS, `1 + i + (i % ${CHANGED} = 0) * 500000`);
+  const large = addProject(db, "large");
+  addEvaluation(db, large, LARGE_JOBS, "1 + i");
+  const id = addEvaluation(db, large, LARGE_JOBS, `1 + i + (i % ${CHANGED} = 0) * 500000`);
   // Some of what has changed waits.
   db.exec(`update builds set state = 'Queued' where id in (
     select 500001 + i from numbers where i < ${LARGE_JOBS} and i % ${2 * CHANGED} = 0)`);
@@ -78,11 +78,14 @@ function nameJobs(db: Database.Database): void {
   `);
 }
 
-function addProject(db: Database.Database, name: string): void {
+/** Returns its UUID. */
+function addProject(db: Database.Database, name: string): string {
+  const id = randomUUID();
   db.exec(`
     insert into projects (id, organization_id, name, display_name, description, repository, wildcard, active, managed, force_evaluation, sign_cache, keep_evaluations, concurrency, created_by, created_at)
-      select '${name}', organization_id, '${name}', '${name}', '', '', '*', 0, 0, 0, 1, 30, 'soft_abort', created_by, created_at from projects limit 1;
+      select '${id}', organization_id, '${name}', '${name}', '', '', '*', 0, 0, 0, 1, 30, 'soft_abort', created_by, created_at from projects limit 1;
   `);
+  return id;
 }
 
 /** An evaluation whose job number `i` is the derivation that the SQL says. Returns its UUID. */
