@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { buildObjectOf } from "../cuirass/build-object.ts";
-import { evaluationObjectOf } from "../cuirass/evaluation-object.ts";
+import { evaluationObjectOf, jobObjectOf } from "../cuirass/evaluation-object.ts";
+import { allJobsText } from "../cuirass/list-all-jobs.ts";
 import { buildWords } from "../scheduler/api-words.ts";
 import { ATTEMPT_STATES } from "../scheduler/attempt-state.ts";
 import { BUILD_STATES } from "../scheduler/build-state.ts";
@@ -301,6 +302,16 @@ describe("an evaluation", () => {
         [3, 1],
       ]),
     );
+  });
+
+  test("lists them all the same when they are read in pieces", async () => {
+    for (const of of [{ evaluation: second.number }, { evaluation: first.number, system: LINUX }]) {
+      const whole = evaluations.evaluationJobs(of).map(jobObjectOf);
+      for (const piece of [1, 3, whole.length, 100]) {
+        expect(JSON.parse(await allJobsText(evaluations, of, piece))).toEqual(whole);
+      }
+    }
+    expect(await allJobsText(evaluations, { evaluation: 999 })).toBe("[]");
   });
 
   test("is compared with an earlier one", () => {

@@ -1,11 +1,12 @@
 import { z } from "zod";
 import { jobObject, jobObjectOf } from "../../../cuirass/evaluation-object.ts";
+import { allJobsText } from "../../../cuirass/list-all-jobs.ts";
 import { namesOf, readQuery, requireNumber, textOf } from "../../../cuirass/query.ts";
 import { visibleEvaluation } from "../../../cuirass/visible-projects.ts";
 import type { Route } from "../../api.ts";
 import { bareJsonAnswer } from "../../answer-schemas.ts";
 import { parameter, token } from "./parameters.ts";
-import { sendJson } from "./send-json.ts";
+import { sendJson, sendJsonText } from "./send-json.ts";
 
 const querystring = z.object({
   evaluation: parameter.meta({ description: "Number; it has to be there." }),
@@ -33,11 +34,10 @@ export const listJobsRoute: Route = (api, services) => {
       const system = textOf(query, "system");
       const evaluation = await visibleEvaluation(services, caller, number);
       if (evaluation === null) return sendJson(reply, []);
-      const jobs = cuirassEvaluations.evaluationJobs({
-        evaluation: number,
-        ...(names === undefined ? {} : { names }),
-        ...(system === undefined ? {} : { system }),
-      });
+      const of = { evaluation: number, ...(system === undefined ? {} : { system }) };
+      if (names === undefined)
+        return sendJsonText(reply, await allJobsText(cuirassEvaluations, of));
+      const jobs = cuirassEvaluations.evaluationJobs({ ...of, names });
       return sendJson(reply, jobs.map(jobObjectOf));
     },
   );
