@@ -7,6 +7,8 @@ import { copyAnew, filesBelow, mirrorFile, namesIn, syncPath, type Copied } from
 
 /** What was missing may have been removed just then, so the database is looked at again; not for ever. */
 const MAX_SNAPSHOTS = 5;
+/** Most files are only looked at, and the disk answers several at a time. */
+const AT_ONCE = 16;
 
 export interface BackupRequest {
   readonly dataDir: string;
@@ -105,8 +107,10 @@ class Mirror {
     const source = join(this.#dataDir, FOLDERS.nars);
     for (const part of (await namesIn(source)).filter((name) => name.length === 2)) {
       await mkdir(join(this.#folder, FOLDERS.nars, part), { recursive: true });
-      for (const name of await namesIn(join(source, part))) {
-        if (narHashOf(`${part}/${name}`) !== null) await this.#copyNar(`${part}/${name}`);
+      const names = (await namesIn(join(source, part))).map((name) => `${part}/${name}`);
+      const nars = names.filter((name) => narHashOf(name) !== null);
+      for (let at = 0; at < nars.length; at += AT_ONCE) {
+        await Promise.all(nars.slice(at, at + AT_ONCE).map((name) => this.#copyNar(name)));
       }
       await syncPath(join(this.#folder, FOLDERS.nars, part));
     }

@@ -28,9 +28,13 @@ export interface SnapshotNar {
 /** Reads a database that nobody writes. */
 export class Snapshot implements Disposable {
   readonly #connection: Sqlite.Database;
+  readonly #findNar: Sqlite.Statement<[string]>;
+  readonly #findAttempt: Sqlite.Statement<[number]>;
 
   constructor(file: string) {
     this.#connection = new Sqlite(file, { readonly: true, fileMustExist: true });
+    this.#findNar = this.#connection.prepare("select 1 from nar_objects where nar_hash = ?");
+    this.#findAttempt = this.#connection.prepare("select 1 from attempts where number = ?");
   }
 
   /** Every NAR that is stored, in the order of the hashes. */
@@ -43,15 +47,11 @@ export class Snapshot implements Disposable {
   }
 
   hasNar(narHash: string): boolean {
-    return this.#has("select 1 from nar_objects where nar_hash = ?", narHash);
+    return this.#findNar.get(narHash) !== undefined;
   }
 
   hasAttempt(number: number): boolean {
-    return this.#has("select 1 from attempts where number = ?", number);
-  }
-
-  #has(sql: string, key: string | number): boolean {
-    return this.#connection.prepare<[string | number], unknown>(sql).get(key) !== undefined;
+    return this.#findAttempt.get(number) !== undefined;
   }
 
   /** How many rows each table has. */
