@@ -15,6 +15,9 @@ const WILDCARD = "nixosConfigurations.*.config.system.build.toplevel";
 /** Of another machine: the evaluation as a whole is red. */
 const RED = `nixosConfigurations.web2.config.system.build.toplevel = mk "web2" "exit 1" { };`;
 
+/** Only root can put a store at /nix. */
+const isRoot = process.getuid?.() === 0;
+
 let farm: TestFarm;
 let directory: string;
 /** The machine's store: seen at /nix/store by what runs on it. */
@@ -88,7 +91,7 @@ async function deploy({ key = cacheKey, branch = "null" } = {}): Promise<{
       healthCheck = { command = "! grep -q sick $MACHINE/running"; timeoutSec = 1; };
     };
   }`);
-  const inside = `mount --bind ${machine.directory}/nix /nix && exec bash ${root}/nixos-module/deploy.sh`;
+  const inside = `mkdir -p /nix && mount --bind ${machine.directory}/nix /nix && exec bash ${root}/nixos-module/deploy.sh`;
   const ran = await execa("unshare", ["--mount", "sh", "-c", inside], {
     reject: false,
     env: {
@@ -122,62 +125,70 @@ async function running(): Promise<{ profile: string; switched: string }> {
   };
 }
 
-test("a machine follows what is green and healthy, and nothing else", async () => {
-  expect((await deploy()).report).toMatchObject({ outcome: "unchanged" });
+test.runIf(isRoot)(
+  "a machine follows what is green and healthy, and nothing else",
+  async () => {
+    expect((await deploy()).report).toMatchObject({ outcome: "unchanged" });
 
-  expect(await evaluated()).toBe("Completed");
-  const first = await deploy();
-  expect(first).toMatchObject({ exitCode: 0, report: { outcome: "deployed" } });
-  expect(await running()).toEqual({ profile: first.report.path, switched: "one switch\n" });
-  expect((await deploy()).report.outcome).toBe("unchanged");
+    expect(await evaluated()).toBe("Completed");
+    const first = await deploy();
+    expect(first).toMatchObject({ exitCode: 0, report: { outcome: "deployed" } });
+    expect(await running()).toEqual({ profile: first.report.path, switched: "one switch\n" });
+    expect((await deploy()).report.outcome).toBe("unchanged");
 
-  expect(await publish(configuration("red", RED))).toBe("Failed");
-  expect((await deploy()).report.outcome).toBe("unchanged");
-  expect((await running()).switched).toBe("one switch\n");
+    expect(await publish(configuration("red", RED))).toBe("Failed");
+    expect((await deploy()).report.outcome).toBe("unchanged");
+    expect((await running()).switched).toBe("one switch\n");
 
-  expect(await publish(configuration("sick"))).toBe("Completed");
-  const sick = await deploy();
-  expect(sick).toMatchObject({ exitCode: 1, report: { outcome: "rolled-back" } });
-  expect(await running()).toEqual({
-    profile: first.report.path,
-    switched: "one switch\nsick switch\none switch\n",
-  });
-  const again = await deploy();
-  expect(again).toMatchObject({ exitCode: 0, report: { outcome: "unchanged" } });
-  expect(again.report.message).toContain("has failed here before");
+    expect(await publish(configuration("sick"))).toBe("Completed");
+    const sick = await deploy();
+    expect(sick).toMatchObject({ exitCode: 1, report: { outcome: "rolled-back" } });
+    expect(await running()).toEqual({
+      profile: first.report.path,
+      switched: "one switch\nsick switch\none switch\n",
+    });
+    const again = await deploy();
+    expect(again).toMatchObject({ exitCode: 0, report: { outcome: "unchanged" } });
+    expect(again.report.message).toContain("has failed here before");
 
-  expect(await publish(configuration("two"))).toBe("Completed");
-  const unsigned = await deploy({ key: `other-1:${"A".repeat(43)}=` });
-  expect(unsigned).toMatchObject({ exitCode: 1, report: { outcome: "failed" } });
-  expect(unsigned.report.message).toContain("signature of a trusted key");
-  expect((await running()).profile).toBe(first.report.path);
+    expect(await publish(configuration("two"))).toBe("Completed");
+    const unsigned = await deploy({ key: `other-1:${"A".repeat(43)}=` });
+    expect(unsigned).toMatchObject({ exitCode: 1, report: { outcome: "failed" } });
+    expect(unsigned.report.message).toContain("signature of a trusted key");
+    expect((await running()).profile).toBe(first.report.path);
 
-  const second = await deploy();
-  expect(second).toMatchObject({ exitCode: 0, report: { outcome: "deployed" } });
-  expect((await running()).switched).toMatch(/two switch\n$/);
-}, 240_000);
+    const second = await deploy();
+    expect(second).toMatchObject({ exitCode: 0, report: { outcome: "deployed" } });
+    expect((await running()).switched).toMatch(/two switch\n$/);
+  },
+  240_000,
+);
 
-test("a machine that follows a branch takes that branch's evaluations alone", async () => {
-  const repository = join(farm.directory, "git/machines");
-  await execa("git", ["-C", repository, "checkout", "--quiet", "-b", "production"]);
-  await commit(configuration("production"));
-  await execa("git", ["-C", repository, "checkout", "--quiet", "main"]);
-  const polling = { type: "polling", interval_secs: 3600, branch: "production" };
-  const path = "/projects/acme/machines/triggers";
-  const trigger = await farm.api.call<{ id: string }>("POST", path, { config: polling });
-  await farm.api.call("POST", `${path}/${trigger.id}/test`);
-  const evaluation = await eventually("the branch's evaluation", 30_000, async () => {
-    const all = await farm.api.call<{ id: string; reference: string | null }[]>(
-      "GET",
-      "/projects/acme/machines/evaluations",
-    );
-    return all.find((each) => each.reference === "refs/heads/production")?.id ?? null;
-  });
-  expect((await farm.ended(evaluation, 60_000)).status).toBe("Completed");
+test.runIf(isRoot)(
+  "a machine that follows a branch takes that branch's evaluations alone",
+  async () => {
+    const repository = join(farm.directory, "git/machines");
+    await execa("git", ["-C", repository, "checkout", "--quiet", "-b", "production"]);
+    await commit(configuration("production"));
+    await execa("git", ["-C", repository, "checkout", "--quiet", "main"]);
+    const polling = { type: "polling", interval_secs: 3600, branch: "production" };
+    const path = "/projects/acme/machines/triggers";
+    const trigger = await farm.api.call<{ id: string }>("POST", path, { config: polling });
+    await farm.api.call("POST", `${path}/${trigger.id}/test`);
+    const evaluation = await eventually("the branch's evaluation", 30_000, async () => {
+      const all = await farm.api.call<{ id: string; reference: string | null }[]>(
+        "GET",
+        "/projects/acme/machines/evaluations",
+      );
+      return all.find((each) => each.reference === "refs/heads/production")?.id ?? null;
+    });
+    expect((await farm.ended(evaluation, 60_000)).status).toBe("Completed");
 
-  const before = await running();
-  expect((await deploy()).report.outcome).toBe("unchanged");
-  expect(await running()).toEqual(before);
-  expect((await deploy({ branch: '"production"' })).report.outcome).toBe("deployed");
-  expect((await running()).switched).toMatch(/production switch\n$/);
-}, 120_000);
+    const before = await running();
+    expect((await deploy()).report.outcome).toBe("unchanged");
+    expect(await running()).toEqual(before);
+    expect((await deploy({ branch: '"production"' })).report.outcome).toBe("deployed");
+    expect((await running()).switched).toMatch(/production switch\n$/);
+  },
+  120_000,
+);
