@@ -358,7 +358,9 @@ async function main(): Promise<void> {
       throw new Error(`burn-cpu was not built\n${running.coordinator.log}\n${running.worker.log}`);
     await substitute(running.api, shown);
     steps.plain("One sample fails on purpose, so the evaluation as a whole ended Failed.");
-    steps.plain(`The farm stays up on ${running.api.url}. Stop it with Ctrl-C.`);
+    steps.plain(
+      `The farm stays up on ${running.api.url}: open it in a browser and sign in. Stop it with Ctrl-C.`,
+    );
     if (!stop.signal.aborted)
       await new Promise((resolve) =>
         stop.signal.addEventListener("abort", resolve, { once: true }),

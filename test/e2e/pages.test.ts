@@ -12,6 +12,8 @@ const EVIL = `<script>alert(1)</script>`;
 /** As Nix writes an attribute's name. */
 const EVIL_ATTRIBUTE = `"${EVIL}"`;
 const COUNT = 6;
+/** With those that have a name of their own. */
+const ALL = COUNT + 5;
 
 /** Two gates: what waits for them goes on when the file is there. */
 const source = (gates: { first: string; second: string }) =>
@@ -26,6 +28,7 @@ const source = (gates: { first: string; second: string }) =>
     slow = mk "slow" "echo 'Running phase: buildPhase'; \${wait "${gates.first}"} printf '\\\\033[31mred words\\\\033[0m\\\\n'; echo done > $out" { };
     late = mk "late" "\${wait "${gates.second}"} echo done > $out" { };
     fails = mk "fails" "echo 'it breaks' >&2; exit 3" { };
+    older = mk "older" "echo older > $out" { system = "i686-linux"; };
     ${EVIL_ATTRIBUTE} = mk "evil" "echo evil > $out" { };
   }`);
 
@@ -49,9 +52,7 @@ describe.skipIf(CHROMIUM === undefined)("pages in a browser", () => {
       const builds = await farm.api.builds(id);
       const waiting = builds.filter(({ status }) => ["Queued", "Building"].includes(status));
       const running = builds.filter(({ status }) => status === "Building");
-      return builds.length === COUNT + 4 && waiting.length === 2 && running.length === 2
-        ? true
-        : null;
+      return builds.length === ALL && waiting.length === 2 && running.length === 2 ? true : null;
     });
     evaluation = numberOf(farm, id);
     browser = await TestBrowser.start(farm.url);
@@ -100,14 +101,19 @@ describe.skipIf(CHROMIUM === undefined)("pages in a browser", () => {
 
   test("a dashboard is filtered while somebody types, tells squares by pointer and keyboard, and keeps all of it in its address", async () => {
     const page = await open(`/eval/${evaluation}/dashboard`);
-    expect(await shownSquares(page).count()).toBe(COUNT + 4);
+    expect(await shownSquares(page).count()).toBe(ALL);
     await page.getByLabel("Filter by name").fill("quick-");
     expect(await shownSquares(page).count()).toBe(COUNT);
-    expect(await page.locator("[data-shown]").innerText()).toBe(`${COUNT} of ${COUNT + 4} jobs`);
+    expect(await page.locator("[data-shown]").innerText()).toBe(`${COUNT} of ${ALL} jobs`);
     expect(new URL(page.url()).searchParams.get("filter")).toBe("quick-");
     await page.reload();
     expect(await shownSquares(page).count()).toBe(COUNT);
+    await page.getByRole("link", { name: "i686-linux" }).click();
+    expect(await page.locator("[data-shown]").innerText()).toBe("0 of 1 job");
+    expect(new URL(page.url()).searchParams.get("filter")).toBe("quick-");
     await page.getByLabel("Filter by name").fill("");
+    expect(await shownSquares(page).count()).toBe(1);
+    await page.getByRole("link", { name: "All systems" }).click();
     await squareOf(page, "fails").hover();
     expect(await page.locator(".tip").innerText()).toMatch(/^fails\..*: Failed, /);
     await squareOf(page, "quick-0").focus();
@@ -144,7 +150,7 @@ describe.skipIf(CHROMIUM === undefined)("pages in a browser", () => {
     await page.locator("details.messages, h2").first().waitFor();
     await writeFile(gates.second, "");
     await page.locator("h1", { hasText: /Completed|Failed/ }).waitFor();
-    expect(await page.locator(".tabs [aria-current]").innerText()).toContain(String(COUNT + 4));
+    expect(await page.locator(".tabs [aria-current]").innerText()).toContain(String(ALL));
     await page.close();
   });
 
@@ -184,6 +190,18 @@ describe.skipIf(CHROMIUM === undefined)("pages in a browser", () => {
     await page.getByRole("link", { name: "Log", exact: true }).click();
     expect(await page.locator(".log-text").innerText()).toContain("red words");
     await plain.close();
+  });
+
+  test("whoever has a token in the address needs no cookie, also for what changes", async () => {
+    const stranger = await browser.visitor();
+    const page = await stranger.newPage();
+    const opened = page.waitForEvent("websocket");
+    await page.goto(`/eval/${evaluation}/dashboard?token=${farm.api.token}`);
+    expect(await shownSquares(page).count()).toBe(ALL);
+    expect(new URL((await opened).url()).searchParams.get("token")).toBe(farm.api.token);
+    await squareOf(page, "slow").click();
+    expect(await page.locator("h1").innerText()).toContain("slow.");
+    await stranger.close();
   });
 
   test("a name that is a script is shown and nothing else", async () => {
@@ -228,7 +246,7 @@ describe.skipIf(CHROMIUM === undefined)("pages in a browser", () => {
       }
       await visitor.close();
     }
-  });
+  }, 240_000);
 
   test("2,000 squares are drawn and filtered at once", async () => {
     const page = await open(`/eval/${evaluation}/dashboard`);
