@@ -118,7 +118,9 @@ describe.runIf(process.getuid?.() === 0)("Cuirass's API", () => {
     bounded = mk "bounded-1" "${fill} bs=400M; echo > $out" { NIXBUILDNET_MAX_MEM = 100; };
     throws = throw "nothing is made of this";
   }`;
-  const slow = (name: string) => `${name} = mk "${name}-1" "echo begun; sleep 600" { };`;
+  // After what the tests wait for, so that these do not take its place.
+  const slow = (name: string) =>
+    `${name} = mk "${name}-1" "echo begun; sleep 600" { inherit fails; };`;
   const SECOND = `rec {
     good = mk "good-2" "echo now it does not; exit 1" { };
     same = mk "same-1" "echo > $out" { };
