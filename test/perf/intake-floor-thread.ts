@@ -9,19 +9,33 @@ const { slots, free } = workerData as {
 };
 const context = new zstd.DCtx();
 let at = 0;
+let filled = 0;
 
 parentPort?.on("message", (input: Uint8Array | null) => {
   let rest = input ?? new Uint8Array();
-  while (rest.length > 0) {
-    const slot = slots[at];
-    if (slot === undefined) throw new Error(`there is no slot ${at}`);
-    while (Atomics.load(free, 0) === 0) Atomics.wait(free, 0, 0);
-    const [, produced, consumed] = context.decompressStream(slot, rest);
+  for (let isDone = false; !isDone;) {
+    const room = roomInSlot();
+    const [, produced, consumed] = context.decompressStream(room, rest);
     rest = rest.subarray(consumed);
-    if (produced === 0) continue;
-    Atomics.sub(free, 0, 1);
-    at = (at + 1) % slots.length;
-    parentPort?.postMessage(produced);
+    filled += produced;
+    // A full slot may hide more that is already unpacked.
+    isDone = rest.length === 0 && produced < room.length;
+    if (produced === room.length) flush();
   }
+  if (input === null && filled > 0) flush();
   parentPort?.postMessage(input === null ? 0 : null);
 });
+
+function roomInSlot(): Uint8Array {
+  const slot = slots[at];
+  if (slot === undefined) throw new Error(`there is no slot ${at}`);
+  if (filled === 0) while (Atomics.load(free, 0) === 0) Atomics.wait(free, 0, 0);
+  return slot.subarray(filled);
+}
+
+function flush(): void {
+  Atomics.sub(free, 0, 1);
+  parentPort?.postMessage(filled);
+  at = (at + 1) % slots.length;
+  filled = 0;
+}

@@ -45,7 +45,7 @@ const server = createServer({ allowHalfOpen: true }, (socket) => {
   });
   socket.on("data", (chunk) => {
     file.update(chunk);
-    const copy = Uint8Array.from(chunk);
+    const copy = new Uint8Array(chunk);
     thread.postMessage(copy, [copy.buffer]);
     ahead += 1;
     if (ahead >= MAX_INPUTS) socket.pause();

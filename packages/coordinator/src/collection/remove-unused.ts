@@ -4,7 +4,7 @@ import { Turns } from "../intake/turns.ts";
 import type { NarStorage } from "../storage/nar-storage.ts";
 import type { Progress } from "./progress.ts";
 
-const STEP = 200;
+const STEP = 100;
 const RELEASED_AT_ONCE = 32;
 
 /** Removes objects that nothing shows: of caches that were deleted, of results that never came. */

@@ -17,7 +17,7 @@ const GENERATION_SIZE = 8192;
 const BELIEVED_FOR_MS = 2000;
 
 /** So many references are looked up before they are asked for. */
-const MAX_AHEAD = 16;
+const MAX_AHEAD = 8;
 
 const URL = /^\/cache\/(?<cache>[a-z0-9-]{1,64})\/(?<hash>[0-9a-df-np-sv-z]{32})\.narinfo$/;
 
