@@ -141,10 +141,11 @@ describe("who watches", () => {
     await using listener = await Listener.open("projects/acme/p/live", alice);
     await toggleBuild();
     await listener.told("build_status_changed");
-    const { id: _id, ...row } = await db()
-      .selectFrom("evaluations")
-      .selectAll()
-      .executeTakeFirstOrThrow();
+    const {
+      id: _id,
+      number: _number,
+      ...row
+    } = await db().selectFrom("evaluations").selectAll().executeTakeFirstOrThrow();
     const id = "01ffffff-0000-7000-8000-000000000000";
     await db()
       .insertInto("evaluations")

@@ -71,8 +71,9 @@ test("objects lie below the prefix, named as the files of a disk are, and are si
 test("a large one travels in parts, and its file on this machine is removed", async () => {
   const large = randomBytes(12 * 1024 ** 2);
   await keep(large);
-  const parts = s3.requests.filter(({ url }) => url.includes("partNumber="));
-  expect(parts).toHaveLength(3);
+  // One that was slow is sent again.
+  const parts = s3.requests.flatMap(({ url }) => /partNumber=\d+/.exec(url) ?? []);
+  expect(new Set(parts).size).toBe(3);
   expect((await buffer(await nars.read(hashOf(large)))).equals(large)).toBe(true);
   expect(await readdir(join(dataDir, "nar/drafts"))).toEqual([]);
 });

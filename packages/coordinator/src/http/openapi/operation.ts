@@ -62,10 +62,12 @@ export function operationIdOf(method: string, url: string): string {
   return method.toLowerCase() + words.join("");
 }
 
-/** The area: the first word of the path, which is the folder of the route's file, too. */
+/** The area, which is the folder of the route's file: the first word of the path, but for what is told of the server itself. */
 function tagOf(url: string): string {
   const [area = "", ...rest] = url.replace(API_PREFIX, "").split("/");
-  return rest.length === 0 && ["config", "health", "openapi.json"].includes(area) ? "server" : area;
+  const isServer =
+    area === "health" || (rest.length === 0 && ["config", "openapi.json"].includes(area));
+  return isServer ? "server" : area;
 }
 
 function superuserNote(description: string | undefined): string {
