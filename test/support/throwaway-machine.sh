@@ -1,4 +1,4 @@
-# enter GROUP PID       boots a copy of this machine in control groups of that name; PID is in the network outside
+# enter GROUP PID DIR   boots a copy of this machine in control groups of that name; PID is in the network outside, DIR has to be in the copy
 # shell GROUP PID ...   runs a program in the copy whose first process is PID
 set -eu
 
@@ -18,7 +18,7 @@ join_groups() {
 
 enter() {
   join_groups "$1"
-  exec unshare --mount --pid --cgroup --net --ipc --uts --fork --kill-child bash "$0" boot "$2"
+  exec unshare --mount --pid --cgroup --net --ipc --uts --fork --kill-child bash "$0" boot "$2" "$3"
 }
 
 # Without D-Bus, systemd cannot be asked for a session; the groups of one are made by hand.
@@ -50,7 +50,7 @@ mount_groups() {
 
 lay_files() {
   mount -t tmpfs tmpfs /mnt
-  mkdir /mnt/upper /mnt/work /mnt/root /mnt/nix
+  mkdir /mnt/upper /mnt/work /mnt/root /mnt/nix /mnt/dir-upper /mnt/dir-work
   mount -t overlay overlay -o lowerdir=/,upperdir=/mnt/upper,workdir=/mnt/work /mnt/root
   cd /mnt/root
   mount -t proc proc proc
@@ -58,6 +58,9 @@ lay_files() {
   mount --rbind /dev dev
   mount -t tmpfs tmpfs run
   mount -t tmpfs tmpfs tmp
+  # It can lie below /tmp, or on another file system.
+  mkdir -p ".$2"
+  mount -t overlay overlay -o "lowerdir=$2,upperdir=/mnt/dir-upper,workdir=/mnt/dir-work" ".$2"
   mkdir -p nix stand-ins outside
   mount --bind /mnt/nix nix
   touch stand-ins/network
@@ -66,7 +69,7 @@ lay_files() {
 
 boot() {
   mount --make-rprivate /
-  lay_files "$1"
+  lay_files "$1" "$2"
   for program in npm apt-get; do
     printf '#!/bin/sh\nexec nsenter --net=/stand-ins/network %s "$@"\n' "$(command -v $program)" > stand-ins/$program
     chmod 755 stand-ins/$program

@@ -24,7 +24,7 @@ export class ThrowawayMachine implements AsyncDisposable {
   private pid = 0;
 
   private constructor() {
-    const argv = [SCRIPT, "enter", this.name, String(process.pid)];
+    const argv = [SCRIPT, "enter", this.name, String(process.pid), root];
     this.init = new Daemon("copy of this machine", "bash", argv, process.env);
   }
 
