@@ -230,9 +230,10 @@ function findNames(db: Database.Database): Omit<LargeDatabase, keyof CuirassName
     organizations: Array.from({ length: ORGANIZATIONS }, (_, at) => `org-${at}`),
     projects: Array.from({ length: PROJECTS }, (_, at) => `project-${at}`),
     caches: Array.from({ length: ORGANIZATIONS }, (_, at) => `cache-${at}`),
-    evaluations: spread("evaluations", ORGANIZATIONS * EVALUATIONS).filter(
-      (id) => id !== largeEvaluation,
-    ),
+    evaluations: spread(
+      "evaluations where project_id in (select id from projects where name like 'project-%')",
+      ORGANIZATIONS * EVALUATIONS,
+    ).filter((id) => id !== largeEvaluation),
     largeEvaluation,
     builds: texts(
       `select id from evaluation_builds where build_id % ${TOTAL / SAMPLES} = 100 group by build_id`,
