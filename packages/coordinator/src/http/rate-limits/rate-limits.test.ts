@@ -31,8 +31,6 @@ test.each([
   ["/api/v1/auth/cli/poll", "cliPoll"],
   ["/api/v1/auth/cli/info", "default"],
   ["/api/v1/auth/logout", "default"],
-  ["/account/sign-in", "auth"],
-  ["/account/cli-authorize", "default"],
   ["/api/v1/hooks/github", "webhook"],
   ["/api/v1/orgs", "default"],
   ["/proto", "default"],
