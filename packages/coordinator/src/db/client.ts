@@ -1,13 +1,9 @@
 import Sqlite from "better-sqlite3";
 import { open } from "node:fs/promises";
-import {
-  Kysely,
-  SqliteDialect,
-  type SqliteDatabase,
-  type Transaction as KyselyTransaction,
-} from "kysely";
+import { Kysely, type SqliteDatabase, type Transaction as KyselyTransaction } from "kysely";
 import { Checkpoints, OWN_CHECKPOINT_PAGES } from "./checkpoints.ts";
 import { DiskBarrier } from "./disk-barrier.ts";
+import { MigratingDialect } from "./migrating-dialect.ts";
 import { migrateToLatest, readSchema, requireSchema, type Schema } from "./migrator.ts";
 import type { Tables } from "./tables.ts";
 
@@ -111,7 +107,7 @@ function skipFencingNumbers(connection: Sqlite.Database): void {
 /** What the migrations make when there is nothing yet. */
 async function schemaOfNewDatabase(): Promise<Schema> {
   const kysely = new Kysely<Tables>({
-    dialect: new SqliteDialect({ database: cacheStatements(openConnection(":memory:", {})) }),
+    dialect: new MigratingDialect({ database: cacheStatements(openConnection(":memory:", {})) }),
   });
   try {
     await migrateToLatest(kysely);
@@ -127,7 +123,7 @@ export async function openDatabase(file: string, options: DatabaseOptions = {}):
   writer.pragma("journal_mode = WAL");
   writer.pragma("synchronous = FULL");
   const kysely = new Kysely<Tables>({
-    dialect: new SqliteDialect({ database: cacheStatements(writer, options) }),
+    dialect: new MigratingDialect({ database: cacheStatements(writer, options) }),
   });
   try {
     await migrateToLatest(kysely);

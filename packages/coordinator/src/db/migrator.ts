@@ -20,7 +20,10 @@ import * as runHistories from "./migrations/0016-run-histories.ts";
 import * as buildOrder from "./migrations/0018-build-order.ts";
 import * as cuirass from "./migrations/0015-cuirass.ts";
 
-/** Append only: a migration that was ever released is never changed. */
+/**
+ * Append only: a migration that was ever released is never changed. All that are pending run in one transaction, with foreign keys enforced
+ * (`pragma foreign_keys` does nothing there), so a table that others refer to cannot be dropped and made anew.
+ */
 const migrations: Record<string, Migration> = {
   "0001-first": first,
   "0002-transfers": transfers,
@@ -51,8 +54,8 @@ export function migrationNames(): string[] {
 const provider: MigrationProvider = { getMigrations: () => Promise.resolve(migrations) };
 
 /**
- * Applies the migrations that the database does not have yet. Throws UserError for a database that this release cannot use:
- * one of a newer release, or of somebody else.
+ * Applies the migrations that the database does not have yet: all of them, or none when one fails or the process ends. Throws UserError for
+ * a database that this release cannot use: one of a newer release, or of somebody else.
  */
 export async function migrateToLatest<T>(kysely: Kysely<T>): Promise<void> {
   const migrator = new Migrator({ db: kysely, provider });

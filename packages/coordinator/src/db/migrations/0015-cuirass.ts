@@ -6,16 +6,13 @@ import { nameJobs } from "../../cuirass/job-name.ts";
  * what a project's build shows, so it changes in the same transaction as the build, whoever changes it.
  */
 export async function up(db: Kysely<unknown>): Promise<void> {
-  // All or nothing: half of it could not be gone on with.
-  await db.transaction().execute(async (trx) => {
-    await extendTables(trx);
-    await createStatusTable(trx);
-    await createBuildTables(trx);
-    await numberEvaluations(trx);
-    await rescalePriorities(trx);
-    for (const trigger of [...REGISTRATION, ...UPKEEP]) await sql.raw(trigger).execute(trx);
-    await registerEarlier(trx);
-  });
+  await extendTables(db);
+  await createStatusTable(db);
+  await createBuildTables(db);
+  await numberEvaluations(db);
+  await rescalePriorities(db);
+  for (const trigger of [...REGISTRATION, ...UPKEEP]) await sql.raw(trigger).execute(db);
+  await registerEarlier(db);
 }
 
 async function run(db: Kysely<unknown>, statements: readonly string[]): Promise<void> {
