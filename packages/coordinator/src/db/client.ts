@@ -5,6 +5,7 @@ import { Checkpoints, OWN_CHECKPOINT_PAGES } from "./checkpoints.ts";
 import { DiskBarrier } from "./disk-barrier.ts";
 import { MigratingDialect } from "./migrating-dialect.ts";
 import { migrateToLatest, readSchema, requireSchema, type Schema } from "./migrator.ts";
+import { addSqlFunctions } from "./sql-functions.ts";
 import type { Tables } from "./tables.ts";
 
 /** What a repository function needs: the database itself, or an open transaction. */
@@ -134,6 +135,7 @@ export async function openDatabase(file: string, options: DatabaseOptions = {}):
     throw error;
   }
   const reader = openConnection(file, { readonly: true });
+  addSqlFunctions(reader);
   // The log stays as long as a connection is open. Its locks lie in another file, so closing this handle takes none away.
   const log = await open(`${file}-wal`, "r+");
   const checkpoints = Checkpoints.arePossible && file !== ":memory:" ? new Checkpoints(file) : null;

@@ -1,80 +1,74 @@
+import type { Clock } from "../clock.ts";
+import type { BuildObject, CpuAccounting } from "../nixbuild/build-object.ts";
 import type { BuildFilter, Tag } from "../nixbuild/build-query.ts";
 import type { Database, SqlValue } from "./client.ts";
+import { jsonObject } from "./json-column.ts";
 import { PlaceReader, type Condition, type Places } from "./place-reader.ts";
 
 /** Reads of attempts for nixbuild.net's API, over some organizations together, in the order of their creation. */
 
-/** An attempt as the API shows it, in the database's form. */
-export interface AttemptRow {
-  number: number;
-  organizationId: string;
-  createdAt: number;
-  startedAt: number | null;
-  status: string;
-  message: string | null;
-  durationMs: number | null;
-  cpuCount: number | null;
-  allocatedBytes: number | null;
-  allocatedSeconds: number;
-  measuredSeconds: number;
-  /** Milliseconds, also of one that runs. */
-  cpuTimeMs: number | null;
-  memoryPeakBytes: number | null;
-  storagePeakBytes: number | null;
-  /** Base name. */
-  drvPath: string;
-  system: string;
-  /** As the attempt recorded them; null when it made none. */
-  outputs: unknown;
-  /** Values by name. */
-  tags: unknown;
-  restartOf: number | null;
-  restartedAs: number | null;
+const STARTED = "coalesce(a.started_at, a.assigned_at, a.created_at)";
+
+/** As nixbuild.net writes times: a fraction without zeros at its end, and none when it is zero. */
+function isoTime(milliseconds: string): string {
+  const text = `strftime('%Y-%m-%dT%H:%M:%f', ${milliseconds} / 1000.0, 'unixepoch')`;
+  return `rtrim(rtrim(${text}, '0'), '.') || 'Z'`;
 }
 
-/** Columns of an attempt `a`, its derivation `d` and its build, by the names that they have here. */
-const COLUMNS: Readonly<Record<keyof AttemptRow, string>> = {
-  number: "a.number",
-  organizationId: "a.organization_id",
-  createdAt: "a.created_at",
-  startedAt: "coalesce(a.started_at, a.assigned_at)",
+/** Rounded up. */
+function quotient(value: string, divisor: number): string {
+  return `cast(ceil(${value} / ${divisor}.0) as integer)`;
+}
+
+/** What an attempt has used until now counts while it runs. */
+const CPU_SECONDS = `
+  case when a.status = 'running' and asked.accounting = 'measured' then ${quotient("coalesce(a.cpu_time_ms, 0)", 1000)}
+    when a.status = 'running' then ${quotient("coalesce(max(asked.now - coalesce(a.started_at, a.assigned_at), 0) * coalesce(a.cpu_count, 1), 0)", 1000)}
+    when asked.accounting = 'measured' then a.measured_seconds else a.allocated_seconds end`;
+
+const OUTPUTS = `json((
+  select json_group_array(json_object('name', o.value ->> 'name', 'path', '/nix/store/' || (o.value ->> 'path'),
+    'nar_hash', sri_hash(o.value ->> 'narHash'), 'nar_size_bytes', o.value ->> 'narSize'))
+  from json_each(a.outputs_json) o))`;
+
+const TAGS = `json((
+  select json_group_object(t.name, t.value) from attempt_tags x join tags t on t.id = x.tag_id where x.attempt = a.number))`;
+
+/** An attempt `a` with its derivation `d` in nixbuild.net's words. Counts are numbers always: clients compute with them. */
+const MEMBERS: Readonly<Record<keyof BuildObject, string>> = {
+  build_id: "a.number",
+  create_time: isoTime("a.created_at"),
+  start_time: isoTime(STARTED),
+  queue_time_seconds: `(${STARTED} - a.created_at) / 1000.0`,
+  duration_seconds: "a.duration_ms / 1000.0",
+  build_status: "a.status",
   status: "a.status",
-  message: "a.message",
-  durationMs: "a.duration_ms",
-  cpuCount: "a.cpu_count",
-  allocatedBytes: "a.allocated_bytes",
-  allocatedSeconds: "a.allocated_seconds",
-  measuredSeconds: "a.measured_seconds",
-  cpuTimeMs: "a.cpu_time_ms",
-  memoryPeakBytes: "a.memory_peak_bytes",
-  storagePeakBytes: "a.storage_peak_bytes",
-  drvPath: "d.drv_path",
+  status_message: "coalesce(a.message, iif(a.status = 'built', '', null))",
+  cpu_count: "coalesce(a.cpu_count, 0)",
+  allocated_megabytes: "coalesce(a.allocated_bytes, 0) / 1048576",
+  cpu_seconds: CPU_SECONDS,
+  peak_memory_use_kilobytes: quotient("a.memory_peak_bytes", 1024),
+  peak_storage_use_kilobytes: quotient("a.storage_peak_bytes", 1024),
+  derivation_path: "'/nix/store/' || d.drv_path",
+  outputs: OUTPUTS,
   system: "d.system",
-  outputs: "json(a.outputs_json)",
-  tags: `json((select json_group_object(t.name, t.value) from attempt_tags x join tags t on t.id = x.tag_id
-    where x.attempt = a.number))`,
-  restartOf: "a.restart_of",
-  restartedAs: "a.restarted_as",
+  tags: TAGS,
+  restart_of_build_id: "a.restart_of",
+  restarted_as_build_id: "a.restarted_as",
 };
 
-/**
- * All rows as one value, a list of lists without names: a thousand rows with as many columns cost three times as much when each value is
- * fetched by itself.
- */
-const ROWS = `
-  select json_group_array(json_array(${Object.values(COLUMNS).join(", ")})) as rows
-  from json_each(?) wanted
+/** The database writes the answer: a thousand rows with as many columns cost twice as much when each value is fetched by itself. Rows come in the order of the numbers. */
+const BUILDS = `
+  select json_group_array(${jsonObject(MEMBERS)}) as builds
+  from (select ? as numbers, ? as accounting, ? as now) asked
+    cross join json_each(asked.numbers) wanted
     cross join attempts a on a.number = wanted.value
-    join builds b on b.id = a.build_id
-    join derivations d on d.id = b.derivation_id`;
+    cross join builds b on b.id = a.build_id
+    cross join derivations d on d.id = b.derivation_id`;
 
-const COLUMN_NAMES = Object.keys(COLUMNS);
-
-function rowOf(values: readonly unknown[]): AttemptRow {
-  const row: Record<string, unknown> = {};
-  for (const [at, name] of COLUMN_NAMES.entries()) row[name] = values[at];
-  // The columns are written down by these names.
-  return row as unknown as AttemptRow;
+export interface BuildTelling {
+  readonly accounting: CpuAccounting;
+  readonly clock: Clock;
 }
 
 export interface ListRequest extends BuildFilter {
@@ -89,28 +83,35 @@ const MANY = 500;
 
 export class NixbuildBuildView {
   readonly #reader: PlaceReader;
+  readonly #telling: BuildTelling;
 
-  constructor(database: Database) {
+  constructor(database: Database, telling: BuildTelling) {
     this.#reader = new PlaceReader(database);
+    this.#telling = telling;
   }
 
-  /** In the order of the numbers. */
-  rows(numbers: readonly number[]): AttemptRow[] {
-    const [found] = this.all<{ rows: string }>(ROWS, [JSON.stringify(numbers)]);
-    const rows = (JSON.parse(found?.rows ?? "[]") as unknown[][]).map(rowOf);
-    // The database would copy all of it to sort it.
-    const byNumber = new Map(rows.map((row) => [row.number, row]));
-    return numbers.flatMap((number) => byNumber.get(number) ?? []);
+  /** A JSON array of the builds in the order of the numbers. */
+  builds(numbers: readonly number[]): string {
+    const { accounting, clock } = this.#telling;
+    const values = [JSON.stringify(numbers), accounting, clock.now()];
+    const [found] = this.all<{ builds: string }>(BUILDS, values);
+    return found?.builds ?? "[]";
   }
 
-  /** Newest first. */
-  list(request: ListRequest): AttemptRow[] {
+  build(number: number): BuildObject | null {
+    // It is written by the names of the object's own members.
+    const [build] = JSON.parse(this.builds([number])) as BuildObject[];
+    return build ?? null;
+  }
+
+  /** Numbers of builds, the newest first. */
+  list(request: ListRequest): number[] {
     const found = this.organizationsWith(request.organizations, request.tags);
     const sources = found.flatMap(({ organization, tagIds }) =>
       this.#sourcesOf(organization, tagIds, request),
     );
     const places = this.#reader.newest(sources, request.createdBefore, request.limit);
-    return this.rows(places.map(({ number }) => number));
+    return places.map(({ number }) => number);
   }
 
   organizationOf(number: number): string | null {

@@ -58,7 +58,7 @@ const link = (evaluation: string, build: number) =>
     .execute();
 
 const tagsOf = async (number: number): Promise<unknown> =>
-  server.services.nixbuildBuilds.rows([number])[0]?.tags;
+  server.services.nixbuildBuilds.build(number)?.tags;
 
 test("sums that were kept are the sums counted anew", async () => {
   const tags = { A: "1", B: "2" };

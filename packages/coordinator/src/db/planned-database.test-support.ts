@@ -1,5 +1,6 @@
 import Sqlite from "better-sqlite3";
 import { openDatabase, type Database } from "./client.ts";
+import { addSqlFunctions } from "./sql-functions.ts";
 
 /** Hold what is going on now, or what people have made by hand. */
 const SMALL_TABLES = new Set(["assignments", "organizations", "caches", "workers"]);
@@ -18,6 +19,7 @@ export async function openPlannedDatabase(file: string): Promise<Database> {
   statements.clear();
   const check = (): void => {
     const connection = new Sqlite(file, { readonly: true });
+    addSqlFunctions(connection);
     try {
       const scans = [...statements].flatMap((sql) => scansOf(connection, sql));
       if (scans.length > 0)

@@ -72,18 +72,21 @@ test("an attempt notes what it was given, what it made, and its derivation's tag
   const offer = await worker.takeOffer("build");
   await reportBuilt(worker, offer, app);
   await worker.next("ack");
-  const [row] = new NixbuildBuildView(farm.database).rows([1]);
-  expect(row).toMatchObject({
+  const builds = new NixbuildBuildView(farm.database, {
+    accounting: "measured",
+    clock: new ManualClock(),
+  });
+  expect(builds.organizationOf(1)).toBe(scene.organization.id);
+  expect(builds.build(1)).toMatchObject({
     status: "built",
-    organizationId: scene.organization.id,
-    cpuCount: 2,
-    allocatedBytes: 512 * 2 ** 20,
+    cpu_count: 2,
+    allocated_megabytes: 512,
     tags: { ID: "BENCH" },
     outputs: [
       {
         name: "out",
-        narHash: expect.stringMatching(/^[0-9a-z]{52}$/),
-        narSize: expect.any(Number),
+        nar_hash: expect.stringMatching(/^sha256-[0-9A-Za-z+/]{43}=$/),
+        nar_size_bytes: expect.any(Number),
       },
     ],
   });

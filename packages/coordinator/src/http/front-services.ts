@@ -57,7 +57,10 @@ export function openFrontServices(parts: {
   const { upstreams } = asked;
   const caches = new KnownCaches(surface, clock);
   const lane = { caches, surface, clock, requestIds, lastUse, rateLimits, upstreams };
-  const nixbuildBuilds = new NixbuildBuildView(database);
+  const nixbuildBuilds = new NixbuildBuildView(database, {
+    accounting: config.cpuAccounting,
+    clock,
+  });
   return {
     surface,
     requestIds,

@@ -1,8 +1,9 @@
 import { z } from "zod";
 import type { Authority } from "../../../auth/authority.ts";
 import type { Caller } from "../../../auth/caller.ts";
-import type { AttemptRow, NixbuildBuildView } from "../../../db/nixbuild-build-view.ts";
+import type { NixbuildBuildView } from "../../../db/nixbuild-build-view.ts";
 import { NotFoundError } from "../../../errors.ts";
+import type { BuildObject } from "../../../nixbuild/build-object.ts";
 
 export const buildNumberParams = z.object({ id: z.string() });
 
@@ -11,7 +12,7 @@ export async function readNumberedBuild(
   { authority, nixbuildBuilds }: { authority: Authority; nixbuildBuilds: NixbuildBuildView },
   caller: Caller,
   id: string,
-): Promise<AttemptRow> {
+): Promise<BuildObject> {
   const number = buildNumberOf(id);
   await authority.readAttempt(
     caller,
@@ -25,10 +26,10 @@ export function findNumberedBuild(
   builds: NixbuildBuildView,
   number: number | null,
   id: string,
-): AttemptRow {
-  const [row] = number === null ? [] : builds.rows([number]);
-  if (row === undefined) throw new NotFoundError(`build ${id} does not exist`);
-  return row;
+): BuildObject {
+  const build = number === null ? null : builds.build(number);
+  if (build === null) throw new NotFoundError(`build ${id} does not exist`);
+  return build;
 }
 
 export function buildNumberOf(id: string): number | null {

@@ -27,11 +27,11 @@ export const getBuildUrlRoute: Route = (api, services) => {
     },
     async ({ caller, params, query }, reply) => {
       const seconds = readTtl(query.ttl_seconds);
-      const { number } = await readNumberedBuild(services, caller, params.id);
+      const { build_id } = await readNumberedBuild(services, caller, params.id);
       const expiresAt = Math.floor(clock.now() / 1000) + seconds;
       return sendJson(reply, {
-        build_id: number,
-        url: `${serveUrl}/builds/${number}/details?${buildLinks.sign(number, expiresAt)}`,
+        build_id,
+        url: `${serveUrl}/builds/${build_id}/details?${buildLinks.sign(build_id, expiresAt)}`,
         expires_at: isoTime(expiresAt * 1000),
       });
     },

@@ -1,4 +1,4 @@
-import { buildObject, buildObjectOf } from "../../../nixbuild/build-object.ts";
+import { buildObject } from "../../../nixbuild/build-object.ts";
 import type { Route } from "../../api.ts";
 import { bareJsonAnswer } from "../../answer-schemas.ts";
 import { buildNumberParams, readNumberedBuild } from "./build-number.ts";
@@ -6,7 +6,6 @@ import { sendJson } from "./send-json.ts";
 
 /** GET /builds/:id */
 export const getBuildRoute: Route = (api, services) => {
-  const { clock, config } = services;
   api.get(
     "/builds/:id",
     {
@@ -18,13 +17,6 @@ export const getBuildRoute: Route = (api, services) => {
       },
     },
     async ({ caller, params }, reply) =>
-      sendJson(
-        reply,
-        buildObjectOf(
-          await readNumberedBuild(services, caller, params.id),
-          config.cpuAccounting,
-          clock.now(),
-        ),
-      ),
+      sendJson(reply, await readNumberedBuild(services, caller, params.id)),
   );
 };

@@ -1,15 +1,15 @@
 import { z } from "zod";
-import { buildObject, buildObjectOf, type BuildObject } from "../../../nixbuild/build-object.ts";
+import { buildObject } from "../../../nixbuild/build-object.ts";
 import { readDerivation, readFilter, readLimit } from "../../../nixbuild/build-query.ts";
 import type { Route } from "../../api.ts";
 import { bareJsonAnswer } from "../../answer-schemas.ts";
 import { filterQuery, parameter } from "./filter-query.ts";
-import { sendJson } from "./send-json.ts";
+import { sendJsonText } from "./send-json.ts";
 
 const querystring = filterQuery.extend({ limit: parameter, derivation_path: parameter });
 
 /** GET /builds: of all organizations of the caller, the newest first. */
-export const listBuildsRoute: Route = (api, { authority, nixbuildBuilds, config, clock }) => {
+export const listBuildsRoute: Route = (api, { authority, nixbuildBuilds }) => {
   api.get(
     "/builds",
     {
@@ -27,10 +27,7 @@ export const listBuildsRoute: Route = (api, { authority, nixbuildBuilds, config,
         drvPath: readDerivation(query.derivation_path),
         organizations: await authority.organizationsOfBuilds(caller),
       };
-      const builds: BuildObject[] = nixbuildBuilds
-        .list(request)
-        .map((row) => buildObjectOf(row, config.cpuAccounting, clock.now()));
-      return sendJson(reply, builds);
+      return sendJsonText(reply, nixbuildBuilds.builds(nixbuildBuilds.list(request)));
     },
   );
 };

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { ManualClock } from "../../../manual-clock.test-support.ts";
 import { noteFigures } from "../../../db/attempt-repository.ts";
-import { buildObject, type BuildObject } from "../../../nixbuild/build-object.ts";
+import { buildObject, isoTime, type BuildObject } from "../../../nixbuild/build-object.ts";
 import { ATTEMPT_STATES } from "../../../scheduler/attempt-state.ts";
 import { openTestServer, type Answer, type TestServer } from "../../server.test-support.ts";
 import { drvOf, makeOrganization, seedAttempt } from "./attempts.test-support.ts";
@@ -124,6 +124,20 @@ describe("a build object", () => {
       cpu_seconds: 0,
       peak_memory_use_kilobytes: null,
     });
+  });
+
+  test("has times whose fractions end in no zero", async () => {
+    const dora = await server.user("dora");
+    const organizationId = await makeOrganization(server, dora, "times");
+    for (const fraction of [0, 1, 10, 69, 100, 250, 500, 999]) {
+      const createdAt = DAY - 86_400_000 + 1000 * fraction + fraction;
+      const seed = { organizationId, name: `at-${fraction}`, createdAt, startedAfterMs: 0 };
+      const { number } = await seedAttempt(db(), { ...seed, status: "built" });
+      const { json } = await get(`/builds/${number}`, dora);
+      const time = isoTime(createdAt);
+      expect(time).not.toMatch(/\.\d*0Z$/);
+      expect(json).toMatchObject({ create_time: time, start_time: time, queue_time_seconds: 0 });
+    }
   });
 
   test("that was never executed has used nothing", async () => {

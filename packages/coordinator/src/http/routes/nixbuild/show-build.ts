@@ -1,4 +1,4 @@
-import { buildObjectOf, type BuildObject } from "../../../nixbuild/build-object.ts";
+import type { BuildObject } from "../../../nixbuild/build-object.ts";
 import type { Logs } from "../../../ports.ts";
 import type { Route } from "../../api.ts";
 import { textAnswer } from "../../answer-schemas.ts";
@@ -13,7 +13,7 @@ const MAX_CHARACTERS = 200_000;
 
 /** GET /builds/:id/details: the page that a signed link leads to. */
 export const showBuildRoute: Route = (api, services) => {
-  const { clock, config, logs } = services;
+  const { logs } = services;
   api.get(
     "/builds/:id/details",
     {
@@ -27,9 +27,8 @@ export const showBuildRoute: Route = (api, services) => {
       },
     },
     async ({ params, query }, reply) => {
-      const row = readSignedBuild(services, params.id, query);
-      const build = buildObjectOf(row, config.cpuAccounting, clock.now());
-      const log = await beginningOf(logs, row.number);
+      const build = readSignedBuild(services, params.id, query);
+      const log = await beginningOf(logs, build.build_id);
       const { expires = "", signature = "" } = query;
       const whole = `log?${new URLSearchParams({ expires, signature }).toString()}`;
       return sendPage(reply, {

@@ -18,7 +18,7 @@ export const showLogRoute: Route = (api, services) => {
       },
     },
     async ({ params, query }, reply) => {
-      const { number } = readSignedBuild(services, params.id, query);
+      const { build_id } = readSignedBuild(services, params.id, query);
       const headers = {
         "content-type": "text/plain; charset=utf-8",
         "content-security-policy": "default-src 'none'; sandbox",
@@ -26,7 +26,7 @@ export const showLogRoute: Route = (api, services) => {
         "x-content-type-options": "nosniff",
         "cache-control": "no-store",
       };
-      return sendLog(reply, headers, services.logs.text(number));
+      return sendLog(reply, headers, services.logs.text(build_id));
     },
   );
 };

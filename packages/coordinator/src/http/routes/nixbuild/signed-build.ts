@@ -1,7 +1,8 @@
 import { z } from "zod";
-import type { AttemptRow, NixbuildBuildView } from "../../../db/nixbuild-build-view.ts";
+import type { NixbuildBuildView } from "../../../db/nixbuild-build-view.ts";
 import { ForbiddenError } from "../../../errors.ts";
 import type { BuildLinks } from "../../../nixbuild/build-links.ts";
+import type { BuildObject } from "../../../nixbuild/build-object.ts";
 import { buildNumberOf, findNumberedBuild } from "./build-number.ts";
 
 export const signedQuery = z.object({
@@ -14,7 +15,7 @@ export function readSignedBuild(
   { buildLinks, nixbuildBuilds }: { buildLinks: BuildLinks; nixbuildBuilds: NixbuildBuildView },
   id: string,
   { expires = "", signature = "" }: z.infer<typeof signedQuery>,
-): AttemptRow {
+): BuildObject {
   const number = buildNumberOf(id);
   if (number === null || !buildLinks.isGood(number, expires, signature)) {
     throw new ForbiddenError("this link is not valid, or not any more; ask for a new one");
