@@ -105,8 +105,15 @@ function skipFencingNumbers(connection: Sqlite.Database): void {
   connection.prepare("insert into sqlite_sequence (name, seq) values ('assignments', 0)").run();
 }
 
-/** What the migrations make when there is nothing yet. */
-async function schemaOfNewDatabase(): Promise<Schema> {
+let newSchema: Promise<Schema> | undefined;
+
+/** What the migrations make when there is nothing yet: the same for as long as the process lives. */
+function schemaOfNewDatabase(): Promise<Schema> {
+  newSchema ??= readNewSchema();
+  return newSchema;
+}
+
+async function readNewSchema(): Promise<Schema> {
   const kysely = new Kysely<Tables>({
     dialect: new MigratingDialect({ database: cacheStatements(openConnection(":memory:", {})) }),
   });

@@ -1,3 +1,7 @@
+import { existsSync } from "node:fs";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import Sqlite from "better-sqlite3";
 import { openDatabase, type Database } from "./client.ts";
 import { addSqlFunctions } from "./sql-functions.ts";
@@ -5,11 +9,27 @@ import { addSqlFunctions } from "./sql-functions.ts";
 /** Hold what is going on now, or what people have made by hand. */
 const SMALL_TABLES = new Set(["assignments", "organizations", "caches", "workers"]);
 
+/** To run all migrations takes longer than most tests do. */
+let emptyDatabase: Promise<Buffer> | undefined;
+
+async function makeEmptyDatabase(): Promise<Buffer> {
+  const directory = await mkdtemp(join(tmpdir(), "farm-empty-"));
+  try {
+    const file = join(directory, "farm.sqlite");
+    await (await openDatabase(file))[Symbol.asyncDispose]();
+    return await readFile(file);
+  } finally {
+    await rm(directory, { recursive: true });
+  }
+}
+
 /**
  * A database that, when it is closed, throws if one of the statements that went through it reads a whole table: with a million builds
  * it would take seconds. Rows that a `limit` cuts off in the order of an index are not the whole.
  */
 export async function openPlannedDatabase(file: string): Promise<Database> {
+  emptyDatabase ??= makeEmptyDatabase();
+  if (!existsSync(file)) await writeFile(file, await emptyDatabase);
   const statements = new Set<string>();
   const onStatement = (sql: string): void => {
     if (isOurs()) statements.add(sql);
