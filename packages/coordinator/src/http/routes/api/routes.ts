@@ -30,20 +30,20 @@ import { revokeKeyRoute } from "./user/revoke-key.ts";
 import { listAuditEventsRoute } from "./user/list-audit-events.ts";
 import { listKeysRoute } from "./user/list-keys.ts";
 import { listPermissionsRoute } from "./user/list-permissions.ts";
-import { addMemberRoute } from "./orgs/add-member.ts";
-import { changeMemberRoute } from "./orgs/change-member.ts";
+import { addMemberRoutes } from "../realms/add-member.ts";
+import { changeMemberRoutes } from "../realms/change-member.ts";
 import { createOrganizationRoute } from "./orgs/create-organization.ts";
 import { deleteOrganizationRoute } from "./orgs/delete-organization.ts";
 import { forgetKnownHostRoute } from "./orgs/forget-known-host.ts";
 import { getOrganizationRoute } from "./orgs/get-organization.ts";
 import { getSshKeyRoute } from "./orgs/get-ssh-key.ts";
 import { listKnownHostsRoute } from "./orgs/list-known-hosts.ts";
-import { listMembersRoute } from "./orgs/list-members.ts";
+import { listMembersRoutes } from "../realms/list-members.ts";
 import { listOrganizationsRoute } from "./orgs/list-organizations.ts";
 import { listSubscriptionsRoute } from "./orgs/list-subscriptions.ts";
 import { listWorkersRoute } from "./orgs/list-workers.ts";
 import { registerWorkerRoute } from "./orgs/register-worker.ts";
-import { removeMemberRoute } from "./orgs/remove-member.ts";
+import { removeMemberRoutes } from "../realms/remove-member.ts";
 import { renewSshKeyRoute } from "./orgs/renew-ssh-key.ts";
 import { subscribeRoute } from "./orgs/subscribe.ts";
 import { unregisterWorkerRoute } from "./orgs/unregister-worker.ts";
@@ -58,10 +58,9 @@ import { getIntegrationSummaryRoute } from "./orgs/get-integration-summary.ts";
 import { listIntegrationsRoute } from "./orgs/list-integrations.ts";
 import { updateIntegrationRoute } from "./orgs/update-integration.ts";
 import { listConnectedWorkersRoute } from "./admin/list-workers.ts";
-import { activateProjectRoute } from "./projects/activate-project.ts";
+import { switchProjectRoutes } from "./projects/switch-project.ts";
 import { checkRepositoryRoute } from "./projects/check-repository.ts";
 import { createProjectRoute } from "./projects/create-project.ts";
-import { deactivateProjectRoute } from "./projects/deactivate-project.ts";
 import { deleteProjectRoute } from "./projects/delete-project.ts";
 import { evaluateProjectRoute } from "./projects/evaluate-project.ts";
 import { getProjectDetailsRoute } from "./projects/get-details.ts";
@@ -108,37 +107,25 @@ import { getLogRoute } from "./builds/get-log.ts";
 import { listAttemptsRoute } from "./builds/list-attempts.ts";
 import { listDependenciesRoute } from "./builds/list-dependencies.ts";
 import { streamLogRoute } from "./builds/stream-log.ts";
-import { activateCacheRoute } from "./caches/activate-cache.ts";
+import { switchCacheRoutes } from "./caches/switch-cache.ts";
 import { createCacheRoute } from "./caches/create-cache.ts";
-import { deactivateCacheRoute } from "./caches/deactivate-cache.ts";
 import { deleteCacheRoute } from "./caches/delete-cache.ts";
 import { getCacheRoute } from "./caches/get-cache.ts";
 import { getCacheKeyRoute } from "./caches/get-key.ts";
 import { listCachesRoute } from "./caches/list-caches.ts";
 import { updateCacheRoute } from "./caches/update-cache.ts";
-import { listOrganizationRolesRoute } from "./orgs/list-roles.ts";
-import { getOrganizationRoleRoute } from "./orgs/get-role.ts";
-import { createOrganizationRoleRoute } from "./orgs/create-role.ts";
-import { updateOrganizationRoleRoute } from "./orgs/update-role.ts";
-import { deleteOrganizationRoleRoute } from "./orgs/delete-role.ts";
-import { publishOrganizationRoute } from "./orgs/publish-organization.ts";
-import { unpublishOrganizationRoute } from "./orgs/unpublish-organization.ts";
+import { listRolesRoutes } from "../realms/list-roles.ts";
+import { getRoleRoutes } from "../realms/get-role.ts";
+import { createRoleRoutes } from "../realms/create-role.ts";
+import { updateRoleRoutes } from "../realms/update-role.ts";
+import { deleteRoleRoutes } from "../realms/delete-role.ts";
+import { showOrganizationRoutes } from "./orgs/show-organization.ts";
 import { listPublicOrganizationsRoute } from "./orgs/list-public-organizations.ts";
 import { checkOrganizationNameRoute } from "./orgs/check-name.ts";
-import { listCacheRolesRoute } from "./caches/list-roles.ts";
-import { getCacheRoleRoute } from "./caches/get-role.ts";
-import { createCacheRoleRoute } from "./caches/create-role.ts";
-import { updateCacheRoleRoute } from "./caches/update-role.ts";
-import { deleteCacheRoleRoute } from "./caches/delete-role.ts";
-import { publishCacheRoute } from "./caches/publish-cache.ts";
-import { unpublishCacheRoute } from "./caches/unpublish-cache.ts";
+import { showCacheRoutes } from "./caches/show-cache.ts";
 import { listPublicCachesRoute } from "./caches/list-public-caches.ts";
 import { getCachePublicRoute } from "./caches/get-public.ts";
 import { checkCacheNameRoute } from "./caches/check-name.ts";
-import { listCacheMembersRoute } from "./caches/list-members.ts";
-import { addCacheMemberRoute } from "./caches/add-member.ts";
-import { changeCacheMemberRoute } from "./caches/change-member.ts";
-import { removeCacheMemberRoute } from "./caches/remove-member.ts";
 import { checkProjectNameRoute } from "./projects/check-name.ts";
 import { listUpstreamsRoute } from "./caches/list-upstreams.ts";
 import { addUpstreamRoute } from "./caches/add-upstream.ts";
@@ -221,20 +208,20 @@ export const apiRoutes: readonly Route[] = [
   listAuditEventsRoute,
   listKeysRoute,
   listPermissionsRoute,
-  addMemberRoute,
-  changeMemberRoute,
+  addMemberRoutes,
+  changeMemberRoutes,
   createOrganizationRoute,
   deleteOrganizationRoute,
   forgetKnownHostRoute,
   getOrganizationRoute,
   getSshKeyRoute,
   listKnownHostsRoute,
-  listMembersRoute,
+  listMembersRoutes,
   listOrganizationsRoute,
   listSubscriptionsRoute,
   listWorkersRoute,
   registerWorkerRoute,
-  removeMemberRoute,
+  removeMemberRoutes,
   renewSshKeyRoute,
   subscribeRoute,
   unregisterWorkerRoute,
@@ -249,10 +236,9 @@ export const apiRoutes: readonly Route[] = [
   updateIntegrationRoute,
   deleteIntegrationRoute,
   listConnectedWorkersRoute,
-  activateProjectRoute,
+  switchProjectRoutes,
   checkRepositoryRoute,
   createProjectRoute,
-  deactivateProjectRoute,
   deleteProjectRoute,
   evaluateProjectRoute,
   getProjectDetailsRoute,
@@ -299,9 +285,8 @@ export const apiRoutes: readonly Route[] = [
   getLogRoute,
   listDependenciesRoute,
   streamLogRoute,
-  activateCacheRoute,
+  switchCacheRoutes,
   createCacheRoute,
-  deactivateCacheRoute,
   deleteCacheRoute,
   getCacheRoute,
   getCacheKeyRoute,
@@ -324,29 +309,18 @@ export const apiRoutes: readonly Route[] = [
   getCacheTrafficRoute,
   listCacheReadersRoute,
   getCommitRoute,
-  listOrganizationRolesRoute,
-  getOrganizationRoleRoute,
-  createOrganizationRoleRoute,
-  updateOrganizationRoleRoute,
-  deleteOrganizationRoleRoute,
-  publishOrganizationRoute,
-  unpublishOrganizationRoute,
+  listRolesRoutes,
+  getRoleRoutes,
+  createRoleRoutes,
+  updateRoleRoutes,
+  deleteRoleRoutes,
+  showOrganizationRoutes,
   listPublicOrganizationsRoute,
   checkOrganizationNameRoute,
-  listCacheRolesRoute,
-  getCacheRoleRoute,
-  createCacheRoleRoute,
-  updateCacheRoleRoute,
-  deleteCacheRoleRoute,
-  publishCacheRoute,
-  unpublishCacheRoute,
+  showCacheRoutes,
   listPublicCachesRoute,
   getCachePublicRoute,
   checkCacheNameRoute,
-  listCacheMembersRoute,
-  addCacheMemberRoute,
-  changeCacheMemberRoute,
-  removeCacheMemberRoute,
   checkProjectNameRoute,
   listUpstreamsRoute,
   addUpstreamRoute,

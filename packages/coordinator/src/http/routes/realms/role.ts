@@ -35,20 +35,18 @@ export const roleChangeBody = z.object({
   permissions: z.array(z.string()).max(100).nullish(),
 });
 
-function toFields(realm: Realm, role: Role) {
-  return {
+/** As the schema of the realm's kind has it. */
+export function toRole(
+  realm: Realm,
+  role: Role,
+): z.infer<typeof organizationRole> | z.infer<typeof cacheRole> {
+  const fields = {
     id: role.id,
     name: role.name,
     builtin: role.isBuiltIn,
     managed: role.isManaged,
     permissions: permissionNames(catalogueOf(realm), role.mask),
   };
-}
-
-export function toOrganizationRole(realm: Realm, role: Role): z.infer<typeof organizationRole> {
-  return { ...toFields(realm, role), organization: role.isBuiltIn ? null : realm.id };
-}
-
-export function toCacheRole(realm: Realm, role: Role): z.infer<typeof cacheRole> {
-  return { ...toFields(realm, role), cache: role.isBuiltIn ? null : realm.id };
+  const owner = role.isBuiltIn ? null : realm.id;
+  return realm.kind === "cache" ? { ...fields, cache: owner } : { ...fields, organization: owner };
 }

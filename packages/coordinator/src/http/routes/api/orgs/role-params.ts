@@ -1,3 +1,0 @@
-import { z } from "zod";
-
-export const roleParams = z.object({ org: z.string(), role: z.guid() });
