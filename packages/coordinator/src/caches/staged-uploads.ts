@@ -4,6 +4,7 @@ import { PayloadTooLargeError } from "../errors.ts";
 import { KeyedLock } from "../intake/keyed-lock.ts";
 import type { Draft } from "../storage/drafts.ts";
 import type { NarStorage } from "../storage/nar-storage.ts";
+import { takePiece, type UploadPieces } from "../storage/upload-pieces.ts";
 
 /** What an upload in pieces is known by: nobody goes on with the pieces of another. */
 export function stagedName(upload: { userId: string; cacheId: string; hashPart: string }): string {
@@ -23,46 +24,11 @@ export class StagedUploads {
     this.#maxBytes = maxBytes;
   }
 
-  /**
-   * Appends a piece when it begins where the kept bytes end; at offset 0 it begins anew. Resolves to the bytes that are kept now: with any other
-   * offset nothing is appended, and the client goes on from there. Throws PayloadTooLargeError, and nothing is kept then.
-   */
+  /** As `takePiece` does; resolves to the bytes that are kept now. Throws PayloadTooLargeError. */
   async append(name: string, offset: number, body: AsyncIterable<Uint8Array>): Promise<number> {
-    return await this.#lock.hold([name], async () => {
-      const kept = await this.#files.stagedBytes(name);
-      if (offset !== 0 && offset !== kept) {
-        for await (const chunk of body) void chunk;
-        return kept;
-      }
-      const draft = kept === 0 ? null : await this.#files.resume(name);
-      await using old = offset === 0 ? draft : null;
-      void old;
-      const target = offset === 0 || draft === null ? await this.#files.draft() : draft;
-      return await this.#fill(target, name, offset, body);
-    });
-  }
-
-  /** What came before the client went away is kept, too. */
-  async #fill(
-    target: Draft,
-    name: string,
-    offset: number,
-    body: AsyncIterable<Uint8Array>,
-  ): Promise<number> {
-    await using draft = target;
-    let bytes = offset;
-    try {
-      for await (const chunk of body) {
-        if (bytes + chunk.length > this.#maxBytes) throw this.#tooLarge();
-        await draft.write(chunk);
-        bytes += chunk.length;
-      }
-    } catch (error) {
-      if (!(error instanceof PayloadTooLargeError)) await draft.stage(name);
-      throw error;
-    }
-    await draft.stage(name);
-    return bytes;
+    return await this.#lock.hold([name], () =>
+      takePiece(this.#pieces(name), offset, body, (bytes) => this.#check(bytes)),
+    );
   }
 
   /** The whole file, out of reach of further pieces; null when there is none. Disposing it removes it. */
@@ -70,8 +36,26 @@ export class StagedUploads {
     return await this.#lock.hold([name], () => this.#files.resume(name));
   }
 
-  #tooLarge(): PayloadTooLargeError {
-    return new PayloadTooLargeError(
+  #pieces(name: string): UploadPieces {
+    return {
+      size: () => this.#files.stagedBytes(name),
+      append: async (contents) => {
+        await using draft = (await this.#files.resume(name)) ?? (await this.#files.draft());
+        try {
+          for await (const chunk of contents) await draft.write(chunk);
+        } finally {
+          await draft.stage(name);
+        }
+      },
+      remove: async () => {
+        await using _removed = await this.#files.resume(name);
+      },
+    };
+  }
+
+  #check(bytes: number): void {
+    if (bytes <= this.#maxBytes) return;
+    throw new PayloadTooLargeError(
       `the file is larger than the ${this.#maxBytes} bytes that this server takes (GRADIENT_MAX_NAR_UPLOAD_SIZE)`,
     );
   }

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { BadRequestError, PayloadTooLargeError } from "../errors.ts";
 import { KeyedLock } from "../intake/keyed-lock.ts";
 import type { SourceFiles, StagedUpload } from "../storage/source-files.ts";
+import { takePiece } from "../storage/upload-pieces.ts";
 
 /** A user's upload, by the name that they gave it. */
 export interface UploadName {
@@ -23,22 +24,11 @@ export class ChunkedUploads {
     this.#maxBytes = maxBytes;
   }
 
-  /**
-   * Takes the bytes from `offset` on: 0 begins anew, the current length goes on, and at any other place nothing is added.
-   * Resolves to the length that is there then. Throws PayloadTooLargeError.
-   */
+  /** As `takePiece` does; resolves to the length that is there then. Throws PayloadTooLargeError. */
   take(name: UploadName, offset: number, contents: AsyncIterable<Uint8Array>): Promise<number> {
     return this.#hold(name, async (staged) => {
-      if (offset === 0) await staged.remove();
-      const length = await staged.size();
-      if (offset === length) {
-        const others = (await this.#files.uploadedBytes(name.user)) - length;
-        await this.#append(staged, this.#bounded(contents, length, others));
-      } else {
-        // Read to its end: a client that still sends would see a broken connection instead of the answer.
-        for await (const chunk of contents) void chunk;
-      }
-      return staged.size();
+      const others = (await this.#files.uploadedBytes(name.user)) - (await staged.size());
+      return takePiece(staged, offset, contents, (bytes) => this.#check(bytes, others));
     });
   }
 
@@ -63,33 +53,14 @@ export class ChunkedUploads {
     return this.#lock.hold([`${user} ${name}`], () => run(this.#files.upload(user, name)));
   }
 
-  async #append(staged: StagedUpload, contents: AsyncIterable<Uint8Array>): Promise<void> {
-    try {
-      await staged.append(contents);
-    } catch (error) {
-      // What is too large stays so; what broke off can go on.
-      if (error instanceof PayloadTooLargeError) await staged.remove();
-      throw error;
+  #check(bytes: number, others: number): void {
+    if (bytes > this.#maxBytes) {
+      throw new PayloadTooLargeError(`a source may have ${this.#maxBytes} bytes at most`);
     }
-  }
-
-  async *#bounded(
-    contents: AsyncIterable<Uint8Array>,
-    before: number,
-    others: number,
-  ): AsyncGenerator<Uint8Array, void, undefined> {
-    let length = before;
-    for await (const chunk of contents) {
-      length += chunk.length;
-      if (length > this.#maxBytes) {
-        throw new PayloadTooLargeError(`a source may have ${this.#maxBytes} bytes at most`);
-      }
-      if (others + length > MAX_SOURCES_PER_USER * this.#maxBytes) {
-        throw new PayloadTooLargeError(
-          "your other uploads take up all of your space: finalize them, or wait a day until they are removed",
-        );
-      }
-      yield chunk;
+    if (others + bytes > MAX_SOURCES_PER_USER * this.#maxBytes) {
+      throw new PayloadTooLargeError(
+        "your other uploads take up all of your space: finalize them, or wait a day until they are removed",
+      );
     }
   }
 }

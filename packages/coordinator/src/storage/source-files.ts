@@ -3,6 +3,7 @@ import { chmod, copyFile, link, mkdir, open, readdir, rename, rm, stat } from "n
 import { dirname, join } from "node:path";
 import { dumpPath } from "@gradient/protocol";
 import { v4 as uuidv4 } from "uuid";
+import type { UploadPieces } from "./upload-pieces.ts";
 
 const HASH = /^[0-9a-f]{64}$/;
 const READ_BYTES = 256 * 1024;
@@ -142,19 +143,17 @@ export class SourceFiles {
 }
 
 /** Bytes of a NAR that comes in chunks. */
-export class StagedUpload {
+export class StagedUpload implements UploadPieces {
   readonly #path: string;
 
   constructor(path: string) {
     this.#path = path;
   }
 
-  /** 0 when there is nothing. */
   size(): Promise<number> {
     return sizeOf(this.#path);
   }
 
-  /** Goes on behind what is there. What came before a failure stays. */
   async append(contents: AsyncIterable<Uint8Array>): Promise<void> {
     await mkdir(dirname(this.#path), { recursive: true });
     await append(this.#path, contents);
