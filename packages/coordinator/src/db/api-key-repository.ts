@@ -1,6 +1,6 @@
 import type { Insertable, Selectable, Updateable } from "kysely";
 import type { Queries } from "./client.ts";
-import type { ApiKeysTable } from "./tables.ts";
+import type { ApiKeysTable } from "./account-tables.ts";
 
 export type ApiKey = Selectable<ApiKeysTable>;
 

@@ -1,7 +1,5 @@
 import type { Generated } from "kysely";
 
-/** Row types of what workers hold; the rules of tables.ts hold. */
-
 /** Leases: a row exists from the offer until the result was handled or the lease was lost. */
 export interface AssignmentsTable {
   fencing: Generated<number>;
@@ -28,4 +26,10 @@ export interface AssignmentAnswersTable {
   accepted: 0 | 1;
   reason: string | null;
   answered_at: number;
+}
+
+/** What workers hold, and what they were answered. */
+export interface AssignmentTables {
+  assignment_answers: AssignmentAnswersTable;
+  assignments: AssignmentsTable;
 }

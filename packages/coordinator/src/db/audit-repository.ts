@@ -1,7 +1,7 @@
 import type { Insertable, Selectable } from "kysely";
 import type { Queries } from "./client.ts";
 import { offsetOf, type Page, type PageRequest } from "./page.ts";
-import type { AuditEventsTable } from "./tables.ts";
+import type { AuditEventsTable } from "./account-tables.ts";
 
 export type StoredAuditEvent = Selectable<AuditEventsTable>;
 

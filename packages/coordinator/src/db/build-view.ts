@@ -7,7 +7,7 @@ import {
 } from "../scheduler/build-state.ts";
 import { batchesOf } from "./batches.ts";
 import type { Queries } from "./client.ts";
-import type { AttemptsTable } from "./tables.ts";
+import type { AttemptsTable } from "./build-tables.ts";
 
 /**
  * Reads of evaluation builds for the API: the link (evaluation, build) has the id, the build the state, its newest attempt the figures.

@@ -1,6 +1,6 @@
 import type { Insertable } from "kysely";
 import type { Database, PreparedQuery, Queries } from "./client.ts";
-import type { CacheNarFilesTable } from "./tables.ts";
+import type { CacheNarFilesTable } from "./cache-tables.ts";
 
 /** A file with a NAR as it was given to a cache. */
 export interface CacheNarFile {

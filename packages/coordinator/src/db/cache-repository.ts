@@ -2,7 +2,7 @@ import { sql, type Insertable, type Selectable, type Updateable } from "kysely";
 import type { Queries } from "./client.ts";
 import { insertMember } from "./member-repository.ts";
 import { offsetOf, type Page, type PageRequest } from "./page.ts";
-import type { CacheUpstreamsTable, CachesTable, CacheSubscriptionsTable } from "./tables.ts";
+import type { CacheUpstreamsTable, CachesTable, CacheSubscriptionsTable } from "./cache-tables.ts";
 
 export type Cache = Selectable<CachesTable>;
 export type SubscriptionMode = CacheSubscriptionsTable["mode"];

@@ -1,6 +1,6 @@
 import type { Selectable } from "kysely";
 import type { Queries } from "./client.ts";
-import type { CommitsTable } from "./tables.ts";
+import type { CommitsTable } from "./evaluation-tables.ts";
 
 export type Commit = Selectable<CommitsTable>;
 

@@ -5,7 +5,8 @@ import type { Cache } from "./cache-repository.ts";
 import type { Integration } from "./integration-repository.ts";
 import type { Organization } from "./organization-repository.ts";
 import type { Project } from "./project-repository.ts";
-import type { CacheSubscriptionsTable, WorkerRegistrationsTable } from "./tables.ts";
+import type { CacheSubscriptionsTable } from "./cache-tables.ts";
+import type { WorkerRegistrationsTable } from "./organization-tables.ts";
 import type { User } from "./user-repository.ts";
 
 /** Rows that a state file declares, as they are found and changed for it. */

@@ -1,6 +1,6 @@
 import type { Insertable, Selectable } from "kysely";
 import type { Queries } from "./client.ts";
-import type { DeviceLoginsTable } from "./tables.ts";
+import type { DeviceLoginsTable } from "./account-tables.ts";
 
 export type DeviceLogin = Selectable<DeviceLoginsTable>;
 

@@ -31,7 +31,8 @@ import type { WaitingReason } from "../scheduler/waiting-reason.ts";
 import { readJsonColumn } from "./json-column.ts";
 import { registerJobs, type RegisteredJob } from "./project-build-repository.ts";
 import type { TriggerType } from "./forge-tables.ts";
-import type { EvaluationsTable, Tables } from "./tables.ts";
+import type { EvaluationsTable } from "./evaluation-tables.ts";
+import type { Tables } from "./tables.ts";
 
 /** As in the index evaluations_active: with bound values the index would not be used. */
 export const IS_ACTIVE = sql<boolean>`"evaluations"."state" not in ('Completed', 'Failed', 'Aborted')`;

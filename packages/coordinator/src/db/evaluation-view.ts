@@ -1,7 +1,7 @@
 import type { Selectable } from "kysely";
 import { ENDED_EVALUATION_STATES } from "../scheduler/evaluation-state.ts";
 import type { Queries } from "./client.ts";
-import type { EvaluationsTable } from "./tables.ts";
+import type { EvaluationsTable } from "./evaluation-tables.ts";
 
 /** Reads of evaluations for the API. The evaluation's life itself is in evaluation-repository.ts. */
 

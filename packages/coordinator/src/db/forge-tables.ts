@@ -1,8 +1,5 @@
 import type { Generated } from "kysely";
-
-/** Rows of what starts evaluations and of what is told of them, by the rules of tables.ts. */
-
-type Flag = 0 | 1;
+import type { Flag } from "./flag.ts";
 
 export type TriggerType = "polling" | "reporter_push" | "reporter_pull_request" | "time";
 export type Forge = "gitea" | "forgejo" | "gitlab" | "github";
@@ -65,4 +62,12 @@ export interface ForgeReportsTable {
   sent: "pending" | null;
   tries: Generated<number>;
   due_at: number;
+}
+
+/** What starts evaluations, and what is told of them. */
+export interface ForgeTables {
+  forge_reports: ForgeReportsTable;
+  hook_deliveries: HookDeliveriesTable;
+  integrations: IntegrationsTable;
+  triggers: TriggersTable;
 }

@@ -1,8 +1,5 @@
 import type { Generated } from "kysely";
-
-/** Row types of what garbage collections and checks know; the rules of tables.ts hold. */
-
-type Flag = 0 | 1;
+import type { Flag } from "./flag.ts";
 
 /** What a cache keeps although nobody fetches it: a path, or what an evaluation needs. */
 export interface CachePinsTable {
@@ -47,4 +44,12 @@ export interface NoticesTable {
   kind: "worker" | "worker_key" | "caches_of" | "cache_keys";
   /** Id of the worker or organization; empty where there is none. */
   subject: string;
+}
+
+/** What garbage collections and checks know. */
+export interface MaintenanceTables {
+  cache_pins: CachePinsTable;
+  maintenance_tasks: MaintenanceTasksTable;
+  nar_totals: NarTotalsTable;
+  notices: NoticesTable;
 }

@@ -3,7 +3,7 @@ import { ENDED_EVALUATION_STATES } from "../scheduler/evaluation-state.ts";
 import type { Queries } from "./client.ts";
 import { insertMember } from "./member-repository.ts";
 import { offsetOf, type Page, type PageRequest } from "./page.ts";
-import type { OrganizationsTable } from "./tables.ts";
+import type { OrganizationsTable } from "./organization-tables.ts";
 
 export type Organization = Selectable<OrganizationsTable>;
 

@@ -2,7 +2,7 @@ import { organizationIdSchema, type OrganizationId } from "@gradient/protocol";
 import { sql } from "kysely";
 import type { Queries } from "./client.ts";
 import { evaluationOf, IS_ACTIVE, type Evaluation } from "./evaluation-repository.ts";
-import type { ProjectsTable } from "./tables.ts";
+import type { ProjectsTable } from "./evaluation-tables.ts";
 
 /** Active evaluations of a project's branches, or of one of its pull requests, oldest first. */
 export async function findActiveOfProject(

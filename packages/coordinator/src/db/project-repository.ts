@@ -1,7 +1,7 @@
 import type { Insertable, Selectable, Updateable } from "kysely";
 import type { Queries } from "./client.ts";
 import { offsetOf, type Page, type PageRequest } from "./page.ts";
-import type { ProjectsTable } from "./tables.ts";
+import type { ProjectsTable } from "./evaluation-tables.ts";
 
 export type Project = Selectable<ProjectsTable>;
 

@@ -1,6 +1,6 @@
 import type { Insertable, Selectable, Updateable } from "kysely";
 import type { Queries } from "./client.ts";
-import type { WorkerRegistrationsTable } from "./tables.ts";
+import type { WorkerRegistrationsTable } from "./organization-tables.ts";
 
 export type Registration = Selectable<WorkerRegistrationsTable>;
 

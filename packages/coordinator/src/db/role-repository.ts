@@ -1,7 +1,7 @@
 import type { Selectable } from "kysely";
 import type { Queries } from "./client.ts";
 import type { Realm } from "./member-repository.ts";
-import type { RolesTable } from "./tables.ts";
+import type { RolesTable } from "./organization-tables.ts";
 
 /** A role that an organization or a cache has made for itself. */
 export type StoredRole = Selectable<RolesTable>;

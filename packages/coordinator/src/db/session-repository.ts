@@ -1,6 +1,6 @@
 import type { Insertable, Selectable } from "kysely";
 import type { Queries } from "./client.ts";
-import type { SessionsTable } from "./tables.ts";
+import type { SessionsTable } from "./account-tables.ts";
 
 export type Session = Selectable<SessionsTable>;
 

@@ -1,6 +1,6 @@
 import type { Insertable, Selectable, Updateable } from "kysely";
 import type { Database, PreparedQuery, Queries } from "./client.ts";
-import type { CacheUpstreamsTable } from "./tables.ts";
+import type { CacheUpstreamsTable } from "./cache-tables.ts";
 
 export type Upstream = Selectable<CacheUpstreamsTable>;
 

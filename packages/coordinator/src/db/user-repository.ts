@@ -1,6 +1,6 @@
 import { sql, type Insertable, type Selectable, type Updateable } from "kysely";
 import type { Queries } from "./client.ts";
-import type { UsersTable } from "./tables.ts";
+import type { UsersTable } from "./account-tables.ts";
 
 export type User = Selectable<UsersTable>;
 
