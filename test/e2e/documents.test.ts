@@ -36,7 +36,7 @@ describe.skipIf(whyNot !== undefined)("the documents", { timeout: 300_000 }, () 
   test.each(inOrder)("%s works as it is written", async (path) => {
     using shell = machine.shell(await installEnvironment());
     for (const { line, commands, output } of stepsOf(await readFile(join(root, path), "utf8"))) {
-      const { ok, printed } = await shell.run(commands, 100_000);
+      const { ok, printed } = await shell.run(commands, 250_000);
       const place = `${path}:${line}\n${commands}\n--- printed:\n${printed}`;
       expect(ok, place).toBe(true);
       if (output !== undefined)

@@ -75,6 +75,8 @@ export type TriggerOutcome =
 export interface Evaluations {
   /** Queues an evaluation of the project's newest commit. Throws ConflictError when one is active already. Resolves to its id once it is durable. */
   start(request: ManualStart): Promise<string>;
+  /** Called after another process has queued an evaluation. */
+  queued(evaluationId: string): Promise<void>;
   /** Queues an evaluation by the project's rule for what is active already. Durable when it resolves. Throws NotFoundError. */
   startTriggered(request: TriggeredStart): Promise<TriggerOutcome>;
   /**

@@ -12,24 +12,32 @@ export interface Confirmation {
   username: string | null;
 }
 
-/**
- * Deletes an account with its sessions, keys and memberships. Organizations and caches stay, with all that was built for them; one of which
- * the user is the only Admin stands in the way, because nobody could manage it any more. Throws ForbiddenError (not confirmed, managed),
- * ConflictError.
- */
-export async function removeUser(
+/** As `removeUser`, for the owner, who confirms it. Throws ForbiddenError (not confirmed, managed), ConflictError. */
+export async function removeOwnUser(
   database: Database,
   { user, confirmation, actor }: { user: User; confirmation: Confirmation; actor: Actor },
   now: number,
 ): Promise<void> {
-  notManaged({ managed: user.managed, name: user.username });
   await checkConfirmation(user, confirmation);
+  await removeUser(database, { user, actor }, now);
+}
+
+/**
+ * Deletes an account with its sessions, keys and memberships. Organizations and caches stay, with all that was built for them; one of which
+ * the user is the only Admin stands in the way, because nobody could manage it any more. Throws ForbiddenError (managed), ConflictError.
+ */
+export async function removeUser(
+  database: Database,
+  { user, actor }: { user: User; actor: Actor },
+  now: number,
+): Promise<void> {
+  notManaged({ managed: user.managed, name: user.username });
   await database.transaction(async ({ kysely }) => {
     const orphans = await findSoleAdminships(kysely, user.id);
     if (orphans.length > 0) {
       const names = orphans.map(({ kind, name }) => `${kind} "${name}"`).join(", ");
       throw new ConflictError(
-        `you are the only Admin of ${names}: give somebody else that role, or delete them first`,
+        `"${user.username}" is the only Admin of ${names}: give somebody else that role, or delete them first`,
       );
     }
     await deleteUser(kysely, user.id);

@@ -5,7 +5,10 @@ import type { Evaluations } from "../ports.ts";
 
 /** Removes the cache with its paths, members, roles and subscriptions. */
 export async function removeCache(
-  { database, evaluations }: { database: Database; evaluations: Evaluations },
+  {
+    database,
+    evaluations,
+  }: { database: Database; evaluations: Pick<Evaluations, "cachesChanged"> },
   cache: Pick<ShownCache, "id" | "name">,
   actor: Actor,
   now: number,

@@ -23,7 +23,10 @@ interface Parties {
 
 /** Subscribes; what the organization had before is then shown in the cache, too, unless it only reads there. Throws ConflictError. */
 export async function subscribe(
-  { database, evaluations }: { database: Database; evaluations: Evaluations },
+  {
+    database,
+    evaluations,
+  }: { database: Database; evaluations: Pick<Evaluations, "cachesChanged"> },
   { organization, cache }: Parties,
   mode: SubscriptionMode,
   now: number,

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import Sqlite from "better-sqlite3";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { apiKeyHash, sha256Hex } from "../auth/random-token.ts";
+import { tryLockDataDir } from "../data-dir.ts";
 import { stateWithSecrets } from "../state/secret-files.test-support.ts";
 import { CommandLine } from "./cli.test-support.ts";
 
@@ -75,6 +76,25 @@ test("a superuser is made and unmade", async () => {
   expect((await list("user", "list"))[1].superuser).toBe(false);
   const nobody = await run("user", "set-superuser", "--username", "nobody");
   expect([nobody.exitCode, nobody.err]).toEqual([1, expect.stringContaining('user "nobody"')]);
+});
+
+test("an account is deleted, but for one that is the only Admin of something", async () => {
+  const password = ["--password-file", line.file("Seven-otters-4-tea")];
+  const carol = ["--username", "carol"];
+  await done(
+    "user",
+    "create",
+    ...carol,
+    ..."--email c@example.org --name C".split(" "),
+    ...password,
+  );
+  await done("user", "delete", ...carol);
+  expect((await run("user", "delete", ...carol)).err).toContain('user "carol" does not exist');
+  const { exitCode, err } = await run("user", "delete", "--username", "alice");
+  expect([exitCode, err]).toEqual([
+    1,
+    expect.stringContaining('"alice" is the only Admin of organization "acme"'),
+  ]);
 });
 
 describe("an API key", () => {
@@ -154,15 +174,68 @@ describe("a worker", () => {
   });
 });
 
-test("a project is switched off and on", async () => {
-  const which = ["--organization", "acme", "--project", "site"];
-  await done("project", "deactivate", ...which);
-  expect((await list("project", "list"))[1].active).toBe(false);
-  await done("project", "activate", ...which);
-  expect((await list("project", "list"))[1].active).toBe(true);
+describe("a project", () => {
+  const site = ["--organization", "acme", "--project", "site"];
+
+  test("is switched off and on", async () => {
+    await done("project", "deactivate", ...site);
+    expect((await list("project", "list"))[1].active).toBe(false);
+    await done("project", "activate", ...site);
+    expect((await list("project", "list"))[1].active).toBe(true);
+  });
+
+  test("is evaluated on the branch that it polls, once at a time, and tells the daemon", async () => {
+    const id = (await done("project", "evaluate", ...site)).trim();
+    const where = `where id = '${id}'`;
+    expect(query(`select state, reference from evaluations ${where}`)).toEqual([
+      { state: "Queued", reference: "refs/heads/main" },
+    ]);
+    expect(query(`select kind from notices where subject = '${id}'`)).toEqual([
+      { kind: "evaluation" },
+    ]);
+    const again = await run("project", "evaluate", ...site);
+    expect([again.exitCode, again.err]).toEqual([1, expect.stringContaining("active evaluation")]);
+    const shown = JSON.parse(await done("project", "show", ...site, "--json"));
+    expect(shown.evaluations).toMatchObject([{ evaluation: id, state: "Queued", finished: null }]);
+    expect(shown.triggers).toContainEqual(expect.objectContaining({ trigger: "polling" }));
+    expect(await done("project", "show", ...site)).toMatch(/^trigger .*\npolling .*\n/);
+  });
+
+  test("is made, and deleted with its evaluations", async () => {
+    const made = ["--organization", "acme", "--project", "made"];
+    const facts = ["--repository", "https://example.org/made.git", "--username", "alice"];
+    const id = (await done("project", "create", ...made, ...facts)).trim();
+    expect(query(`select name from projects where id = '${id}'`)).toEqual([{ name: "made" }]);
+    const again = await run("project", "create", ...made, ...facts);
+    expect([again.exitCode, again.err]).toEqual([1, expect.stringContaining("exists already")]);
+    await done("project", "evaluate", ...made);
+    await done("project", "delete", ...made);
+    expect(query(`select id from evaluations where project_id = '${id}'`)).toEqual([]);
+    expect((await run("project", "show", ...made)).err).toContain('project "acme/made" does not');
+  });
+
+  test("with an active evaluation is not deleted beside the coordinator that does it", async () => {
+    const held = tryLockDataDir(dataDir);
+    const { exitCode, err } = await run("project", "delete", ...site);
+    held?.[Symbol.dispose]();
+    expect([exitCode, err]).toEqual([1, expect.stringContaining("has the active evaluation")]);
+  });
 });
 
 describe("a cache", () => {
+  test("is made for an organization with a key, and deleted", async () => {
+    const which = ["--cache", "third"];
+    const who = ["--username", "alice", "--organization", "acme"];
+    const key = await done("cache", "create", ...which, ...who, "--public");
+    expect(key).toMatch(/^[\w.-]*third:[A-Za-z0-9+/]{43}=\n$/);
+    expect((await list("cache", "list"))[2]).toMatchObject({ name: "third", public: true });
+    const told = "select kind from notices where kind = 'caches_of'";
+    expect(query(told)).toHaveLength(1);
+    await done("cache", "delete", ...which);
+    expect(query(told)).toHaveLength(2);
+    expect((await run("cache", "keys", ...which)).err).toContain('cache "third" does not exist');
+  });
+
   test("gets a further key, and the old one is retired when the new one signs everything", async () => {
     const which = ["--cache", "main"];
     const key = await done("cache", "rotate", ...which, "--name", "main-2");
@@ -193,6 +266,9 @@ test("what a state file declares is left to the file", async () => {
   expect(await refused("user", "set-superuser", "--username", "bob")).toContain("is managed by");
   const project = ["--organization", "acme", "--project", "site"];
   expect(await refused("project", "deactivate", ...project)).toContain("is managed by");
+  expect(await refused("project", "delete", ...project)).toContain("is managed by");
+  expect(await refused("cache", "delete", "--cache", "main")).toContain("is managed by");
+  expect(await refused("user", "delete", "--username", "bob")).toContain("is managed by");
   const worker = ["--organization", "acme", "--worker-id", DECLARED_WORKER];
   expect(await refused("worker", "remove", ...worker)).toContain("remove it there");
 });

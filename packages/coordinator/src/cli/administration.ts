@@ -1,7 +1,7 @@
 import type { Actor } from "../accounts/audit.ts";
 import type { SignedIn } from "../auth/caller.ts";
 import { requireFarm, openFarmDatabase } from "../data-dir.ts";
-import { findCacheRow, findOrganizationRow } from "../db/declared-repository.ts";
+import { findCacheRow, findOrganizationRow, findProjectRow } from "../db/declared-repository.ts";
 import type { Database, Queries } from "../db/client.ts";
 import { findUserByName, type User } from "../db/user-repository.ts";
 import { NotFoundError } from "../errors.ts";
@@ -43,6 +43,18 @@ export async function organizationNamed(db: Queries, name: string) {
   const organization = await findOrganizationRow(db, { name });
   if (organization !== undefined) return organization;
   throw new NotFoundError(`organization "${name}" does not exist`);
+}
+
+/** With the name that users know, `acme/website`. Throws NotFoundError. */
+export async function projectNamed(
+  db: Queries,
+  { organization, project: name }: { readonly organization: string; readonly project: string },
+) {
+  const { id } = await organizationNamed(db, organization);
+  const project = await findProjectRow(db, id, name);
+  const shown = `${organization}/${name}`;
+  if (project !== undefined) return { project, shown };
+  throw new NotFoundError(`project "${shown}" does not exist; project list shows them all`);
 }
 
 /** Throws NotFoundError. */

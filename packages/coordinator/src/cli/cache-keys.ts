@@ -1,15 +1,13 @@
 import type { Command } from "@commander-js/extra-typings";
-import { createKey, retireKey, type KeyChangeParts } from "../caches/cache-keys.ts";
+import { createKey, retireKey } from "../caches/cache-keys.ts";
 import { systemClock } from "../clock.ts";
-import { requireFarm, openFarmDatabase } from "../data-dir.ts";
 import { listCacheKeys } from "../db/cache-key-repository.ts";
-import type { Database } from "../db/client.ts";
 import { insertNotice } from "../db/notice-repository.ts";
 import { nixPublicKey } from "../keys/cache-key.ts";
 import { cacheNamed, openExisting, operator } from "./administration.ts";
-import { requireMasterKey, serveUrlOf } from "./farm-keys.ts";
+import { KEY_SETTINGS, openForKeys } from "./open-for-keys.ts";
 import { printRows, timeOf } from "./print-rows.ts";
-import { addSettings, configOf } from "./setting-options.ts";
+import { addSettings } from "./setting-options.ts";
 import type { Surroundings } from "./surroundings.ts";
 
 /** `cache keys|rotate|retire-key`: also for caches that a state file declares, which never takes a key away. */
@@ -77,28 +75,4 @@ function addRetire(cache: Command, surroundings: Surroundings): void {
       surroundings.writeOut(`key "${key.key_name}" signs no more\n`);
     });
   addSettings(command, KEY_SETTINGS);
-}
-
-const KEY_SETTINGS = ["dataDir", "cryptSecretFile", "jwtSecretFile", "serveUrl", "listen"] as const;
-
-interface OpenedForKeys extends AsyncDisposable {
-  readonly database: Database;
-  readonly parts: KeyChangeParts;
-}
-
-async function openForKeys(
-  flags: Readonly<Record<string, unknown>>,
-  { env }: Surroundings,
-): Promise<OpenedForKeys> {
-  const config = configOf(flags, env);
-  await requireFarm(config.dataDir);
-  const masterKey = await requireMasterKey(config);
-  const database = await openFarmDatabase(config.dataDir);
-  // The daemon is told by a notice.
-  const upkeep = { keysChanged: () => undefined };
-  return {
-    database,
-    parts: { database, masterKey, upkeep, serveUrl: serveUrlOf(config) },
-    [Symbol.asyncDispose]: () => database[Symbol.asyncDispose](),
-  };
 }

@@ -1,6 +1,8 @@
 import type { Command } from "@commander-js/extra-typings";
 import { listAllCaches } from "../db/administration-view.ts";
 import { openExisting } from "./administration.ts";
+import { addCacheCreate } from "./cache-create.ts";
+import { addCacheDelete } from "./cache-delete.ts";
 import { addCacheKeys } from "./cache-keys.ts";
 import { addCachePins } from "./cache-pins.ts";
 import { printRows } from "./print-rows.ts";
@@ -13,6 +15,8 @@ export function addCache(program: Command, surroundings: Surroundings): void {
     .command("cache")
     .description("binary caches; these commands work while the coordinator runs, too");
   addList(cache, surroundings);
+  addCacheCreate(cache, surroundings);
+  addCacheDelete(cache, surroundings);
   addCacheKeys(cache, surroundings);
   addCachePins(cache, surroundings);
 }

@@ -172,6 +172,8 @@ describe("gc and fsck", () => {
     expect([gc.exitCode, gc.out]).toEqual([0, expect.stringMatching(report)]);
     const dry = await run(["gc", "--dry-run", "--data-dir", dataDir]);
     expect([dry.exitCode, dry.out]).toEqual([0, "0 paths would go, 0 bytes\n"]);
+    const json = await run(["gc", "--json", "--data-dir", dataDir]);
+    expect(JSON.parse(json.out)).toMatchObject({ dryRun: false, paths: 0, fileBytes: 0 });
     const fsck = await run(["fsck", "--data-dir", dataDir]);
     expect([fsck.exitCode, fsck.out]).toEqual([0, "0 files checked, 0 bytes; 0 problems\n"]);
     const missing = await run(["gc", "--cache", "nothing", "--data-dir", dataDir]);

@@ -1,4 +1,5 @@
 import type { Command } from "@commander-js/extra-typings";
+import type { Progress } from "../collection/progress.ts";
 import { addSettings, configOf } from "./setting-options.ts";
 import type { Surroundings } from "./surroundings.ts";
 
@@ -9,6 +10,7 @@ export function addGc(program: Command, surroundings: Surroundings): void {
     .description("remove what caches need no longer; works while the coordinator runs, too")
     .option("--dry-run", "only list what would go", false)
     .option("--cache <name>", "of this cache only")
+    .option("--json", "as JSON", false)
     .action(async (flags) => {
       const config = configOf(flags, surroundings.env);
       // The other commands do not need it.
@@ -19,15 +21,29 @@ export function addGc(program: Command, surroundings: Surroundings): void {
         isDryRun: flags.dryRun,
       } as const;
       const { progress } = await runMaintenance(config, request, surroundings);
-      if (flags.dryRun) {
-        for (const path of progress.named) surroundings.writeOut(`/nix/store/${path}\n`);
-        const more = progress.paths - progress.named.length;
-        if (more > 0) surroundings.writeOut(`and ${more} more\n`);
-      }
-      const verb = flags.dryRun ? "would go" : "went";
-      surroundings.writeOut(`${progress.paths} paths ${verb}, ${progress.pathBytes} bytes\n`);
-      if (flags.dryRun) return;
-      surroundings.writeOut(`${progress.files} files went, ${progress.fileBytes} bytes\n`);
+      const print = flags.json ? asJson : asText;
+      surroundings.writeOut(print(progress, flags.dryRun));
     });
   addSettings(command, ["dataDir", "objectStore", "narTtlHours", "maxStorageGb"]);
+}
+
+function asJson(progress: Progress, isDryRun: boolean): string {
+  const { paths, pathBytes, files, fileBytes } = progress;
+  const named = isDryRun ? progress.named.map((path) => `/nix/store/${path}`) : [];
+  const result = { dryRun: isDryRun, paths, pathBytes, files, fileBytes, named };
+  return `${JSON.stringify(result, null, 2)}\n`;
+}
+
+function asText(progress: Progress, isDryRun: boolean): string {
+  const { named, paths, pathBytes, files, fileBytes } = progress;
+  if (!isDryRun) {
+    return `${paths} paths went, ${pathBytes} bytes\n${files} files went, ${fileBytes} bytes\n`;
+  }
+  const more = paths - named.length;
+  const lines = [
+    ...named.map((path) => `/nix/store/${path}`),
+    ...(more > 0 ? [`and ${more} more`] : []),
+    `${paths} paths would go, ${pathBytes} bytes`,
+  ];
+  return `${lines.join("\n")}\n`;
 }

@@ -2,6 +2,7 @@ import type { Command } from "@commander-js/extra-typings";
 import type { Surroundings } from "./surroundings.ts";
 import { addUserActivate, addUserDeactivate } from "./user-activate.ts";
 import { addUserCreate } from "./user-create.ts";
+import { addUserDelete } from "./user-delete.ts";
 import { addUserHashPassword } from "./user-hash-password.ts";
 import { addUserList } from "./user-list.ts";
 import { addUserSetPassword } from "./user-set-password.ts";
@@ -18,5 +19,6 @@ export function addUser(program: Command, surroundings: Surroundings): void {
   addUserSetPassword(user, surroundings);
   addUserDeactivate(user, surroundings);
   addUserActivate(user, surroundings);
+  addUserDelete(user, surroundings);
   addUserHashPassword(user, surroundings);
 }

@@ -41,8 +41,8 @@ export interface NarTotalsTable {
 /** What another process has changed that the daemon has to be told; a row goes when it was. */
 export interface NoticesTable {
   id: Generated<number>;
-  kind: "worker" | "worker_key" | "caches_of" | "cache_keys";
-  /** Id of the worker or organization; empty where there is none. */
+  kind: "worker" | "worker_key" | "caches_of" | "cache_keys" | "evaluation";
+  /** Id of the worker, organization or evaluation; empty where there is none. */
   subject: string;
 }
 

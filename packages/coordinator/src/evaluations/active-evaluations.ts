@@ -38,6 +38,14 @@ export class ActiveEvaluations implements Evaluations {
     return id;
   }
 
+  async queued(evaluationId: string): Promise<void> {
+    const organization = await this.#changes.relaxed(async ({ kysely, news }) => {
+      news.tasks.add(evaluationId);
+      return (await findEvaluation(kysely, evaluationId))?.organization;
+    });
+    await this.#review.now(organization);
+  }
+
   async startTriggered(request: TriggeredStart): Promise<TriggerOutcome> {
     const result = await this.#changes.durable((change) => startTriggered(change, request));
     if (result.outcome !== "created") return result;

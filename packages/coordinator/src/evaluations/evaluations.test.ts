@@ -2,6 +2,7 @@ import type { EvaluatedJob } from "@gradient/protocol";
 import { v7 as uuidv7 } from "uuid";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { countUnfinishedBuilds } from "../db/evaluation-repository.ts";
+import { queueEvaluation } from "./queue-evaluation.ts";
 import { ManualClock } from "../manual-clock.test-support.ts";
 import { makeDerivation } from "../test-objects.test-support.ts";
 import {
@@ -64,6 +65,15 @@ async function waitingReason(evaluation: string): Promise<unknown> {
     .executeTakeFirst();
   return row?.state === "Waiting" ? JSON.parse(row.waiting_reason_json ?? "null") : row?.state;
 }
+
+test("what another process has queued is given out when the farm is told of it", async () => {
+  const { farm, worker, organization } = scene;
+  const id = await queueEvaluation(farm.database, clock, organization.project);
+  await worker.settle();
+  expect(worker.pending("offer")).toBe(0);
+  await farm.farm.evaluations.queued(id);
+  expect(await worker.takeOffer("fetch")).toMatchObject({ spec: { evaluation: id } });
+});
 
 describe("wanted builds", () => {
   test("two evaluations share one build, and both end with it", async () => {

@@ -353,6 +353,7 @@ function playedFarm(
         calls.started.push(request);
         return Promise.resolve("019a0000-0000-7000-8000-000000000001");
       },
+      queued: () => Promise.resolve(),
       startTriggered: (request) => {
         calls.triggered.push(request);
         const evaluation = "019a0000-0000-7000-8000-000000000001";

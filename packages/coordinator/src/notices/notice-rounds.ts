@@ -54,6 +54,8 @@ export class NoticeRounds implements AsyncDisposable {
       case "cache_keys":
         upkeep.keysChanged();
         return Promise.resolve();
+      case "evaluation":
+        return evaluations.queued(subject);
     }
   }
 }

@@ -7,7 +7,7 @@ import { forgetEvaluations } from "./forget-evaluations.ts";
 
 /** Ends what the project runs and removes it with its evaluations. `subject`: organization and project as users know them, `acme/website`. */
 export async function removeProject(
-  dependencies: { database: Database; evaluations: Evaluations },
+  dependencies: { database: Database; evaluations: Pick<Evaluations, "abort"> },
   project: Pick<Project, "id" | "organization_id">,
   by: { actor: Actor; subject: string },
   now: number,

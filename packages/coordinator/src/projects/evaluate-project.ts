@@ -25,7 +25,7 @@ export async function evaluateProject(
   triggeredBy: string,
   { tags, settings }: { tags: Tags; settings: BuildSettings },
 ): Promise<string> {
-  const reference = await findReference(db, project.id);
+  const reference = await findPolledReference(db, project.id);
   // Without a repository there is nothing to look at, and the start says so.
   const isFetched = project.repository !== "";
   const revision = isFetched ? await findRevision(repositories, project, reference) : null;
@@ -33,7 +33,8 @@ export async function evaluateProject(
   return evaluations.start({ ...facts, tags, settings });
 }
 
-async function findReference(db: Queries, projectId: string): Promise<string | null> {
+/** Full reference of the branch that the project polls; null for HEAD. */
+export async function findPolledReference(db: Queries, projectId: string): Promise<string | null> {
   for (const trigger of await listTriggers(db, projectId)) {
     const config = configOf(trigger);
     if (config.type !== "polling" || trigger.active === 0) continue;

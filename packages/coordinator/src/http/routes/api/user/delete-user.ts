@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { removeUser } from "../../../../accounts/delete-user.ts";
+import { removeOwnUser } from "../../../../accounts/delete-user.ts";
 import { bySession } from "../../../../auth/authority.ts";
 import { actorOf } from "../../../actor.ts";
 import type { Route } from "../../../api.ts";
@@ -28,7 +28,7 @@ export const deleteUserRoute: Route = (api, { database, clock, serveUrl }) => {
         password: request.body?.password ?? null,
         username: request.body?.confirm_username ?? null,
       };
-      await removeUser(database, { user, confirmation, actor: actorOf(request) }, clock.now());
+      await removeOwnUser(database, { user, confirmation, actor: actorOf(request) }, clock.now());
       const isSecure = serveUrl.startsWith("https:");
       return reply
         .header("set-cookie", sessionCookie("", { isSecure, maxAgeSeconds: 0 }))
