@@ -229,10 +229,10 @@ describe("a cache", () => {
     const key = await done("cache", "create", ...which, ...who, "--public");
     expect(key).toMatch(/^[\w.-]*third:[A-Za-z0-9+/]{43}=\n$/);
     expect((await list("cache", "list"))[2]).toMatchObject({ name: "third", public: true });
-    const told = "select kind from notices where kind = 'caches_of'";
-    expect(query(told)).toHaveLength(1);
+    const told = () => query("select id from notices where kind = 'caches_of'").length;
+    const subscribed = told();
     await done("cache", "delete", ...which);
-    expect(query(told)).toHaveLength(2);
+    expect([subscribed > 0, told()]).toEqual([true, subscribed + 1]);
     expect((await run("cache", "keys", ...which)).err).toContain('cache "third" does not exist');
   });
 

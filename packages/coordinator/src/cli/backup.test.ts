@@ -1,49 +1,35 @@
 import { chmodSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import Sqlite from "better-sqlite3";
-import { formatNarInfo, storePathHash } from "@gradient/protocol";
+import { storePathHash } from "@gradient/protocol";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { file, nar, uploadOf, type Upload } from "../http/routes/cache/uploads.test-support.ts";
 import { CommandLine } from "./cli.test-support.ts";
-
-const PASSWORD = "Seven-otters-4-tea";
+import {
+  makeFarm,
+  serve,
+  uploadWith,
+  type ServedPath,
+  type Visitor,
+} from "./visitor.test-support.ts";
 
 let line: CommandLine;
 let dataDir: string;
 let folder: string;
-/** What a coordinator serves that had taken it before the backup began: narinfo and NAR, by the path's hash. */
-const taken = new Map<string, { readonly narinfo: string; readonly bytes: Buffer }>();
+/** What a coordinator serves that had taken it before the backup began, by the path's hash. */
+const taken = new Map<string, ServedPath>();
+/** Files that collections removed while the backups were written. */
+let collected = 0;
 
 beforeAll(async () => {
   line = new CommandLine();
   dataDir = join(line.directory, "data");
   folder = join(line.directory, "backup");
-  const who = "--username alice --name Alice --email alice@example.org --superuser".split(" ");
-  const password = ["--password-file", line.file(PASSWORD)];
-  await line.done(["user", "create", "--data-dir", dataDir, ...who, ...password]);
+  await makeFarm(line, dataDir);
   addLog(7, "packed");
-  await serve(dataDir, backUpWhileWriting);
-});
+  await serve(line, dataDir, backUpWhileWriting);
+}, 120_000);
 afterAll(() => line[Symbol.dispose]());
-
-async function serve(data: string, act: (url: string) => Promise<void>): Promise<void> {
-  const args = `serve --data-dir ${data} --listen 127.0.0.1:0 --log-level silent`.split(" ");
-  const run = await line.run([...args, "--rate-limits", "false"], {
-    text: "\n",
-    act: (out) => act(/http:\S+/.exec(out)?.[0] ?? ""),
-  });
-  expect(run).toMatchObject({ exitCode: 0, err: "" });
-}
-
-async function logIn(url: string): Promise<string> {
-  const answer = await fetch(`${url}/api/v1/auth/basic/login`, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({ loginname: "alice", password: PASSWORD }),
-  });
-  expect(answer.status).toBe(200);
-  return String(Object(await answer.json()).message);
-}
 
 /** The log of an attempt that nothing else is known of. */
 function addLog(attempt: number, text: string): void {
@@ -57,86 +43,71 @@ function addLog(attempt: number, text: string): void {
   database.close();
 }
 
-interface Writer {
-  put(): Promise<Upload>;
-  drop(upload: Upload): Promise<void>;
-}
-
-function writerOf(url: string, token: string): Writer {
-  const send = async (method: string, path: string, body?: Buffer | string) => {
-    const answer = await fetch(`${url}${path}`, {
-      method,
-      headers: { authorization: `Bearer ${token}` },
-      ...(body === undefined ? {} : { body: new Blob([new Uint8Array(Buffer.from(body))]) }),
-    });
-    if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
-  };
-  let count = 0;
-  return {
-    put: async () => {
-      const upload = uploadOf(nar(file(`contents ${(count += 1)}`)));
-      await send("PUT", `/cache/main/nar/${upload.fileName}`, upload.bytes);
-      const hash = storePathHash(upload.info.path);
-      await send("PUT", `/cache/main/${hash}.narinfo`, formatNarInfo(upload.info));
-      return upload;
-    },
-    drop: ({ info }) => send("DELETE", `/api/v1/caches/main/nars/${storePathHash(info.path)}`),
-  };
-}
-
-/** Uploads and removals go on all the time. */
-async function backUpWhileWriting(url: string): Promise<void> {
-  const token = await logIn(url);
-  await fetch(`${url}/api/v1/caches`, {
-    method: "PUT",
-    headers: { "content-type": "application/json", authorization: `Bearer ${token}` },
-    body: JSON.stringify({ name: "main", display_name: "Main", public: true }),
-  });
-  const writer = writerOf(url, token);
-  for (let at = 0; at < 5; at += 1) await take(url, await writer.put());
+/** Uploads and collections go on all the time. */
+async function backUpWhileWriting(alice: Visitor): Promise<void> {
+  await alice.makeCache();
+  for (let at = 0; at < 5; at += 1) await take(alice);
   const stop = new AbortController();
-  const writing = writeUntil(stop.signal, writer);
+  const meanwhile = [writeUntil(stop.signal, alice), collectUntil(stop.signal, alice)];
   await line.done(["backup", folder, "--data-dir", dataDir]);
-  for (let at = 0; at < 3; at += 1) await take(url, await writer.put());
+  for (let at = 0; at < 3; at += 1) await take(alice);
+  while (collected === 0) await sleep(50);
   const again = await line.done(["backup", folder, "--data-dir", dataDir, "--verify"]);
   expect(again).toContain("it was restored beside itself");
   stop.abort();
-  await writing;
+  await Promise.all(meanwhile);
 }
 
-async function take(url: string, { info }: Upload): Promise<void> {
-  const hash = storePathHash(info.path);
-  taken.set(hash, await servedAt(url, hash));
+/** Uploads a path that stays. */
+async function take(alice: Visitor): Promise<void> {
+  const upload = uploadWith(`kept ${taken.size}`);
+  const hash = storePathHash(upload.info.path);
+  taken.set(hash, { narinfo: "", bytes: Buffer.alloc(0) });
+  await alice.put(upload);
+  const served = await alice.served(hash);
+  if (served !== null) taken.set(hash, served);
 }
 
-async function servedAt(url: string, hash: string) {
-  const narinfo = await (await fetch(`${url}/cache/main/${hash}.narinfo`)).text();
-  const place = /^URL: (.*)$/m.exec(narinfo)?.[1];
-  const answer = await fetch(`${url}/cache/main/${place}`);
-  expect(answer.status).toBe(200);
-  return { narinfo, bytes: Buffer.from(await answer.arrayBuffer()) };
+async function writeUntil(signal: AbortSignal, alice: Visitor): Promise<void> {
+  for (let at = 0; !signal.aborted; at += 1) await alice.put(uploadWith(`passing ${at}`));
 }
 
-async function writeUntil(signal: AbortSignal, writer: Writer): Promise<void> {
-  let last: Upload | null = null;
+/** One collection after the other, each of which finds everything old but what stays. */
+async function collectUntil(signal: AbortSignal, alice: Visitor): Promise<void> {
+  const database = new Sqlite(join(dataDir, "farm.sqlite"));
+  const age = database.prepare(
+    "update cache_paths set created_at = 1, last_fetched_at = null where hash_part not in (select value from json_each(?))",
+  );
   while (!signal.aborted) {
-    const upload = await writer.put();
-    if (last !== null) await writer.drop(last);
-    last = upload;
+    age.run(JSON.stringify([...taken.keys()]));
+    database.exec("update cache_nar_files set created_at = 1");
+    collected += await collect(alice);
+  }
+  database.close();
+}
+
+/** Resolves to the number of files that went; 0 when the daily collection is just going on. */
+async function collect(alice: Visitor): Promise<number> {
+  const started = await alice.api("POST", "/admin/maintenance/deep-gc").catch(() => null);
+  for (;;) {
+    await sleep(20);
+    if (started === null) return 0;
+    const task = await alice.api("GET", `/admin/tasks/${started.task_id}`);
+    if (task.finished_at !== null) return task.removed_files;
   }
 }
 
 describe("a backup", () => {
-  test("of a farm that writes makes a farm that has all that was there, and lets users in", async () => {
+  test("of a farm that writes and collects makes one that has all that was there, and a NAR for each narinfo", async () => {
     const restored = join(line.directory, "restored");
     const out = await line.done(["restore", folder, "--data-dir", restored]);
     expect(out).toMatch(/restored is the farm of \d{4}-/);
     expect(readdirSync(join(restored, "log"))).toEqual(["7.log.zst"]);
     expect(statSync(join(restored, "keys")).mode & 0o077).toBe(0);
+    expect(await line.done(["fsck", "--data-dir", restored])).toContain("; 0 problems\n");
     expect(taken.size).toBe(8);
-    await serve(restored, async (url) => {
-      await logIn(url);
-      for (const [hash, before] of taken) expect(await servedAt(url, hash)).toEqual(before);
+    await serve(line, restored, async (alice) => {
+      for (const [hash, before] of taken) expect(await alice.served(hash)).toEqual(before);
     });
   });
 

@@ -30,6 +30,16 @@ describe("a path that is old and that nobody fetches", () => {
     expect(await scene.hasFile("old")).toBe(true);
   });
 
+  test("goes with its file, too, when somebody has put it into the cache", async () => {
+    await scene.addPath(cache, "copied");
+    await scene.addNarFile(cache, "copied");
+    await scene.addPath(cache, "again");
+    await scene.addNarFile(cache, "again", { ageMs: 1000 });
+    expect(await scene.collect()).toMatchObject({ paths: 2, files: 1 });
+    expect(await scene.hasFile("copied")).toBe(false);
+    expect(await scene.hasFile("again")).toBe(true);
+  });
+
   test("goes together with all that only it refers to", async () => {
     await scene.addPath(cache, "library");
     await scene.addPath(cache, "shared");

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { encodeNix32 } from "@gradient/protocol";
 import { v7 as uuidv7 } from "uuid";
+import { insertNarFile } from "../db/cache-nar-file-repository.ts";
 import type { Database } from "../db/client.ts";
 import { prepareFindNarObject } from "../db/nar-object-repository.ts";
 import { prepareHasUploaded } from "../db/nar-possession-repository.ts";
@@ -165,6 +166,22 @@ export class CollectionScene implements AsyncDisposable {
 
   narHash(name: string): string {
     return encodeNix32(createHash("sha256").update(`nar of ${name}`).digest());
+  }
+
+  /** A file with the path's NAR, as somebody has given it to the cache. */
+  async addNarFile(
+    cache: string,
+    name: string,
+    { ageMs = 100 * DAY_MS }: Pick<TestPath, "ageMs"> = {},
+  ): Promise<void> {
+    await insertNarFile(this.database.kysely, {
+      cache_id: cache,
+      file_hash: this.narHash(`given ${name}`),
+      compression: "xz",
+      file_size: 10,
+      nar_hash: this.narHash(name),
+      created_at: this.clock.now() - ageMs,
+    });
   }
 
   /** Shows a path whose file is on the disk. */

@@ -47,12 +47,34 @@ export async function deleteUnneededPaths(
     doomed = doomed.filter(({ row }) => !needed.has(row));
   }
   if (doomed.length === 0) return [];
-  const { rows: gone } = await sql<GonePath>`
+  const { rows: gone } = await sql<GonePath & HeldNar>`
     delete from cache_paths where rowid in (select value from json_each(${rowsJson(doomed)}))
-    returning rowid as row, path, references_json as "referencesJson",
+    returning rowid as row, path, references_json as "referencesJson", cache_id as "cacheId", nar_hash as "narHash",
       (select n.file_size from nar_objects n where n.nar_hash = cache_paths.nar_hash) as "fileSize"
   `.execute(db);
+  await forgetFiles(db, gone, guard);
   return gone;
+}
+
+interface HeldNar {
+  readonly cacheId: string;
+  readonly narHash: string;
+}
+
+/** Forgets what the caches were given of these NARs, so that nothing holds them any more. One that has just come again is about to be shown. */
+async function forgetFiles(
+  db: Queries,
+  held: readonly HeldNar[],
+  { createdSince }: RemovalGuard,
+): Promise<void> {
+  const nars = JSON.stringify(held.map(({ cacheId, narHash }) => [cacheId, narHash]));
+  await sql`
+    delete from cache_nar_files where rowid in (
+      select f.rowid from json_each(${nars}) given
+      cross join cache_nar_files f on f.nar_hash = given.value ->> 1 and f.cache_id = given.value ->> 0
+      where f.created_at < ${createdSince}
+        and not exists (select 1 from cache_paths p where p.cache_id = f.cache_id and p.nar_hash = f.nar_hash))
+  `.execute(db);
 }
 
 interface Doomed {
