@@ -9,6 +9,7 @@ import { Daemon } from "../support/daemon.ts";
 import { freePort, isListening } from "../support/ports.ts";
 import { commands } from "../support/programs.ts";
 import { fillLargeDatabase, type LargeDatabase } from "./large-database.ts";
+import { writeLogs } from "./large-logs.ts";
 import type { Row } from "./report.ts";
 
 const CLIENTS = 4;
@@ -225,7 +226,9 @@ async function prepare(directory: string): Promise<LargeDatabase> {
   const db = new Database(file);
   const owner = String(db.prepare("select id from users").pluck().get());
   db.close();
-  return fillLargeDatabase(file, owner);
+  const names = fillLargeDatabase(file, owner);
+  await writeLogs(directory, names);
+  return names;
 }
 
 class Server implements AsyncDisposable {

@@ -47,7 +47,7 @@ export async function openAccountServices(options: {
     tokens,
     downloadTokens: new DownloadTokens(jwtSecret, now),
     buildLinks: new BuildLinks(jwtSecret, now),
-    authenticator: new Authenticator({ db: database.kysely, tokens, lastUse, now }),
+    authenticator: new Authenticator({ database, tokens, lastUse, now }),
     mailer,
     verification: isVerifying ? new EmailVerification(mailer, serveUrl) : null,
     oidc,

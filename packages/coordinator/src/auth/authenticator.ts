@@ -1,9 +1,9 @@
 import { z } from "zod";
-import { findLiveApiKey, type ApiKey } from "../db/api-key-repository.ts";
-import type { Queries } from "../db/client.ts";
+import type { ApiKey } from "../db/api-key-repository.ts";
+import type { Database } from "../db/client.ts";
+import { prepareCredentialReads, type CredentialReads } from "../db/credential-reads.ts";
 import type { LastUse } from "../db/last-use.ts";
-import { findLiveSession } from "../db/session-repository.ts";
-import { findUser, type User } from "../db/user-repository.ts";
+import type { User } from "../db/user-repository.ts";
 import { ForbiddenError, UnauthorizedError } from "../errors.ts";
 import { isInRanges } from "../rules/address.ts";
 import type { SignedIn } from "./caller.ts";
@@ -18,7 +18,7 @@ export interface Credentials {
 }
 
 export interface AuthenticatorOptions {
-  db: Queries;
+  database: Database;
   tokens: SessionTokens;
   lastUse: LastUse;
   now: () => number;
@@ -31,10 +31,12 @@ const DEAD_TOKEN = "the token is not valid, was revoked or has expired; log in a
 /** Turns a session token or API key into who is calling. */
 export class Authenticator {
   readonly #options: AuthenticatorOptions;
+  readonly #reads: CredentialReads;
   readonly #denials = new Denials();
 
   constructor(options: AuthenticatorOptions) {
     this.#options = options;
+    this.#reads = prepareCredentialReads(options.database);
   }
 
   /** Throws UnauthorizedError for a token that is not good, ForbiddenError for a good one that may not be used (address, deactivated account). */
@@ -47,29 +49,29 @@ export class Authenticator {
   }
 
   async #bySession(token: string): Promise<SignedIn> {
-    const { db, tokens, lastUse, now } = this.#options;
+    const { tokens, lastUse, now } = this.#options;
     const claims = await tokens.read(token);
     if (claims === null) throw new UnauthorizedError(DEAD_TOKEN);
-    const session = await findLiveSession(db, claims.sessionId, now());
+    const session = this.#reads.session(claims.sessionId, now());
     if (session === undefined || session.user_id !== claims.userId) {
       throw new UnauthorizedError(DEAD_TOKEN);
     }
     lastUse.session(session.id);
     return {
       kind: "signed-in",
-      user: await this.#owner(session.user_id),
+      user: this.#owner(session.user_id),
       sessionId: session.id,
       key: null,
     };
   }
 
   async #byKey(credentials: Credentials): Promise<SignedIn> {
-    const { db, lastUse, now } = this.#options;
+    const { database, lastUse, now } = this.#options;
     const hash = apiKeyHash(credentials.token);
-    const key = hash === null ? undefined : await findLiveApiKey(db, hash, now());
+    const key = hash === null ? undefined : this.#reads.apiKey(hash, now());
     if (key === undefined) throw new UnauthorizedError(DEAD_TOKEN);
     if (!isAllowedFrom(key, credentials.address)) {
-      await this.#denials.tell(db, key, credentials.address, now());
+      await this.#denials.tell(database.kysely, key, credentials.address, now());
       throw new ForbiddenError(`this API key may not be used from ${credentials.address}`, {
         code: "forbidden_source_ip",
       });
@@ -77,7 +79,7 @@ export class Authenticator {
     lastUse.apiKey(key.id);
     return {
       kind: "signed-in",
-      user: await this.#owner(key.user_id),
+      user: this.#owner(key.user_id),
       sessionId: null,
       key: {
         id: key.id,
@@ -88,8 +90,8 @@ export class Authenticator {
     };
   }
 
-  async #owner(userId: string): Promise<User> {
-    const user = await findUser(this.#options.db, userId);
+  #owner(userId: string): User {
+    const user = this.#reads.user(userId);
     if (user === undefined) throw new UnauthorizedError(DEAD_TOKEN);
     return user;
   }

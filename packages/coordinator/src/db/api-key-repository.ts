@@ -23,21 +23,6 @@ export async function insertApiKey(db: Queries, key: Insertable<ApiKeysTable>): 
   return true;
 }
 
-/** The key with this hash when it is neither revoked nor expired. */
-export function findLiveApiKey(
-  db: Queries,
-  secretHash: string,
-  now: number,
-): Promise<ApiKey | undefined> {
-  return db
-    .selectFrom("api_keys")
-    .selectAll()
-    .where("secret_hash", "=", secretHash)
-    .where("revoked_at", "is", null)
-    .where((where) => where.or([where("expires_at", "is", null), where("expires_at", ">", now)]))
-    .executeTakeFirst();
-}
-
 function namedKeys(db: Queries, userId: string) {
   return db
     .selectFrom("api_keys")

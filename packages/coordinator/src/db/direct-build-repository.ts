@@ -1,3 +1,4 @@
+import { sql } from "kysely";
 import { v7 as uuidv7 } from "uuid";
 import type { Queries } from "./client.ts";
 
@@ -30,45 +31,24 @@ export interface RecentDirectBuild {
   readonly derivation: string;
   readonly evaluationId: string;
   readonly createdAt: number;
-  /** State of one build of the evaluation; null when it has none. */
+  /** State of the build that the evaluation's first attribute with a derivation asks for; null when there is none. */
   readonly state: string | null;
 }
 
-/** The newest of these organizations, newest first. */
+/** The newest of these organizations, newest first, in one statement: somebody may be a member of hundreds. */
 export async function listRecentDirectBuilds(
   db: Queries,
   organizations: readonly string[],
   limits: { readonly total: number; readonly perOrganization: number },
 ): Promise<RecentDirectBuild[]> {
-  const found: Omit<RecentDirectBuild, "state">[] = [];
-  for (const organization of organizations) {
-    const rows = await db
-      .selectFrom("direct_builds")
-      .select(["id", "derivation", "evaluation_id as evaluationId", "created_at as createdAt"])
-      .where("organization_id", "=", organization)
-      .orderBy("created_at", "desc")
-      .orderBy("id", "desc")
-      .limit(limits.perOrganization)
-      .execute();
-    found.push(...rows);
-  }
-  const newest = found
-    .toSorted((a, b) => b.createdAt - a.createdAt || (a.id < b.id ? 1 : -1))
-    .slice(0, limits.total);
-  return Promise.all(
-    newest.map(async (build) => ({ ...build, state: await findState(db, build.evaluationId) })),
-  );
-}
-
-/** State of the build that the evaluation's first attribute with a derivation asks for. */
-async function findState(db: Queries, evaluationId: string): Promise<string | null> {
-  const row = await db
-    .selectFrom("jobs")
-    .innerJoin("builds", "builds.derivation_id", "jobs.derivation_id")
-    .select("builds.state")
-    .where("jobs.evaluation_id", "=", evaluationId)
-    .orderBy("jobs.attribute_json")
-    .limit(1)
-    .executeTakeFirst();
-  return row?.state ?? null;
+  const { rows } = await sql<RecentDirectBuild>`
+    select direct.id, direct.derivation, direct.evaluation_id as "evaluationId", direct.created_at as "createdAt", (
+      select builds.state from jobs join builds on builds.derivation_id = jobs.derivation_id
+      where jobs.evaluation_id = direct.evaluation_id order by jobs.attribute_json limit 1) as state
+    from json_each(${JSON.stringify(organizations)}) organization join direct_builds direct on direct.id in (
+      select id from direct_builds where organization_id = organization.value
+      order by created_at desc, id desc limit ${limits.perOrganization})
+    order by direct.created_at desc, direct.id desc limit ${limits.total}
+  `.execute(db);
+  return rows;
 }

@@ -17,9 +17,9 @@ import { ZstdDecoder } from "../intake/zstd-decoder.ts";
 import { MAX_LOG_BYTES } from "@gradient/protocol";
 import type { Logger } from "../logger.ts";
 import type { Logs } from "../ports.ts";
+import { fileBytes } from "./file-bytes.ts";
 import { LogFeed } from "./log-feed.ts";
 
-const CHUNK_BYTES = 64 * 1024;
 /** Up to this size a log is compressed in one go. */
 const SMALL_BYTES = 64 * 1024;
 
@@ -197,13 +197,15 @@ export class LogFiles implements Logs, AsyncDisposable {
     return handle;
   }
 
-  /** What is stored from `offset` on, in either form. */
+  /** What is stored from `offset` on, in either form. Only a compressed log has its size recorded; until then it may lie there plain. */
   async *#bytes(attempt: number, offset: number): AsyncGenerator<Uint8Array, void, undefined> {
-    try {
-      yield* createReadStream(this.#plain(attempt), { start: offset, highWaterMark: CHUNK_BYTES });
-      return;
-    } catch (error) {
-      if (!isMissing(error)) throw error;
+    if (this.#attempts.logBytes(attempt) === 0) {
+      try {
+        yield* fileBytes(this.#plain(attempt), offset);
+        return;
+      } catch (error) {
+        if (!isMissing(error)) throw error;
+      }
     }
     try {
       yield* this.#decompressed(attempt, offset);
@@ -218,9 +220,7 @@ export class LogFiles implements Logs, AsyncDisposable {
   ): AsyncGenerator<Uint8Array, void, undefined> {
     const decoder = new ZstdDecoder();
     let skip = offset;
-    for await (const chunk of createReadStream(this.#packed(attempt), {
-      highWaterMark: CHUNK_BYTES,
-    })) {
+    for await (const chunk of fileBytes(this.#packed(attempt), 0)) {
       for (const piece of decoder.decode(chunk)) {
         const rest = piece.subarray(Math.min(skip, piece.length));
         skip -= piece.length - rest.length;

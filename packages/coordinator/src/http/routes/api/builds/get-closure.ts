@@ -1,6 +1,7 @@
 import { buildClosure } from "../../../../closures/closure-graph.ts";
 import type { Route } from "../../../api.ts";
 import { envelope, ok } from "../../../envelope.ts";
+import { longAnswer } from "../../../long-answer.ts";
 import { buildParams } from "./build-params.ts";
 import { closureGraph, toClosureAnswer } from "./closure-answer.ts";
 
@@ -9,6 +10,7 @@ export const getClosureRoute: Route = (api, { authority, database }) => {
   api.get(
     "/builds/:id/closure",
     {
+      ...longAnswer,
       config: { access: "optional" },
       schema: {
         summary: "Sums up what a build needs to be built, by size.",

@@ -3,6 +3,7 @@ import { listInputs, type BuildFacts, type BuildNode } from "../../../../db/buil
 import type { Queries } from "../../../../db/client.ts";
 import type { Route } from "../../../api.ts";
 import { envelope, ok } from "../../../envelope.ts";
+import { longAnswer } from "../../../long-answer.ts";
 import { buildNode, toBuildNode } from "./build-node.ts";
 import { buildParams } from "./build-params.ts";
 
@@ -21,6 +22,7 @@ export const getGraphRoute: Route = (api, { authority, database }) => {
   api.get(
     "/builds/:id/graph",
     {
+      ...longAnswer,
       config: { access: "optional" },
       schema: {
         summary: "Shows what a build depends on; edges go from the dependency to the dependent.",

@@ -147,7 +147,7 @@ test("a log that cannot be read is an error in the envelope", async () => {
 
 test("a log that breaks off breaks the connection, so that nobody takes it for whole", async () => {
   texts = async function* () {
-    yield "first\n";
+    yield PIECE;
     throw new Error("bad disk");
   };
   await expect(server.get(path(), alice)).rejects.toThrow(/terminated|fetch failed/);

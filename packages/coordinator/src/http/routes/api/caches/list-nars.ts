@@ -2,6 +2,7 @@ import { z } from "zod";
 import { listNars } from "../../../../db/cache-nar-view.ts";
 import type { Route } from "../../../api.ts";
 import { okPage, pageEnvelope } from "../../../envelope.ts";
+import { longAnswer } from "../../../long-answer.ts";
 import { cacheParams } from "./cache.ts";
 import { listedNarSchema, toListedNar } from "./listed-nar.ts";
 
@@ -22,6 +23,7 @@ export const listNarsRoute: Route = (api, { authority, database }) => {
   api.get(
     "/caches/:cache/nars",
     {
+      ...longAnswer,
       config: { access: "optional", admitsCacheKeys: true },
       schema: {
         summary:

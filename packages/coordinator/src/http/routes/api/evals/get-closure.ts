@@ -2,6 +2,7 @@ import { buildClosure } from "../../../../closures/closure-graph.ts";
 import { listEntryPoints } from "../../../../db/evaluation-view.ts";
 import type { Route } from "../../../api.ts";
 import { envelope, ok } from "../../../envelope.ts";
+import { longAnswer } from "../../../long-answer.ts";
 import { closureGraph, toClosureAnswer } from "../builds/closure-answer.ts";
 import { evaluationParams } from "./evaluation-params.ts";
 
@@ -10,6 +11,7 @@ export const getEvaluationClosureRoute: Route = (api, { authority, database }) =
   api.get(
     "/evals/:id/closure",
     {
+      ...longAnswer,
       config: { access: "optional" },
       schema: {
         summary: "Sums up what an evaluation's entry points need to be built, by size.",

@@ -2,6 +2,7 @@ import { runtimeClosure } from "../../../../closures/closure-graph.ts";
 import { listEntryPoints } from "../../../../db/evaluation-view.ts";
 import type { Route } from "../../../api.ts";
 import { envelope, ok } from "../../../envelope.ts";
+import { longAnswer } from "../../../long-answer.ts";
 import { closureGraph, toClosureAnswer } from "../builds/closure-answer.ts";
 import { evaluationParams } from "./evaluation-params.ts";
 
@@ -10,6 +11,7 @@ export const getEvaluationRuntimeClosureRoute: Route = (api, { authority, databa
   api.get(
     "/evals/:id/runtime-closure",
     {
+      ...longAnswer,
       config: { access: "optional" },
       schema: {
         summary: "Sums up what the outputs of an evaluation's entry points refer to, by size.",
