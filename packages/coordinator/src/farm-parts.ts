@@ -1,3 +1,4 @@
+import type { Fencing } from "@gradient/protocol";
 import type { FastifyPluginAsync } from "fastify";
 import type { Clock } from "./clock.ts";
 import { DEFAULT_RETRY_POLICY } from "./builds/verdict.ts";
@@ -6,6 +7,7 @@ import { hashPartOf, prepareCachedPathReads } from "./db/cache-path-repository.t
 import { prepareDerivationReads } from "./db/derivation-repository.ts";
 import { prepareFindNarObject } from "./db/nar-object-repository.ts";
 import { prepareHasUploaded } from "./db/nar-possession-repository.ts";
+import { RestoreView } from "./db/restore-view.ts";
 import { fillCaches } from "./caches/fill-cache.ts";
 import { sweepKeys } from "./caches/sweep-keys.ts";
 import type { PromisedPaths } from "./collection/promised-paths.ts";
@@ -39,6 +41,8 @@ import { Sweep } from "./queue/sweep.ts";
 import { largestMemory } from "./queue/fleet.ts";
 import { tellNews } from "./queue/tell-news.ts";
 import type { ReadyQueue } from "./scheduler/ready-queue.ts";
+import type { RestorationParts } from "./restoring/restoration.ts";
+import { WorkerQuestions } from "./restoring/worker-questions.ts";
 import { HeadQuestions } from "./sessions/head-questions.ts";
 import { MessageHandler } from "./sessions/message-handler.ts";
 import type { Roster } from "./sessions/roster.ts";
@@ -83,6 +87,7 @@ export interface FarmParts {
   readonly repositories: HeadQuestions;
   readonly routes: FastifyPluginAsync;
   readonly intake: NarIntake;
+  readonly restoring: RestorationParts;
 }
 
 /** Hot reads over the database, prepared once. */
@@ -102,7 +107,7 @@ function prepareReads({ options: { database }, promised }: Ground) {
 
 /** Makes all parts and connects them: every transaction tells its news to those whom it concerns. */
 export function connectParts(ground: Ground): FarmParts {
-  const { options, clock, times, memory, logs } = ground;
+  const { options, clock, memory, logs } = ground;
   const { database, logger } = options;
   const { queue, tasks, signing, leases, roster, ended } = memory;
   const reads = prepareReads(ground);
@@ -115,30 +120,22 @@ export function connectParts(ground: Ground): FarmParts {
     tell: (news) =>
       tellNews({ queue, tasks, signing, leases, ended, fleet: roster, ...listeners }, news),
   });
-  const review = new WaitingReview({
-    changes: changes.durable,
-    clock,
-    background,
-    fleet: roster,
-    leases,
-    queue,
-    graceMs: times.waitingGraceMs,
-    maxStorageBytes: options.maxStorageBytes ?? 0,
-  });
+  const review = connectReview(ground, changes, background);
   const dispatcher = connectDispatcher(ground, reads, changes);
   const intake = connectIntake(ground, reads, { changes, builds });
   const heads = connectHeads(ground, changes);
-  const common = { changes, dispatcher, background, heads };
+  const questions = connectQuestions(ground, changes);
+  const common = { changes, dispatcher, background, heads, questions };
   const handler = connectHandler(ground, reads, { ...common, intake });
   const old = new OldEvaluations({ kysely: database.kysely, changes: changes.relaxed });
   const backlog = connectBacklog(ground, reads, { changes, intake, old });
-  const wakeBacklog = () => backlog.wake();
   const attendance = new Attendance(clock);
-  const swept = { changes, dispatcher, handler, intake, old, backlog, attendance };
-  const sessions = connectSessions(ground, { ...common, review, handler, wakeBacklog });
+  const swept = { ...common, handler, intake, old, backlog, attendance };
+  const sessions = connectSessions(ground, { ...common, review, handler, backlog });
   const listeners = {
     wake: () => dispatcher.wake(),
     review: () => review.soon(),
+    leaseReleased: (fencing: Fencing) => questions.released(fencing),
     logEnded: (attempt: number) => logs.finish(attempt),
     buildsMoved: () => {
       builds.ring();
@@ -147,7 +144,12 @@ export function connectParts(ground: Ground): FarmParts {
   };
   return {
     sources: connectSources(reads, intake, changes, review),
-    evaluations: new ActiveEvaluations({ changes, review, attendance, fillCaches: wakeBacklog }),
+    evaluations: new ActiveEvaluations({
+      changes,
+      review,
+      attendance,
+      fillCaches: () => backlog.wake(),
+    }),
     sessions,
     dispatcher,
     sweep: connectSweep(ground, swept),
@@ -157,7 +159,54 @@ export function connectParts(ground: Ground): FarmParts {
     repositories: heads,
     routes: intake.routes,
     intake: intake.nars,
+    restoring: restoringOf(ground, questions, intake.nars),
   };
+}
+
+function restoringOf(
+  { options: { database }, clock, times, memory }: Ground,
+  questions: WorkerQuestions,
+  intake: NarIntake,
+): RestorationParts {
+  return {
+    view: new RestoreView(database),
+    fleet: memory.roster,
+    questions,
+    intake,
+    clock,
+    flushed: () => database.flushed(),
+    openedAt: clock.now(),
+    workersBackMs: times.workersBackMs,
+  };
+}
+
+function connectReview(
+  { options, clock, times, memory }: Ground,
+  changes: Changes,
+  background: Background,
+): WaitingReview {
+  const { leases, queue, roster } = memory;
+  return new WaitingReview({
+    changes: changes.durable,
+    clock,
+    background,
+    fleet: roster,
+    leases,
+    queue,
+    graceMs: times.waitingGraceMs,
+    maxStorageBytes: options.maxStorageBytes ?? 0,
+  });
+}
+
+function connectQuestions({ options, clock, times, memory }: Ground, changes: Changes) {
+  return new WorkerQuestions({
+    changes: changes.relaxed,
+    clock,
+    fleet: memory.roster,
+    leaseMs: options.leaseMs,
+    offerMs: times.offerMs,
+    awayMs: times.workersBackMs / 2,
+  });
 }
 
 function connectSources(
@@ -271,11 +320,12 @@ function connectHandler(
     dispatcher: Dispatcher;
     background: Background;
     heads: HeadQuestions;
+    questions: WorkerQuestions;
     intake: ReturnType<typeof connectIntake>;
   },
 ): MessageHandler {
   const { options, clock, times, memory, logs } = ground;
-  const { changes, dispatcher, background, heads, intake } = parts;
+  const { changes, dispatcher, background, heads, questions, intake } = parts;
   const { kysely } = options.database;
   const { derivations, cachedPaths } = reads;
   const retries = options.retries ?? DEFAULT_RETRY_POLICY;
@@ -285,6 +335,7 @@ function connectHandler(
     clock,
     leases: memory.leases,
     heads,
+    questions,
     queue: memory.queue,
     logs,
     plans: reads,
@@ -321,13 +372,14 @@ function connectSessions(
     review: WaitingReview;
     background: Background;
     heads: HeadQuestions;
+    questions: WorkerQuestions;
     handler: MessageHandler;
-    wakeBacklog: () => void;
+    backlog: Backlog;
   },
 ): WorkerSessions {
   const { options, clock, times, memory } = ground;
   const { database, logger, leaseMs } = options;
-  const { changes, dispatcher, review, background, heads, handler, wakeBacklog } = parts;
+  const { changes, dispatcher, review, background, heads, questions, handler, backlog } = parts;
   const retries = options.retries ?? DEFAULT_RETRY_POLICY;
   const { leases, roster } = memory;
   return new WorkerSessions({
@@ -344,10 +396,11 @@ function connectSessions(
     pingMs: times.pingMs,
     onFleetChanged: (change) => {
       dispatcher.wake();
+      questions.fleetChanged();
       if (change === "less") review.soon();
       else background.run("review of waiting evaluations", () => review.now());
     },
-    onKeyChanged: wakeBacklog,
+    onKeyChanged: () => backlog.wake(),
   });
 }
 

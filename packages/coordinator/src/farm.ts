@@ -3,7 +3,7 @@ import { systemClock, type Clock } from "./clock.ts";
 import type { BucketLocation } from "./config/object-store.ts";
 import type { RetryPolicy } from "./builds/verdict.ts";
 import { PromisedPaths } from "./collection/promised-paths.ts";
-import { extendLeases, findAllLeases } from "./db/assignment-repository.ts";
+import { deleteLeasesOfKind, extendLeases, findAllLeases } from "./db/assignment-repository.ts";
 import { prepareAttemptReads, setLogBytes } from "./db/attempt-repository.ts";
 import { findReadyBuilds } from "./db/ready-build-repository.ts";
 import type { Database } from "./db/client.ts";
@@ -25,6 +25,7 @@ import { EndedAttempts } from "./queue/ended-attempts.ts";
 import { EvaluationTasks } from "./queue/evaluation-tasks.ts";
 import { LeaseBook } from "./queue/lease-book.ts";
 import type { FindCredentials } from "./queue/offer.ts";
+import type { RestorationParts } from "./restoring/restoration.ts";
 import { ReadyQueue } from "./scheduler/ready-queue.ts";
 import { SigningTasks } from "./queue/signing-tasks.ts";
 import { Roster } from "./sessions/roster.ts";
@@ -49,6 +50,8 @@ export interface FarmTimes {
   readonly desertedMs: number;
   /** For a worker to say which commit a reference is. */
   readonly headMs: number;
+  /** For workers to come back after a start, before what is lost is asked of those that have. */
+  readonly workersBackMs: number;
 }
 
 const DEFAULT_TIMES: FarmTimes = {
@@ -61,6 +64,7 @@ const DEFAULT_TIMES: FarmTimes = {
   waitingGraceMs: 3000,
   desertedMs: 15_000,
   headMs: 20_000,
+  workersBackMs: 60_000,
 };
 
 export interface FarmOptions {
@@ -92,6 +96,8 @@ export interface Farm extends AsyncDisposable {
   readonly nars: NarStorage;
   /** Where NARs come in, from workers and from users. */
   readonly intake: NarIntake;
+  /** How what is lost is brought back from workers. */
+  readonly restoring: RestorationParts;
   /** What workers and evaluations rely on. */
   readonly promised: PromisedPaths;
   readonly sources: Sources;
@@ -140,6 +146,7 @@ export async function openFarm(options: FarmOptions): Promise<Farm> {
     logs,
     nars: files,
     intake: parts.intake,
+    restoring: parts.restoring,
     promised,
     sources: parts.sources,
     figures: () => figuresOf(memory, parts),
@@ -187,6 +194,8 @@ async function restore(
   const now = clock.now();
   await extendLeases(kysely, "accepted", now + options.leaseMs);
   await extendLeases(kysely, "offered", now + 2 * times.offerMs);
+  // Who asked for it has gone with the process.
+  await deleteLeasesOfKind(kysely, "restore");
   const offered = new Set<number>();
   for (const lease of await findAllLeases(kysely)) {
     memory.leases.put(lease);

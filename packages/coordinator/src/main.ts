@@ -196,12 +196,13 @@ function maintenanceOf(parts: {
   farm: Farm;
 }): Maintenance {
   const { farm, ...rest } = parts;
-  const { nars: files, intake, promised } = farm;
+  const { nars: files, intake, promised, restoring } = farm;
   return openMaintenance({
     ...rest,
     files,
     intake,
     promised,
+    restoring,
     onFinished: () => farm.reviewWaiting(),
   });
 }

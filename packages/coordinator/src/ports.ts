@@ -165,7 +165,7 @@ export interface FarmFigures {
   /** What is ready and waits for a worker. */
   readonly waiting: Readonly<Record<"fetch" | "eval" | "build", number>>;
   /** What workers have been given. */
-  readonly assignments: Readonly<Record<"fetch" | "eval" | "build" | "sign", number>>;
+  readonly assignments: Readonly<Record<"fetch" | "eval" | "build" | "sign" | "restore", number>>;
   /** Attempts that ended since the start, by their end states. */
   readonly endedAttempts: ReadonlyMap<string, number>;
 }

@@ -1,7 +1,7 @@
 /**
  * Glossary. These words mean the same in every package.
  *
- * assignment   one unit of work given to one worker: fetch, eval, build or sign; has a lease and a fencing number
+ * assignment   one unit of work given to one worker: fetch, eval, build, sign or restore; has a lease and a fencing number
  * attempt      one execution of a build on one worker
  * build        the fact that a derivation has to exist for an organization: one per (organization, derivation)
  * closure      a store path and everything it refers to, transitively
@@ -58,6 +58,7 @@ export {
   inputOverrideSchema,
   buildSpecSchema,
   signSpecSchema,
+  restoreSpecSchema,
   assignmentSpecSchema,
   phaseSchema,
   attributePathSchema,
@@ -70,6 +71,7 @@ export {
   buildTimesSchema,
   buildResultSchema,
   signResultSchema,
+  restoreResultSchema,
   assignmentResultSchema,
   type PathFacts,
   type Capabilities,
@@ -80,6 +82,7 @@ export {
   type InputOverride,
   type BuildSpec,
   type SignSpec,
+  type RestoreSpec,
   type AssignmentSpec,
   type AssignmentKind,
   type LinkFeature,
@@ -93,6 +96,7 @@ export {
   type BuildTimes,
   type BuildResult,
   type SignResult,
+  type RestoreResult,
   type AssignmentResult,
 } from "./messages/shared.ts";
 export {

@@ -15,6 +15,7 @@ import { laneOf } from "./jobs/admission.ts";
 import { Imports } from "./jobs/imports.ts";
 import type { Job } from "./jobs/job.ts";
 import { Lane } from "./jobs/lane.ts";
+import { runRestore } from "./jobs/restore/run.ts";
 import { runSign } from "./jobs/sign/run.ts";
 import type { Journal } from "./journal/journal.ts";
 import { Link, type WorkerFacts } from "./link.ts";
@@ -242,6 +243,7 @@ function toolsOf(
 function jobRunner(tools: Tools): (spec: Offer["spec"], job: Job) => Promise<AssignmentResult> {
   const fetches = new Lane(laneOf("fetch", { maxConcurrentBuilds: 0 }));
   const evaluations = new Lane(laneOf("eval", { maxConcurrentBuilds: 0 }));
+  const restorations = new Lane(laneOf("restore", { maxConcurrentBuilds: 0 }));
   return (spec, job) => {
     switch (spec.kind) {
       case "fetch":
@@ -252,6 +254,8 @@ function jobRunner(tools: Tools): (spec: Offer["spec"], job: Job) => Promise<Ass
         return runBuild(spec, job, tools);
       case "sign":
         return runSign(spec, job, tools);
+      case "restore":
+        return restorations.run(job.signal, () => runRestore(spec, job, tools));
     }
   };
 }

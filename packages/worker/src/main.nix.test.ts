@@ -1,4 +1,4 @@
-import { cp, writeFile } from "node:fs/promises";
+import { appendFile, chmod, cp, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fingerprint, PublicKey, type AssignmentResult, type Offer } from "@gradient/protocol";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -174,5 +174,39 @@ describe("a worker with a real Nix", { timeout: 60_000 }, () => {
     const { source } = await fetchAndEvaluate();
     const result = await machine.perform(offers.sign([source]));
     expect(result).toMatchObject({ kind: "sign", failure: null, signatures: [{ path: source }] });
+  });
+
+  test("brings back what lies in its store as it was asked for, and nothing else", async () => {
+    const { source, drvs } = await fetchAndEvaluate();
+    const { transfers } = machine.coordinator;
+    const { narHash = "", narSize = 0 } = transfers.paths.get(source) ?? {};
+    const wanted = { path: source, narHash, narSize };
+    const lost = () => transfers.nars.delete(narHash.slice("sha256:".length));
+    const has = () => transfers.nars.has(narHash.slice("sha256:".length));
+    const tried = async (isTrial: boolean, ...paths: (typeof wanted)[]) => {
+      const result = await machine.perform(offers.restore(paths, isTrial));
+      if (result.kind !== "restore") throw new Error(`it answers with a ${result.kind}`);
+      return result.paths.map(({ problem }) => problem);
+    };
+    lost();
+    expect([await tried(true, wanted), has()]).toEqual([[null], false]);
+    expect([await tried(false, wanted), has()]).toEqual([[null], true]);
+
+    const drv = drvs.get("lower") ?? "";
+    const other = { ...wanted, path: drv };
+    const absent = { ...wanted, path: `/nix/store/${"0".repeat(32)}-absent` };
+    expect(await tried(false, other, absent)).toEqual([
+      expect.stringMatching(/^this store has other bytes under that path: sha256:/),
+      "it is not in this store",
+    ]);
+
+    const file = join(machine.fixture.directory, source, "default.nix");
+    await chmod(file, 0o644);
+    await appendFile(file, "# one line more\n");
+    lost();
+    expect(await tried(false, wanted)).toEqual([
+      expect.stringMatching(/^this store's own copy is damaged: its NAR has hash sha256:/),
+    ]);
+    expect(has()).toBe(false);
   });
 });

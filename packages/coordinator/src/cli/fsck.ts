@@ -8,11 +8,11 @@ export function addFsck(program: Command, surroundings: Surroundings): void {
   const command = program
     .command("fsck")
     .description(
-      "read every stored NAR again and report what is damaged; works while the coordinator runs, too",
+      "read every stored NAR again, report what is damaged or missing, and which worker could bring it back; the coordinator does it if it runs, and only then workers are asked",
     )
     .option(
       "--repair",
-      "take what is damaged out of all caches, with what refers to it: it is built again when it is needed",
+      "have workers bring it back, and take what none of them has out of all caches, with what refers to it: it is built again when it is needed",
       false,
     )
     .action(async (flags) => {
@@ -24,11 +24,15 @@ export function addFsck(program: Command, surroundings: Surroundings): void {
       surroundings.writeOut(
         `${progress.checkedFiles} files checked, ${progress.checkedBytes} bytes; ${progress.problems} problems\n`,
       );
-      if (flags.repair) surroundings.writeOut(`${progress.paths} paths were taken out of caches\n`);
-      else if (progress.problems > 0) {
-        throw new UserError("something is wrong: --repair takes it out of the caches", {
-          exitCode: 1,
-        });
+      if (flags.repair) {
+        surroundings.writeOut(
+          `${progress.repaired} files were brought back by workers, ${progress.paths} paths were taken out of caches\n`,
+        );
+      } else if (progress.problems > 0) {
+        throw new UserError(
+          `something is wrong: --repair has workers bring ${progress.repaired} files back, and takes the rest out of the caches`,
+          { exitCode: 1 },
+        );
       }
     });
   addSettings(command, ["dataDir", "objectStore"]);

@@ -64,8 +64,8 @@ async function workHere(config: Config, database: Database, resources: Resources
   const possesses = prepareHasUploaded(database);
   const intake = new NarIntake({ database, files, findNarObject, possesses, clock });
   const promised = new PromisedPaths(clock);
-  const maintenance = openMaintenance({ config, database, clock, logger, files, intake, promised });
-  resources.use(maintenance).wake();
+  const parts = { config, database, clock, logger, files, intake, promised };
+  resources.use(openMaintenance({ ...parts, restoring: null })).wake();
 }
 
 async function follow(

@@ -7,6 +7,7 @@ import { NarInspection } from "../intake/nar-inspection.ts";
 import type { NarIntake } from "../intake/nar-intake.ts";
 import { Turns } from "../intake/turns.ts";
 import { ZstdDecoder } from "../intake/zstd-decoder.ts";
+import type { Restoration } from "../restoring/restoration.ts";
 import type { NarStorage } from "../storage/nar-storage.ts";
 import { name, type Progress } from "./progress.ts";
 import { withdrawNar } from "./withdraw-nar.ts";
@@ -26,61 +27,110 @@ export interface CheckOptions {
   readonly intake: NarIntake;
   readonly clock: Clock;
   readonly isRepair: boolean;
+  /** Asks workers; null where there are none. */
+  readonly restoration: Pick<Restoration, "restore"> | null;
   readonly progress: Progress;
   readonly signal: AbortSignal;
 }
 
-/** What a file turned out to be. That it could not be read says nothing about it. */
+/** What is wrong with a file. That it could not be read says nothing about it, unless the disk has lost it. */
+interface Fault {
+  readonly kind: "damaged" | "missing" | "unreadable";
+  readonly reason: string;
+  readonly isLost: boolean;
+}
+
+/** What a file turned out to be. */
 type Verdict =
   | { readonly kind: "good"; readonly bytes: number }
-  | { readonly kind: "damaged" | "missing" | "unreadable"; readonly reason: string };
+  | { readonly kind: "gone" }
+  | Fault;
+
+/** A NAR without its bytes. What cannot be read does not go: it may be read again. */
+interface LostNar extends StoredNar {
+  readonly isMissing: boolean;
+  readonly mayGo: boolean;
+}
 
 /**
- * Reads every stored NAR again and compares it with what was verified when it came, and compares rows and files both ways. With repair, what is damaged or missing is taken out of
- * all caches, together with what refers to it: the next evaluation that needs it has it built again. Files that nothing knows are removed.
+ * Reads every stored NAR again and compares it with what was verified when it came, and compares rows and files both ways. What is damaged or missing is asked of
+ * workers. With repair it is brought back from them, or else taken out of all caches, together with what refers to it: the next evaluation that needs it has it built
+ * again. Files that nothing knows are removed.
  */
 export async function checkStore(options: CheckOptions): Promise<void> {
-  const { view, progress, signal, isRepair } = options;
-  const missing: StoredNar[] = [];
+  const { view, progress } = options;
+  const missing: LostNar[] = [];
   let total = 0;
   const pace = new Pace(options.clock);
   progress.phase = "objects";
   for (let after = ""; ;) {
     const nars = view.narsAfter(after, STEP);
-    for (const nar of nars) {
-      signal.throwIfAborted();
-      const verdict = await look(options, nar);
-      // It may have gone by itself, or with one that was damaged.
-      if (verdict.kind === "missing" && options.intake.findStrays([nar.narHash]).length > 0)
-        continue;
-      if (verdict.kind === "good") progress.checkedBytes += verdict.bytes;
-      else tell(options, nar, verdict);
-      if (verdict.kind === "missing") missing.push(nar);
-      if (verdict.kind === "damaged" && isRepair) await withdrawNar(options, nar.narHash);
-      progress.checkedFiles += 1;
-      await pace.after(verdict.kind === "good" ? verdict.bytes : 0);
-    }
+    const lost: LostNar[] = [];
+    for (const nar of nars) lost.push(...(await check(options, nar, pace)));
+    await mend(
+      options,
+      lost.filter(({ isMissing }) => !isMissing),
+    );
+    missing.push(...lost.filter(({ isMissing }) => isMissing));
     total += nars.length;
     const last = nars.at(-1);
     if (last === undefined) break;
     after = last.narHash;
   }
-  if (isRepair) await repairMissing(options, missing, total);
+  if (isDiskAway(missing.length, total)) {
+    name(progress, [
+      `${missing.length} of ${total} files are missing, which looks like a disk that is not there: none of them was repaired`,
+    ]);
+  } else {
+    for (let at = 0; at < missing.length; at += STEP)
+      await mend(options, missing.slice(at, at + STEP));
+  }
   await checkStrays(options);
 }
 
-async function repairMissing(
-  options: CheckOptions,
-  missing: readonly StoredNar[],
-  total: number,
-): Promise<void> {
-  if (missing.length > Math.max(MANY_MISSING, MANY_MISSING_SHARE * total)) {
-    name(options.progress, [
-      `${missing.length} of ${total} files are missing, which looks like a disk that is not there: none of them was repaired`,
-    ]);
-    return;
+/** Nothing, or the one when its bytes are lost. */
+async function check(options: CheckOptions, nar: StoredNar, pace: Pace): Promise<LostNar[]> {
+  const { progress, signal } = options;
+  signal.throwIfAborted();
+  const verdict = await judge(options, nar);
+  progress.checkedFiles += 1;
+  if (verdict.kind === "good") {
+    progress.checkedBytes += verdict.bytes;
+    await pace.after(verdict.bytes);
+    return [];
   }
-  for (const { narHash } of missing) await withdrawNar(options, narHash);
+  if (verdict.kind === "gone") return [];
+  tell(options, nar, verdict);
+  const { kind, isLost } = verdict;
+  return isLost ? [{ ...nar, isMissing: kind === "missing", mayGo: kind !== "unreadable" }] : [];
+}
+
+function isDiskAway(missing: number, total: number): boolean {
+  return missing > Math.max(MANY_MISSING, MANY_MISSING_SHARE * total);
+}
+
+/** Brings back what workers have, and takes away what nobody has; without repair it only tells what would be. */
+async function mend(options: CheckOptions, lost: readonly LostNar[]): Promise<void> {
+  const { restoration, isRepair, progress, signal } = options;
+  if (lost.length === 0) return;
+  const { phase } = progress;
+  progress.phase = "asking workers";
+  const restored = (await restoration?.restore(lost)) ?? [];
+  for (const [at, nar] of lost.entries()) {
+    signal.throwIfAborted();
+    const outcome = restored[at];
+    if (outcome?.isRestored === true) {
+      progress.repaired += 1;
+      name(progress, [
+        `${describe(options, nar)} ${isRepair ? "was" : "can be"} brought back by ${outcome.by}`,
+      ]);
+      continue;
+    }
+    const why = outcome?.problems.join("; ") ?? "no coordinator runs here that could ask workers";
+    name(progress, [`${describe(options, nar)} is not brought back: ${why}`]);
+    if (isRepair && nar.mayGo) await withdrawNar(options, nar.narHash);
+  }
+  progress.phase = phase;
 }
 
 async function checkStrays({
@@ -107,18 +157,33 @@ async function checkStrays({
   }
 }
 
-function tell(
-  { view, progress }: CheckOptions,
-  { narHash }: StoredNar,
-  { kind, reason }: Exclude<Verdict, { kind: "good" }>,
-): void {
-  progress.problems += 1;
-  const [path] = view.pathsWith(narHash);
-  const shown = path === undefined ? "which no cache shows" : `/nix/store/${path.path}`;
-  name(progress, [`sha256:${narHash} (${shown}) is ${kind}: ${reason}`]);
+function tell(options: CheckOptions, nar: StoredNar, { kind, reason }: Fault): void {
+  options.progress.problems += 1;
+  name(options.progress, [`${describe(options, nar)} is ${kind}: ${reason}`]);
 }
 
-async function look({ files, signal }: CheckOptions, nar: StoredNar): Promise<Verdict> {
+function describe({ view }: CheckOptions, { narHash }: StoredNar): string {
+  const [path] = view.pathsWith(narHash);
+  const shown = path === undefined ? "which no cache shows" : `/nix/store/${path.path}`;
+  return `sha256:${narHash} (${shown})`;
+}
+
+/** Looks again when the file was stored anew meanwhile, or went by itself or with one that was damaged. */
+async function judge(options: CheckOptions, listed: StoredNar): Promise<Verdict> {
+  for (let nar = listed; ;) {
+    const verdict = await look(options, nar);
+    if (verdict.kind === "good") return verdict;
+    const now = options.view.nar(nar.narHash);
+    if (now === null) return { kind: "gone" };
+    if (now.fileHash === nar.fileHash) return verdict;
+    nar = now;
+  }
+}
+
+async function look(
+  { files, signal }: CheckOptions,
+  nar: StoredNar,
+): Promise<Exclude<Verdict, { kind: "gone" }>> {
   const fileHash = createHash("sha256");
   const decoder = new ZstdDecoder();
   const inspection = new NarInspection(nar.narSize);
@@ -142,9 +207,11 @@ async function look({ files, signal }: CheckOptions, nar: StoredNar): Promise<Ve
     signal.throwIfAborted();
     if (error instanceof UnprocessableError) return damaged(error.message);
     // Only this one says that it is not there.
-    if (error instanceof NotFoundError) return { kind: "missing", reason: error.message };
+    if (error instanceof NotFoundError)
+      return { kind: "missing", reason: error.message, isLost: true };
     if (error instanceof UnavailableError || (error instanceof Error && "code" in error)) {
-      return { kind: "unreadable", reason: error.message };
+      // A sector that is broken, or a file system that knows that it is.
+      return { kind: "unreadable", reason: error.message, isLost: error.code === "EIO" };
     }
     throw error;
   }
@@ -154,8 +221,8 @@ async function look({ files, signal }: CheckOptions, nar: StoredNar): Promise<Ve
   return { kind: "good", bytes };
 }
 
-function damaged(reason: string): Verdict {
-  return { kind: "damaged", reason };
+function damaged(reason: string): Fault {
+  return { kind: "damaged", reason, isLost: true };
 }
 
 /** Keeps to a rate. */

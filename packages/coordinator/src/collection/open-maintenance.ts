@@ -5,6 +5,7 @@ import type { NarIntake } from "../intake/nar-intake.ts";
 import type { Logger } from "../logger.ts";
 import type { NarStorage } from "../storage/nar-storage.ts";
 import { CheckView } from "../db/check-view.ts";
+import { Restoration, type RestorationParts } from "../restoring/restoration.ts";
 import { checkStore } from "./check-store.ts";
 import { BYTES_PER_GB } from "../rules/storage.ts";
 import { Collection } from "./collection.ts";
@@ -22,9 +23,11 @@ export function openMaintenance(options: {
   files: NarStorage;
   intake: NarIntake;
   promised: PromisedPaths;
+  /** null where there are no workers. */
+  restoring: RestorationParts | null;
   onFinished?: () => Promise<void>;
 }): Maintenance {
-  const { config, database, clock, logger, files, intake, promised } = options;
+  const { config, database, clock, logger, files, intake, promised, restoring } = options;
   const collection = new Collection({
     database,
     clock,
@@ -42,8 +45,13 @@ export function openMaintenance(options: {
     work: {
       collection: (task, run) =>
         collection.run({ cache: task.cacheId, isDryRun: task.isDryRun, ...run }),
-      check: (task, run) =>
-        checkStore({ view, files, intake, clock, isRepair: task.isRepair, ...run }),
+      check: ({ isRepair }, run) => {
+        const restoration =
+          restoring === null
+            ? null
+            : new Restoration(restoring, { isTrial: !isRepair, signal: run.signal });
+        return checkStore({ view, files, intake, clock, isRepair, restoration, ...run });
+      },
     },
     findFull: () => collection.findFull(),
     onFinished: options.onFinished ?? (() => Promise.resolve()),

@@ -21,6 +21,8 @@ export const progressSchema = z.object({
   checkedBytes: z.int(),
   /** What is wrong with them. */
   problems: z.int(),
+  /** Of those, what workers have brought back; without repair those that they could. Tasks of earlier releases have no count. */
+  repaired: z.int().default(0),
   /** The first of the paths, or of what is wrong. */
   named: z.array(z.string()),
 });
@@ -39,6 +41,7 @@ export function noProgress(): Progress {
     checkedFiles: 0,
     checkedBytes: 0,
     problems: 0,
+    repaired: 0,
     named: [],
   };
 }

@@ -148,6 +148,11 @@ export async function deleteLease(db: Queries, fencing: Fencing): Promise<boolea
   return numDeletedRows > 0n;
 }
 
+/** Forgets what was given out of a kind, whoever has it. */
+export async function deleteLeasesOfKind(db: Queries, kind: AssignmentKind): Promise<void> {
+  await db.deleteFrom("assignments").where("kind", "=", kind).execute();
+}
+
 /** What a result was answered with. */
 export interface Answer {
   isAccepted: boolean;

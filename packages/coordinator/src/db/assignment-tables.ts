@@ -4,7 +4,7 @@ import type { Generated } from "kysely";
 export interface AssignmentsTable {
   fencing: Generated<number>;
   id: string;
-  kind: "fetch" | "eval" | "build" | "sign";
+  kind: "fetch" | "eval" | "build" | "sign" | "restore";
   organization_id: string;
   evaluation_id: string | null;
   attempt: number | null;

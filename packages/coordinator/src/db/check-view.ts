@@ -18,6 +18,7 @@ export interface ShownPath {
 /** What a check of the store reads; every query is bounded by what it is asked for. */
 export class CheckView {
   readonly #nars: PreparedQuery<[string, number], StoredNar>;
+  readonly #nar: PreparedQuery<[string], StoredNar>;
   readonly #paths: PreparedQuery<[string], ShownPath>;
   readonly #referrers: PreparedQuery<[string, string], { referrer: string }>;
   readonly #narHashes: PreparedQuery<[string, string], { narHash: string }>;
@@ -27,6 +28,10 @@ export class CheckView {
     this.#nars = database.prepare(
       `select nar_hash as "narHash", nar_size as "narSize", file_hash as "fileHash", file_size as "fileSize"
        from nar_objects where nar_hash > ? order by nar_hash limit ?`,
+    );
+    this.#nar = database.prepare(
+      `select nar_hash as "narHash", nar_size as "narSize", file_hash as "fileHash", file_size as "fileSize"
+       from nar_objects where nar_hash = ?`,
     );
     this.#paths = database.prepare(
       `select cache_id as "cacheId", hash_part as "hashPart", path from cache_paths where nar_hash = ?`,
@@ -46,6 +51,10 @@ export class CheckView {
   /** Objects in order of their hashes. */
   narsAfter(narHash: string, limit: number): StoredNar[] {
     return this.#nars.all(narHash, limit);
+  }
+
+  nar(narHash: string): StoredNar | null {
+    return this.#nar.get(narHash) ?? null;
   }
 
   /** Where the NAR is shown. */

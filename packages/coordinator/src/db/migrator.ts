@@ -18,6 +18,7 @@ import * as narVisibility from "./migrations/0017-nar-visibility.ts";
 import * as declaredState from "./migrations/0020-declared-state.ts";
 import * as runHistories from "./migrations/0016-run-histories.ts";
 import * as buildOrder from "./migrations/0018-build-order.ts";
+import * as storedAnew from "./migrations/0026-stored-anew.ts";
 import * as cuirass from "./migrations/0015-cuirass.ts";
 
 /**
@@ -44,6 +45,7 @@ const migrations: Record<string, Migration> = {
   "0016-run-histories": runHistories,
   "0018-build-order": buildOrder,
   "0015-cuirass": cuirass,
+  "0026-stored-anew": storedAnew,
 };
 
 /** Of this release, in the order in which they are applied. */

@@ -44,6 +44,37 @@ export async function insertNarObjects(
   await insertBuildProducts(db, objects);
 }
 
+/**
+ * The NAR's bytes were stored anew, in a file that may be another one. Caches that show it go on answering by the name of the file before: clients
+ * remember narinfos.
+ */
+export async function replaceNarFile(
+  db: Queries,
+  { narHash, fileHash, fileSize }: NarObject,
+  now: number,
+): Promise<void> {
+  await db
+    .insertInto("cache_nar_files")
+    .columns(["cache_id", "file_hash", "compression", "file_size", "nar_hash", "created_at"])
+    .expression((from) =>
+      from
+        .selectFrom("nar_objects as n")
+        .innerJoin("cache_paths as p", "p.nar_hash", "n.nar_hash")
+        .select(["p.cache_id", "n.file_hash", "n.compression", "n.file_size", "n.nar_hash"])
+        .select((select) => select.val(now).as("created_at"))
+        .distinct()
+        .where("n.nar_hash", "=", narHash)
+        .where("n.file_hash", "!=", fileHash),
+    )
+    .onConflict((conflict) => conflict.columns(["cache_id", "file_hash"]).doNothing())
+    .execute();
+  await db
+    .updateTable("nar_objects")
+    .set({ file_hash: fileHash, file_size: fileSize, compression: "zstd" })
+    .where("nar_hash", "=", narHash)
+    .execute();
+}
+
 /** Removes an object that nothing shows, that no cache was given, and that no organization has uploaded of late. False when it stays. */
 export async function deleteUnusedNarObject(db: Queries, narHash: string): Promise<boolean> {
   const gone = await db

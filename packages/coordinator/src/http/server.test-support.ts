@@ -258,6 +258,7 @@ export async function openTestServer(options: TestServerOptions = {}): Promise<T
       files,
       intake,
       promised: new PromisedPaths(clock),
+      restoring: null,
     }),
   );
   const outbound = resources.use(
@@ -333,7 +334,7 @@ const playedFigures = {
     workers: 3,
     drainingWorkers: 1,
     waiting: { fetch: 0, eval: 2, build: 40 },
-    assignments: { fetch: 1, eval: 0, build: 7, sign: 0 },
+    assignments: { fetch: 1, eval: 0, build: 7, sign: 0, restore: 0 },
     endedAttempts: new Map([["built", 5]]),
   }),
 };

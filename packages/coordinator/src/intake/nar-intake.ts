@@ -18,6 +18,7 @@ import {
   deleteUnusedNarObject,
   insertNarObjects,
   isNarShown,
+  replaceNarFile,
   type FindNarObject,
   type NarObject,
   type NewNarObject,
@@ -91,6 +92,8 @@ export class NarIntake {
   readonly #gate = new Gate(MAX_INSPECTIONS);
   /** Users' files have places of their own: however slowly they come, workers do not wait for them. */
   readonly #fileGate = new Gate(MAX_FILES);
+  /** What is stored of these NARs is no good: they are taken again, whoever sends them, and then are in its place. */
+  readonly #lost = new Set<string>();
 
   constructor(options: {
     database: Database;
@@ -114,8 +117,8 @@ export class NarIntake {
    */
   async take(claim: NarClaim, upload: NarUpload): Promise<NarObject> {
     const { organization, body } = upload;
-    const known = this.#find(claim.narHash);
-    if (known !== null && this.#possesses(organization, claim.narHash)) {
+    const known = this.findHeld(organization, claim.narHash);
+    if (known !== null) {
       await drain(body);
       if (known.narSize !== claim.narSize) throw sizeMismatch(claim, known.narSize);
       return known;
@@ -138,11 +141,39 @@ export class NarIntake {
     return await this.#keep(organization, object, draft);
   }
 
+  /** The NAR, when the organization has it and need not send it. */
+  findHeld(organization: OrganizationId, narHash: string): NarObject | null {
+    const known = this.#findGood(narHash);
+    return known !== null && this.#possesses(organization, narHash) ? known : null;
+  }
+
+  /**
+   * What is stored of these NARs is damaged or gone: until this is disposed of, the next upload of each that was verified takes its place, and is asked of
+   * workers and users as if it were new.
+   */
+  expectAgain(narHashes: readonly string[]): Disposable {
+    for (const narHash of narHashes) this.#lost.add(narHash);
+    return {
+      [Symbol.dispose]: () => {
+        for (const narHash of narHashes) this.#lost.delete(narHash);
+      },
+    };
+  }
+
+  /** Whether the NAR is expected again, and has not come yet. */
+  isExpected(narHash: string): boolean {
+    return this.#lost.has(narHash);
+  }
+
+  #findGood(narHash: string): NarObject | null {
+    return this.#lost.has(narHash) ? null : this.#find(narHash);
+  }
+
   /** The first of two uploads of the same NAR stays. */
   #keep(organization: OrganizationId, object: NewNarObject, draft: Draft): Promise<NarObject> {
     const { narHash } = object;
     return this.#lock.hold([narHash], async () => {
-      const first = this.#find(narHash);
+      const first = this.#findGood(narHash);
       if (first === null) await draft.keep(narHash);
       const possession = { organization, narHashes: [narHash] };
       await this.#record(first === null ? [object] : [], possession);
@@ -185,8 +216,8 @@ export class NarIntake {
   }
 
   #isHeld(organization: OrganizationId, { narHash, narSize }: NarClaim): boolean {
-    const known = this.#find(narHash);
-    if (known === null || !this.#possesses(organization, narHash)) return false;
+    const known = this.findHeld(organization, narHash);
+    if (known === null) return false;
     if (known.narSize !== narSize) throw sizeMismatch({ narHash, narSize }, known.narSize);
     return true;
   }
@@ -202,11 +233,11 @@ export class NarIntake {
     accept(received);
     const { given, object } = received;
     return await this.#lock.hold([object.narHash], async () => {
-      const first = this.#find(object.narHash);
+      const first = this.#findGood(object.narHash);
       if (first === null) await draft.keep(object.narHash);
       const now = this.#clock.now();
       await this.#database.transaction(async ({ kysely }) => {
-        await insertNarObjects(kysely, first === null ? [object] : [], now);
+        await this.#insert(kysely, first === null ? [object] : [], now);
         await insertNarFile(kysely, {
           cache_id: cacheId,
           file_hash: given.fileHash,
@@ -216,6 +247,7 @@ export class NarIntake {
           created_at: now,
         });
       });
+      this.#lost.delete(object.narHash);
       return { given, object: first ?? object };
     });
   }
@@ -351,7 +383,7 @@ export class NarIntake {
   async #store(nars: readonly PackedNar[], possession: Possession | null): Promise<void> {
     const hashes = nars.map(({ object }) => object.narHash);
     await this.#lock.hold(hashes, async () => {
-      const missing = nars.filter(({ object }) => this.#find(object.narHash) === null);
+      const missing = nars.filter(({ object }) => this.#findGood(object.narHash) === null);
       await this.#files.store(
         missing.map(({ object, bytes }) => ({ narHash: object.narHash, bytes })),
       );
@@ -364,17 +396,25 @@ export class NarIntake {
   }
 
   /** The result that uses an object makes its row durable, too. */
-  #record(
+  async #record(
     objects: readonly NewNarObject[],
     possession: Possession | null,
     unpossessed: readonly string[] = [],
   ): Promise<void> {
     const now = this.#clock.now();
-    return this.#database.relaxedTransaction(async ({ kysely }) => {
-      await insertNarObjects(kysely, objects, now);
+    await this.#database.relaxedTransaction(async ({ kysely }) => {
+      await this.#insert(kysely, objects, now);
       if (possession === null) await touchNars(kysely, unpossessed, now);
       else await insertPossessions(kysely, possession, now);
     });
+    for (const { narHash } of objects) this.#lost.delete(narHash);
+  }
+
+  async #insert(kysely: Queries, objects: readonly NewNarObject[], now: number): Promise<void> {
+    await insertNarObjects(kysely, objects, now);
+    for (const object of objects) {
+      if (this.#lost.has(object.narHash)) await replaceNarFile(kysely, object, now);
+    }
   }
 }
 

@@ -37,8 +37,8 @@ export async function acceptOffer(
 }
 
 async function start(change: Change, lease: Lease): Promise<Answer> {
-  // Signatures are wanted as long as the path is there, and nothing has to be said of them.
-  if (lease.kind === "sign") return ACCEPTED;
+  // Signatures are wanted as long as the path is there, bytes as long as there is the lease, and nothing has to be said of them.
+  if (lease.kind === "sign" || lease.kind === "restore") return ACCEPTED;
   return lease.attempt === null
     ? startTask(change, lease)
     : startBuild(change, lease, lease.attempt);

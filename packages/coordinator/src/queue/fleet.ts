@@ -20,6 +20,8 @@ export interface ConnectedWorker {
   readonly isDraining: boolean;
   /** Until when it gets no offer, milliseconds since the epoch. */
   readonly pausedUntil: number;
+  /** Every organization that it is registered with and has shown a valid token of. */
+  readonly authorized: ReadonlySet<OrganizationId>;
   /** Organizations whose work of this kind it may get: valid token, switch in the registration, capability. */
   organizationsFor(kind: "fetch" | "eval" | "build"): ReadonlySet<OrganizationId>;
   send(message: ToWorker): void;

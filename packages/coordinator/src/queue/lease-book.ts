@@ -42,7 +42,7 @@ export class LeaseBook {
 
   /** How many there are, by kind. */
   countByKind(): Record<Lease["kind"], number> {
-    const counts = { fetch: 0, eval: 0, build: 0, sign: 0 };
+    const counts = { fetch: 0, eval: 0, build: 0, sign: 0, restore: 0 };
     for (const { lease } of this.#byFencing.values()) counts[lease.kind] += 1;
     return counts;
   }

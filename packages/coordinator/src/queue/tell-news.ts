@@ -1,3 +1,4 @@
+import type { Fencing } from "@gradient/protocol";
 import type { ReadyQueue } from "../scheduler/ready-queue.ts";
 import type { News } from "./change.ts";
 import type { EndedAttempts } from "./ended-attempts.ts";
@@ -13,6 +14,8 @@ export interface NewsListeners {
   readonly leases: LeaseBook;
   readonly fleet: Fleet;
   readonly ended: EndedAttempts;
+  /** Whoever waits for what became of a lease may look. */
+  leaseReleased(fencing: Fencing): void;
   /** Something became ready, or somebody free. */
   wake(): void;
   /** Something changed that may leave an evaluation with nobody to go on with it. */
@@ -41,6 +44,7 @@ export function tellNews(listeners: NewsListeners, news: News): void {
     // What it held is free again, or has left the list.
     if (lease?.kind === "sign") signing.note(lease.worker);
     leases.remove(fencing);
+    listeners.leaseReleased(fencing);
   }
   for (const build of news.ready) queue.add(build);
   for (const build of news.reordered) {

@@ -24,6 +24,7 @@ import type { Changes } from "../queue/change.ts";
 import type { HeldLease, LeaseBook } from "../queue/lease-book.ts";
 import { loseLease, withdrawOffer } from "../queue/lose-lease.ts";
 import type { ReadyQueue } from "../scheduler/ready-queue.ts";
+import type { WorkerQuestions } from "../restoring/worker-questions.ts";
 import { takeSignResult } from "../signing/take-sign-result.ts";
 import type { HeadQuestions } from "./head-questions.ts";
 import type { Session } from "./session.ts";
@@ -34,6 +35,7 @@ export interface MessageHandlerOptions {
   readonly clock: Clock;
   readonly leases: LeaseBook;
   readonly heads: HeadQuestions;
+  readonly questions: WorkerQuestions;
   readonly queue: ReadyQueue;
   readonly logs: LogFiles;
   readonly plans: PlanReads;
@@ -304,6 +306,8 @@ export class MessageHandler {
               workerKey: session.publicKey,
               retries,
             });
+          case "restore":
+            return this.#options.questions.take(fencing, result);
         }
       }),
     );

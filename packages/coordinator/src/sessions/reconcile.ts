@@ -60,7 +60,7 @@ async function isTaken({ changes, leaseMs }: ReconcileOptions, lease: Lease): Pr
 
 /** Whether anybody still waits for what the worker runs. */
 async function isWanted(kysely: Queries, lease: Lease): Promise<boolean> {
-  if (lease.kind === "sign") return true;
+  if (lease.kind === "sign" || lease.kind === "restore") return true;
   if (lease.attempt !== null) {
     const attempted = await findAttemptedBuild(kysely, lease.attempt);
     return attempted !== null && attempted.isNewest && attempted.build.state !== "Aborted";

@@ -17,12 +17,14 @@ export const LINK_VERSIONS = { min: 1, max: 1 } as const;
  * input-overrides   inputs of a flake that are others than its lock file says
  * resolve-head      the messages `resolve-head` and `head`: which commit a reference of a repository is now
  * live-usage        the message `usage`: what builds have used so far
+ * restore           assignments of the kind `restore`: paths whose bytes the coordinator has lost
  */
 export const LINK_FEATURES = [
   "signing-phase",
   "input-overrides",
   "resolve-head",
   "live-usage",
+  "restore",
 ] as const;
 export type LinkFeature = (typeof LINK_FEATURES)[number];
 
@@ -39,11 +41,16 @@ const storePathText = z
   .string()
   .regex(/^\/nix\/store\/[0-9a-df-np-sv-z]{32}-[^/\s]{1,211}$/, "not a store path");
 
+/** `sha256:` and 52 characters of Nix base 32. */
+const narHashText = z
+  .string()
+  .regex(/^sha256:[0-9a-df-np-sv-z]{52}$/, "not a sha256 in Nix base 32");
+
 /** What a narinfo says of a path, without where its bytes lie. References and deriver are full store paths. */
 export const pathFactsSchema = z.object({
   path: storePathText,
   /** `sha256:` and 52 characters of Nix base 32. */
-  narHash: z.string().regex(/^sha256:[0-9a-df-np-sv-z]{52}$/, "not a sha256 in Nix base 32"),
+  narHash: narHashText,
   narSize: z.int().positive(),
   /** Sorted, without duplicates; a path that refers to itself is listed. */
   references: z.array(storePathText),
@@ -129,11 +136,31 @@ export const signSpecSchema = z.object({
 });
 export type SignSpec = z.infer<typeof signSpecSchema>;
 
+/** Paths whose bytes the coordinator has lost. Only for a worker that named `restore`. */
+export const restoreSpecSchema = z.object({
+  kind: z.literal("restore"),
+  paths: z
+    .array(
+      z.object({
+        path: storePathText,
+        /** Other bytes under the same path are of no use. */
+        narHash: narHashText,
+        narSize: z.int().positive(),
+      }),
+    )
+    .min(1)
+    .max(1000),
+  /** The bytes are only looked at, and not uploaded. */
+  isTrial: z.boolean(),
+});
+export type RestoreSpec = z.infer<typeof restoreSpecSchema>;
+
 export const assignmentSpecSchema = z.discriminatedUnion("kind", [
   fetchSpecSchema,
   evalSpecSchema,
   buildSpecSchema,
   signSpecSchema,
+  restoreSpecSchema,
 ]);
 export type AssignmentSpec = z.infer<typeof assignmentSpecSchema>;
 export type AssignmentKind = AssignmentSpec["kind"];
@@ -252,10 +279,26 @@ export const signResultSchema = z.object({
 });
 export type SignResult = z.infer<typeof signResultSchema>;
 
+export const restoreResultSchema = z.object({
+  kind: z.literal("restore"),
+  failure: failureSchema.nullable(),
+  paths: z
+    .array(
+      z.object({
+        path: storePathText,
+        /** Why the bytes are not to be had from here, for people; null when they were found whole, and uploaded unless it was a trial. */
+        problem: z.string().max(2000).nullable(),
+      }),
+    )
+    .max(1000),
+});
+export type RestoreResult = z.infer<typeof restoreResultSchema>;
+
 export const assignmentResultSchema = z.discriminatedUnion("kind", [
   fetchResultSchema,
   evalResultSchema,
   buildResultSchema,
   signResultSchema,
+  restoreResultSchema,
 ]);
 export type AssignmentResult = z.infer<typeof assignmentResultSchema>;

@@ -19,6 +19,8 @@ const FETCH_LANE = 1;
 const EVAL_LANE = 1;
 /** Signing is quick; the bound only keeps a flood out. */
 const SIGN_LANE = 32;
+/** One after the other: it reads whole paths. */
+const RESTORE_LANE = 1;
 /** Outputs may lie on this disk for a while, but building goes no further ahead of the network. */
 const MAX_UPLOADING = 64;
 
@@ -52,12 +54,14 @@ export function laneOf(kind: AssignmentKind, state: { maxConcurrentBuilds: numbe
       return EVAL_LANE;
     case "sign":
       return SIGN_LANE;
+    case "restore":
+      return RESTORE_LANE;
     case "build":
       return state.maxConcurrentBuilds;
   }
 }
 
-/** Signing goes with building. */
+/** Signing goes with building; whoever has a store can look into it. */
 function isCapable(kind: AssignmentKind, capabilities: Capabilities): boolean {
   switch (kind) {
     case "fetch":
@@ -67,5 +71,7 @@ function isCapable(kind: AssignmentKind, capabilities: Capabilities): boolean {
     case "build":
     case "sign":
       return capabilities.build;
+    case "restore":
+      return true;
   }
 }

@@ -233,7 +233,13 @@ export class Assignments {
   }
 
   #state(): AdmissionState {
-    const running: Record<AssignmentKind, number> = { fetch: 0, eval: 0, build: 0, sign: 0 };
+    const running: Record<AssignmentKind, number> = {
+      fetch: 0,
+      eval: 0,
+      build: 0,
+      sign: 0,
+      restore: 0,
+    };
     let uploading = 0;
     for (const { offer, phase } of this.#running.values()) {
       if (offer.spec.kind === "build" && phase === "uploading") uploading += 1;

@@ -92,6 +92,8 @@ export function failedResult(
       return { kind: "eval", failure, batches, usage: null };
     case "sign":
       return { kind: "sign", failure, signatures: [] };
+    case "restore":
+      return { kind: "restore", failure, paths: [] };
     case "build":
       return {
         kind: "build",
@@ -122,6 +124,7 @@ export function subjectOf(spec: AssignmentSpec): string {
     case "build":
       return spec.drvPath;
     case "sign":
+    case "restore":
       return `${spec.paths.length} paths`;
   }
 }

@@ -6,7 +6,7 @@ const at = z.int();
 /** Work that runs now. */
 const jobStatusSchema = z.object({
   assignment: z.string(),
-  kind: z.enum(["fetch", "eval", "build", "sign"]),
+  kind: z.enum(["fetch", "eval", "build", "sign", "restore"]),
   subject: z.string(),
   organization: z.string(),
   acceptedAt: at,

@@ -118,7 +118,7 @@ function stateMetrics(facts: Facts): Metric[] {
       { labels: { release, nix: nixVersion }, value: 1 },
     ]),
     gauge("gradient_worker_jobs_running", "Jobs that run.", () =>
-      ["fetch", "eval", "build", "sign"].map((kind) => ({
+      ["fetch", "eval", "build", "sign", "restore"].map((kind) => ({
         labels: { kind },
         value: running(kind),
       })),

@@ -4,6 +4,7 @@ import {
   offerSchema,
   organizationIdSchema,
   type Offer,
+  type RestoreSpec,
 } from "@gradient/protocol";
 import { v7 } from "uuid";
 import type { JournalRecord } from "../journal/record.ts";
@@ -57,6 +58,10 @@ export class Offers {
 
   sign(paths: readonly string[]): Offer {
     return this.#offer({ kind: "sign", paths });
+  }
+
+  restore(paths: RestoreSpec["paths"], isTrial: boolean): Offer {
+    return this.#offer({ kind: "restore", paths, isTrial });
   }
 
   #offer(spec: unknown): Offer {

@@ -8,15 +8,13 @@ const BODY_LIMIT = 4 * 1024 * 1024;
 
 /** Which of many NARs need not be uploaded. */
 export function heldNarsRoute(options: TransferRouteOptions): FastifyPluginAsync {
-  const { findNarObject, evidence, grant, changes } = options;
+  const { nars, grant, changes } = options;
   return async (app) => {
     app.post("/nars/held", { bodyLimit: BODY_LIMIT }, async (request): Promise<HeldNars> => {
       const { organization } = grant(request.headers);
       const { narHashes } = readRequest(narHashListSchema, request.body);
-      const isHeld = (narHash: string): boolean => {
-        const base = narHash.slice("sha256:".length);
-        return findNarObject(base) !== null && evidence.possesses(organization, base);
-      };
+      const isHeld = (narHash: string): boolean =>
+        nars.findHeld(organization, narHash.slice("sha256:".length)) !== null;
       const held = narHashes.filter(isHeld);
       // Who was told so does not upload them.
       const bases = held.map((narHash) => narHash.slice("sha256:".length));

@@ -37,7 +37,7 @@ function uploadName(worker: WorkerId, narHash: string): string {
 }
 
 export function narRoutes(options: TransferRouteOptions): FastifyPluginAsync {
-  const { nars, files, findNarObject, cachedPaths, evidence, grant } = options;
+  const { nars, files, findNarObject, cachedPaths, grant } = options;
   return async (app) => {
     streamBodies(app);
     // The body is streamed and bounded by the announced size, not by the framework.
@@ -62,8 +62,8 @@ export function narRoutes(options: TransferRouteOptions): FastifyPluginAsync {
     app.head("/nar/:narHash", async (request, reply) => {
       const { narHash } = readRequest(paramsSchema, request.params);
       const { organization, worker } = grant(request.headers);
-      const object = findNarObject(narHash);
-      if (object === null || !evidence.possesses(organization, narHash)) {
+      const object = nars.findHeld(organization, narHash);
+      if (object === null) {
         const staged = await files.stagedBytes(uploadName(worker, narHash));
         return reply.code(404).header(STAGED_BYTES_HEADER, staged).send();
       }

@@ -6,7 +6,7 @@ import { startedTask } from "./task.ts";
 
 const body = z
   .object({
-    /** Takes what is damaged out of all caches, so that it is built again when it is needed. */
+    /** Has workers bring back what is damaged or missing, and takes the rest out of all caches, so that it is built again when it is needed. */
     repair: z.boolean().nullish(),
   })
   .nullish();
@@ -19,7 +19,7 @@ export const startCheckRoute: Route = (api, { maintenance }) => {
       config: { access: "superuser" },
       schema: {
         summary:
-          "Begins to read every stored NAR again and to compare it with what was verified; GET /admin/tasks/{task} tells what is wrong.",
+          "Begins to read every stored NAR again and to compare it with what was verified; GET /admin/tasks/{task} tells what is wrong, and which worker has brought it back, or without repair could.",
         body,
         response: { 202: envelope(startedTask), 409: errorEnvelope },
       },

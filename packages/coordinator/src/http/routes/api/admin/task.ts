@@ -26,6 +26,9 @@ export const taskSchema = z
     checked_files: z.int(),
     checked_bytes: z.int(),
     problems: z.int(),
+    repaired: z.int().meta({
+      description: "Problems that workers have mended; without repair those that they could mend.",
+    }),
     report: z.array(z.string()).meta({ description: "The first thousand paths, or problems." }),
   })
   .meta({ id: "MaintenanceTask" });
@@ -55,6 +58,7 @@ export function toTask(task: MaintenanceTask): z.infer<typeof taskSchema> {
     checked_files: progress.checkedFiles,
     checked_bytes: progress.checkedBytes,
     problems: progress.problems,
+    repaired: progress.repaired,
     report: progress.named,
   };
 }
