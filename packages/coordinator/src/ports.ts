@@ -1,5 +1,5 @@
 import type { InputOverride, OrganizationId, WorkerId } from "@gradient/protocol";
-import type { PullRequest } from "./db/evaluation-repository.ts";
+import type { PullRequest } from "./db/new-evaluation-repository.ts";
 import type { TriggerType } from "./db/forge-tables.ts";
 import type { IncomingMessage } from "node:http";
 import type { Duplex, Readable } from "node:stream";

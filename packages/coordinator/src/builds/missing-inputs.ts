@@ -1,7 +1,7 @@
 import { evaluationIdSchema } from "@gradient/protocol";
 import { withdrawAttempts } from "../db/attempt-repository.ts";
 import { moveBuilds, recountDependencies, type Build } from "../db/build-repository.ts";
-import { countLinks } from "../db/evaluation-repository.ts";
+import { countLinks } from "../db/evaluation-build-repository.ts";
 import type { PlanReads } from "../evaluations/plan-builds.ts";
 import { wantBuilds } from "../evaluations/want-builds.ts";
 import type { Change, ChangeFacts } from "../queue/change.ts";

@@ -1,7 +1,7 @@
 import { insertAttempts } from "../db/attempt-repository.ts";
 import { moveBuilds } from "../db/build-repository.ts";
 import { findReadyBuildsOf } from "../db/ready-build-repository.ts";
-import { addUnfinishedBuilds, countLinks } from "../db/evaluation-repository.ts";
+import { addUnfinishedBuilds, countLinks } from "../db/evaluation-build-repository.ts";
 import type { Change } from "../queue/change.ts";
 
 /** Queues builds that wait for nothing any more, each with a pending attempt. */

@@ -37,7 +37,7 @@ export interface FillOptions {
  * has them. One bounded step; how far it came is stored with what it did, so it goes on after a restart. False when no cache is to be filled.
  */
 export async function fillCaches(options: FillOptions): Promise<boolean> {
-  const { kysely } = options;
+  const { kysely, changes } = options;
   const backfill = await findBackfill(kysely);
   if (backfill === null) return false;
   const { organization, cache, lastDerivation } = backfill;
@@ -45,7 +45,7 @@ export async function fillCaches(options: FillOptions): Promise<boolean> {
   if (upTo > lastDerivation) {
     const range = { after: lastDerivation, upTo };
     await publishAll(options, backfill, await pathsOfDerivations(kysely, organization, range));
-    await setBackfill(kysely, { ...backfill, lastDerivation: upTo });
+    await changes((change) => setBackfill(change.kysely, { ...backfill, lastDerivation: upTo }));
   } else {
     await publishAll(options, backfill, await pathsOfSources(kysely, organization));
     await deleteBackfill(kysely, { organizationId: organization, cacheId: cache });

@@ -3,7 +3,7 @@ import type { AttemptState } from "../scheduler/attempt-state.ts";
 import type { BuildState } from "../scheduler/build-state.ts";
 import type { EvaluationState } from "../scheduler/evaluation-state.ts";
 import type { Queries } from "./client.ts";
-import { upsertJobs } from "./evaluation-repository.ts";
+import { upsertJobs } from "./job-repository.ts";
 
 /** 2027-01-10T00:00:00Z. */
 const SCENE_TIME = Date.UTC(2027, 0, 10);

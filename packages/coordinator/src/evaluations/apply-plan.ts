@@ -10,7 +10,8 @@ import {
 } from "../db/build-repository.ts";
 import { findReadyBuildsOf } from "../db/ready-build-repository.ts";
 import { showBuilds, visibilityOfEvaluation } from "../db/hidden-path-repository.ts";
-import { addUnfinishedBuilds, linkBuilds, type Evaluation } from "../db/evaluation-repository.ts";
+import { addUnfinishedBuilds, linkBuilds } from "../db/evaluation-build-repository.ts";
+import type { Evaluation } from "../db/evaluation-repository.ts";
 import type { Change } from "../queue/change.ts";
 import { isUnfinishedBuild } from "../scheduler/build-state.ts";
 import { sendBackDependents } from "../builds/announcement.ts";

@@ -1,6 +1,6 @@
 import { v7 as uuidv7 } from "uuid";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { countUnfinishedBuilds } from "../db/evaluation-repository.ts";
+import { countUnfinishedBuilds } from "../db/evaluation-build-repository.ts";
 import { ManualClock } from "../manual-clock.test-support.ts";
 import type { TriggeredStart } from "../ports.ts";
 import { makeDerivation, type TestDerivation } from "../test-objects.test-support.ts";

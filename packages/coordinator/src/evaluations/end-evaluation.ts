@@ -6,13 +6,9 @@ import {
   type Lease,
 } from "../db/assignment-repository.ts";
 import { findBuildsOnlyOf, moveBuilds } from "../db/build-repository.ts";
-import {
-  findEvaluation,
-  hasFailedBuild,
-  hasFailedJob,
-  insertMessages,
-  moveEvaluation,
-} from "../db/evaluation-repository.ts";
+import { findEvaluation, moveEvaluation } from "../db/evaluation-repository.ts";
+import { hasFailedBuild } from "../db/evaluation-build-repository.ts";
+import { hasFailedJob, insertMessages } from "../db/job-repository.ts";
 import type { Change } from "../queue/change.ts";
 import { attemptTransitions } from "../scheduler/attempt-state.ts";
 

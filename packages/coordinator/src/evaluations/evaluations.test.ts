@@ -1,7 +1,7 @@
 import type { EvaluatedJob } from "@gradient/protocol";
 import { v7 as uuidv7 } from "uuid";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { countUnfinishedBuilds } from "../db/evaluation-repository.ts";
+import { countUnfinishedBuilds } from "../db/evaluation-build-repository.ts";
 import { queueEvaluation } from "./queue-evaluation.ts";
 import { ManualClock } from "../manual-clock.test-support.ts";
 import { makeDerivation } from "../test-objects.test-support.ts";

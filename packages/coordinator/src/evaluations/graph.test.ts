@@ -1,7 +1,7 @@
 import type { Offer } from "@gradient/protocol";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { countUnfinishedBuilds } from "../db/evaluation-repository.ts";
+import { countUnfinishedBuilds } from "../db/evaluation-build-repository.ts";
 import { makeDerivation, type TestDerivation } from "../test-objects.test-support.ts";
 import {
   drvPathOf,

@@ -4,11 +4,8 @@ import {
   raisePriority,
   recountDependencies,
 } from "../db/build-repository.ts";
-import {
-  countUnfinishedBuilds,
-  moveEvaluation,
-  setEvaluationFacts,
-} from "../db/evaluation-repository.ts";
+import { countUnfinishedBuilds } from "../db/evaluation-build-repository.ts";
+import { moveEvaluation, setEvaluationFacts } from "../db/evaluation-repository.ts";
 import { findActiveOfProject, findNewestOfProject } from "../db/project-evaluations.ts";
 import { insertReport } from "../db/forge-report-repository.ts";
 import { BadRequestError, ConflictError } from "../errors.ts";

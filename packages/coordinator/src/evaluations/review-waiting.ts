@@ -4,11 +4,11 @@ import { isStorageFull } from "../db/storage-room.ts";
 import { hasWorkingCache } from "../db/cache-path-repository.ts";
 import {
   findActiveEvaluations,
-  findDemand,
   moveEvaluation,
   setEvaluationFacts,
   type Evaluation,
 } from "../db/evaluation-repository.ts";
+import { findDemand } from "../db/evaluation-build-repository.ts";
 import { readJsonColumn, stringListSchema } from "../db/json-column.ts";
 import type { Change } from "../queue/change.ts";
 import { NO_DEMAND } from "../scheduler/demand.ts";

@@ -1,8 +1,5 @@
-import {
-  insertEvaluation,
-  type Evaluation,
-  type NewEvaluation,
-} from "../db/evaluation-repository.ts";
+import { insertEvaluation, type NewEvaluation } from "../db/new-evaluation-repository.ts";
+import type { Evaluation } from "../db/evaluation-repository.ts";
 import {
   clearForced,
   findActiveOfProject,

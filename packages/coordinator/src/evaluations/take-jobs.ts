@@ -5,14 +5,8 @@ import {
   insertEvaluationBatch,
 } from "../db/assignment-repository.ts";
 import type { Queries } from "../db/client.ts";
-import {
-  findEvaluation,
-  insertMessages,
-  moveEvaluation,
-  upsertJobs,
-  type Evaluation,
-  type JobRecord,
-} from "../db/evaluation-repository.ts";
+import { findEvaluation, moveEvaluation, type Evaluation } from "../db/evaluation-repository.ts";
+import { insertMessages, upsertJobs, type JobRecord } from "../db/job-repository.ts";
 import type { Change, ChangeFacts } from "../queue/change.ts";
 import { isActiveEvaluation } from "../scheduler/evaluation-state.ts";
 import type { PlanReads } from "./plan-builds.ts";

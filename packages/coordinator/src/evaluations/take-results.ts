@@ -3,13 +3,13 @@ import { countEvaluationBatches, type Answer, type Lease } from "../db/assignmen
 import { hashPartOf, type CachedPathReads } from "../db/cache-path-repository.ts";
 import {
   findEvaluation,
-  insertCommit,
-  insertMessages,
   moveEvaluation,
   setEvaluationFacts,
   usageJson,
   type Evaluation,
 } from "../db/evaluation-repository.ts";
+import { insertCommit } from "../db/new-evaluation-repository.ts";
+import { insertMessages } from "../db/job-repository.ts";
 import { insertKnownHosts } from "../db/known-host-repository.ts";
 import { retryDelay, type RetryPolicy } from "../builds/verdict.ts";
 import { ACCEPTED } from "../queue/answer.ts";

@@ -1,5 +1,7 @@
 import { findFailedAttempts } from "../db/attempt-repository.ts";
-import { insertMessages, noteReused, type Evaluation } from "../db/evaluation-repository.ts";
+import { insertMessages } from "../db/job-repository.ts";
+import { noteReused } from "../db/evaluation-build-repository.ts";
+import type { Evaluation } from "../db/evaluation-repository.ts";
 import type { Change } from "../queue/change.ts";
 import type { PlannedBuild } from "./plan-builds.ts";
 

@@ -2,12 +2,8 @@ import type { Fencing } from "@gradient/protocol";
 import { acceptLease, deleteLease, type Answer, type Lease } from "../db/assignment-repository.ts";
 import { findAttemptedBuild, startAttempt } from "../db/attempt-repository.ts";
 import { moveBuilds } from "../db/build-repository.ts";
-import {
-  deleteDelivered,
-  findEvaluation,
-  moveEvaluation,
-  setEvaluationFacts,
-} from "../db/evaluation-repository.ts";
+import { deleteDelivered } from "../db/job-repository.ts";
+import { findEvaluation, moveEvaluation, setEvaluationFacts } from "../db/evaluation-repository.ts";
 import { buildTransitions } from "../scheduler/build-state.ts";
 import { evaluationTransitions } from "../scheduler/evaluation-state.ts";
 import { transit } from "../scheduler/transition.ts";

@@ -8,7 +8,7 @@ import {
 } from "@gradient/protocol";
 import type { CachedPath } from "../db/cache-path-repository.ts";
 import { addEvaluationTags } from "../db/tag-repository.ts";
-import { insertCommit, insertEvaluation } from "../db/evaluation-repository.ts";
+import { insertCommit, insertEvaluation } from "../db/new-evaluation-repository.ts";
 import { BadRequestError, ConflictError, UnavailableError, UnprocessableError } from "../errors.ts";
 import { priorityIn } from "../evaluations/start-evaluation.ts";
 import type { NarIntake } from "../intake/nar-intake.ts";

@@ -1,6 +1,6 @@
 import type { Clock } from "../../clock.ts";
 import type { Database } from "../../db/client.ts";
-import { insertMessages } from "../../db/evaluation-repository.ts";
+import { insertMessages } from "../../db/job-repository.ts";
 import {
   deleteReport,
   findDueReports,
