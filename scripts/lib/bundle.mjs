@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
-import { rm, rename } from "node:fs/promises";
+import { rm, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { isBundleCurrent } from "../../packages/worker/bin/compiled.js";
+import { runCommand } from "./command.mjs";
 
 /** The command, and a thread that is found by its name beside the file that starts it. */
 const ENTRIES = { program: "cli/program.js", "nar-thread": "compress/nar-thread.js" };
@@ -24,11 +25,14 @@ export async function bundleWorker(root) {
   try {
     await bundle.write({
       dir: stage,
-      format: "esm",
+      format: "cjs",
       chunkFileNames: "[name]-[hash].js",
       // Less to read; names stay, for what is said of faults.
       minify: { compress: false, mangle: false, codegen: true },
     });
+    await writeFile(join(stage, "package.json"), '{ "type": "commonjs" }\n');
+    // By a process of its own, since V8 takes only what was made with the same flags.
+    await runCommand(process.execPath, [join(root, "scripts/compile-bundle.mjs"), stage]);
     await rm(join(compiled, "bundle"), { recursive: true, force: true });
     await rename(stage, join(compiled, "bundle"));
   } finally {

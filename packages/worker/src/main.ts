@@ -15,7 +15,7 @@ import { Journal } from "./journal/journal.ts";
 import type { WorkerFacts } from "./link.ts";
 import type { Logger } from "./logger.ts";
 import { evaluatorSize, openEvaluator } from "./nix/evaluate.ts";
-import { findNix, type NixInstallation } from "./nix/installation.ts";
+import { askVersion, findNix, type NixInstallation } from "./nix/installation.ts";
 import { NixSigner } from "./nix/sign.ts";
 import { openNixStore } from "./nix/store.ts";
 import type { LastingBuilder } from "./ports.ts";
@@ -57,16 +57,14 @@ async function runLocked(options: WorkerOptions): Promise<void> {
   const { config, environment, logger } = options;
   const worker = await loadWorkerId(config.stateDir, config.workerId);
   const key = await loadSigningKey(join(config.stateDir, "signing-key"), worker);
-  const nix = await findNix({
-    store: config.store ?? environment["NIX_REMOTE"] ?? "",
-    environment,
-  });
+  const nix = findNix({ store: config.store ?? environment["NIX_REMOTE"] ?? "", environment });
   const machine = await describeMachine(nix.environment);
-  const facts = workerFacts(config, { worker, key, machine, nix });
+  const nixVersion = await askVersion(nix);
+  const facts = workerFacts(config, { worker, key, machine, nixVersion });
   const peers = await openPeers(config, logger);
   try {
     const { release, maxConcurrentBuilds: slots } = facts;
-    const settings = { slots, nix, stateDirectory: config.stateDir, release };
+    const settings = { slots, nix, nixVersion, stateDirectory: config.stateDir, release };
     const builder = await RunnerBuilder.open(settings, logger);
     try {
       await runWithPeers(options, { facts, peers, key, nix, machine, builder });
@@ -162,9 +160,9 @@ async function openPeers(config: WorkerConfig, logger: Logger): Promise<PeersSou
 
 function workerFacts(
   config: WorkerConfig,
-  found: { worker: WorkerId; key: SigningKey; machine: Machine; nix: NixInstallation },
+  found: { worker: WorkerId; key: SigningKey; machine: Machine; nixVersion: string },
 ): WorkerFacts {
-  const { worker, key, machine, nix } = found;
+  const { worker, key, machine, nixVersion } = found;
   return {
     worker,
     release: readRelease(),
@@ -179,7 +177,7 @@ function workerFacts(
     maxConcurrentBuilds: config.maxConcurrentBuilds ?? machine.cores,
     cores: machine.cores,
     memoryBytes: machine.memoryBytes,
-    nixVersion: nix.version,
+    nixVersion,
   };
 }
 

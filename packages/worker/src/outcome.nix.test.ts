@@ -42,7 +42,7 @@ class Bench implements AsyncDisposable {
   }
 
   get version(): string {
-    return this.fixture.nix.version;
+    return this.fixture.version;
   }
 
   async build(body: string, options: BuildOptions = {}): Promise<Ended> {

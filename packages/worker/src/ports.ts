@@ -12,8 +12,6 @@ import type {
 
 /** Questions to, and imports into, the local store: one long-lived `nix-daemon --stdio` child, fractions of a millisecond each. */
 export interface NixStore extends AsyncDisposable {
-  /** Version of Nix, for instance `2.8.0`. */
-  readonly version: string;
   /** Where the bytes of a store path lie; differs from the path when the store has another root. */
   physicalPath(path: string): string;
   /** The given paths that are valid. */

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { z } from "zod";
 import { ProtocolError } from "../errors.ts";
 import { decodeNix32, encodeNix32, nix32Length } from "./base32.ts";
@@ -95,7 +95,7 @@ export function formatHexDigest(hash: Hash): string {
 }
 
 export function hashBytes(algorithm: HashAlgorithm, bytes: Uint8Array): Hash {
-  return { algorithm, digest: createHash(algorithm).update(bytes).digest() };
+  return { algorithm, digest: hash(algorithm, bytes, "buffer") };
 }
 
 function base64Length(algorithm: HashAlgorithm): number {

@@ -8,7 +8,7 @@ import { DEFAULT_STATE_DIRECTORY } from "../config/settings.ts";
 import { readSigningKey } from "../identity/signing-key.ts";
 import { openBuildSlot } from "../nix/build-slot.ts";
 import { evaluatorSize, openEvaluator } from "../nix/evaluate.ts";
-import { type NixInstallation, daemonSocketOf, findNix } from "../nix/installation.ts";
+import { type NixInstallation, findNix } from "../nix/installation.ts";
 import { NixSigner } from "../nix/sign.ts";
 import { openNixStore } from "../nix/store.ts";
 import { openSubstituter } from "../nix/substituter.ts";
@@ -46,12 +46,8 @@ export async function withAloneTools<T>(
     usual: DEFAULT_STATE_DIRECTORY,
     environment,
   });
-  const settings = { store: config.store ?? environment["NIX_REMOTE"] ?? "", environment };
-  const finding = findNix(settings);
-  // Told below; meanwhile control groups are made.
-  finding.catch(() => {});
-  await using meters = await openUsageMeters({ daemonSocket: daemonSocketOf(settings) });
-  const nix = await finding;
+  const nix = findNix({ store: config.store ?? environment["NIX_REMOTE"] ?? "", environment });
+  await using meters = await openUsageMeters({ daemonSocket: nix.daemonSocket });
   const size = machineSize();
   const slots = config.maxConcurrentBuilds ?? size.cores;
   await using store = openNixStore({ nix, rootsName: ROOTS_NAME, stateDirectory: state.path });

@@ -18,13 +18,14 @@ const PROGRAM = fileURLToPath(new URL("../../bin/gradient-worker-runner.js", imp
 export interface RunnerSettings {
   readonly slots: number;
   readonly nix: NixInstallation;
+  readonly nixVersion: string;
   readonly stateDirectory: string;
   readonly release: string;
 }
 
 /** Two runners with the same fingerprint would build the same way. */
 export function fingerprintOf(settings: RunnerSettings): string {
-  const { version, environment, physicalStoreDirectory, daemonSocket } = settings.nix;
+  const { environment, physicalStoreDirectory, daemonSocket } = settings.nix;
   const lines = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
   const facts = [
     RUNNER_PROTOCOL,
@@ -32,7 +33,7 @@ export function fingerprintOf(settings: RunnerSettings): string {
     process.execPath,
     settings.release,
     settings.slots,
-    [version, physicalStoreDirectory, daemonSocket, lines.toSorted()],
+    [settings.nixVersion, physicalStoreDirectory, daemonSocket, lines.toSorted()],
   ];
   return createHash("sha256").update(JSON.stringify(facts)).digest("hex").slice(0, 32);
 }

@@ -31,7 +31,13 @@ afterEach(async () => {
 
 /** A daemon's builder; several of them one after the other are restarts of the daemon. */
 async function open(release = "1"): Promise<RunnerBuilder> {
-  const settings = { slots: 1, nix: fixture.nix, stateDirectory, release };
+  const settings = {
+    slots: 1,
+    nix: fixture.nix,
+    nixVersion: fixture.version,
+    stateDirectory,
+    release,
+  };
   const builder = await RunnerBuilder.open(settings, captureLog().logger);
   builders.push(builder);
   return builder;

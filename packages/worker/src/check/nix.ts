@@ -35,7 +35,7 @@ export async function checkNix(
   const environment = nixEnvironment(settings);
   if (!(await checkProgram(findings, environment))) return null;
   try {
-    const nix = await findNix(settings);
+    const nix = findNix(settings);
     const config = await readNixConfig(nix.environment);
     if (!(await checkStore(findings, { nix, config }))) return null;
     await checkEvaluation(findings, nix);

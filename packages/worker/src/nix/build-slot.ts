@@ -10,7 +10,7 @@ import {
   buildDerivation,
   setOptions,
 } from "./daemon/operations.ts";
-import type { NixInstallation } from "./installation.ts";
+import { type NixInstallation, askVersion } from "./installation.ts";
 import { DaemonLostError, DaemonProtocolError, NixError } from "./nix-error.ts";
 
 /** A child keeps what it built from being collected, for as long as it lives. So it may not live for ever. */
@@ -108,7 +108,7 @@ class DaemonBuildSlot implements BuildSlot {
     this.#builds += 1;
     if (this.#connection?.isUsable === true && this.#builds <= MAX_BUILDS) return this.#connection;
     await this.#connection?.[Symbol.asyncDispose]();
-    const config = await buildHookConfig(this.#nix.version, this.#stateDirectory);
+    const config = await buildHookConfig(await askVersion(this.#nix), this.#stateDirectory);
     this.#connection = await DaemonConnection.open(this.#nix, { config });
     this.#builds = 1;
     return this.#connection;

@@ -2,12 +2,12 @@ import path from "node:path";
 import { expect, test } from "vitest";
 import { ProcessError } from "../process/process-error.ts";
 import { runProcess } from "../process/run.ts";
-import { findNix, withNixConfig } from "./installation.ts";
+import { askVersion, findNix, withNixConfig } from "./installation.ts";
 
 const PATH = process.env["PATH"];
 
-test("programs of Nix see what they need of our environment, and nothing that could be a secret", async () => {
-  const nix = await findNix({
+test("programs of Nix see what they need of our environment, and nothing that could be a secret", () => {
+  const nix = findNix({
     store: "local?root=/var/empty/store",
     environment: {
       PATH,
@@ -18,7 +18,6 @@ test("programs of Nix see what they need of our environment, and nothing that co
       AWS_SECRET_ACCESS_KEY: "secret",
     },
   });
-  expect(nix.version).toMatch(/^2\.\d+/);
   expect(nix.environment).toEqual({
     PATH,
     HOME: "/var/empty",
@@ -31,7 +30,7 @@ test("programs of Nix see what they need of our environment, and nothing that co
 });
 
 test("the Nix that is tested is the one that this run is for", async () => {
-  const { version } = await findNix({ store: "", environment: { PATH } });
+  const version = await askVersion(findNix({ store: "", environment: { PATH } }));
   const directory = process.env["GRADIENT_TEST_NIX"];
   const { stdout } = await runProcess({
     command: directory === undefined ? "nix" : path.join(directory, "nix"),
@@ -42,8 +41,8 @@ test("the Nix that is tested is the one that this run is for", async () => {
   expect(stdout.toString().trim()).toBe(`nix (Nix) ${version}`);
 });
 
-test("without a setting it is the machine's store", async () => {
-  const nix = await findNix({ store: "", environment: { PATH, NIX_REMOTE: "daemon" } });
+test("without a setting it is the machine's store", () => {
+  const nix = findNix({ store: "", environment: { PATH, NIX_REMOTE: "daemon" } });
   expect(nix.environment["NIX_REMOTE"]).toBeUndefined();
   expect(nix.physicalStoreDirectory).toBe("/nix/store");
 });
@@ -54,8 +53,8 @@ test("settings are added to those that are there", () => {
   expect(withNixConfig({}, ["a = b"])).toEqual({ NIX_CONFIG: "a = b" });
 });
 
-test("a machine without Nix says so", async () => {
-  const found = findNix({ store: "", environment: { PATH: "/nowhere" } });
-  await expect(found).rejects.toThrow(ProcessError);
-  await expect(found).rejects.toThrow(/nix-store could not be started/);
+test("a machine without Nix says so", () => {
+  const find = (): unknown => findNix({ store: "", environment: { PATH: "/nowhere" } });
+  expect(find).toThrow(ProcessError);
+  expect(find).toThrow(/nix-store could not be started/);
 });

@@ -1,8 +1,10 @@
 import { accessSync, constants, existsSync } from "node:fs";
 import path from "node:path";
+import { ProcessError } from "../process/process-error.ts";
 import { runProcess } from "../process/run.ts";
 import { NixError } from "./nix-error.ts";
 
+const PROGRAM = "nix-store";
 const VERSION_TIMEOUT_MS = 30_000;
 
 /** What the programs of Nix may see of our environment: nothing that could hold one of our secrets. */
@@ -18,8 +20,6 @@ export interface NixSettings {
 
 /** An installed Nix and the store it is used with. */
 export interface NixInstallation {
-  /** For instance `2.8.0`. */
-  readonly version: string;
   /** Environment of every program of Nix. */
   readonly environment: Readonly<Record<string, string>>;
   /** Where the bytes of `/nix/store` lie. */
@@ -33,20 +33,29 @@ export interface NixInstallation {
   readonly daemonSocket: string | null;
 }
 
-/** Finds out what Nix there is. Rejects with a ProcessError when it is not installed. */
-export async function findNix(settings: NixSettings): Promise<NixInstallation> {
+/** Finds out what Nix there is. Throws a ProcessError when it is not installed. */
+export function findNix(settings: NixSettings): NixInstallation {
   const environment = nixEnvironment(settings);
+  if (!isOnPath(PROGRAM, environment["PATH"] ?? "")) {
+    const message = `${PROGRAM} could not be started: it is not on PATH. Is Nix installed?`;
+    throw new ProcessError("process_not_started", message, { command: PROGRAM });
+  }
+  return { environment, ...locateStore(settings) };
+}
+
+/** For instance `2.8.0`. It takes Nix some ten milliseconds, and may be another after an upgrade. */
+export async function askVersion({ environment }: NixInstallation): Promise<string> {
   const { stdout } = await runProcess({
-    command: "nix-store",
+    command: PROGRAM,
     args: ["--version"],
     env: environment,
     timeoutMs: VERSION_TIMEOUT_MS,
   });
   const version = /(\d+\.\d+[\w.+-]*)\s*$/.exec(stdout.toString())?.[1];
   if (version === undefined) {
-    throw new NixError("nix-store --version does not tell a version: is it the program of Nix?");
+    throw new NixError(`${PROGRAM} --version does not tell a version: is it the program of Nix?`);
   }
-  return { version, environment, ...locateStore(settings) };
+  return version;
 }
 
 /** Adds lines to the settings that the programs get beside nix.conf. */
@@ -67,11 +76,6 @@ export function nixEnvironment(settings: NixSettings): Record<string, string> {
   if (settings.store === "") delete environment["NIX_REMOTE"];
   else environment["NIX_REMOTE"] = settings.store;
   return environment;
-}
-
-/** As `findNix` would find it; known without asking Nix. */
-export function daemonSocketOf(settings: NixSettings): string | null {
-  return locateStore(settings).daemonSocket;
 }
 
 function locateStore(
@@ -109,12 +113,18 @@ function findSocket({ store, environment }: NixSettings, state: string): string 
     );
   }
   if (store !== "" && store !== "auto") return null;
-  return !isWritable(state) && existsSync(usual) ? usual : null;
+  return !isAllowed(state, constants.R_OK | constants.W_OK) && existsSync(usual) ? usual : null;
 }
 
-function isWritable(directory: string): boolean {
+function isOnPath(program: string, searchPath: string): boolean {
+  return searchPath
+    .split(path.delimiter)
+    .some((directory) => isAllowed(path.join(directory, program), constants.X_OK));
+}
+
+function isAllowed(file: string, mode: number): boolean {
   try {
-    accessSync(directory, constants.R_OK | constants.W_OK);
+    accessSync(file, mode);
     return true;
   } catch {
     return false;

@@ -41,14 +41,12 @@ export function openNixStore(options: NixStoreOptions): NixStore {
 }
 
 class DaemonStore implements NixStore {
-  readonly version: string;
   readonly #nix: NixInstallation;
   readonly #queries: DaemonClient;
   readonly #imports: readonly DaemonClient[];
   readonly #rootsDirectory: string;
 
   constructor({ nix, rootsName, stateDirectory }: NixStoreOptions) {
-    this.version = nix.version;
     this.#nix = nix;
     this.#queries = new DaemonClient(nix);
     this.#imports = Array.from({ length: IMPORT_LANES }, () => new DaemonClient(nix));

@@ -53,7 +53,6 @@ export const MEASURED = {
 
 /** A store of plain files in a directory: enough for everything that is not about Nix itself. */
 export class ScriptedStore implements NixStore {
-  readonly version = "2.8.0";
   readonly roots = new Map<string, Set<string>>();
   readonly imported: string[] = [];
   readonly #directory: string;

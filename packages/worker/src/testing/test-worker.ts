@@ -88,7 +88,7 @@ export class TestWorker<S extends NixStore = ScriptedStore> implements AsyncDisp
           maxConcurrentBuilds,
           cores: 1,
           memoryBytes: 1 << 30,
-          nixVersion: store.version,
+          nixVersion: "test",
         },
         store,
         signer,

@@ -7,7 +7,7 @@ import { z } from "zod";
 import type { EvaluationEvent, NixStore } from "../../ports.ts";
 import { readLines } from "../../process/lines.ts";
 import { runProcess } from "../../process/run.ts";
-import type { NixInstallation } from "../installation.ts";
+import { type NixInstallation, askVersion } from "../installation.ts";
 import { WALKER } from "./walker.ts";
 
 const MAX_AGE_MS = 7 * 24 * 3600 * 1000;
@@ -57,8 +57,8 @@ export class EvaluationResults {
       this.#system = null;
       throw error;
     });
-    const { version, environment } = this.#nix;
-    const system = await this.#system;
+    const { environment } = this.#nix;
+    const [system, version] = await Promise.all([this.#system, askVersion(this.#nix)]);
     const own = { version, environment, system, format: FORMAT, walker: WALKER };
     return createHash("sha256")
       .update(JSON.stringify({ ...facts, ...own }))

@@ -19,6 +19,8 @@ const IS_VALID_PATH = 1;
 const ADD_TEMP_ROOT = 11;
 const OPTIONS = 12;
 const DRV_SUFFIX = ".drv";
+/** What evaluators are told, who do nothing with it. */
+const VERSION = "relay";
 /** Larger texts are passed on while they come, as is the content of what is no text. */
 const MAX_TEXT_BYTES = 1024 * 1024;
 /** No other request is as large. */
@@ -47,8 +49,6 @@ export interface RelayTools {
   /** Opens a connection for what one evaluator asks of the store beside texts. */
   readonly openConnection: () => Promise<DaemonConnection>;
   readonly closeConnection: (connection: DaemonConnection) => Promise<void>;
-  /** Version of Nix that evaluators are told. */
-  readonly version: string;
 }
 
 /** A request to add something, as far as its content. */
@@ -128,7 +128,7 @@ export class RelayedClient {
     this.#socket.end(() => this.#socket.destroy());
   }
 
-  /** The rest of the handshake waits for our version. */
+  /** The rest of the handshake waits for our number. */
   #greet(): Step {
     const reader = new RequestReader(this.#held);
     const magic = reader.number();
@@ -153,7 +153,7 @@ export class RelayedClient {
       throw new DaemonProtocolError(`an evaluator speaks protocol ${theirs >> 8}.${theirs & 0xff}`);
     }
     this.#take(reader);
-    this.#write(new Request().string(this.#tools.version).number(LAST));
+    this.#write(new Request().string(VERSION).number(LAST));
     this.#step = () => this.#serveRequest();
     return "done";
   }

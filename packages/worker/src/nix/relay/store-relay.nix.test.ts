@@ -66,7 +66,7 @@ async function behindDaemon(fixture: NixFixture) {
   daemon.stdout.resume();
   daemon.stderr.resume();
   await vi.waitFor(() => stat(socket), 10_000);
-  const nix = await findNix({ store: "daemon", environment });
+  const nix = findNix({ store: "daemon", environment });
   return { ...nix, physicalStoreDirectory: fixture.nix.physicalStoreDirectory };
 }
 

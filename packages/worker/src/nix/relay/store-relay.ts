@@ -96,7 +96,6 @@ export class StoreRelay implements AsyncDisposable {
       writer: this.#writer,
       openConnection: () => this.#openConnection(),
       closeConnection: (connection) => this.#closeConnection(connection),
-      version: this.#store.version,
     });
     const served = client.serve().finally(() => {
       this.#sockets.delete(socket);

@@ -2,7 +2,7 @@ import { chmod, copyFile, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises
 import { existsSync } from "node:fs";
 import path from "node:path";
 import { runProcess } from "../../process/run.ts";
-import { type NixInstallation, findNix } from "../installation.ts";
+import { type NixInstallation, askVersion, findNix } from "../installation.ts";
 
 const BUSYBOX = ["/usr/bin/busybox", "/bin/busybox"];
 const TIMEOUT_MS = 60_000;
@@ -11,10 +11,13 @@ const TIMEOUT_MS = 60_000;
 export class NixFixture implements AsyncDisposable {
   readonly directory: string;
   readonly nix: NixInstallation;
+  /** Of this Nix, for instance `2.8.0`. */
+  readonly version: string;
 
-  private constructor(directory: string, nix: NixInstallation) {
+  private constructor(directory: string, nix: NixInstallation, version: string) {
     this.directory = directory;
     this.nix = nix;
+    this.version = version;
   }
 
   /**
@@ -43,8 +46,8 @@ export class NixFixture implements AsyncDisposable {
       XDG_CACHE_HOME: path.join(directory, "cache"),
     };
     await makeSeed(path.join(directory, "tree"));
-    const nix = await findNix({ store: `local?root=${directory}`, environment });
-    return new NixFixture(directory, nix);
+    const nix = findNix({ store: `local?root=${directory}`, environment });
+    return new NixFixture(directory, nix, await askVersion(nix));
   }
 
   /** Directory with the seed, for expressions that stand in files. */
