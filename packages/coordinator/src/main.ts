@@ -15,6 +15,7 @@ import { listKnownHosts } from "./db/known-host-repository.ts";
 import { LastUse } from "./db/last-use.ts";
 import { openFarm, type Farm, type FarmOptions } from "./farm.ts";
 import type { Services } from "./http/api.ts";
+import { ActionRounds } from "./actions/action-rounds.ts";
 import { StatusReports } from "./forges/statuses/status-reports.ts";
 import { openFrontServices } from "./http/front-services.ts";
 import { addressUrl, listen } from "./http/listen.ts";
@@ -184,6 +185,7 @@ async function open(config: Config, logger: Logger, resources: Resources): Promi
   resources.use(maintenance).start();
   resources.use(new TriggerRounds(services));
   resources.use(new StatusReports(services));
+  resources.use(new ActionRounds(services));
   resources.use(new NoticeRounds(services));
   return listen(app, config.listen);
 }

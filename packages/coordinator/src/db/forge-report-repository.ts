@@ -1,3 +1,4 @@
+import { sql } from "kysely";
 import { placeOf } from "../forges/repository-place.ts";
 import { repositoryHost } from "../forges/forge-host.ts";
 import { ENDED_EVALUATION_STATES } from "../scheduler/evaluation-state.ts";
@@ -6,20 +7,23 @@ import type { Evaluation } from "./evaluation-repository.ts";
 import { listIntegrations, type Integration } from "./integration-repository.ts";
 
 /**
- * Notes that the forge of the evaluation's repository is to be told how it goes, when the organization has an outbound integration for it.
- * In the transaction that begins the evaluation, so that none is forgotten.
+ * Notes that the forge of the evaluation's repository is to be told how it goes, when the project says which one by an action, or the
+ * organization has an outbound integration for it. In the transaction that begins the evaluation, so that none is forgotten.
  */
 export async function insertReport(
   db: Queries,
-  { id, organization, repository }: Pick<Evaluation, "id" | "organization" | "repository">,
+  evaluation: Pick<Evaluation, "id" | "organization" | "project" | "repository">,
   now: number,
 ): Promise<void> {
+  const { id, organization, project, repository } = evaluation;
   const host = placeOf(repository)?.host;
   const outbound = await listIntegrations(db, organization, "outbound");
-  const integration = outbound.find(
-    ({ forge, endpoint_url, access_token }) =>
-      access_token !== null && host !== undefined && repositoryHost(forge, endpoint_url) === host,
-  );
+  const chosen = project === null ? undefined : await findChosen(db, project);
+  const integration = outbound.find(({ id: each, forge, endpoint_url, access_token }) => {
+    if (chosen !== undefined) return each === chosen;
+    const isThere = host !== undefined && repositoryHost(forge, endpoint_url) === host;
+    return access_token !== null && isThere;
+  });
   if (integration === undefined) return;
   const fresh = { integration_id: integration.id, sent: null, tries: 0, due_at: now };
   await db
@@ -27,6 +31,20 @@ export async function insertReport(
     .values({ evaluation_id: id, ...fresh })
     .onConflict((conflict) => conflict.column("evaluation_id").doUpdateSet(fresh))
     .execute();
+}
+
+/** The integration that the project's oldest active status report names. */
+async function findChosen(db: Queries, project: string): Promise<string | undefined> {
+  const row = await db
+    .selectFrom("actions")
+    .select("integration_id")
+    .where("project_id", "=", project)
+    .where("type", "=", "forge_status_report")
+    .where("active", "=", 1)
+    .orderBy("created_at")
+    .limit(1)
+    .executeTakeFirst();
+  return row?.integration_id ?? undefined;
 }
 
 /** Something that a forge is to be told now. */
@@ -43,7 +61,13 @@ export interface DueReport {
   readonly organizationName: string;
   readonly projectName: string;
   readonly integration: Integration;
+  /** The project's action that asked for it; null when the organization's integration did. */
+  readonly action: string | null;
 }
+
+const askedBy = sql<string | null>`(
+  select id from actions where project_id = projects.id and integration_id = integrations.id and active = 1
+  order by created_at limit 1)`.as("action");
 
 /** Reports that are due and whose evaluation has news, those that wait longest first. */
 export async function findDueReports(
@@ -70,6 +94,7 @@ export async function findDueReports(
       "forge_reports.sent",
       "forge_reports.tries",
       "forge_reports.due_at",
+      askedBy,
     ])
     .where("forge_reports.due_at", "<=", now)
     .where((where) =>
@@ -85,8 +110,9 @@ export async function findDueReports(
     .limit(limit)
     .execute();
   return rows.map((row) => {
-    const { evaluation, state, revision, repository, pr_number, sent, tries } = row;
+    const { evaluation, state, revision, repository, pr_number, sent, tries, action } = row;
     return {
+      action,
       evaluation,
       sent,
       tries,

@@ -15,6 +15,7 @@ import * as buildRequests from "./migrations/0008-build-requests.ts";
 import * as triggers from "./migrations/0007-triggers.ts";
 import * as nixbuild from "./migrations/0014-nixbuild.ts";
 import * as narVisibility from "./migrations/0017-nar-visibility.ts";
+import * as actions from "./migrations/0022-actions.ts";
 import * as declaredState from "./migrations/0020-declared-state.ts";
 import * as runHistories from "./migrations/0016-run-histories.ts";
 import * as buildOrder from "./migrations/0018-build-order.ts";
@@ -42,6 +43,7 @@ const migrations: Record<string, Migration> = {
   "0014-nixbuild": nixbuild,
   "0017-nar-visibility": narVisibility,
   "0020-declared-state": declaredState,
+  "0022-actions": actions,
   "0016-run-histories": runHistories,
   "0018-build-order": buildOrder,
   "0015-cuirass": cuirass,

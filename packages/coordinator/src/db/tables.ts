@@ -1,4 +1,5 @@
 import type { AccountTables } from "./account-tables.ts";
+import type { ActionTables } from "./action-tables.ts";
 import type { AssignmentTables } from "./assignment-tables.ts";
 import type { BuildTables } from "./build-tables.ts";
 import type { CacheTables } from "./cache-tables.ts";
@@ -18,6 +19,7 @@ import type { SourceTables } from "./source-tables.ts";
 export interface Tables
   extends
     AccountTables,
+    ActionTables,
     OrganizationTables,
     CacheTables,
     NarTables,

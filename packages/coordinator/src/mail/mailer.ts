@@ -1,6 +1,6 @@
-/** One mail in plain text to one address. */
+/** One mail in plain text; who gets it sees the others. */
 export interface Mail {
-  to: string;
+  to: string | readonly string[];
   subject: string;
   text: string;
 }

@@ -48,7 +48,7 @@ export class SmtpMailer implements Mailer {
     await this.#transport.sendMail({
       from: this.#from,
       // As an object it is one address, whatever characters are in it.
-      to: { name: "", address: mail.to },
+      to: [mail.to].flat().map((address) => ({ name: "", address })),
       subject: mail.subject,
       text: mail.text,
     });

@@ -3,6 +3,7 @@ import { hasActiveEvaluation } from "../db/project-evaluations.ts";
 import { listEvaluationIds } from "../db/old-evaluation-repository.ts";
 import type { ShownOrganization } from "../db/organization-repository.ts";
 import { isProjectName, updateProject, type Project } from "../db/project-repository.ts";
+import { deleteStatusReports } from "../db/action-repository.ts";
 import { detachTriggers } from "../db/trigger-repository.ts";
 import { BadRequestError, ConflictError } from "../errors.ts";
 import { forgetEvaluations } from "./forget-evaluations.ts";
@@ -27,6 +28,7 @@ export async function transferProject(
     await updateProject(kysely, project, { organization_id: target.id, force_evaluation: 1 });
     // The old organization's forges tell it nothing any more.
     await detachTriggers(kysely, project.id);
+    await deleteStatusReports(kysely, project.id);
   });
 }
 

@@ -9,6 +9,7 @@ import { createLogger } from "../../logger.ts";
 import { ManualClock } from "../../manual-clock.test-support.ts";
 import { OutboundClient } from "../../outbound/outbound-client.ts";
 import { TestFarm, type TestOrganization } from "../../test-farm.test-support.ts";
+import { createAction } from "../../actions/change-action.ts";
 import { createIntegration } from "../integrations.ts";
 import { StatusReports } from "./status-reports.ts";
 
@@ -309,4 +310,40 @@ test("a forge in a private network that nobody listed is not reached", async () 
   await pass(2);
   expect(forge.told).toEqual([]);
   expect(await countReports()).toBe(0);
+});
+
+test("a project's action says which forge is told, and keeps what it was told", async () => {
+  await connect("gitea");
+  const { kysely: db } = farm.database;
+  // Another host than the integration's: only the action leads there.
+  await db.updateTable("projects").set({ repository: "https://git.example.org/a/b" }).execute();
+  const integration = await db.selectFrom("integrations").select("id").executeTakeFirstOrThrow();
+  await createAction(
+    { database: farm.database, masterKey, outbound, mailer: null },
+    { projectId: organization.project, organizationId: organization.id, createdBy: uuidv7() },
+    {
+      name: "statuses",
+      config: { type: "forge_status_report", integration_id: integration.id },
+      events: ["build.failed"],
+      isActive: true,
+    },
+    clock.now(),
+  );
+  const evaluation = await start();
+  await pass(2);
+  forge.status = 500;
+  await end(evaluation, "Failed");
+  await pass(2);
+  expect(forge.told.map(({ path }) => path)).toEqual(
+    Array(2).fill(`/api/v1/repos/a/b/statuses/${COMMIT}`),
+  );
+  const kept = await db
+    .selectFrom("action_deliveries")
+    .select(["event", "is_delivered", "error", "due_at"])
+    .orderBy("created_at")
+    .execute();
+  expect(kept).toEqual([
+    { event: "status.pending", is_delivered: 1, error: null, due_at: null },
+    { event: "status.failure", is_delivered: 0, error: "it answered 500: {}", due_at: null },
+  ]);
 });

@@ -1,4 +1,6 @@
+import { v7 as uuidv7 } from "uuid";
 import type { Clock } from "../../clock.ts";
+import { insertDelivery } from "../../db/action-delivery-repository.ts";
 import type { Database } from "../../db/client.ts";
 import { insertMessages } from "../../db/job-repository.ts";
 import {
@@ -71,12 +73,14 @@ export class StatusReports implements AsyncDisposable {
   }
 
   async #report(report: DueReport): Promise<void> {
-    const { database, logger } = this.#options;
+    const { database, logger, clock } = this.#options;
     const db = database.kysely;
     const state = stateOf(report.state);
     // It ended before anybody knew its commit: there is nothing to put a status on.
     if (report.revision === "") return deleteReport(db, report);
+    const start = clock.now();
     const refusal = await this.#send(report, state);
+    await this.#keep(report, state, { refusal, start });
     if (refusal === null && state === "pending") return markPendingSent(db, report.evaluation);
     if (refusal === null) return deleteReport(db, report);
     const { evaluation, tries } = report;
@@ -85,6 +89,31 @@ export class StatusReports implements AsyncDisposable {
     await deleteReport(db, report);
     const text = `the forge was not told of the result: ${refusal.reason}`;
     await insertMessages(db, evaluation, [{ level: "Warning", text }], this.#options.clock.now());
+  }
+
+  /** Among the deliveries of the project's action, when one asked for it. */
+  async #keep(
+    { action, evaluation, state: evaluationState, tries }: DueReport,
+    state: ReportedState,
+    { refusal, start }: { refusal: Refusal | null; start: number },
+  ): Promise<void> {
+    if (action === null) return;
+    const { database, clock } = this.#options;
+    await database.relaxedTransaction(({ kysely }) =>
+      insertDelivery(kysely, {
+        id: uuidv7(),
+        action_id: action,
+        event: `status.${state}`,
+        state: evaluationState,
+        evaluation_id: evaluation,
+        created_at: start,
+        tries: tries + 1,
+        is_delivered: refusal === null ? 1 : 0,
+        error: refusal?.reason ?? null,
+        duration_ms: clock.now() - start,
+        tried_at: clock.now(),
+      }),
+    );
   }
 
   async #postpone({ evaluation, tries }: DueReport): Promise<void> {

@@ -376,6 +376,34 @@ export const demands: Readonly<Record<string, Demand>> = {
   "GET /projects/:org/:project/evaluations": organization("read"),
   "GET /projects/:org/:project/live": organization("read"),
   "POST /projects/:org/:project/check-repository": organization("editProject", { changes: true }),
+  "GET /projects/:org/:project/actions": organization("member"),
+  "POST /projects/:org/:project/actions": organization("manageActions", {
+    body: { name: "made", config: { type: "send_web_request", url: "https://example.com/" } },
+    changes: true,
+  }),
+  "GET /projects/:org/:project/actions/:id": organization("member", { mayMiss: true }),
+  "PATCH /projects/:org/:project/actions/:id": organization("manageActions", {
+    body: {},
+    changes: true,
+    mayMiss: true,
+  }),
+  "DELETE /projects/:org/:project/actions/:id": organization("manageActions", {
+    changes: true,
+    mayMiss: true,
+  }),
+  "POST /projects/:org/:project/actions/:id/test": organization("manageActions", {
+    mayMiss: true,
+  }),
+  "POST /projects/:org/:project/actions/:id/regenerate-token": organization("manageActions", {
+    changes: true,
+    mayMiss: true,
+  }),
+  "GET /projects/:org/:project/actions/:id/deliveries": organization("manageActions", {
+    mayMiss: true,
+  }),
+  "GET /projects/:org/:project/actions/:id/deliveries/:delivery_id": organization("manageActions", {
+    mayMiss: true,
+  }),
   "GET /projects/:org/:project/triggers": organization("member"),
   "POST /projects/:org/:project/triggers": organization("manageTriggers", {
     body: { config: { type: "polling", interval_secs: 300 } },

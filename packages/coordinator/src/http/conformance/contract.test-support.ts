@@ -207,6 +207,17 @@ export const additions: Readonly<Record<string, string>> = {
   "POST /hooks/{forge}/{org}/{integration}": "Gradient's: what forges call",
   "GET /projects/{org}/{project}/cuirass": "alias, priority and hook for clients of Cuirass",
   "PATCH /projects/{org}/{project}/cuirass": "alias, priority and hook for clients of Cuirass",
+  "GET /projects/{org}/{project}/actions": "Gradient's: whom a project tells",
+  "POST /projects/{org}/{project}/actions": "Gradient's: whom a project tells",
+  "GET /projects/{org}/{project}/actions/{id}": "Gradient's: whom a project tells",
+  "PATCH /projects/{org}/{project}/actions/{id}": "Gradient's: whom a project tells",
+  "DELETE /projects/{org}/{project}/actions/{id}": "Gradient's: whom a project tells",
+  "POST /projects/{org}/{project}/actions/{id}/test": "Gradient's: whom a project tells",
+  "POST /projects/{org}/{project}/actions/{id}/regenerate-token":
+    "Gradient's: whom a project tells",
+  "GET /projects/{org}/{project}/actions/{id}/deliveries": "Gradient's: and what it told them",
+  "GET /projects/{org}/{project}/actions/{id}/deliveries/{delivery_id}":
+    "Gradient's: and what it told them",
   "POST /projects/{org}/{project}/transfer": "Gradient's: to another organization",
   "POST /admin/maintenance/deep-gc": "Gradient's: a garbage collection now",
   "POST /admin/maintenance/fsck": "and a check of all that is stored",

@@ -102,6 +102,14 @@ export const validRequests: Readonly<Record<string, ValidRequest>> = {
     body: { config: { type: "polling", interval_secs: 600 } },
   },
   "PATCH /projects/{org}/{project}/triggers/{id}": { body: { active: false } },
+  "POST /projects/{org}/{project}/actions": {
+    body: {
+      name: "hook",
+      config: { type: "send_web_request", url: "https://example.com/hook" },
+      events: ["evaluation.failed"],
+    },
+  },
+  "PATCH /projects/{org}/{project}/actions/{id}": { body: { active: false } },
   "PUT /projects/{org}": {
     body: { ...BARE, repository: "https://example.com/f.git", wildcard: "*" },
   },

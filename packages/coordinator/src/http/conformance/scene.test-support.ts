@@ -104,6 +104,13 @@ async function seed(server: TestServer, owner: string): Promise<Record<string, s
   const newKey = async (name: string): Promise<string> =>
     (await server.post("caches/main/keys", owner, { name })).message.id;
   const pin = await server.post("caches/main/pins", owner, { path: out });
+  const action = await server.post("projects/acme/tools/actions", owner, {
+    name: "chat",
+    config: { type: "send_web_request", url: "https://example.com/hook" },
+  });
+  const { id: actionId } = action.message.action as { id: string };
+  await server.post(`projects/acme/tools/actions/${actionId}/test`, owner);
+  const told = await server.get(`projects/acme/tools/actions/${actionId}/deliveries`, owner);
   const task = await server.post("admin/maintenance/fsck", owner);
   await server.services.maintenance.idle();
   return {
@@ -121,6 +128,8 @@ async function seed(server: TestServer, owner: string): Promise<Record<string, s
     "caches.role": await roleOf("caches/main/roles"),
     upstream: await first("caches/main/upstreams"),
     "integrations.id": await first("orgs/acme/integrations"),
+    "actions.id": actionId,
+    "deliveries.delivery_id": String(told.message.items[0].id),
     "triggers.id": await first("projects/acme/tools/triggers"),
     forge: "gitea",
     integration: "hook",

@@ -71,6 +71,15 @@ import { createTriggerRoute } from "./projects/create-trigger.ts";
 import { deleteTriggerRoute } from "./projects/delete-trigger.ts";
 import { getTriggerRoute } from "./projects/get-trigger.ts";
 import { listTriggersRoute } from "./projects/list-triggers.ts";
+import { listActionsRoute } from "./projects/list-actions.ts";
+import { createActionRoute } from "./projects/create-action.ts";
+import { getActionRoute } from "./projects/get-action.ts";
+import { updateActionRoute } from "./projects/update-action.ts";
+import { deleteActionRoute } from "./projects/delete-action.ts";
+import { testActionRoute } from "./projects/test-action.ts";
+import { renewActionTokenRoute } from "./projects/renew-action-token.ts";
+import { listDeliveriesRoute } from "./projects/list-deliveries.ts";
+import { getDeliveryRoute } from "./projects/get-delivery.ts";
 import { testTriggerRoute } from "./projects/test-trigger.ts";
 import { updateTriggerRoute } from "./projects/update-trigger.ts";
 import { getJobsetSettingsRoute } from "./projects/get-jobset-settings.ts";
@@ -254,6 +263,15 @@ export const apiRoutes: readonly Route[] = [
   updateTriggerRoute,
   deleteTriggerRoute,
   testTriggerRoute,
+  listActionsRoute,
+  createActionRoute,
+  getActionRoute,
+  updateActionRoute,
+  deleteActionRoute,
+  testActionRoute,
+  renewActionTokenRoute,
+  listDeliveriesRoute,
+  getDeliveryRoute,
   steerEvaluationRoute,
   getEvaluationRoute,
   getDifferenceRoute,
