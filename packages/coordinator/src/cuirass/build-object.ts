@@ -1,7 +1,4 @@
 import { z } from "zod";
-import type { ProjectBuildRow } from "../db/cuirass-build-view.ts";
-import { jobsetName } from "../db/cuirass-jobset-view.ts";
-import { seconds } from "./seconds.ts";
 
 const flag = z.union([z.literal(0), z.literal(1)]);
 
@@ -34,59 +31,3 @@ export const buildObject = z.object({
   buildproducts: z.array(productObject),
 });
 export type BuildObject = z.infer<typeof buildObject>;
-
-interface BuildTimes {
-  readonly timestamp: number;
-  readonly starttime: number;
-  readonly stoptime: number;
-}
-
-/** What never began has no start; what was found ready began and ended in that moment. */
-function buildTimes(row: ProjectBuildRow): BuildTimes {
-  const { status, startedAt, assignedAt, stoppedAt, storedAt, createdAt, updatedAt } = row;
-  if (status < -1) return { timestamp: seconds(createdAt), starttime: 0, stoptime: 0 };
-  if (status === -1) {
-    // An earlier attempt may have begun before this one was given out.
-    const starttime = seconds(Math.max(startedAt ?? 0, assignedAt ?? 0));
-    return { timestamp: seconds(createdAt), starttime, stoptime: 0 };
-  }
-  const began = startedAt ?? assignedAt;
-  const stoptime = seconds(stoppedAt ?? storedAt ?? updatedAt);
-  const found = status === 0 ? stoptime : 0;
-  return { timestamp: stoptime, starttime: began === null ? found : seconds(began), stoptime };
-}
-
-/** A project's build in Cuirass's words. */
-export function buildObjectOf(
-  row: ProjectBuildRow,
-  products: readonly ProductObject[],
-): BuildObject {
-  return {
-    id: row.number,
-    evaluation: row.evaluation,
-    jobset: jobsetName(row),
-    job: row.job,
-    ...buildTimes(row),
-    derivation: `/nix/store/${row.drvPath}`,
-    buildoutputs: outputsOf(row.outputsJson),
-    system: row.system,
-    nixname: row.nixName,
-    buildstatus: row.status,
-    weather: row.weather,
-    busy: row.status === -1 ? 1 : 0,
-    priority: row.priority,
-    finished: row.status >= 0 ? 1 : 0,
-    buildproducts: [...products],
-  };
-}
-
-const outputsSchema = z.record(z.string(), z.string());
-
-function outputsOf(json: string): BuildObject["buildoutputs"] {
-  const outputs = Object.entries(outputsSchema.parse(JSON.parse(json)));
-  return Object.fromEntries(
-    outputs
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([name, path]) => [name, { path: `/nix/store/${path}` }]),
-  );
-}

@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { findProducts, type BuildProduct } from "../artefacts/build-products.ts";
-import type { Queries } from "../db/client.ts";
-import type { ProjectBuildRow } from "../db/cuirass-build-view.ts";
-import { buildObjectOf, type BuildObject, type ProductObject } from "./build-object.ts";
+import type { Database, Queries } from "../db/client.ts";
+import type { CuirassBuildView, ProjectBuildRow } from "../db/cuirass-build-view.ts";
+import type { BuildObject, ProductObject } from "./build-object.ts";
 
 /** A product with the number that it is downloaded by. */
 export interface NumberedProduct extends BuildProduct {
@@ -50,13 +50,23 @@ function numbered(row: ProjectBuildRow, products: readonly BuildProduct[]): Numb
   });
 }
 
-/** Builds in Cuirass's words, in the same order, with their products. */
+/** A JSON array of builds in Cuirass's words, in the order of the numbers, with their products. */
 export async function describeBuilds(
-  db: Queries,
-  rows: readonly ProjectBuildRow[],
-): Promise<BuildObject[]> {
-  const products = await findNumberedProducts(db, rows);
-  return rows.map((row) => buildObjectOf(row, (products.get(row.number) ?? []).map(toObject)));
+  { database, cuirassBuilds }: { database: Database; cuirassBuilds: CuirassBuildView },
+  numbers: readonly number[],
+): Promise<string> {
+  const { text, withProducts } = cuirassBuilds.buildsText(numbers);
+  if (withProducts.length === 0) return text;
+  const rows = cuirassBuilds.builds(withProducts);
+  const products = await findNumberedProducts(database.kysely, rows);
+  // It is written by the names of the object's own members.
+  const builds = JSON.parse(text) as BuildObject[];
+  return JSON.stringify(
+    builds.map((build) => ({
+      ...build,
+      buildproducts: (products.get(build.id) ?? []).map(toObject),
+    })),
+  );
 }
 
 function toObject({ number, type, path, size }: NumberedProduct): ProductObject {

@@ -21,7 +21,7 @@ export async function findOutput(
   caller: Caller,
   base: string,
 ): Promise<z.infer<typeof outputObject> | null> {
-  const { authority, cuirassBuilds, database } = parts;
+  const { authority, cuirassBuilds } = parts;
   const built = cuirassBuilds.numbersOfOutput(base);
   const row = await firstVisible(
     parts,
@@ -29,7 +29,9 @@ export async function findOutput(
     built.map(({ number }) => number),
   );
   if (row !== null) {
-    const [build] = await describeBuilds(database.kysely, [row]);
+    const [build] = z
+      .array(buildObject)
+      .parse(JSON.parse(await describeBuilds(parts, [row.number])));
     const name = built.find(({ number }) => number === row.number)?.output ?? "out";
     return { name, derivation: `/nix/store/${row.drvPath}`, build: build ?? false };
   }

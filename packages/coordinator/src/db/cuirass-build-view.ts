@@ -1,5 +1,7 @@
 import { z } from "zod";
 import type { Database, SqlValue } from "./client.ts";
+import { BUILDS_AS_JSON } from "./cuirass-build-json.ts";
+import { readJsonColumn } from "./json-column.ts";
 import { PlaceReader, type Condition, type Places } from "./place-reader.ts";
 
 /** Reads of projects' builds for Cuirass's API and pages. Whose projects they are is the caller's question. */
@@ -76,6 +78,7 @@ export interface FinishedFilter extends ProjectBuildFilter {
 }
 
 const systemsSchema = z.array(z.string());
+const numbersSchema = z.array(z.int());
 
 const END_STATES = [0, 1, 2, 3, 4] as const;
 /** In the order of scheduling: what runs, what waits, what a worker has and does not run yet. */
@@ -107,6 +110,15 @@ export class CuirassBuildView {
     const rows = this.#reader.all<ProjectBuildRow>(ROWS, [JSON.stringify(numbers)]);
     const byNumber = new Map(rows.map((row) => [row.number, row]));
     return numbers.flatMap((number) => byNumber.get(number) ?? []);
+  }
+
+  /** The same as a JSON array in Cuirass's words, without products, and the numbers of those that have some. */
+  buildsText(numbers: readonly number[]): { text: string; withProducts: number[] } {
+    const [found] = this.#reader.all<{ builds: string; withProducts: string }>(BUILDS_AS_JSON, [
+      JSON.stringify(numbers),
+    ]);
+    const { builds = "[]", withProducts = "[]" } = found ?? {};
+    return { text: builds, withProducts: readJsonColumn(numbersSchema, withProducts) };
   }
 
   buildByNumber(number: number): ProjectBuildRow | null {
@@ -152,18 +164,18 @@ export class CuirassBuildView {
     return row ?? null;
   }
 
-  /** Finished builds, those of the newest evaluation first. */
-  latestBuilds(filter: FinishedFilter): ProjectBuildRow[] {
+  /** Numbers of finished builds, those of the newest evaluation first. */
+  latestBuilds(filter: FinishedFilter): number[] {
     const walked =
       filter.job === undefined && filter.projects.length > MANY_PROJECTS
         ? this.#walk(filter, finishedConditions(filter))
         : null;
-    if (walked !== null) return this.builds(walked);
+    if (walked !== null) return walked;
     const systems = this.#systemsFor(filter);
     const sources = filter.projects.flatMap((project) =>
       finishedOf(project, filter, systems.get(project) ?? []),
     );
-    return this.builds(this.#newest(sources, filter));
+    return this.#newest(sources, filter);
   }
 
   /**
@@ -200,10 +212,10 @@ export class CuirassBuildView {
     return this.systemsOfAll(projects);
   }
 
-  /** Unfinished builds in the order of scheduling. */
-  queue(filter: ProjectBuildFilter): ProjectBuildRow[] {
+  /** Numbers of unfinished builds in the order of scheduling. */
+  queue(filter: ProjectBuildFilter): number[] {
     const walked = filter.projects.length > MANY_PROJECTS ? this.#walkQueue(filter) : null;
-    if (walked !== null) return this.builds(walked);
+    if (walked !== null) return walked;
     const numbers: number[] = [];
     for (const status of UNFINISHED) {
       if (numbers.length >= filter.limit) break;
@@ -212,7 +224,7 @@ export class CuirassBuildView {
       const places = this.#reader.newest(sources, 1, filter.limit - numbers.length);
       numbers.push(...places.map(({ number }) => -number));
     }
-    return this.builds(numbers);
+    return numbers;
   }
 
   /** The whole queue is looked through from its beginning, and is mostly short; null when it is not. */
@@ -262,7 +274,7 @@ export class CuirassBuildView {
     const [status, ...more] = statuses ?? [];
     if (name === "" && status !== undefined && more.length === 0) {
       const of = system === undefined ? {} : { system };
-      return this.latestBuilds({ projects, limit, status, ...of });
+      return this.builds(this.latestBuilds({ projects, limit, status, ...of }));
     }
     const conditions = searchConditions("b", filter);
     const sources = projects.map((project) => placesOf([projectIs(project), ...conditions]));

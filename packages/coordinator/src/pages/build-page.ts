@@ -1,6 +1,6 @@
 import { usageRecordSchema, type UsageRecord } from "@gradient/protocol";
 import type { Caller } from "../auth/caller.ts";
-import { describeBuilds } from "../cuirass/describe-builds.ts";
+import { findNumberedProducts } from "../cuirass/describe-builds.ts";
 import { listAttempts, listOutputs } from "../db/build-view.ts";
 import type { ProjectBuildRow } from "../db/cuirass-build-view.ts";
 import { jobsetName } from "../db/cuirass-jobset-view.ts";
@@ -77,12 +77,12 @@ async function productsOf(
   { database }: PageServices,
   row: ProjectBuildRow,
 ): Promise<View["products"]> {
-  const [build] = await describeBuilds(database.kysely, [row]);
-  return (build?.buildproducts ?? []).map((product) => ({
-    number: product.id,
-    type: product.type,
-    name: product.path.split("/").at(-1) ?? product.path,
-    sizeBytes: product["file-size"] === 0 ? null : product["file-size"],
+  const products = await findNumberedProducts(database.kysely, [row]);
+  return (products.get(row.number) ?? []).map(({ number, type, path, size }) => ({
+    number,
+    type,
+    name: path.split("/").at(-1) ?? path,
+    sizeBytes: size,
   }));
 }
 

@@ -5,11 +5,10 @@ import { visibleBuild } from "../../../cuirass/visible-projects.ts";
 import type { Route } from "../../api.ts";
 import { bareJsonAnswer } from "../../answer-schemas.ts";
 import { idParams } from "./parameters.ts";
-import { sendJson } from "./send-json.ts";
+import { sendJsonText } from "./send-json.ts";
 
 /** GET /build/ID and /build/HASH-NAME.drv: JSON, whatever is accepted. */
 export const getBuildRoute: Route = (api, services) => {
-  const { database } = services;
   api.get(
     "/build/:id",
     {
@@ -22,8 +21,8 @@ export const getBuildRoute: Route = (api, services) => {
     async ({ caller, params }, reply) => {
       const row = await visibleBuild(services, caller, params.id);
       if (row === null) throw missingThing("Build", params.id);
-      const [build] = await describeBuilds(database.kysely, [row]);
-      return sendJson(reply, build ?? {});
+      const builds = await describeBuilds(services, [row.number]);
+      return sendJsonText(reply, builds.slice(1, -1));
     },
   );
 };

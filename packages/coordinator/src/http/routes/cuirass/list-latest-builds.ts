@@ -6,7 +6,7 @@ import type { Route } from "../../api.ts";
 import { bareJsonAnswer } from "../../answer-schemas.ts";
 import { buildFilter, parameter } from "./parameters.ts";
 import { readBuildFilter } from "./build-filter.ts";
-import { sendJson } from "./send-json.ts";
+import { sendJsonText } from "./send-json.ts";
 
 const querystring = buildFilter.extend({
   status: parameter.meta({ description: "One end state; Guix's client sends 0." }),
@@ -14,7 +14,7 @@ const querystring = buildFilter.extend({
 
 /** GET /api/latestbuilds: finished builds, those of the newest evaluation first. */
 export const listLatestBuildsRoute: Route = (api, services) => {
-  const { database, cuirassBuilds } = services;
+  const { cuirassBuilds } = services;
   api.get(
     "/api/latestbuilds",
     {
@@ -28,11 +28,11 @@ export const listLatestBuildsRoute: Route = (api, services) => {
       const query = readQuery(originalUrl);
       const filter = await readBuildFilter(services, caller, query);
       const status = numberOf(query, "status");
-      const rows = cuirassBuilds.latestBuilds({
+      const numbers = cuirassBuilds.latestBuilds({
         ...filter,
         ...(typeof status === "number" ? { status } : {}),
       });
-      return sendJson(reply, await describeBuilds(database.kysely, rows));
+      return sendJsonText(reply, await describeBuilds(services, numbers));
     },
   );
 };

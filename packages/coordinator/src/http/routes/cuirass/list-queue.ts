@@ -6,11 +6,11 @@ import type { Route } from "../../api.ts";
 import { bareJsonAnswer } from "../../answer-schemas.ts";
 import { readBuildFilter } from "./build-filter.ts";
 import { buildFilter } from "./parameters.ts";
-import { sendJson } from "./send-json.ts";
+import { sendJsonText } from "./send-json.ts";
 
 /** GET /api/queue: what runs and what waits, in the order of scheduling. */
 export const listQueueRoute: Route = (api, services) => {
-  const { database, cuirassBuilds } = services;
+  const { cuirassBuilds } = services;
   api.get(
     "/api/queue",
     {
@@ -22,8 +22,7 @@ export const listQueueRoute: Route = (api, services) => {
     },
     async ({ caller, originalUrl }, reply) => {
       const filter = await readBuildFilter(services, caller, readQuery(originalUrl));
-      const rows = cuirassBuilds.queue(filter);
-      return sendJson(reply, await describeBuilds(database.kysely, rows));
+      return sendJsonText(reply, await describeBuilds(services, cuirassBuilds.queue(filter)));
     },
   );
 };
