@@ -1,14 +1,11 @@
 import { z } from "zod";
-import type { CuirassEvaluation, CuirassJob } from "../db/cuirass-evaluation-view.ts";
-import { jobsetName } from "../db/cuirass-jobset-view.ts";
-import { seconds } from "./seconds.ts";
+import type { CuirassJob } from "../db/cuirass-evaluation-view.ts";
 
 const checkoutObject = z.object({
   commit: z.string(),
   channel: z.string(),
   directory: z.string().meta({ description: "Store path; empty while it is not known." }),
 });
-type CheckoutObject = z.infer<typeof checkoutObject>;
 
 /** Times are seconds since the epoch, 0 while it is not so far. */
 export const evaluationObject = z.object({
@@ -23,19 +20,7 @@ export const evaluationObject = z.object({
     .meta({ description: "One, as soon as the commit is known: clients look for exactly one." }),
 });
 
-export function evaluationObjectOf(
-  evaluation: CuirassEvaluation,
-): z.infer<typeof evaluationObject> {
-  return {
-    id: evaluation.number,
-    specification: jobsetName(evaluation),
-    status: evaluation.status,
-    timestamp: seconds(evaluation.createdAt),
-    checkouttime: seconds(evaluation.fetchedAt),
-    evaltime: seconds(evaluation.evaluatedAt),
-    checkouts: checkoutsOf(evaluation),
-  };
-}
+export type EvaluationObject = z.infer<typeof evaluationObject>;
 
 export const jobObject = z.object({ build: z.int(), status: z.int(), name: z.string() });
 
@@ -49,21 +34,14 @@ export const historyObject = z.object({
   jobs: z.array(jobObject),
 });
 
-export function historyObjectOf(item: {
-  evaluation: CuirassEvaluation;
-  jobs: readonly CuirassJob[];
-}): z.infer<typeof historyObject> {
-  const { evaluation, jobs } = item;
+/** An evaluation and its jobs among those that are asked for. */
+export function historyObjectOf(
+  { id, checkouts }: EvaluationObject,
+  { isNewCommit, jobs }: { isNewCommit: boolean; jobs: readonly CuirassJob[] },
+): z.infer<typeof historyObject> {
   return {
-    evaluation: evaluation.number,
-    checkouts: evaluation.isNewCommit ? checkoutsOf(evaluation) : [],
+    evaluation: id,
+    checkouts: isNewCommit ? checkouts : [],
     jobs: jobs.map(jobObjectOf),
   };
-}
-
-function checkoutsOf(evaluation: CuirassEvaluation): CheckoutObject[] {
-  const { commit, alias, project, source } = evaluation;
-  if (commit === null) return [];
-  const directory = source === null ? "" : `/nix/store/${source}`;
-  return [{ commit, channel: alias ?? project, directory }];
 }

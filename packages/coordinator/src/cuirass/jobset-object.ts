@@ -1,6 +1,4 @@
 import { z } from "zod";
-import { readJsonColumn } from "../db/json-column.ts";
-import type { Jobset } from "../db/cuirass-jobset-view.ts";
 
 export const jobsetObject = z.object({
   name: z.string(),
@@ -21,23 +19,4 @@ export const jobsetObject = z.object({
   systems: z.array(z.string()),
 });
 
-const pollingSchema = z.object({ interval_secs: z.int(), branch: z.string().nullish() });
-
-export function jobsetObjectOf(
-  jobset: Jobset,
-  systems: readonly string[],
-): z.infer<typeof jobsetObject> {
-  const { name, alias, project, repository, priority, pollingJson } = jobset;
-  const polling = pollingJson === null ? null : readJsonColumn(pollingSchema, pollingJson);
-  const branch = polling?.branch ?? "HEAD";
-  return {
-    name,
-    build: "custom",
-    channels: [{ name: alias ?? project, url: repository, branch, commit: false }],
-    "build-outputs": [],
-    notifications: [],
-    period: polling?.interval_secs ?? 0,
-    priority,
-    systems: [...systems],
-  };
-}
+export type JobsetObject = z.infer<typeof jobsetObject>;

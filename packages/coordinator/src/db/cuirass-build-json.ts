@@ -51,3 +51,14 @@ export const BUILDS_AS_JSON = `
     cross join organizations o on o.id = p.organization_id
     cross join derivations d on d.id = b.derivation_id
     left join builds x on x.derivation_id = d.id`;
+
+/** SQL for the systems that a project has builds for, as JSON in their order. */
+export function systemsOf(project: string): string {
+  return `(
+    with recursive each (system) as (
+      select min(system) from project_builds where project_id = ${project}
+      union all
+      select (select min(b.system) from project_builds b where b.project_id = ${project} and b.system > each.system)
+        from each where each.system is not null)
+    select json_group_array(system) from each where system is not null)`;
+}

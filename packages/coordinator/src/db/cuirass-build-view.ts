@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { Database, SqlValue } from "./client.ts";
-import { BUILDS_AS_JSON } from "./cuirass-build-json.ts";
+import { BUILDS_AS_JSON, systemsOf } from "./cuirass-build-json.ts";
 import { readJsonColumn } from "./json-column.ts";
 import { PlaceReader, type Condition, type Places } from "./place-reader.ts";
 
@@ -292,14 +292,7 @@ export class CuirassBuildView {
   /** Systems that projects have builds for, in their order. */
   systemsOfAll(projects: readonly string[]): Map<string, string[]> {
     const rows = this.#reader.all<{ project: string; systems: string }>(
-      `select p.value as project, (
-         with recursive each (system) as (
-           select min(system) from project_builds where project_id = p.value
-           union all
-           select (select min(b.system) from project_builds b where b.project_id = p.value and b.system > each.system)
-             from each where each.system is not null)
-         select json_group_array(system) from each where system is not null) as systems
-       from json_each(?) p`,
+      `select p.value as project, ${systemsOf("p.value")} as systems from json_each(?) p`,
       [JSON.stringify(projects)],
     );
     return new Map(

@@ -1,6 +1,8 @@
+import type { EvaluationObject } from "../cuirass/evaluation-object.ts";
 import { cuirassEvaluationStatus, type CuirassEvaluationStatus } from "../scheduler/api-words.ts";
 import { isEvaluationState } from "../scheduler/evaluation-state.ts";
 import type { Database } from "./client.ts";
+import { EVALUATIONS_AS_JSON } from "./cuirass-evaluation-json.ts";
 import { PlaceReader, type Places } from "./place-reader.ts";
 
 /** Reads of projects' evaluations and their jobs for Cuirass's API and pages. Whose projects they are is the caller's question. */
@@ -29,11 +31,7 @@ export interface CuirassEvaluation {
   readonly isNewCommit: boolean;
 }
 
-interface EvaluationRow extends Omit<
-  CuirassEvaluation,
-  "status" | "evaluatedAt" | "isNewCommit" | "fetchedAt"
-> {
-  fetchedAt: number | null;
+interface EvaluationRow extends Omit<CuirassEvaluation, "status" | "evaluatedAt" | "isNewCommit"> {
   buildingAt: number | null;
   updatedAt: number;
   hasJobs: 0 | 1;
@@ -74,6 +72,12 @@ export type DifferenceKind = "new" | "gone" | "broken" | "fixed" | "changed";
 const MANY_PROJECTS = 8;
 const WALK = 2000;
 
+interface LatestFilter {
+  readonly projects: readonly string[];
+  readonly limit: number;
+  readonly before?: number;
+}
+
 /** Newest evaluations that are searched for one that succeeded. */
 const SEARCHED = 1000;
 
@@ -91,6 +95,19 @@ export class CuirassEvaluationView {
     return numbers.flatMap((number) => byNumber.get(number) ?? []);
   }
 
+  /** The same as a JSON array in Cuirass's words. */
+  evaluationsText(numbers: readonly number[]): string {
+    const [found] = this.#reader.all<{ evaluations: string }>(EVALUATIONS_AS_JSON, [
+      JSON.stringify(numbers),
+    ]);
+    return found?.evaluations ?? "[]";
+  }
+
+  evaluationObjects(numbers: readonly number[]): EvaluationObject[] {
+    // It is written by the names of the object's own members.
+    return JSON.parse(this.evaluationsText(numbers)) as EvaluationObject[];
+  }
+
   evaluationByNumber(number: number): CuirassEvaluation | null {
     return this.evaluations([number])[0] ?? null;
   }
@@ -105,11 +122,12 @@ export class CuirassEvaluationView {
   }
 
   /** Newest first, of all statuses; `before`: only those with a smaller number. */
-  latestEvaluations(filter: {
-    projects: readonly string[];
-    limit: number;
-    before?: number;
-  }): CuirassEvaluation[] {
+  latestEvaluations(filter: LatestFilter): CuirassEvaluation[] {
+    return this.evaluations(this.latestNumbers(filter));
+  }
+
+  /** The same without more than their numbers. */
+  latestNumbers(filter: LatestFilter): number[] {
     const sources = filter.projects.map((project): Places => ({
       sql: `select e.number as "createdAt", e.number as number from evaluations e
         where e.project_id = ? and (e.number, e.number) < (?, ?) order by e.number desc limit ?`,
@@ -117,9 +135,8 @@ export class CuirassEvaluationView {
     }));
     const before = filter.before ?? Number.MAX_SAFE_INTEGER;
     const walked = this.#walk(filter.projects, before, filter.limit);
-    if (walked !== null) return this.evaluations(walked);
-    const places = this.#reader.newest(sources, before, filter.limit);
-    return this.evaluations(places.map(({ number }) => number));
+    if (walked !== null) return walked;
+    return this.#reader.newest(sources, before, filter.limit).map(({ number }) => number);
   }
 
   /** The newest of many projects, looked for among the newest of all; null when these are not enough. */
@@ -313,15 +330,14 @@ export function kindOfDifference({ before, now }: JobDifference): DifferenceKind
 }
 
 function evaluationOf(row: EvaluationRow): CuirassEvaluation {
-  const { buildingAt, updatedAt, hasJobs, commitBefore, ...rest } = row;
-  const { state, finishedAt, commit } = rest;
+  const { state, finishedAt, commit, buildingAt, updatedAt, hasJobs, commitBefore } = row;
   if (!isEvaluationState(state)) throw new Error(`evaluation ${row.number} is in state '${state}'`);
   const status = cuirassEvaluationStatus(state, {
     isEvaluated: buildingAt !== null,
     hasJobs: hasJobs === 1,
   });
   return {
-    ...rest,
+    ...row,
     status,
     evaluatedAt: status === -1 ? null : (buildingAt ?? finishedAt ?? updatedAt),
     isNewCommit: commit === null || commit !== commitBefore,

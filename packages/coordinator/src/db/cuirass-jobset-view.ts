@@ -1,4 +1,7 @@
+import type { JobsetObject } from "../cuirass/jobset-object.ts";
 import type { Database } from "./client.ts";
+import { systemsOf } from "./cuirass-build-json.ts";
+import { jsonObject } from "./json-column.ts";
 import { PlaceReader } from "./place-reader.ts";
 
 /** A project as Cuirass's API and pages have it: a jobset, or specification. */
@@ -16,17 +19,28 @@ export interface Jobset {
   /** 0 to 9, lower is sooner. */
   readonly priority: number;
   readonly isHookOpen: boolean;
-  /** Of its polling trigger: the configuration, as it is stored; null without one that is active. */
-  readonly pollingJson: string | null;
 }
 
 type Row = Omit<Jobset, "name" | "isActive" | "isHookOpen"> & { active: 0 | 1; openHook: 0 | 1 };
 
 const COLUMNS = `
   p.id as "projectId", o.id as "organizationId", o.name as organization, p.name as project, p.alias,
-  p.display_name as "displayName", p.repository, p.active, p.priority, p.open_hook as "openHook",
-  (select t.config_json from triggers t where t.project_id = p.id and t.type = 'polling' and t.active = 1 and t.is_hook = 0
-    order by t.created_at, t.id limit 1) as "pollingJson"`;
+  p.display_name as "displayName", p.repository, p.active, p.priority, p.open_hook as "openHook"`;
+
+const NAME = "coalesce(p.alias, o.name || '.' || p.name)";
+
+/** A project in Cuirass's words, with the trigger `t` that polls for it. */
+const MEMBERS: Readonly<Record<keyof JobsetObject, string>> = {
+  name: NAME,
+  build: "'custom'",
+  channels: `json_array(json_object('name', coalesce(p.alias, p.name), 'url', p.repository,
+    'branch', coalesce(t.config_json ->> 'branch', 'HEAD'), 'commit', json('false')))`,
+  "build-outputs": "json('[]')",
+  notifications: "json('[]')",
+  period: "coalesce(t.config_json ->> 'interval_secs', 0)",
+  priority: "p.priority",
+  systems: `json(${systemsOf("p.id")})`,
+};
 
 /** Of organizations that hide them, those are left out that build requests go to. */
 const SHOWN = `not (o.hide_build_requests = 1 and p.name = 'build-request')`;
@@ -50,6 +64,22 @@ export class CuirassJobsetView {
       )
       .map(jobsetOf)
       .sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  /** A JSON array of the active projects of the organizations in Cuirass's words, by name. */
+  activeJobsetsText(organizations: readonly string[]): string {
+    const [found] = this.#reader.all<{ jobsets: string }>(
+      `select json_group_array(${jsonObject(MEMBERS)} order by ${NAME}) as jobsets
+       from json_each(?) wanted
+         cross join organizations o on o.id = wanted.value
+         cross join projects p on p.organization_id = o.id
+         left join triggers t on t.id = (
+           select x.id from triggers x where x.project_id = p.id and x.type = 'polling' and x.active = 1 and x.is_hook = 0
+           order by x.created_at, x.id limit 1)
+       where p.active = 1 and ${SHOWN}`,
+      [JSON.stringify(organizations)],
+    );
+    return found?.jobsets ?? "[]";
   }
 
   /** Ids of the projects of the organizations. */
@@ -87,12 +117,12 @@ export class CuirassJobsetView {
   }
 }
 
-function jobsetOf({ active, openHook, ...row }: Row): Jobset {
+function jobsetOf(row: Row): Jobset {
   return {
     ...row,
     name: jobsetName(row),
-    isActive: active === 1,
-    isHookOpen: openHook === 1,
+    isActive: row.active === 1,
+    isHookOpen: row.openHook === 1,
   };
 }
 

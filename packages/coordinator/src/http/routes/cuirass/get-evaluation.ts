@@ -1,12 +1,12 @@
 import { z } from "zod";
-import { evaluationObject, evaluationObjectOf } from "../../../cuirass/evaluation-object.ts";
+import { evaluationObject } from "../../../cuirass/evaluation-object.ts";
 import { readQuery, requireNumber } from "../../../cuirass/query.ts";
 import { missingThing } from "../../../cuirass/refusals.ts";
 import { visibleEvaluation } from "../../../cuirass/visible-projects.ts";
 import type { Route } from "../../api.ts";
 import { bareJsonAnswer } from "../../answer-schemas.ts";
 import { parameter, token } from "./parameters.ts";
-import { sendJson } from "./send-json.ts";
+import { sendJsonText } from "./send-json.ts";
 
 /** GET /api/evaluation */
 export const getEvaluationRoute: Route = (api, services) => {
@@ -23,7 +23,7 @@ export const getEvaluationRoute: Route = (api, services) => {
       const id = requireNumber(readQuery(originalUrl), "id", "Parameter not defined!");
       const evaluation = await visibleEvaluation(services, caller, id);
       if (evaluation === null) throw missingThing("Evaluation", String(id));
-      return sendJson(reply, evaluationObjectOf(evaluation));
+      return sendJsonText(reply, services.cuirassEvaluations.evaluationsText([id]).slice(1, -1));
     },
   );
 };

@@ -1,11 +1,11 @@
 import { z } from "zod";
-import { evaluationObject, evaluationObjectOf } from "../../../cuirass/evaluation-object.ts";
+import { evaluationObject } from "../../../cuirass/evaluation-object.ts";
 import { readQuery, requireLimit, textOf } from "../../../cuirass/query.ts";
 import { visibleProjects } from "../../../cuirass/visible-projects.ts";
 import type { Route } from "../../api.ts";
 import { bareJsonAnswer } from "../../answer-schemas.ts";
 import { nr, parameter, token } from "./parameters.ts";
-import { sendJson } from "./send-json.ts";
+import { sendJsonText } from "./send-json.ts";
 
 const MAX_EVALUATIONS = 1000;
 
@@ -25,8 +25,8 @@ export const listEvaluationsRoute: Route = (api, services) => {
       const query = readQuery(originalUrl);
       const limit = requireLimit(query, MAX_EVALUATIONS, "Parameter not defined!");
       const projects = await visibleProjects(services, caller, textOf(query, "spec"));
-      const found = cuirassEvaluations.latestEvaluations({ projects, limit });
-      return sendJson(reply, found.map(evaluationObjectOf));
+      const numbers = cuirassEvaluations.latestNumbers({ projects, limit });
+      return sendJsonText(reply, cuirassEvaluations.evaluationsText(numbers));
     },
   );
 };

@@ -39,7 +39,16 @@ export const listJobsHistoryRoute: Route = (api, services) => {
       const jobset = await visibleJobset(services, caller, spec);
       if (jobset === null) return sendJson(reply, []);
       const history = cuirassEvaluations.jobsHistory({ project: jobset.projectId, names, limit });
-      return sendJson(reply, history.map(historyObjectOf));
+      const numbers = history.map(({ evaluation }) => evaluation.number);
+      const objects = cuirassEvaluations.evaluationObjects(numbers);
+      const byNumber = new Map(objects.map((object) => [object.id, object]));
+      return sendJson(
+        reply,
+        history.flatMap(({ evaluation: { number, isNewCommit }, jobs }) => {
+          const object = byNumber.get(number);
+          return object === undefined ? [] : [historyObjectOf(object, { isNewCommit, jobs })];
+        }),
+      );
     },
   );
 };

@@ -1,12 +1,12 @@
 import { z } from "zod";
-import { jobsetObject, jobsetObjectOf } from "../../../cuirass/jobset-object.ts";
+import { jobsetObject } from "../../../cuirass/jobset-object.ts";
 import type { Route } from "../../api.ts";
 import { bareJsonAnswer } from "../../answer-schemas.ts";
 import { token } from "./parameters.ts";
-import { sendJson } from "./send-json.ts";
+import { sendJsonText } from "./send-json.ts";
 
 /** GET /jobsets and /specifications, with anything behind them: the active projects. */
-export const listJobsetsRoute: Route = (api, { authority, cuirassJobsets, cuirassBuilds }) => {
+export const listJobsetsRoute: Route = (api, { authority, cuirassJobsets }) => {
   for (const path of ["/jobsets", "/jobsets/*", "/specifications", "/specifications/*"]) {
     api.get(
       path,
@@ -19,14 +19,7 @@ export const listJobsetsRoute: Route = (api, { authority, cuirassJobsets, cuiras
       },
       async ({ caller }, reply) => {
         const organizations = await authority.organizationsToRead(caller);
-        const jobsets = cuirassJobsets
-          .listJobsets(organizations)
-          .filter(({ isActive }) => isActive);
-        const systems = cuirassBuilds.systemsOfAll(jobsets.map(({ projectId }) => projectId));
-        return sendJson(
-          reply,
-          jobsets.map((jobset) => jobsetObjectOf(jobset, systems.get(jobset.projectId) ?? [])),
-        );
+        return sendJsonText(reply, cuirassJobsets.activeJobsetsText(organizations));
       },
     );
   }
