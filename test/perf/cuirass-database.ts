@@ -83,7 +83,7 @@ function addProject(db: Database.Database, name: string): string {
   const id = randomUUID();
   db.exec(`
     insert into projects (id, organization_id, name, display_name, description, repository, wildcard, active, managed, force_evaluation, sign_cache, keep_evaluations, concurrency, created_by, created_at)
-      select '${id}', organization_id, '${name}', '${name}', '', '', '*', 0, 0, 0, 1, 1000, 'soft_abort', created_by, created_at from projects limit 1;
+      select '${id}', organization_id, '${name}', '${name}', '', '', '*', 1, 0, 0, 1, 1000, 'soft_abort', created_by, created_at from projects limit 1;
   `);
   return id;
 }

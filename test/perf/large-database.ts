@@ -134,7 +134,7 @@ function makeOrganizations(db: Database.Database, owner: string): void {
     insert into cache_subscriptions (organization_id, cache_id, mode, created_at)
       select ${organizationId("i")}, ${uuid(String(FIRST_DAY), 2, "i")}, 'ReadWrite', ${FIRST_DAY} ${each};
     insert into projects (id, organization_id, name, display_name, description, repository, wildcard, active, managed, force_evaluation, sign_cache, keep_evaluations, concurrency, created_by, created_at)
-      select ${uuid(String(FIRST_DAY), 3, "i")}, ${organizationId(`i / ${PROJECTS}`)}, 'project-' || (i % ${PROJECTS}), 'Project ' || i, '', 'https://example.org/project-' || i || '.git', '*', 0, 0, 0, 1, 30, 'soft_abort', '${owner}', ${FIRST_DAY} + i
+      select ${uuid(String(FIRST_DAY), 3, "i")}, ${organizationId(`i / ${PROJECTS}`)}, 'project-' || (i % ${PROJECTS}), 'Project ' || i, '', 'https://example.org/project-' || i || '.git', '*', 1, 0, 0, 1, 30, 'soft_abort', '${owner}', ${FIRST_DAY} + i
       from numbers where i < ${ORGANIZATIONS * PROJECTS};
   `);
 }

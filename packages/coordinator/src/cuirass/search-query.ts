@@ -1,5 +1,5 @@
 import { CUIRASS_STATUS_WORDS } from "../scheduler/api-words.ts";
-import type { SearchFilter } from "../db/cuirass-build-view.ts";
+import type { SearchFilter } from "../db/cuirass-build-places.ts";
 
 /** A search as people write it. */
 export interface SearchQuery extends Pick<SearchFilter, "name" | "system" | "statuses"> {

@@ -2,6 +2,21 @@ import { z } from "zod";
 import type { Database, SqlValue } from "./client.ts";
 import { BUILDS_AS_JSON, systemsOf } from "./cuirass-build-json.ts";
 import { readJsonColumn } from "./json-column.ts";
+import {
+  finishedConditions,
+  finishedOf,
+  finishedOfMany,
+  jobIs,
+  placesOf,
+  projectIs,
+  queuedOf,
+  searchConditions,
+  waitingConditions,
+  weatherChanged,
+  type FinishedFilter,
+  type ProjectBuildFilter,
+  type SearchFilter,
+} from "./cuirass-build-places.ts";
 import { PlaceReader, type Condition, type Places } from "./place-reader.ts";
 
 /** Reads of projects' builds for Cuirass's API and pages. Whose projects they are is the caller's question. */
@@ -60,27 +75,9 @@ const ROWS = `
     join derivations d on d.id = b.derivation_id
     left join builds x on x.derivation_id = d.id`;
 
-/** Which builds are asked for; absent is all, conditions are joined by "and". */
-export interface ProjectBuildFilter {
-  /** Ids. */
-  readonly projects: readonly string[];
-  /** One of these names: there may be several ways to write one. */
-  readonly job?: readonly string[];
-  readonly system?: string;
-  /** Number of the evaluation that registered them. */
-  readonly evaluation?: number;
-  readonly limit: number;
-}
-
-/** `status`: one of the end states. */
-export interface FinishedFilter extends ProjectBuildFilter {
-  readonly status?: number;
-}
-
 const systemsSchema = z.array(z.string());
 const numbersSchema = z.array(z.int());
 
-const END_STATES = [0, 1, 2, 3, 4] as const;
 /** In the order of scheduling: what runs, what waits, what a worker has and does not run yet. */
 const UNFINISHED = [-1, -2, -3] as const;
 
@@ -88,15 +85,6 @@ const UNFINISHED = [-1, -2, -3] as const;
 const MANY_PROJECTS = 8;
 /** Builds of all projects that are looked through for a list. */
 const WALK = 20_000;
-
-export interface SearchFilter {
-  readonly projects: readonly string[];
-  /** Beginning of the derivation's name. */
-  readonly name: string;
-  readonly system?: string;
-  readonly statuses?: readonly number[];
-  readonly limit: number;
-}
 
 export class CuirassBuildView {
   readonly #reader: PlaceReader;
@@ -166,11 +154,12 @@ export class CuirassBuildView {
 
   /** Numbers of finished builds, those of the newest evaluation first. */
   latestBuilds(filter: FinishedFilter): number[] {
-    const walked =
-      filter.job === undefined && filter.projects.length > MANY_PROJECTS
-        ? this.#walk(filter, finishedConditions(filter))
-        : null;
-    if (walked !== null) return walked;
+    if (filter.projects.length > MANY_PROJECTS) {
+      const together = finishedOfMany(filter);
+      if (together !== null) return this.#newest(together, filter);
+      const walked = this.#walk(filter, finishedConditions(filter));
+      if (walked !== null) return walked;
+    }
     const systems = this.#systemsFor(filter);
     const sources = filter.projects.flatMap((project) =>
       finishedOf(project, filter, systems.get(project) ?? []),
@@ -255,7 +244,7 @@ export class CuirassBuildView {
   /** Builds whose weather has changed (new success or new failure), those of the newest evaluation first. */
   changedBuilds(filter: Pick<ProjectBuildFilter, "projects" | "limit">): ProjectBuildRow[] {
     const sources = filter.projects.map((project) =>
-      placesOf([projectIs(project), constant("b.weather in (0, 1)")]),
+      placesOf([projectIs(project), weatherChanged]),
     );
     return this.builds(this.#newest(sources, filter));
   }
@@ -307,129 +296,4 @@ export class CuirassBuildView {
   #numbers(sql: string, values: readonly SqlValue[]): number[] {
     return this.#reader.all<{ number: number }>(sql, values).map(({ number }) => number);
   }
-}
-
-/** One for each order that an index has. */
-function finishedOf(project: string, filter: FinishedFilter, systems: readonly string[]): Places[] {
-  const { job, system, status, evaluation } = filter;
-  const from = evaluation === undefined ? [] : [{ sql: "b.evaluation >= ?", values: [evaluation] }];
-  const own = projectIs(project);
-  if (job !== undefined) {
-    const rest = [
-      ...from,
-      constant("b.status >= 0"),
-      ...(system === undefined ? [] : [{ sql: "+b.system = ?", values: [system] }]),
-      ...(status === undefined ? [] : [statusIn([status])]),
-    ];
-    return job.map((name) => placesOf([own, jobIs(name), ...rest]));
-  }
-  if (system === undefined && status === undefined) {
-    return [placesOf([own, constant("b.status >= 0"), ...from])];
-  }
-  const statuses = status === undefined ? END_STATES : [status];
-  return systems.flatMap((eachSystem) =>
-    statuses.map((eachStatus) =>
-      placesOf([
-        own,
-        { sql: "b.system = ? and b.status = ?", values: [eachSystem, eachStatus] },
-        ...from,
-      ]),
-    ),
-  );
-}
-
-/** What finished builds are chosen by besides their projects. */
-function finishedConditions({ system, status, evaluation }: FinishedFilter): Condition[] {
-  return [
-    { sql: "w.status >= 0", values: [] },
-    ...(evaluation === undefined ? [] : [{ sql: "w.evaluation = ?", values: [evaluation] }]),
-    ...(system === undefined ? [] : [{ sql: "w.system = ?", values: [system] }]),
-    ...(status === undefined ? [] : [{ sql: "w.status = ?", values: [status] }]),
-  ];
-}
-
-/** What unfinished builds are chosen by besides their projects. */
-function waitingConditions({ job, system, evaluation }: ProjectBuildFilter): Condition[] {
-  return [
-    ...(job === undefined
-      ? []
-      : [{ sql: "w.job_name in (select value from json_each(?))", values: [JSON.stringify(job)] }]),
-    ...(system === undefined ? [] : [{ sql: "w.system = ?", values: [system] }]),
-    ...(evaluation === undefined ? [] : [{ sql: "w.evaluation = ?", values: [evaluation] }]),
-  ];
-}
-
-/** Of `w`, what was looked through already, or of `b`, where the index of names is followed. */
-function searchConditions(table: "w" | "b", { name, system, statuses }: SearchFilter): Condition[] {
-  const own = table === "w" ? "" : "+";
-  return [
-    { sql: `${table}.nix_name >= ? and ${table}.nix_name < ?`, values: [name, name + BEHIND] },
-    ...(system === undefined ? [] : [{ sql: `${own}${table}.system = ?`, values: [system] }]),
-    ...(statuses === undefined
-      ? []
-      : [
-          {
-            sql: `${own}${table}.status in (select value from json_each(?))`,
-            values: [JSON.stringify(statuses)],
-          },
-        ]),
-  ];
-}
-
-function projectIs(project: string): Condition {
-  return { sql: "b.project_id = ?", values: [project] };
-}
-
-function jobIs(name: string): Condition {
-  return { sql: "b.job_name = ?", values: [name] };
-}
-
-function constant(sql: string): Condition {
-  return { sql, values: [] };
-}
-
-/** In one parameter, so that there are few different statements. */
-function statusIn(statuses: readonly number[]): Condition {
-  return {
-    sql: "+b.status in (select value from json_each(?))",
-    values: [JSON.stringify(statuses)],
-  };
-}
-
-/** Behind the last character that there is. */
-const BEHIND = "\u{10ffff}";
-
-/** Of the newest evaluation first. */
-function placesOf(conditions: readonly Condition[]): Places {
-  const sql = `
-    select b.evaluation as "createdAt", b.number as number from project_builds b
-    where ${conditions.map((condition) => condition.sql).join(" and ")}
-      and (b.evaluation, b.number) < (?, ?)
-    order by b.evaluation desc, b.number desc limit ?`;
-  return { sql, values: conditions.flatMap((condition) => condition.values) };
-}
-
-/** Most urgent first, then oldest, as negative numbers. */
-function queuedOf(
-  project: string,
-  status: number,
-  { job, system, evaluation }: ProjectBuildFilter,
-): Places {
-  const conditions: Condition[] = [
-    projectIs(project),
-    { sql: "b.status = ? and b.status < 0", values: [status] },
-    ...(job === undefined
-      ? []
-      : [
-          { sql: "+b.job_name in (select value from json_each(?))", values: [JSON.stringify(job)] },
-        ]),
-    ...(system === undefined ? [] : [{ sql: "+b.system = ?", values: [system] }]),
-    ...(evaluation === undefined ? [] : [{ sql: "+b.evaluation = ?", values: [evaluation] }]),
-  ];
-  const sql = `
-    select -b.priority as "createdAt", -b.number as number from project_builds b
-    where ${conditions.map((condition) => condition.sql).join(" and ")}
-      and (b.priority, b.number) > (-(?), -(?))
-    order by b.priority, b.number limit ?`;
-  return { sql, values: conditions.flatMap((condition) => condition.values) };
 }

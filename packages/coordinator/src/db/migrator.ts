@@ -21,6 +21,7 @@ import * as runHistories from "./migrations/0016-run-histories.ts";
 import * as buildOrder from "./migrations/0018-build-order.ts";
 import * as storedAnew from "./migrations/0026-stored-anew.ts";
 import * as cuirass from "./migrations/0015-cuirass.ts";
+import * as cuirassLists from "./migrations/0021-cuirass-lists.ts";
 
 /**
  * Append only: a migration that was ever released is never changed. All that are pending run in one transaction, with foreign keys enforced
@@ -48,6 +49,7 @@ const migrations: Record<string, Migration> = {
   "0018-build-order": buildOrder,
   "0015-cuirass": cuirass,
   "0026-stored-anew": storedAnew,
+  "0021-cuirass-lists": cuirassLists,
 };
 
 /** Of this release, in the order in which they are applied. */

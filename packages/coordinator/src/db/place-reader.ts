@@ -15,6 +15,9 @@ export type Places = Condition;
 
 type AnyQuery = PreparedQuery<SqlValue[], unknown>;
 
+/** Fewer sources are read one by one: where the values are columns, a list among them is gone through again for every row. */
+const TOGETHER = 4;
+
 /** Runs statements that are put together from conditions, each prepared once, and reads the newest of many sources. */
 export class PlaceReader {
   readonly #database: Database;
@@ -56,7 +59,11 @@ export class PlaceReader {
    */
   #readAll(sources: readonly Places[], before: Place, limit: number): Place[][] {
     const [first] = sources;
-    if (first === undefined || sources.some(({ sql }) => sql !== first.sql)) {
+    if (
+      first === undefined ||
+      sources.length < TOGETHER ||
+      sources.some(({ sql }) => sql !== first.sql)
+    ) {
       return sources.map((source) => this.#readOne(source, before, limit));
     }
     const rows = sources.map(({ values }) => [...values, before.createdAt, before.number]);

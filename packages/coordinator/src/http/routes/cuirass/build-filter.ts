@@ -8,7 +8,7 @@ import {
   type CuirassQuery,
 } from "../../../cuirass/query.ts";
 import { visibleProjects } from "../../../cuirass/visible-projects.ts";
-import type { ProjectBuildFilter } from "../../../db/cuirass-build-view.ts";
+import type { ProjectBuildFilter } from "../../../db/cuirass-build-places.ts";
 import type { CuirassJobsetView } from "../../../db/cuirass-jobset-view.ts";
 
 const MAX_BUILDS = 1000;
