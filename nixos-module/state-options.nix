@@ -97,6 +97,7 @@ in
       integration = optional types.str "git" "Inbound integration that tells.";
       config = known (record triggerConfig) { } { interval_secs = 60; } "What exactly.";
     })) [ { type = "time"; config.cron = "0 0 3 * * *"; } ] "What starts evaluations. By default those that are there stay, and a new project polls.";
+    outbound_integration = optional types.str "told" "Gradient's word for the integration that tells the forge. Here it is the organization's whose address is the repository's, and a value is refused.";
     created_by = createdBy;
   } { site = { organization = "acme"; repository = "https://example.org/site.git"; }; } "Projects.";
 
@@ -135,6 +136,8 @@ in
     enable_eval = switch true "Whether it gets evaluation jobs.";
     enable_build = switch true "Whether it gets build jobs.";
     enabled = switch true "Whether it gets anything.";
+    base_worker = switch false "Gradient's word for a worker of every organization. Here {option}`organizations` lists them, and true is refused.";
+    authorize_against = optional types.str "acme" "Gradient's word for the one identity of a base worker. Here a line `*:TOKEN` of the peers file shows its token to all of {option}`organizations`, and a value is refused.";
     created_by = createdBy;
   } { build1 = { worker_id = "6f9619ff-8b86-4011-b42d-00c04fc964ff"; organizations = [ "acme" ]; token_file = "/run/secrets/build1"; }; } "Workers.";
 

@@ -16,6 +16,20 @@ test("a file that holds together is good, with nulls for what is left out, and s
   expect(problemsOf({ users: { alice: { email: "a@x.example", name: null } } })).toEqual({});
 });
 
+test("Gradient's own words are taken where they say nothing, and else answered with what to write instead", () => {
+  const state = exampleState();
+  Object.assign(state.projects.library, { outbound_integration: null });
+  Object.assign(state.workers.build1, { base_worker: false, authorize_against: null });
+  expect(problemsOf(state)).toEqual({});
+  Object.assign(state.projects.library, { outbound_integration: "told" });
+  Object.assign(state.workers.build1, { base_worker: true, authorize_against: "0195c2a0" });
+  expect(problemsOf(state)).toEqual({
+    "$.projects.library.outbound_integration": expect.stringContaining("outbound integration"),
+    "$.workers.build1.base_worker": expect.stringContaining("list every organization"),
+    "$.workers.build1.authorize_against": expect.stringContaining("*:TOKEN"),
+  });
+});
+
 test("defaults are Gradient's", () => {
   const checked = checkState(exampleState(), NOW);
   if (!("declared" in checked)) throw new Error("the example is refused");

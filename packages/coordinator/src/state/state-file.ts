@@ -23,6 +23,9 @@ const sha256 = z
   .string()
   .regex(/^[0-9a-f]{64}$/, "expected a SHA-256 of 64 hexadecimal digits, in lower case");
 
+/** A word of Gradient's own files that says nothing here; the message tells what does. */
+const leftOut = (message: string) => z.undefined(message).optional();
+
 const mode = z.enum(["ReadWrite", "ReadOnly", "WriteOnly"]);
 
 const member = z.strictObject({ user: z.string(), role: z.string().default("Admin") });
@@ -127,6 +130,9 @@ const project = z.strictObject({
   sign_cache: z.boolean().default(true),
   /** Left out: those that are there stay, and a new project polls. */
   triggers: z.array(trigger).optional(),
+  outbound_integration: leftOut(
+    "leave it out: a forge is told by the organization's outbound integration whose endpoint_url is the repository's host",
+  ),
   created_by: z.string().optional(),
 });
 
@@ -201,6 +207,12 @@ const worker = z.strictObject({
   enable_eval: z.boolean().default(true),
   enable_build: z.boolean().default(true),
   enabled: z.boolean().default(true),
+  base_worker: z
+    .literal(false, "leave it out, and list every organization that it builds for as organizations")
+    .optional(),
+  authorize_against: leftOut(
+    "leave it out: a worker has one token, and a line *:TOKEN of its peers file shows it to all of its organizations",
+  ),
   created_by: z.string().optional(),
 });
 
