@@ -1,4 +1,4 @@
-import { provideBrowser } from "./lib/browser.mjs";
+import { provideWhereItCanBeHad } from "./lib/optional.mjs";
 import { runChecks } from "./lib/checks.mjs";
 import { runTests } from "./lib/run-tests.mjs";
 import { setUp } from "./lib/setup.mjs";
@@ -13,7 +13,10 @@ import { runMain, runStep } from "./lib/step.mjs";
 await runMain(async () => {
   const args = process.argv.slice(2);
   await setUp(["nginx", "systemd", "shellTools"]);
-  await runStep("browser", provideBrowser);
+  await runStep("browser", () =>
+    provideWhereItCanBeHad("chromium", "pages are not tested in a browser"),
+  );
+  await runStep("caddy", () => provideWhereItCanBeHad("caddy", "its site is not tested"));
   const failedChecks = args.length === 0 ? await prepareAll() : 0;
   const { passed, failed } = await runTests(args);
   process.stdout.write(`${passed} passed, ${failed + failedChecks} failed\n`);

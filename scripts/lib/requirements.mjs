@@ -32,6 +32,11 @@ export const requirements = {
       "nginx, which stands before the coordinator in tests and beside it in the benchmark",
     packages: ["nginx-light"],
   },
+  caddy: {
+    isMet: () => hasProgram("caddy"),
+    description: "Caddy, which stands before the coordinator in tests, as nginx does",
+    packages: ["caddy"],
+  },
   systemd: {
     isMet: () => hasProgram("systemd-analyze"),
     description: "systemd-analyze, which reads the units in tests",

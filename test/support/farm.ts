@@ -38,6 +38,8 @@ export class TestFarm implements AsyncDisposable {
   readonly api: ApiClient;
   readonly git: GitServer;
   readonly workers: TestWorker[] = [];
+  /** Alice's. */
+  readonly password = "Tr1al-of-light!";
   coordinator: Daemon;
   private readonly options: FarmOptions;
 
@@ -103,9 +105,8 @@ export class TestFarm implements AsyncDisposable {
   }
 
   private async setUp(): Promise<void> {
-    const password = "Tr1al-of-light!";
     const file = join(this.directory, "password");
-    await writeFile(file, password, { mode: 0o600 });
+    await writeFile(file, this.password, { mode: 0o600 });
     const { command, argv } = commands.coordinator;
     const create = [
       "user",
@@ -123,7 +124,7 @@ export class TestFarm implements AsyncDisposable {
       "--superuser",
     ];
     await execa(command, [...argv, ...create]);
-    await this.api.login("alice", password);
+    await this.api.login("alice", this.password);
     await this.api.call("PUT", "/orgs", { name: "acme", display_name: "Acme", description: "" });
     await this.api.call("PUT", "/caches", {
       name: "main",
