@@ -18,10 +18,10 @@
       overlays.default = final: _prev: daemons final;
 
       nixosModules = {
-        coordinator = ./nixos-module/coordinator.nix;
-        worker = ./nixos-module/worker.nix;
-        deploy = ./nixos-module/deploy.nix;
-        default = ./nixos-module;
+        coordinator.imports = [ ./nixos-module/coordinator.nix ];
+        worker.imports = [ ./nixos-module/worker.nix ];
+        deploy.imports = [ ./nixos-module/deploy.nix ];
+        default.imports = [ ./nixos-module ];
       };
 
       # The packages start, and a system with all modules comes to units that systemd understands.

@@ -14,7 +14,7 @@ const source = {
 
 /**
  * What meets Nix runs once more with each further version that this machine has (`npm test` installs them): the tests
- * of its formats and of the worker's use of it, one evaluation through the whole farm, and with the newest the command line alone.
+ * of its formats and of the worker's use of it, one evaluation through the whole farm, our flake, and with the newest the command line alone.
  */
 const environments = Object.entries(nixTestEnvironments());
 const newest = environments.at(-1)?.[0];
@@ -42,6 +42,7 @@ const furtherNix = environments.flatMap(([release, env]) => {
         name: `e2e-nix-${release}`,
         include: [
           "test/e2e/first-light.test.ts",
+          "test/integration/flake.test.ts",
           ...(release === newest ? ["test/e2e/alone.test.ts"] : []),
         ],
         env,
