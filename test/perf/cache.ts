@@ -5,7 +5,6 @@ import { accelRows } from "./cache-accel.ts";
 import { batchRows } from "./cache-batch.ts";
 import { copyRows } from "./cache-copy.ts";
 import { downloadPath } from "./cache-files.ts";
-import { intakeRows } from "./cache-intake.ts";
 import { compared } from "./cache-load.ts";
 import { largeCacheRows } from "./cache-large.ts";
 import { cpuOf } from "./cpu.ts";
@@ -89,7 +88,7 @@ async function servingRows(farm: TestFarm, nginx: Nginx): Promise<Row[]> {
 
 /** The cache against nginx over the same files, one process each; NARs on their way in; a cache of many years; and the coordinator's memory at rest. */
 export async function cacheRows(): Promise<Row[]> {
-  await using farm = await TestFarm.start({ env: { GRADIENT_MAX_NAR_UPLOAD_SIZE: "4G" } });
+  await using farm = await TestFarm.start();
   const atRest = await residentMegabytes(farm.coordinator.pid);
   await using nginx = await Nginx.start();
   return [
@@ -103,7 +102,6 @@ export async function cacheRows(): Promise<Row[]> {
       better: "less",
       target: 150,
     },
-    ...(await intakeRows(farm)),
     ...(await copyRows(farm, nginx)),
     ...(await batchRows(farm)),
     ...(await accelRows()),

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { Worker } from "node:worker_threads";
-import { ReferenceScanner } from "@gradient/protocol";
+import { ReferenceScanner } from "@gradient/protocol/nar";
 
 /**
  * The least that an intake does, by the same libraries and nothing else: a process that takes one zstd stream from a socket, hashes it, unpacks it in a thread, hashes what

@@ -5,6 +5,7 @@ import { controlRows } from "./control-latency.ts";
 import { criticalPathRows, criticalPathRowsWithoutUsers } from "./critical-path.ts";
 import { evaluationRows } from "./evaluation.ts";
 import { graphRows } from "./graph.ts";
+import { intakeRows } from "./intake.ts";
 import { report } from "./report.ts";
 import { usageRows } from "./usage.ts";
 import { transferRows } from "./transfer.ts";
@@ -15,6 +16,7 @@ const groups = {
   path: criticalPathRows,
   "path-without-users": criticalPathRowsWithoutUsers,
   cache: cacheRows,
+  intake: intakeRows,
   usage: usageRows,
   transfer: transferRows,
   control: controlRows,

@@ -1,9 +1,20 @@
 import { sql } from "kysely";
 import { z } from "zod";
-import { namedProductSchema, type NamedProduct } from "../nar-contents/build-products.ts";
+import type { NamedProduct } from "../nar-contents/build-products.ts";
 import { batchesOf } from "./batches.ts";
 import type { Queries } from "./client.ts";
 import { readJsonColumn } from "./json-column.ts";
+
+const productsSchema: z.ZodType<NamedProduct[]> = z.array(
+  z.object({
+    type: z.string(),
+    subtype: z.string(),
+    base: z.string(),
+    names: z.array(z.string()),
+    kind: z.enum(["file", "directory"]).nullable(),
+    size: z.number().nullable(),
+  }),
+);
 
 /** Keeps what NARs name as build products. What is known of a NAR already stays: the same bytes name the same. */
 export async function insertBuildProducts(
@@ -61,7 +72,7 @@ export async function listShownOutputs(
       const key = `${row.derivation}/${row.name}`;
       // Several caches may show it: the same path, and mostly the same NAR.
       if (typeof outputs.get(key)?.narHash === "string") continue;
-      const products = text === null ? [] : readJsonColumn(z.array(namedProductSchema), text);
+      const products = text === null ? [] : readJsonColumn(productsSchema, text);
       outputs.set(key, { ...row, products });
     }
   }

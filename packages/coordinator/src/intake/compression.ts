@@ -1,4 +1,3 @@
-import { availableParallelism } from "node:os";
 import { pipeline } from "node:stream/promises";
 import { ReadableStream } from "node:stream/web";
 import {
@@ -12,7 +11,6 @@ import unbzip2 from "unbzip2-stream";
 import xz from "xz-decompress";
 import { UnprocessableError } from "../errors.ts";
 import { Gate } from "./gate.ts";
-import { unpackInThread } from "./unpack-in-thread.ts";
 import { ZstdDecoder } from "./zstd-decoder.ts";
 
 /** Names as a narinfo has them. */
@@ -51,11 +49,6 @@ function compressionOf(head: Uint8Array): Compression {
 
 /** bzip2 is decoded in JavaScript, a block of up to 46 MB at once: never two of them. */
 const bzip2Gate = new Gate(1);
-
-/** A zstd file from here on is unpacked by a thread: less takes hardly longer than to start one. */
-const LARGE_BYTES = 4 * 1024 * 1024;
-/** More threads would only take time from each other; further files are unpacked where they are read. */
-const threadGate = new Gate(availableParallelism());
 
 /** Input is fed in pieces of this size, so that little of it makes much output at once. */
 const INPUT_BYTES = 16 * 1024;
@@ -114,41 +107,9 @@ export function decompress(
 }
 
 async function* throughZstd(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const { chunks, isLarge } = await lookAhead(source);
-  if (isLarge && threadGate.hasRoom) {
-    using _place = await threadGate.enter();
-    yield* unpackInThread(chunks);
-    return;
-  }
   const decoder = new ZstdDecoder();
-  for await (const chunk of chunks) yield* decoder.decode(chunk);
+  for await (const chunk of source) yield* decoder.decode(chunk);
   decoder.end();
-}
-
-/** Reads as much as it takes to know whether the file is large. */
-async function lookAhead(
-  source: AsyncIterable<Uint8Array>,
-): Promise<{ chunks: AsyncIterable<Uint8Array>; isLarge: boolean }> {
-  const iterator = source[Symbol.asyncIterator]();
-  const head: Uint8Array[] = [];
-  let bytes = 0;
-  while (bytes < LARGE_BYTES) {
-    const next = await iterator.next();
-    if (next.done === true) break;
-    head.push(Buffer.from(next.value));
-    bytes += next.value.length;
-  }
-  async function* chunks(): AsyncGenerator<Uint8Array, void, undefined> {
-    try {
-      yield* head.splice(0);
-      for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) {
-        yield next.value;
-      }
-    } finally {
-      await iterator.return?.();
-    }
-  }
-  return { chunks: chunks(), isLarge: bytes >= LARGE_BYTES };
 }
 
 /** What the source itself throws stays as it is: only the decoder's complaints mean that the file is damaged. */

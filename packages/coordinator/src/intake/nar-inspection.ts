@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { encodeNix32, NarError, NarReader, ReferenceScanner } from "@gradient/protocol";
+import { encodeNix32, NarError, NarReader, ReferenceScanner } from "@gradient/protocol/nar";
 import { UnprocessableError } from "../errors.ts";
 import type { NamedProduct } from "../nar-contents/build-products.ts";
 import { ProductsProbe } from "../nar-contents/products-probe.ts";

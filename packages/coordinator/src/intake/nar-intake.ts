@@ -27,13 +27,15 @@ import { insertPossessions } from "../db/nar-possession-repository.ts";
 import { ConflictError, CoordinatorError, UnprocessableError } from "../errors.ts";
 import type { Draft } from "../storage/drafts.ts";
 import type { NarStorage } from "../storage/nar-storage.ts";
-import { ClaimInspection, sizeMismatch, type NarClaim } from "./claim-inspection.ts";
-import { decompress } from "./compression.ts";
 import { Gate } from "./gate.ts";
 import { GatheredWrites } from "./gathered-writes.ts";
+import { inspectZstd } from "./inspect-zstd.ts";
 import { KeyedLock } from "./keyed-lock.ts";
-import { receiveFile, type ReceivedFile, type ReceiveLimits } from "./received-file.ts";
+import { Measure } from "./measure.ts";
+import { checkClaim, sizeMismatch, type NarClaim } from "./nar-claim.ts";
+import { NarInspection } from "./nar-inspection.ts";
 import { packNar } from "./pack-nar.ts";
+import { receiveFile, type ReceivedFile, type ReceiveLimits } from "./received-file.ts";
 import { Turns } from "./turns.ts";
 import type { Possesses } from "./verify-path.ts";
 import { ZstdDecoder } from "./zstd-decoder.ts";
@@ -137,7 +139,7 @@ export class NarIntake {
   async pack(organization: OrganizationId, nar: AsyncIterable<Uint8Array>): Promise<NarObject> {
     using _place = await this.#gate.enter();
     await using draft = await this.#files.draft();
-    const object = await packNar(nar, draft);
+    const object = await packNar(nar, Number.MAX_SAFE_INTEGER, draft);
     return await this.#keep(organization, object, draft);
   }
 
@@ -357,13 +359,10 @@ export class NarIntake {
 
   async #inspect(claim: NarClaim, upload: NarUpload, draft: Draft): Promise<NewNarObject> {
     const file = new ArrivingFile(upload, draft);
-    const inspection = new ClaimInspection(claim);
-    const turns = new Turns();
     try {
-      for await (const piece of decompress("zstd", file.chunks())) {
-        inspection.write(piece);
-        await turns.giveWay();
-      }
+      const found = await inspectZstd(file.chunks(), claim.narSize);
+      checkClaim(claim, found);
+      return { ...found, fileHash: file.hash(), fileSize: file.size };
     } catch (error) {
       // What was wrong stays wrong; what broke off can go on.
       if (!(error instanceof CoordinatorError) && file.size >= MIN_STAGED_BYTES) {
@@ -372,7 +371,6 @@ export class NarIntake {
       }
       throw error;
     }
-    return { ...inspection.finish(), fileHash: file.hash(), fileSize: file.size };
   }
 
   /** Stores NARs that were made here. The ones that are there already stay. */
@@ -420,11 +418,10 @@ export class NarIntake {
 
 /** A packed NAR on its way to the disk. */
 class ArrivingFile {
-  size = 0;
   readonly #upload: NarUpload;
   readonly #draft: Draft;
   readonly #writes: GatheredWrites;
-  readonly #hash = createHash("sha256");
+  readonly #measure = new Measure();
 
   constructor(upload: NarUpload, draft: Draft) {
     this.#upload = upload;
@@ -432,16 +429,20 @@ class ArrivingFile {
     this.#writes = new GatheredWrites(draft);
   }
 
+  get size(): number {
+    return this.#measure.bytes;
+  }
+
   /** All its bytes, those that the draft began with included. */
   async *chunks(): AsyncGenerator<Uint8Array, void, undefined> {
     if (this.#upload.offset > 0) {
       for await (const chunk of this.#draft.read()) {
-        this.#count(chunk);
+        this.#measure.add(chunk);
         yield chunk;
       }
     }
     for await (const chunk of this.#upload.body) {
-      this.#count(chunk);
+      this.#measure.add(chunk);
       await this.#writes.write(chunk);
       yield chunk;
     }
@@ -454,12 +455,7 @@ class ArrivingFile {
 
   /** 52 characters of Nix base 32. To be called once, at the end. */
   hash(): string {
-    return encodeNix32(this.#hash.digest());
-  }
-
-  #count(chunk: Uint8Array): void {
-    this.size += chunk.length;
-    this.#hash.update(chunk);
+    return this.#measure.hash();
   }
 }
 
@@ -469,14 +465,16 @@ async function inspectSmall(
   decoder: ZstdDecoder,
   turns: Turns,
 ): Promise<PackedNar> {
-  const inspection = new ClaimInspection(nar);
+  const inspection = new NarInspection(nar.narSize);
   for (const piece of decoder.decode(nar.bytes)) {
     inspection.write(piece);
     await turns.giveWay();
   }
   decoder.end();
+  const found = inspection.finish();
+  checkClaim(nar, found);
   const fileHash = encodeNix32(createHash("sha256").update(nar.bytes).digest());
-  const object = { ...inspection.finish(), fileHash, fileSize: nar.bytes.length };
+  const object = { ...found, fileHash, fileSize: nar.bytes.length };
   return { object, bytes: nar.bytes };
 }
 

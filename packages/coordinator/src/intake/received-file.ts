@@ -1,13 +1,11 @@
-import { createHash } from "node:crypto";
-import { encodeNix32 } from "@gradient/protocol";
 import type { NarObject, NewNarObject } from "../db/nar-object-repository.ts";
 import { PayloadTooLargeError } from "../errors.ts";
 import type { Draft } from "../storage/drafts.ts";
 import { decompress, sniff, type Compression } from "./compression.ts";
 import { GatheredWrites } from "./gathered-writes.ts";
-import { NarInspection } from "./nar-inspection.ts";
-import { Turns } from "./turns.ts";
-import { ZstdEncoder } from "./zstd-encoder.ts";
+import { inspectZstd } from "./inspect-zstd.ts";
+import { Measure } from "./measure.ts";
+import { packNar } from "./pack-nar.ts";
 
 /** A file with a NAR, as somebody sent it. */
 export interface GivenFile {
@@ -36,21 +34,6 @@ export interface ReceiveLimits {
   readonly maxNarBytes: number;
 }
 
-/** Counts and hashes bytes on their way. */
-class Measure {
-  bytes = 0;
-  readonly #hash = createHash("sha256");
-
-  add(chunk: Uint8Array): void {
-    this.bytes += chunk.length;
-    this.#hash.update(chunk);
-  }
-
-  hash(): string {
-    return encodeNix32(this.#hash.digest());
-  }
-}
-
 /**
  * Reads a file to its end, checks that it holds a NAR and nothing else, and writes the NAR to the draft in the form in which it is stored: zstd as it
  * came, all else packed anew. What it wrote is of no use when it throws. Throws UnprocessableError, PayloadTooLargeError.
@@ -72,48 +55,13 @@ export async function receiveFile(
     }
     await writes?.flush();
   }
-  const inspection = new NarInspection(limits.maxNarBytes);
-  const packer = compression === "zstd" ? null : new Packer(draft);
-  const turns = new Turns();
-  for await (const piece of decompress(compression, arriving())) {
-    inspection.write(piece);
-    await packer?.write(piece);
-    await turns.giveWay();
+  if (compression === "zstd") {
+    const found = await inspectZstd(arriving(), limits.maxNarBytes);
+    const form = { fileHash: given.hash(), fileSize: given.bytes };
+    return { given: { compression, ...form }, object: { ...found, ...form } };
   }
-  const found = inspection.finish();
-  const file = { compression, fileHash: given.hash(), fileSize: given.bytes };
-  const stored = packer === null ? file : await packer.end();
-  return {
-    given: file,
-    object: { ...found, fileHash: stored.fileHash, fileSize: stored.fileSize },
-  };
-}
-
-/** Packs a NAR that came in another form. */
-export class Packer {
-  readonly #draft: Pick<Draft, "write">;
-  readonly #encoder = new ZstdEncoder();
-  readonly #measure = new Measure();
-
-  constructor(draft: Pick<Draft, "write">) {
-    this.#draft = draft;
-  }
-
-  async write(piece: Uint8Array): Promise<void> {
-    await this.#writeAll(this.#encoder.encode(piece));
-  }
-
-  async end(): Promise<{ fileHash: string; fileSize: number }> {
-    await this.#writeAll(this.#encoder.end());
-    return { fileHash: this.#measure.hash(), fileSize: this.#measure.bytes };
-  }
-
-  async #writeAll(pieces: Iterable<Buffer>): Promise<void> {
-    for (const piece of pieces) {
-      this.#measure.add(piece);
-      await this.#draft.write(piece);
-    }
-  }
+  const object = await packNar(decompress(compression, arriving()), limits.maxNarBytes, draft);
+  return { given: { compression, fileHash: given.hash(), fileSize: given.bytes }, object };
 }
 
 function tooLarge(maxBytes: number): PayloadTooLargeError {

@@ -1,27 +1,22 @@
-import { z } from "zod";
 import { namesOf } from "./names.ts";
 
 /** Where a derivation tells what of its output people want to download (a format of Hydra's). */
 export const BUILD_PRODUCTS_PATH = "nix-support/hydra-build-products";
 
-/** What lies at a product's path, as far as it is known. */
-const kindSchema = z.enum(["file", "directory"]);
-
 /** One line of the file, with what the NAR that has the file says of the path. */
-export const namedProductSchema = z.object({
+export interface NamedProduct {
   /** First word: `file`, `doc`, `report`, `nix-build`. */
-  type: z.string(),
-  subtype: z.string(),
+  type: string;
+  subtype: string;
   /** Base name of the store path that it lies in. */
-  base: z.string(),
+  base: string;
   /** Names below that; none when it is the whole store path. */
-  names: z.array(z.string()),
+  names: string[];
   /** null when it lies in another NAR, or was not found in this one. */
-  kind: kindSchema.nullable(),
+  kind: "file" | "directory" | null;
   /** Bytes of a file; null for everything else. */
-  size: z.number().nullable(),
-});
-export type NamedProduct = z.infer<typeof namedProductSchema>;
+  size: number | null;
+}
 
 const LINE = /^(?<type>[\w-]+)\s+(?<subtype>[\w-]+)\s+(?:"(?<quoted>[^"]+)"|(?<plain>\S+))(?:\s|$)/;
 const STORE_PATH =

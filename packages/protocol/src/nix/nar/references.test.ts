@@ -65,6 +65,17 @@ describe("the reference scanner", () => {
     );
   });
 
+  test("does not take a window for a repetition when the memory of the piece before was taken back", () => {
+    const first = Uint8Array.from(Buffer.from(`${"-".repeat(5)}${HASH}${"-".repeat(40)}`));
+    // The window behind the known one ends in the same character as one that lies as far before it as the known one would, were both in one piece.
+    const second = Buffer.from(`${"-".repeat(37)}c--${HASH}c`);
+    const scanner = new ReferenceScanner();
+    scanner.write(first);
+    structuredClone(null, { transfer: [first.buffer] });
+    scanner.write(second);
+    expect([...scanner.found()]).toEqual([HASH, `${HASH.slice(1)}c`]);
+  });
+
   test("a file of one repeated character is one window and takes no time", () => {
     const scanner = new ReferenceScanner();
     for (let n = 0; n < 64; n++) scanner.write(Buffer.alloc(65_536, "0"));

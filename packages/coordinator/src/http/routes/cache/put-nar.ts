@@ -1,4 +1,5 @@
 import { BadRequestError } from "../../../errors.ts";
+import { bodyPieces } from "../../body-pieces.ts";
 import type { CacheRoute } from "../../api.ts";
 import { bodyOf, drain } from "./bodies.ts";
 import { writableCache } from "./cache-access.ts";
@@ -19,7 +20,7 @@ export const putNar: CacheRoute = (app, services) => {
       }
       const body = bodyOf(request);
       if (content.findGiven(cache, name) !== null) await drain(body);
-      else await content.receive(cache, name, body);
+      else await content.receive(cache, name, bodyPieces(body));
       return reply.code(201).send("");
     },
   );

@@ -10,7 +10,7 @@ import { encodeNix32 } from "@gradient/protocol";
 import { compress } from "zstd-napi";
 import { eventually } from "../support/api-client.ts";
 import { Daemon } from "../support/daemon.ts";
-import type { TestFarm } from "../support/farm.ts";
+import { TestFarm } from "../support/farm.ts";
 import { cpuOf } from "./cpu.ts";
 import type { Row } from "./report.ts";
 import { median } from "./rounds.ts";
@@ -131,7 +131,8 @@ async function memoryOf(pid: number): Promise<{ peak: number; now: number }> {
 }
 
 /** One upload of a 2 GB NAR at a time into a cache, against one thread that only hashes; and by how much it makes the coordinator grow. */
-export async function intakeRows(farm: TestFarm): Promise<Row[]> {
+export async function intakeRows(): Promise<Row[]> {
+  await using farm = await TestFarm.start({ env: { GRADIENT_MAX_NAR_UPLOAD_SIZE: "4G" } });
   const contents = await readFile(process.execPath);
   const { pid } = farm.coordinator;
   const uploads: number[] = [];
