@@ -37,9 +37,11 @@ export class CacheSurfaceView {
   readonly #cache: PreparedQuery<[name: string], SurfaceCache>;
   readonly #path: PreparedQuery<[cacheId: string, hashPart: string], SurfacePath>;
   readonly #nar: PreparedQuery<[cacheId: string, fileHash: string], SurfaceNar>;
+  readonly #version: PreparedQuery<[], { data_version: number }>;
   readonly #narByHash: PreparedQuery<[cacheId: string, narHash: string], SurfaceNar>;
 
   constructor(database: Pick<Database, "prepare">) {
+    this.#version = database.prepare("pragma data_version");
     this.#cache = database.prepare(
       "select id, name, public, active, priority, local_priority from caches where name = ?",
     );
@@ -60,6 +62,11 @@ export class CacheSurfaceView {
        from nar_objects n join cache_paths p on p.nar_hash = n.nar_hash
        where p.cache_id = ? and n.nar_hash = ? and p.is_hidden = 0 limit 1`,
     );
+  }
+
+  /** Changes with every commit, by whomever. */
+  version(): number {
+    return this.#version.get()?.data_version ?? Number.NaN;
   }
 
   findCache(name: string): SurfaceCache | undefined {

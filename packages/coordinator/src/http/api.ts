@@ -36,9 +36,9 @@ import type {
 import type { ChunkedUploads } from "../sources/chunked-uploads.ts";
 import type { SourceFiles } from "../storage/source-files.ts";
 import type { CoordinatorMetrics } from "../telemetry/coordinator-metrics.ts";
+import type { Lane } from "./lane.ts";
 import type { RateLimits } from "./rate-limits/rate-limits.ts";
 import type { RequestIds } from "./request-ids.ts";
-import type { NarLane } from "./routes/cache/nar-lane.ts";
 import type { NarinfoLane } from "./routes/cache/narinfo-lane.ts";
 
 /** Everything that routes are made of; each takes what it needs by name. */
@@ -68,7 +68,8 @@ export interface Services extends AccountServices {
   requestIds: RequestIds;
   rateLimits: RateLimits;
   narinfoLane: NarinfoLane;
-  narLane: NarLane;
+  /** What answers before the router, in the order in which they are asked. */
+  lanes: readonly Lane[];
   evaluations: Evaluations;
   workers: WorkerLink;
   repositories: Repositories;

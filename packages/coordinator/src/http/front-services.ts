@@ -17,6 +17,7 @@ import { openUpstreams } from "../upstreams/open-upstreams.ts";
 import type { Services } from "./api.ts";
 import { RateLimits } from "./rate-limits/rate-limits.ts";
 import { RequestIds } from "./request-ids.ts";
+import { CacheInfoLane } from "./routes/cache/cache-info-lane.ts";
 import { KnownCaches } from "./routes/cache/known-caches.ts";
 import { NarLane } from "./routes/cache/nar-lane.ts";
 import { NarinfoLane } from "./routes/cache/narinfo-lane.ts";
@@ -27,7 +28,7 @@ export type FrontServices = Pick<
   | "requestIds"
   | "rateLimits"
   | "narinfoLane"
-  | "narLane"
+  | "lanes"
   | "upstreams"
   | "httpUpstreams"
   | "nixbuildBuilds"
@@ -56,7 +57,8 @@ export function openFrontServices(parts: {
   const asked = openUpstreams({ ...parts, surface });
   const { upstreams } = asked;
   const caches = new KnownCaches(surface, clock);
-  const lane = { caches, surface, clock, requestIds, lastUse, rateLimits, upstreams };
+  const shared = { caches, surface, clock, requestIds, lastUse, rateLimits };
+  const narinfoLane = new NarinfoLane({ ...shared, upstreams });
   const nixbuildBuilds = new NixbuildBuildView(database, {
     accounting: config.cpuAccounting,
     clock,
@@ -66,8 +68,8 @@ export function openFrontServices(parts: {
     requestIds,
     rateLimits,
     ...asked,
-    narinfoLane: new NarinfoLane(lane),
-    narLane: new NarLane({ caches, surface, nars, requestIds, lastUse, rateLimits, config }),
+    narinfoLane,
+    lanes: [narinfoLane, new NarLane({ ...shared, nars, config }), new CacheInfoLane(shared)],
     nixbuildBuilds,
     nixbuildSums: new NixbuildSumsView(nixbuildBuilds),
     cuirassBuilds: new CuirassBuildView(database),

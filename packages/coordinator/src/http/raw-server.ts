@@ -1,15 +1,11 @@
-import {
-  createServer,
-  STATUS_CODES,
-  type IncomingMessage,
-  type Server,
-  type ServerResponse,
-} from "node:http";
+import { createServer, STATUS_CODES, type IncomingMessage, type Server } from "node:http";
 import type { Socket } from "node:net";
 import type { FastifyServerFactoryHandler } from "fastify";
 import { BadRequestError, CoordinatorError, RateLimitedError } from "../errors.ts";
 import type { Services } from "./api.ts";
 import { errorBody } from "./errors.ts";
+import { answerOf, type LaneAnswer, type LaneRequest } from "./lane.ts";
+import { LaneSockets, type LaneSocketsParts } from "./lane-sockets.ts";
 import type { RateLimits } from "./rate-limits/rate-limits.ts";
 import { REQUEST_ID_HEADER } from "./request-ids.ts";
 import { routeUpgrade, type Upgrade } from "./upgrades.ts";
@@ -21,19 +17,22 @@ const SILENCE_MS = 120_000;
 
 type Needs = Pick<
   Services,
-  "narinfoLane" | "narLane" | "rateLimits" | "requestIds" | "workers" | "metrics"
+  "lanes" | "rateLimits" | "requestIds" | "workers" | "metrics" | "stopping"
 >;
 
 /** Node's server under Fastify: what never gets to a route is answered here, in the envelope. */
 export function rawServer(services: Needs, handler: FastifyServerFactoryHandler): Server {
+  const { lanes } = services;
+  const answered = (request: LaneRequest, answer: LaneAnswer): void =>
+    noteAnswer(services, request, answer);
   // Node would answer a request without Host with nothing in it; so it is looked for here.
   const server = createServer({ noDelay: true, requireHostHeader: false }, (request, response) => {
-    if (services.narinfoLane.answer(request, response)) {
-      count(services, "/cache/:cache/:file", request, response);
-      return;
-    }
-    if (services.narLane.answer(request, response)) {
-      count(services, "/cache/:cache/nar/:file", request, response);
+    const answer = answerOf(lanes, request);
+    if (answer !== null) {
+      response.writeHead(answer.status, [...answer.headers]);
+      // A text is written together with the head. Node leaves the body of an answer to HEAD away.
+      response.end(answer.body, "latin1");
+      answered(request, answer);
       return;
     }
     const fault = faultOf(request);
@@ -56,17 +55,29 @@ export function rawServer(services: Needs, handler: FastifyServerFactoryHandler)
   server.on("upgrade", (request, socket, head) =>
     upgrade(services, { request, socket, head }, handler),
   );
+  acceptByLanes(server, { lanes, answered, stopping: services.stopping });
   return server;
 }
 
-/** As the router would, which never sees it. */
-function count(
-  { metrics }: Needs,
-  route: string,
-  { method = "" }: IncomingMessage,
-  { statusCode: status }: ServerResponse,
-): void {
+/** What is done behind an answer: it is counted as by the router, which never sees it. */
+function noteAnswer({ metrics }: Needs, { method = "" }: LaneRequest, answer: LaneAnswer): void {
+  const { route, status } = answer;
+  answer.after();
   metrics?.answered({ method, route, status, durationMs: 0 });
+}
+
+/** Node gets a connection when lanes do not want it (see the event `connection` of its documentation). */
+function acceptByLanes(
+  server: Server,
+  parts: Pick<LaneSocketsParts, "lanes" | "answered" | "stopping">,
+): void {
+  const ofNode = server.listeners("connection");
+  const handOver = (socket: Socket): void => {
+    for (const listener of ofNode) listener.call(server, socket);
+  };
+  const sockets = new LaneSockets({ ...parts, handOver, keepAliveMs: KEEP_ALIVE_MS });
+  server.removeAllListeners("connection");
+  server.on("connection", (socket: Socket) => sockets.accept(socket));
 }
 
 function faultOf(request: IncomingMessage): CoordinatorError | null {

@@ -13,7 +13,7 @@ export class RequestIds {
   #used = POOL_BYTES;
 
   /** The id that the client (or a proxy) gave the request, if it is fit to be sent and logged, else a new UUID version 7. */
-  of(request: IncomingMessage): string {
+  of(request: Pick<IncomingMessage, "headers">): string {
     const given = request.headers[REQUEST_ID_HEADER];
     return typeof given === "string" && /^[\w.:/=+-]{1,128}$/.test(given) ? given : this.make();
   }

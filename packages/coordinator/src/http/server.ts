@@ -165,7 +165,7 @@ function cuirassScope(services: Services): FastifyPluginAsync {
   };
 }
 
-/** What narinfo-lane.ts answers never gets so far. */
+/** What the lanes answer never gets so far. */
 function cacheScope(services: Services): FastifyPluginAsync {
   return async (scope) => {
     streamBodies(scope);

@@ -5,6 +5,8 @@ import { RateLimitedError } from "../../errors.ts";
 import { tierOf, tiers, type Tier } from "./tiers.ts";
 import { TokenBuckets } from "./token-buckets.ts";
 
+type Asking = Pick<IncomingMessage, "headers" | "socket">;
+
 /** Holds every client to the rates of the tiers; a client is an address, or a network of IPv6, of which one customer has 2^64 addresses. */
 export class RateLimits {
   readonly #buckets: ReadonlyMap<Tier, TokenBuckets>;
@@ -21,7 +23,7 @@ export class RateLimits {
   }
 
   /** Counts one request; the milliseconds that the client has to wait, or 0 when it may come in. */
-  take(tier: Tier, request: IncomingMessage): number {
+  take(tier: Tier, request: Asking): number {
     if (!this.#isOn) return 0;
     return this.#buckets.get(tier)?.take(clientOf(this.#addressOf(request)), this.#now()) ?? 0;
   }
@@ -34,10 +36,11 @@ export class RateLimits {
   }
 
   /** The same address as Fastify's `request.ip`, also for what is answered before Fastify. */
-  #addressOf(request: IncomingMessage): string {
+  #addressOf(request: Asking): string {
     return request.headers["x-forwarded-for"] === undefined
       ? (request.socket.remoteAddress ?? "")
-      : proxyAddr(request, this.#isTrusted);
+      : // It looks at nothing else of a request.
+        proxyAddr(request as IncomingMessage, this.#isTrusted);
   }
 }
 

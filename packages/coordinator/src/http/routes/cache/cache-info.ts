@@ -5,6 +5,8 @@ import { GET_NARINFOS } from "./get-narinfos.ts";
 import { isJsonWanted, sendText } from "./answers.ts";
 import { readableCache } from "./cache-access.ts";
 
+export const CACHE_INFO_TYPE = "text/x-nix-cache-info";
+
 /** GET /cache/{cache}/nix-cache-info[?json] */
 export const cacheInfo: CacheRoute = (app, services) => {
   const { config } = services;
@@ -14,12 +16,17 @@ export const cacheInfo: CacheRoute = (app, services) => {
     if (isJsonWanted(request)) {
       return { WantMassQuery: true, StoreDir: "/nix/store", Priority: priority };
     }
-    // Nix takes 1 for yes and nothing else.
-    const lines = ["StoreDir: /nix/store", "WantMassQuery: 1", `Priority: ${priority}`];
-    lines.push(`GetNarInfosV1: ${GET_NARINFOS}`);
-    return sendText(reply, "text/x-nix-cache-info", `${lines.join("\n")}\n`);
+    return sendText(reply, CACHE_INFO_TYPE, cacheInfoText(priority));
   });
 };
+
+/** What a cache is, as Nix reads it. */
+export function cacheInfoText(priority: number): string {
+  // Nix takes 1 for yes and nothing else.
+  const lines = ["StoreDir: /nix/store", "WantMassQuery: 1", `Priority: ${priority}`];
+  lines.push(`GetNarInfosV1: ${GET_NARINFOS}`);
+  return `${lines.join("\n")}\n`;
+}
 
 function priorityFor(cache: SurfaceCache, address: string, localIps: readonly string[]): number {
   return cache.local_priority && isInRanges(address, localIps)

@@ -1,7 +1,8 @@
 import { createHash, randomBytes } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
-import { request, type IncomingMessage, type ServerResponse } from "node:http";
+import { request } from "node:http";
+import { Socket } from "node:net";
 import { encodeNix32, parseNarInfo } from "@gradient/protocol";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { seedEvaluation } from "../../seed.test-support.ts";
@@ -239,15 +240,8 @@ test("a row that is damaged is one 500, not the end of the server", async () => 
 
 /** Body of the lane's answer; null when it has none. */
 function answerOf(lane: NarinfoLane, url: string): string | null {
-  let body: string | null = null;
-  const incoming = { method: "GET", url, headers: {} } as unknown as IncomingMessage;
-  const outgoing = {
-    writeHead: () => {},
-    end: (text: string) => {
-      body = text;
-    },
-  } as unknown as ServerResponse;
-  return lane.answer(incoming, outgoing) ? body : null;
+  const answer = lane.answer({ method: "GET", url, headers: {}, socket: new Socket() });
+  return answer === null ? null : String(answer.body);
 }
 
 describe("NAR", () => {

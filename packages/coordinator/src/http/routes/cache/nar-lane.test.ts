@@ -1,8 +1,7 @@
 import { once } from "node:events";
 import { createHash, randomBytes } from "node:crypto";
 import { mkdir, rm, writeFile } from "node:fs/promises";
-import type { IncomingMessage, ServerResponse } from "node:http";
-import { connect } from "node:net";
+import { connect, Socket } from "node:net";
 import { dirname } from "node:path";
 import { encodeNix32 } from "@gradient/protocol";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -72,11 +71,10 @@ async function rawAnswer(
   return text.replace(/^Date: .*$/m, "").replace(/^x-request-id: [0-9a-f-]{36}$/m, "");
 }
 
-/** Whether the lane answers. */
+/** Whether a lane answers. */
 function takes(url: string, { method = "GET", ...headers }: Record<string, string> = {}): boolean {
-  const request = { method, url, headers, socket: {} } as unknown as IncomingMessage;
-  const response = { writeHead: () => {}, end: () => {} } as unknown as ServerResponse;
-  return server.services.narLane.answer(request, response);
+  const request = { method, url, headers, socket: new Socket() };
+  return server.services.lanes.some((lane) => lane.answer(request) !== null);
 }
 
 describe("a small NAR of a public cache", () => {
@@ -151,12 +149,18 @@ test("a small NAR of a private cache is for its readers", async () => {
   expect(await rawAnswer(urlOf("closed", small))).toMatch(/^HTTP\/1\.1 401 /);
 });
 
+/** A small NAR of a new public cache, which nobody has asked for. */
+async function added(name: string): Promise<Nar> {
+  const made = nar(randomBytes(100));
+  await server.put("caches", alice, { name, display_name: name, public: true });
+  await seedPath(server, name, made);
+  await mkdir(dirname(server.nars.file(made.narHash)), { recursive: true });
+  await writeFile(server.nars.file(made.narHash), made.bytes);
+  return made;
+}
+
 test("a path that leaves the cache takes its NAR along at once", async () => {
-  const gone = nar(randomBytes(100));
-  await server.put("caches", alice, { name: "passing", display_name: "passing", public: true });
-  await seedPath(server, "passing", gone);
-  await mkdir(dirname(server.nars.file(gone.narHash)), { recursive: true });
-  await writeFile(server.nars.file(gone.narHash), gone.bytes);
+  const gone = await added("passing");
   expect(takes(urlOf("passing", gone))).toBe(true);
   await server.services.database.kysely
     .deleteFrom("cache_paths")
@@ -165,9 +169,27 @@ test("a path that leaves the cache takes its NAR along at once", async () => {
   expect(takes(urlOf("passing", gone))).toBe(false);
 });
 
+test("what is asked for again comes from memory, while its cache shows it to everybody", async () => {
+  const kept = await added("lasting");
+  const asked = () => takes(urlOf("lasting", kept));
+  expect(asked()).toBe(true);
+  await rm(server.nars.file(kept.narHash));
+  expect(asked()).toBe(true);
+  await server.put("caches", alice, { name: "another", display_name: "x", public: true });
+  expect(asked()).toBe(true);
+  const paths = server.services.database.kysely.updateTable("cache_paths");
+  await paths.set({ is_hidden: 1 }).where("nar_hash", "=", kept.narHash).execute();
+  expect(asked()).toBe(false);
+  const shut = await added("closing");
+  expect(takes(urlOf("closing", shut))).toBe(true);
+  await server.delete("caches/closing/public", alice);
+  expect(takes(urlOf("closing", shut))).toBe(false);
+});
+
 test("a NAR whose file is lost, or cut, is the router's to explain", async () => {
-  await rm(server.nars.file(empty.narHash));
-  expect(await rawAnswer(urlOf("void", empty))).toMatch(/^HTTP\/1\.1 404 /);
+  const lost = await added("losing");
+  await rm(server.nars.file(lost.narHash));
+  expect(await rawAnswer(urlOf("losing", lost))).toMatch(/^HTTP\/1\.1 404 /);
   await writeFile(server.nars.file(large.narHash), large.bytes.subarray(0, 10));
   expect(takes(urlOf("wide", large))).toBe(false);
 });

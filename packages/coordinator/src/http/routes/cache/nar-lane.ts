@@ -1,35 +1,59 @@
-import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingHttpHeaders } from "node:http";
 import type { Config } from "../../../config/settings.ts";
-import type { CacheSurfaceView, SurfaceCache, SurfaceNar } from "../../../db/cache-surface-view.ts";
+import type { CacheSurfaceView, SurfaceNar } from "../../../db/cache-surface-view.ts";
 import type { LastUse } from "../../../db/last-use.ts";
 import type { NarStore } from "../../../ports.ts";
+import type { Lane, LaneAnswer, LaneRequest } from "../../lane.ts";
 import type { RateLimits } from "../../rate-limits/rate-limits.ts";
+import { Recent } from "../../recent.ts";
 import { REQUEST_ID_HEADER, type RequestIds } from "../../request-ids.ts";
 import type { KnownCaches } from "./known-caches.ts";
 import { keepingHeaders, narHeaders } from "./nar-headers.ts";
 
+const ROUTE = "/cache/:cache/nar/:file";
 /** Names of stored files; uploaders' own names for them are the route's business. */
 const URL =
   /^\/cache\/(?<cache>[a-z0-9-]{1,64})\/nar\/(?<fileHash>[0-9a-df-np-sv-z]{52})\.nar\.zst$/;
 
 const CONDITIONS = ["range", "if-range", "if-none-match"] as const;
 
+/** So many bytes of NARs are remembered at least while they are used, and twice as many at most. */
+const REMEMBERED_BYTES = 8 * 1024 * 1024;
+/** What else there is of an entry. */
+const ENTRY_BYTES = 1024;
+
+interface Entry {
+  cacheName: string;
+  cacheId: string;
+  nar: SurfaceNar;
+  bytes: Buffer;
+  /** Names and values in turn. */
+  headers: readonly string[];
+  /** The version of the database that shows it. */
+  version: number;
+}
+
 /**
- * Small NARs of public caches, before the router: a client that substitutes a closure asks for thousands of them, one after the other, and waits for each. Two reads of the
- * database, one of the file, one answer. Everything else goes the long way, through nar.ts, which answers the same.
+ * Small NARs of public caches, before the router: a client that substitutes a closure asks for thousands of them, one after the other, and waits for each. Those that were asked for
+ * lately come from memory; as long as nothing was written since, the database is asked for its version only, else whether the cache still shows the NAR. Everything else goes the long way, through
+ * nar.ts, which answers the same.
  */
-export class NarLane {
+export class NarLane implements Lane {
   readonly #caches: Pick<KnownCaches, "find">;
-  readonly #surface: Pick<CacheSurfaceView, "findNar">;
+  readonly #surface: Pick<CacheSurfaceView, "findNar" | "version">;
   readonly #nars: Pick<NarStore, "readNow">;
   readonly #requestIds: RequestIds;
   readonly #lastUse: Pick<LastUse, "path">;
   readonly #rateLimits: RateLimits;
   readonly #isOn: boolean;
+  readonly #entries = new Recent<Entry>(
+    REMEMBERED_BYTES,
+    ({ bytes }) => bytes.length + ENTRY_BYTES,
+  );
 
   constructor(options: {
     caches: Pick<KnownCaches, "find">;
-    surface: Pick<CacheSurfaceView, "findNar">;
+    surface: Pick<CacheSurfaceView, "findNar" | "version">;
     nars: Pick<NarStore, "readNow">;
     requestIds: RequestIds;
     lastUse: Pick<LastUse, "path">;
@@ -46,37 +70,68 @@ export class NarLane {
     this.#isOn = options.config.accelRedirect === null;
   }
 
-  /** Answers when it can; false leaves request and response untouched. Never throws. */
-  answer(request: IncomingMessage, response: ServerResponse): boolean {
-    if (!this.#isOn || request.method !== "GET" || isConditional(request.headers)) return false;
+  answer(request: LaneRequest): LaneAnswer | null {
+    if (!this.#isOn || request.method !== "GET" || isConditional(request.headers)) return null;
     const found = this.#find(request.url ?? "");
-    if (found === null) return false;
+    if (found === null) return null;
     // The route refuses those who have to wait.
-    if (this.#rateLimits.take("cache", request) > 0) return false;
-    const { cache, nar, bytes } = found;
-    response.writeHead(200, {
-      ...keepingHeaders(cache, `"${nar.file_hash}"`),
-      ...narHeaders({ start: 0, end: bytes.length }),
-      [REQUEST_ID_HEADER]: this.#requestIds.of(request),
-    });
-    response.end(bytes);
-    this.#lastUse.path({ id: cache.id, reader: null }, nar.hash_part, bytes.length);
-    return true;
+    if (this.#rateLimits.take("cache", request) > 0) return null;
+    const { cacheId, nar, bytes } = found;
+    return {
+      route: ROUTE,
+      status: 200,
+      headers: [...found.headers, REQUEST_ID_HEADER, this.#requestIds.of(request)],
+      body: bytes,
+      after: () => this.#lastUse.path({ id: cacheId, reader: null }, nar.hash_part, bytes.length),
+    };
   }
 
-  #find(url: string): { cache: SurfaceCache; nar: SurfaceNar; bytes: Buffer } | null {
-    const { cache: name, fileHash } = URL.exec(url)?.groups ?? {};
-    if (name === undefined || fileHash === undefined) return null;
+  #find(url: string): Entry | null {
     try {
-      const cache = this.#caches.find(name);
-      if (cache === null) return null;
-      const nar = this.#surface.findNar(cache.id, fileHash);
-      const bytes = nar === undefined ? null : this.#nars.readNow(nar.nar_hash, nar.file_size);
-      return nar === undefined || bytes === null ? null : { cache, nar, bytes };
+      const known = this.#entries.get(url);
+      if (known !== undefined && this.#isShown(known)) return known;
+      this.#entries.delete(url);
+      return this.#look(url);
     } catch {
       // The long way meets the same failure, and knows how to answer and log it.
       return null;
     }
+  }
+
+  #isShown(entry: Entry): boolean {
+    const { cacheName, cacheId, nar } = entry;
+    if (this.#caches.find(cacheName)?.id !== cacheId) return false;
+    const version = this.#surface.version();
+    if (entry.version === version) return true;
+    const found = this.#surface.findNar(cacheId, nar.file_hash);
+    if (found?.nar_hash !== nar.nar_hash) return false;
+    entry.nar = found;
+    entry.version = version;
+    return true;
+  }
+
+  #look(url: string): Entry | null {
+    const { cache: name, fileHash } = URL.exec(url)?.groups ?? {};
+    const cache = name === undefined ? null : this.#caches.find(name);
+    if (cache === null || fileHash === undefined) return null;
+    const version = this.#surface.version();
+    const nar = this.#surface.findNar(cache.id, fileHash);
+    const bytes = nar === undefined ? null : this.#nars.readNow(nar.nar_hash, nar.file_size);
+    if (nar === undefined || bytes === null) return null;
+    const headers = {
+      ...keepingHeaders(cache, `"${nar.file_hash}"`),
+      ...narHeaders({ start: 0, end: bytes.length }),
+    };
+    const entry = {
+      cacheName: cache.name,
+      cacheId: cache.id,
+      nar,
+      bytes,
+      headers: Object.entries(headers).flat().map(String),
+      version,
+    };
+    this.#entries.set(url, entry);
+    return entry;
   }
 }
 

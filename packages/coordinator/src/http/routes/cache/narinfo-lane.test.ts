@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
+import { Socket } from "node:net";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openTestServer, type TestServer } from "../../server.test-support.ts";
@@ -53,10 +53,11 @@ function lane(): { asked: string[]; get: (letter: string) => void } {
   };
   const caches = new KnownCaches(surface, server.services.clock);
   const made = new NarinfoLane({ ...server.services, caches, surface: { findPath } });
-  const response = { writeHead: () => {}, end: () => {} } as unknown as ServerResponse;
   const get = (letter: string): void => {
-    const request = { method: "GET", url: urlOf(letter), headers: {}, socket: {} };
-    expect(made.answer(request as unknown as IncomingMessage, response)).toBe(true);
+    const request = { method: "GET", url: urlOf(letter), headers: {}, socket: new Socket() };
+    const answer = made.answer(request);
+    expect(answer?.status).toBe(200);
+    answer?.after();
   };
   return { asked, get };
 }

@@ -1,4 +1,3 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Clock } from "../../../clock.ts";
 import type { CacheSurfaceView } from "../../../db/cache-surface-view.ts";
 import type { Upstreams } from "../../../upstreams/upstreams.ts";
@@ -6,19 +5,22 @@ import type { LastUse } from "../../../db/last-use.ts";
 import { hasTag } from "./answers.ts";
 import { RateLimitedError } from "../../../errors.ts";
 import { errorBody } from "../../errors.ts";
+import type { Lane, LaneAnswer, LaneRequest } from "../../lane.ts";
 import type { RateLimits } from "../../rate-limits/rate-limits.ts";
+import { Recent } from "../../recent.ts";
 import { REQUEST_ID_HEADER, type RequestIds } from "../../request-ids.ts";
 import type { KnownCaches } from "./known-caches.ts";
 import { NARINFO_HEADERS, narinfoTag, narinfoText, noSuchPath } from "./narinfo-text.ts";
 
-/** Entries of one generation; there are two. An entry has about 1 KB. */
-const GENERATION_SIZE = 8192;
+/** So many entries are remembered at least, and twice as many at most. An entry has about 1 KB. */
+const REMEMBERED = 8192;
 /** After this time an entry is compared with the database again, so that other processes and the workers' uploads are seen. */
 const BELIEVED_FOR_MS = 2000;
 
 /** So many references are looked up before they are asked for. */
 const MAX_AHEAD = 8;
 
+const ROUTE = "/cache/:cache/:file";
 const URL = /^\/cache\/(?<cache>[a-z0-9-]{1,64})\/(?<hash>[0-9a-df-np-sv-z]{32})\.narinfo$/;
 
 interface Answer {
@@ -39,11 +41,8 @@ interface Entry extends Answer {
  * Rendered narinfo files, ready to be sent, by the URL that asks for them. It stands before the router: a substituting client asks for
  * thousands of narinfos, and for a public cache one look into a map answers. What a path or cache has become is seen when it is looked at again,
  * at the latest after two seconds. Absent paths are looked up each time: they may come any moment, and those that an upstream may have are asked for on the long way. Private caches and everything odd go the long way, through narinfo.ts.
- *
- * Two generations make it least recently used without moving an entry at every hit: what is hit in the old generation moves to the young one,
- * and when the young one is full the old one is dropped.
  */
-export class NarinfoLane {
+export class NarinfoLane implements Lane {
   readonly #caches: KnownCaches;
   readonly #surface: Pick<CacheSurfaceView, "findPath">;
   readonly #clock: Pick<Clock, "now">;
@@ -52,8 +51,7 @@ export class NarinfoLane {
   readonly #rateLimits: RateLimits;
   readonly #upstreams: Pick<Upstreams, "isWorthAsking">;
   #askedInTurn = 0;
-  #young = new Map<string, Entry>();
-  #old = new Map<string, Entry>();
+  readonly #entries = new Recent<Entry>(REMEMBERED);
 
   constructor(options: {
     caches: KnownCaches;
@@ -73,30 +71,23 @@ export class NarinfoLane {
     this.#rateLimits = options.rateLimits;
   }
 
-  /** Answers when it can; false leaves request and response untouched. Never throws. */
-  answer(request: IncomingMessage, response: ServerResponse): boolean {
-    if (request.method !== "GET" && request.method !== "HEAD") return false;
-    const found = this.#find(request.url ?? "");
-    if (found === null) return false;
+  answer(request: LaneRequest): LaneAnswer | null {
+    if (request.method !== "GET" && request.method !== "HEAD") return null;
+    const url = request.url ?? "";
+    const found = this.#find(url);
+    if (found === null) return null;
     const waitMs = this.#rateLimits.take("cache", request);
     const answer = waitMs === 0 ? found : refusal(found.cacheId, waitMs);
-    this.#send(answer, request, response);
-    // Behind the answer, for which a client waits.
-    if (waitMs === 0) this.#lastUse.narinfo(found.cacheId, found.status === 200, null);
-    this.#lookAhead(request.url ?? "", answer);
-    return true;
-  }
-
-  #send(answer: Answer, request: IncomingMessage, response: ServerResponse): void {
-    const requestId = this.#requestIds.of(request);
-    if (answer.etag !== null && hasTag(request.headers["if-none-match"], answer.etag)) {
-      response.writeHead(304, ["etag", answer.etag, REQUEST_ID_HEADER, requestId]);
-      response.end();
-      return;
+    const after = (): void => {
+      if (waitMs === 0) this.#lastUse.narinfo(found.cacheId, found.status === 200, null);
+      this.#lookAhead(url, answer);
+    };
+    const id = [REQUEST_ID_HEADER, this.#requestIds.of(request)];
+    const { etag, status, headers, body } = answer;
+    if (etag !== null && hasTag(request.headers["if-none-match"], etag)) {
+      return { route: ROUTE, status: 304, headers: ["etag", etag, ...id], body: "", after };
     }
-    response.writeHead(answer.status, [...answer.headers, REQUEST_ID_HEADER, requestId]);
-    // As a string, which Node writes together with the head; a buffer would be a second piece. All of it is ASCII.
-    response.end(request.method === "HEAD" ? undefined : answer.body, "latin1");
+    return { route: ROUTE, status, headers: [...headers, ...id], body, after };
   }
 
   /** A client that walks along references waits for each answer: when it is alone, the next ones are looked up while it reads this one. */
@@ -111,9 +102,9 @@ export class NarinfoLane {
   }
 
   #find(url: string): Answer | null {
-    const known = this.#young.get(url) ?? this.#revive(url);
+    const known = this.#entries.get(url);
     if (known !== undefined && known.believedUntil >= this.#clock.now()) return known;
-    this.#young.delete(url);
+    this.#entries.delete(url);
     try {
       return this.#look(url);
     } catch {
@@ -138,40 +129,19 @@ export class NarinfoLane {
     const text = narinfoText(path);
     const etag = narinfoTag(text);
     const answer = { ...makeAnswer(cache.id, 200, text, { ...NARINFO_HEADERS, etag }), etag };
-    this.#keep(url, { ...answer, believedUntil: this.#clock.now() + BELIEVED_FOR_MS });
+    this.#entries.set(url, { ...answer, believedUntil: this.#clock.now() + BELIEVED_FOR_MS });
     return answer;
-  }
-
-  #keep(url: string, entry: Entry): void {
-    if (this.#young.size >= GENERATION_SIZE) {
-      this.#old = this.#young;
-      this.#young = new Map();
-    }
-    this.#young.set(url, entry);
   }
 
   /** Drops a path that a cache does not show any more. */
   forgetPath(name: string, hashPart: string): void {
-    const url = `/cache/${name}/${hashPart}.narinfo`;
-    this.#young.delete(url);
-    this.#old.delete(url);
+    this.#entries.delete(`/cache/${name}/${hashPart}.narinfo`);
   }
 
   /** Drops everything of a cache whose key, name, visibility or state changed. */
   forgetCache(name: string): void {
     this.#caches.forget(name);
-    const prefix = `/cache/${name}/`;
-    for (const entries of [this.#young, this.#old]) {
-      for (const url of entries.keys()) if (url.startsWith(prefix)) entries.delete(url);
-    }
-  }
-
-  #revive(url: string): Entry | undefined {
-    const entry = this.#old.get(url);
-    if (entry === undefined) return undefined;
-    this.#old.delete(url);
-    this.#young.set(url, entry);
-    return entry;
+    this.#entries.deleteAll((url) => url.startsWith(`/cache/${name}/`));
   }
 }
 
