@@ -13,16 +13,16 @@ export async function sendLog(
   headers: Readonly<Record<string, string>>,
   texts: AsyncGenerator<string, void, undefined>,
 ): Promise<FastifyReply> {
-  reply.headers({ ...headers });
   // The body of an answer to HEAD would be read to its end, and thrown away.
-  if (reply.request.method === "HEAD") return reply.send(Readable.from([]));
+  if (reply.request.method === "HEAD") return reply.headers({ ...headers }).send(Readable.from([]));
   let start = "";
   while (start.length < SMALL_CHARACTERS) {
     const { value, done } = await texts.next();
-    // Fastify would add a charset to the type of a text.
-    if (done === true) return reply.send(Buffer.from(start));
+    // Fastify would add a charset to the type of a text. What an error is answered with has headers of its own.
+    if (done === true) return reply.headers({ ...headers }).send(Buffer.from(start));
     start += value;
   }
+  reply.headers({ ...headers });
   return reply.send(Readable.from(continued(start, texts), { objectMode: false }));
 }
 
