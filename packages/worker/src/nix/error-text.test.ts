@@ -80,6 +80,21 @@ describe("errors as Nix 2.26 and later print them: frames first", () => {
     expect(summary(text)).toBe("infinite recursion encountered\nat default.nix:7:23");
   });
 
+  test("a tree that was read where it is has its reference for a name", () => {
+    const text = (reference: string): string => `error:
+       … while calling the 'throw' builtin
+         at «${reference}?ref=refs/heads/main&rev=0123»/sub/a.nix:2:12:
+            2|   throws = throw "x";
+             |            ^
+
+       error: x`;
+    const roots = ["«git+file:///tree»"];
+    expect(summarizeError(text("git+file:///tree"), roots)).toBe("x\nat sub/a.nix:2:12");
+    expect(summarizeError(text("git+file:///other"), roots)).toBe(
+      "x\nat «git+file:///other»/sub/a.nix:2:12",
+    );
+  });
+
   test("places inside of Nix and in the walker are none", () => {
     const text = `error:
        … while calling the 'derivationStrict' builtin

@@ -2,6 +2,9 @@ import { stripVTControlCharacters } from "node:util";
 
 const MAX_CHARACTERS = 8 * 1024;
 const POSITION = /^\s+at (.+:\d+:\d+):?$/;
+/** Later versions read a fetched tree where it is, and name it by its reference: `«git+file:///tree?rev=...»/flake.nix`. */
+const FILE = /^(\/|«[a-z+]+:)/;
+const REFERENCE_QUERY = /(«[^»?]*)\?[^»]*(?=»\/)/g;
 const FRAME = /^\s+… /;
 /** Lines around the position, and hints for people at a terminal. */
 const NOISE =
@@ -55,9 +58,10 @@ function positionsIn(lines: readonly string[]): string[] {
   return lines
     .map((line) => POSITION.exec(line)?.[1])
     .filter((position) => position !== undefined)
-    .filter((position) => position.startsWith("/"));
+    .filter((position) => FILE.test(position));
 }
 
 function relativeTo(roots: readonly string[], text: string): string {
-  return roots.reduce((result, root) => result.replaceAll(`${root}/`, ""), text);
+  const short = text.replaceAll(REFERENCE_QUERY, "$1");
+  return roots.reduce((result, root) => result.replaceAll(`${root}/`, ""), short);
 }

@@ -139,6 +139,23 @@ describe("a flake by its reference", () => {
     expect(dirty.jobs).toEqual({ "packages.a": "a-changed.drv" });
   });
 
+  test("an attribute that throws tells where in the tree, in a commit and in changed files", async () => {
+    const throwing = flake(`{\n packages.bad = throw "no such luck"; }`);
+    await fixture.nix.write({ "flake.nix": throwing });
+    await git("init", "--quiet");
+    await git("add", "flake.nix");
+    await git("commit", "--quiet", "--message", "first");
+    const subject = { type: "flake" as const, reference: `git+file://${fixture.nix.tree}` };
+    const place = expect.stringMatching(/no such luck\nat flake\.nix:\d+:\d+$/);
+    expect((await fixture.evaluate({}, "packages.#", { subject })).jobs).toEqual({
+      "packages.bad": place,
+    });
+    const changed = { "flake.nix": `${throwing}\n` };
+    expect((await fixture.evaluate(changed, "packages.#", { subject })).jobs).toEqual({
+      "packages.bad": place,
+    });
+  });
+
   test("that leads nowhere is an error in Nix's words", async () => {
     const subject = { type: "flake" as const, reference: "path:/no/such/place" };
     const error = await failureOf(fixture.evaluate({}, "packages.#", { subject }));

@@ -67,7 +67,7 @@ export async function locateSource(
         options: [],
       });
     case "flake":
-      return flakeSource(await lockedReference(subject.reference, tools), []);
+      return locateFlake(subject.reference, tools);
   }
 }
 
@@ -162,12 +162,14 @@ const metadataSchema = z.object({
 });
 
 /** A commit stays a commit, with what is known of it; what has no commit (a changed working tree) becomes its content. */
-async function lockedReference(reference: string, tools: Tools): Promise<string> {
-  const metadata = await askMetadata(reference, tools);
-  const { rev, dir } = metadata.locked;
-  if (rev !== undefined) return metadata.url;
-  const locked = await referenceOf(metadata.path, tools.store);
-  return dir === undefined ? locked : `${locked}&dir=${encodeURIComponent(dir)}`;
+async function locateFlake(reference: string, tools: Tools): Promise<EvaluationSource> {
+  const { url, path: tree, locked } = await askMetadata(reference, tools);
+  const names = [tools.store.physicalPath(tree), tree, `«${url.replace(/\?.*/, "")}»`];
+  const { rev, dir } = locked;
+  if (rev !== undefined) return flakeSource(url, names);
+  const content = await referenceOf(tree, tools.store);
+  const query = dir === undefined ? "" : `&dir=${encodeURIComponent(dir)}`;
+  return flakeSource(`${content}${query}`, names);
 }
 
 async function askMetadata(
