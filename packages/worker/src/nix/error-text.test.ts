@@ -35,6 +35,16 @@ describe("errors as Nix 2.8 prints them: message first", () => {
     expect(summary(text)).toBe("attribute 'no' missing\nat a.nix:5:13");
   });
 
+  test("a place inside of Nix is none", () => {
+    const text = `error: value is a set while a string was expected
+
+       at //builtin/derivation.nix:9:12:
+       … while evaluating the derivation attribute 'name'
+
+       at ${ROOT}/a.nix:1:25:`;
+    expect(summary(text)).toBe("value is a set while a string was expected\nat a.nix:1:25");
+  });
+
   test("no position", () => {
     expect(summary("error: stack overflow (possible infinite recursion)")).toBe(
       "stack overflow (possible infinite recursion)",

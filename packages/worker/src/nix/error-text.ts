@@ -3,7 +3,7 @@ import { stripVTControlCharacters } from "node:util";
 const MAX_CHARACTERS = 8 * 1024;
 const POSITION = /^\s+at (.+:\d+:\d+):?$/;
 /** Later versions read a fetched tree where it is, and name it by its reference: `«git+file:///tree?rev=...»/flake.nix`. */
-const FILE = /^(\/|«[a-z+]+:)/;
+const FILE = /^(\/(?!\/builtin\/)|«[a-z+]+:)/;
 const REFERENCE_QUERY = /(«[^»?]*)\?[^»]*(?=»\/)/g;
 const FRAME = /^\s+… /;
 /** Lines around the position, and hints for people at a terminal. */
