@@ -15,6 +15,7 @@ import { MasterKey } from "./keys/master-key.ts";
 import { createLogger } from "./logger.ts";
 import type { FindCredentials } from "./queue/offer.ts";
 import { TestWorker } from "./test-worker.test-support.ts";
+import { cacheRow, organizationRow, projectRow } from "./db/rows.test-support.ts";
 
 export interface TestFarmOptions {
   readonly clock?: Clock;
@@ -110,19 +111,7 @@ export class TestFarm implements AsyncDisposable {
     const { kysely } = this.#database;
     await kysely
       .insertInto("organizations")
-      .values({
-        id,
-        name: id,
-        display_name: "",
-        description: "",
-        public: 0,
-        hide_build_requests: 0,
-        ssh_public_key: "",
-        ssh_private_key: "",
-        managed: 0,
-        created_by: "test",
-        created_at: 0,
-      })
+      .values(organizationRow({ id, name: id }))
       .execute();
     await this.addProject(id, project);
     return { id, project, cache: await this.addCache(id) };
@@ -131,23 +120,7 @@ export class TestFarm implements AsyncDisposable {
   async addProject(organization: OrganizationId, id: string = uuidv7()): Promise<string> {
     await this.#database.kysely
       .insertInto("projects")
-      .values({
-        id,
-        organization_id: organization,
-        name: id,
-        display_name: "",
-        description: "",
-        repository: "https://example.org/repo.git",
-        wildcard: "*",
-        active: 1,
-        managed: 0,
-        force_evaluation: 0,
-        sign_cache: 1,
-        keep_evaluations: 30,
-        concurrency: "all",
-        created_by: "test",
-        created_at: 0,
-      })
+      .values(projectRow({ id, organization_id: organization, name: id }))
       .execute();
     return id;
   }
@@ -159,19 +132,7 @@ export class TestFarm implements AsyncDisposable {
     const { kysely } = this.#database;
     await kysely
       .insertInto("caches")
-      .values({
-        id,
-        name: id,
-        display_name: "",
-        description: "",
-        active: 1,
-        priority: 40,
-        public: 0,
-        max_storage_gb: 0,
-        managed: 0,
-        created_by: "test",
-        created_at: 0,
-      })
+      .values(cacheRow({ id, name: id }))
       .execute();
     const stored = parseCacheKey(key.reveal());
     await kysely

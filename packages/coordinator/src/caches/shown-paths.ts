@@ -1,14 +1,8 @@
-import {
-  fingerprint,
-  parseNarHash,
-  storePathFromBase,
-  type NarInfo,
-  type StorePath,
-} from "@gradient/protocol";
-import type { CacheSurfaceView, SurfacePath } from "../db/cache-surface-view.ts";
-import { readJsonColumn, stringListSchema } from "../db/json-column.ts";
+import { fingerprint, type NarInfo, type StorePath } from "@gradient/protocol";
+import type { CacheSurfaceView } from "../db/cache-surface-view.ts";
 import type { CacheSigner } from "../ports.ts";
 import type { Upstreams } from "../upstreams/upstreams.ts";
+import { narInfoOf } from "./narinfo-of.ts";
 
 /** A path as a cache shows it: its own, or one that an upstream has. */
 export interface ShownInfo {
@@ -20,23 +14,6 @@ export interface ShownPathsParts {
   readonly surface: Pick<CacheSurfaceView, "findPath">;
   readonly upstreams: Pick<Upstreams, "find" | "isWorthAsking">;
   readonly signer: CacheSigner;
-}
-
-/** What a narinfo says of a path of the cache's own. The URL is relative to the cache's root. */
-export function narInfoOf(path: SurfacePath): NarInfo {
-  return {
-    path: storePathFromBase(path.path),
-    url: `nar/${path.file_hash}.nar.zst`,
-    compression: path.compression,
-    fileHash: `sha256:${path.file_hash}`,
-    fileSize: path.file_size,
-    narHash: parseNarHash(`sha256:${path.nar_hash}`),
-    narSize: path.nar_size,
-    references: readJsonColumn(stringListSchema, path.references_json).map(storePathFromBase),
-    deriver: path.deriver === null ? null : storePathFromBase(path.deriver),
-    signatures: readJsonColumn(stringListSchema, path.signatures_json),
-    ca: path.ca,
-  };
 }
 
 /** A path that only an upstream of the cache has, signed by the cache as well; its NAR comes through the cache. `unknown` when an upstream does not answer. */

@@ -15,6 +15,7 @@ import { NarFiles } from "../storage/nar-files.ts";
 import { Collection } from "./collection.ts";
 import { noProgress, type Progress } from "./progress.ts";
 import { PromisedPaths } from "./promised-paths.ts";
+import { cacheRow, organizationRow, projectRow } from "../db/rows.test-support.ts";
 
 export const DAY_MS = 24 * 3600 * 1000;
 const TTL_MS = 14 * DAY_MS;
@@ -95,39 +96,19 @@ export class CollectionScene implements AsyncDisposable {
     const { kysely } = this.database;
     await kysely
       .insertInto("organizations")
-      .values({
-        id: this.organization,
-        name: "acme",
-        display_name: "",
-        description: "",
-        public: 0,
-        hide_build_requests: 0,
-        ssh_public_key: "",
-        ssh_private_key: "",
-        managed: 0,
-        created_by: "test",
-        created_at: 0,
-      })
+      .values(organizationRow({ id: this.organization, name: "acme" }))
       .execute();
     await kysely
       .insertInto("projects")
-      .values({
-        id: this.project,
-        organization_id: this.organization,
-        name: "tools",
-        display_name: "",
-        description: "",
-        repository: "",
-        wildcard: "*",
-        active: 1,
-        managed: 0,
-        force_evaluation: 0,
-        sign_cache: 1,
-        keep_evaluations: 2,
-        concurrency: "all",
-        created_by: "test",
-        created_at: 0,
-      })
+      .values(
+        projectRow({
+          id: this.project,
+          organization_id: this.organization,
+          name: "tools",
+          repository: "",
+          keep_evaluations: 2,
+        }),
+      )
       .execute();
   }
 
@@ -137,20 +118,7 @@ export class CollectionScene implements AsyncDisposable {
     const { kysely } = this.database;
     await kysely
       .insertInto("caches")
-      .values({
-        id,
-        name,
-        display_name: "",
-        description: "",
-        active: 1,
-        priority: 40,
-        local_priority: null,
-        public: 1,
-        max_storage_gb: maxStorageGb,
-        managed: 0,
-        created_by: "test",
-        created_at: 0,
-      })
+      .values(cacheRow({ id, name, public: 1, max_storage_gb: maxStorageGb }))
       .execute();
     await kysely
       .insertInto("cache_subscriptions")

@@ -4,6 +4,7 @@ import type { BuildState } from "../scheduler/build-state.ts";
 import type { EvaluationState } from "../scheduler/evaluation-state.ts";
 import type { Queries } from "./client.ts";
 import { upsertJobs } from "./job-repository.ts";
+import { organizationRow, projectRow } from "./rows.test-support.ts";
 
 /** 2027-01-10T00:00:00Z. */
 const SCENE_TIME = Date.UTC(2027, 0, 10);
@@ -22,41 +23,31 @@ export async function addSceneProject(
   if (of.organizationId === undefined) {
     await db
       .insertInto("organizations")
-      .values({
-        id: organizationId,
-        name: of.organization,
-        display_name: of.organization,
-        description: "",
-        public: of.isPublic ? 1 : 0,
-        hide_build_requests: 0,
-        ssh_public_key: "",
-        ssh_private_key: "",
-        managed: 0,
-        created_by: "",
-        created_at: SCENE_TIME,
-      })
+      .values(
+        organizationRow({
+          id: organizationId,
+          name: of.organization,
+          display_name: of.organization,
+          public: of.isPublic ? 1 : 0,
+          created_by: "",
+          created_at: SCENE_TIME,
+        }),
+      )
       .execute();
   }
   const projectId = uuidv7();
   await db
     .insertInto("projects")
-    .values({
-      id: projectId,
-      organization_id: organizationId,
-      name: of.project,
-      display_name: of.project,
-      description: "",
-      repository: "https://example.org/repo.git",
-      wildcard: "*",
-      active: 1,
-      managed: 0,
-      force_evaluation: 0,
-      sign_cache: 1,
-      keep_evaluations: 30,
-      concurrency: "all",
-      created_by: "",
-      created_at: SCENE_TIME,
-    })
+    .values(
+      projectRow({
+        id: projectId,
+        organization_id: organizationId,
+        name: of.project,
+        display_name: of.project,
+        created_by: "",
+        created_at: SCENE_TIME,
+      }),
+    )
     .execute();
   return { organizationId, projectId };
 }

@@ -15,6 +15,7 @@ import { compress } from "zstd-napi";
 import { systemClock } from "../clock.ts";
 import { openDatabase, type Database } from "../db/client.ts";
 import { prepareFindNarObject } from "../db/nar-object-repository.ts";
+import { organizationRow } from "../db/rows.test-support.ts";
 import { prepareHasUploaded } from "../db/nar-possession-repository.ts";
 import { NarFiles } from "../storage/nar-files.ts";
 import { narOfText } from "../test-objects.test-support.ts";
@@ -58,20 +59,10 @@ function intakeOptions() {
 
 async function addOrganization(): Promise<OrganizationId> {
   const id = organizationIdSchema.parse(v7());
-  const row = {
-    id,
-    name: id,
-    display_name: "",
-    description: "",
-    public: 0,
-    hide_build_requests: 0,
-    ssh_public_key: "",
-    ssh_private_key: "",
-    managed: 0,
-    created_by: "test",
-    created_at: 0,
-  } as const;
-  await database.kysely.insertInto("organizations").values(row).execute();
+  await database.kysely
+    .insertInto("organizations")
+    .values(organizationRow({ id, name: id }))
+    .execute();
   return id;
 }
 

@@ -1,22 +1,10 @@
 import { z } from "zod";
-import type { AttemptState } from "../scheduler/attempt-state.ts";
+import { ATTEMPT_STATES } from "../scheduler/attempt-state.ts";
 
 /** Which CPU-seconds are told: what builds used, or (as nixbuild.net has it) the cores that they were given for as long as they ran. */
 export type CpuAccounting = "measured" | "allocated";
 
-const status = z.enum([
-  "pending",
-  "running",
-  "built",
-  "build_failed",
-  "cancelled",
-  "timeout",
-  "max_memory_exceeded",
-  "out_of_memory",
-  "client_disconnect",
-  "client_error",
-  "internal_error",
-] satisfies AttemptState[]);
+const status = z.enum(ATTEMPT_STATES);
 
 export const buildObject = z.object({
   build_id: z.int(),

@@ -1,6 +1,6 @@
-import { parseNarHash, parseStorePath, storePathFromBase, type NarInfo } from "@gradient/protocol";
+import type { NarInfo } from "@gradient/protocol";
+import { narInfoOf } from "../caches/narinfo-of.ts";
 import type { CacheSurfaceView } from "../db/cache-surface-view.ts";
-import { readJsonColumn, stringListSchema } from "../db/json-column.ts";
 import type { AskedUpstream, FindAskedUpstreams } from "../db/upstream-repository.ts";
 import type { HttpUpstream, HttpUpstreams } from "./http-upstream.ts";
 
@@ -117,20 +117,7 @@ export class Upstreams {
   #internal({ upstreamCacheId }: AskedUpstream, hashPart: string): NarInfo | null {
     const path =
       upstreamCacheId === null ? undefined : this.#surface.findPath(upstreamCacheId, hashPart);
-    if (path === undefined) return null;
-    return {
-      path: storePathFromBase(path.path),
-      url: `nar/${path.file_hash}.nar.zst`,
-      compression: path.compression,
-      fileHash: `sha256:${path.file_hash}`,
-      fileSize: path.file_size,
-      narHash: parseNarHash(`sha256:${path.nar_hash}`),
-      narSize: path.nar_size,
-      references: readJsonColumn(stringListSchema, path.references_json).map(storePathFromBase),
-      deriver: path.deriver === null ? null : parseStorePath(`/nix/store/${path.deriver}`),
-      signatures: readJsonColumn(stringListSchema, path.signatures_json),
-      ca: path.ca,
-    };
+    return path === undefined ? null : narInfoOf(path);
   }
 }
 

@@ -14,6 +14,7 @@ import {
   type Realm,
   type World,
 } from "./world.test-support.ts";
+import { cacheRow, organizationRow, projectRow } from "../../db/rows.test-support.ts";
 
 /** Time of the rows; what has expired has done so before. */
 const CREATED = 1_763_769_600_000;
@@ -90,19 +91,19 @@ async function insertOrganization(db: Queries, realm: Realm, position: number): 
   const managed = flag(realm.isManaged);
   await db
     .insertInto("organizations")
-    .values({
-      id,
-      name: organizationName(position),
-      display_name: "Organization",
-      description: "",
-      public: flag(realm.isPublic),
-      hide_build_requests: 0,
-      ssh_public_key: "ssh-ed25519 AAAA",
-      ssh_private_key: "sealed",
-      managed,
-      created_by: idOf("user", "owner"),
-      created_at: CREATED,
-    })
+    .values(
+      organizationRow({
+        id,
+        name: organizationName(position),
+        display_name: "Organization",
+        public: flag(realm.isPublic),
+        ssh_public_key: "ssh-ed25519 AAAA",
+        ssh_private_key: "sealed",
+        managed,
+        created_by: idOf("user", "owner"),
+        created_at: CREATED,
+      }),
+    )
     .execute();
   const unused = { permissions: 1, managed: 0 as const, created_at: CREATED, cache_id: null };
   await db
@@ -125,23 +126,19 @@ async function insertOrganization(db: Queries, realm: Realm, position: number): 
     .execute();
   await db
     .insertInto("projects")
-    .values({
-      id: idOf("project", position),
-      organization_id: id,
-      name: "site",
-      display_name: "Site",
-      description: "",
-      repository: REPOSITORY,
-      wildcard: "*",
-      active: 1,
-      managed,
-      force_evaluation: 0,
-      sign_cache: 1,
-      keep_evaluations: 30,
-      concurrency: "soft_abort",
-      created_by: idOf("user", "owner"),
-      created_at: CREATED,
-    })
+    .values(
+      projectRow({
+        id: idOf("project", position),
+        organization_id: id,
+        name: "site",
+        display_name: "Site",
+        repository: REPOSITORY,
+        managed,
+        concurrency: "soft_abort",
+        created_by: idOf("user", "owner"),
+        created_at: CREATED,
+      }),
+    )
     .execute();
   await db
     .insertInto("worker_registrations")
@@ -252,20 +249,17 @@ async function insertCache(
   const key = at(cacheKeys, position);
   await db
     .insertInto("caches")
-    .values({
-      id,
-      name: cacheName(position),
-      display_name: "Cache",
-      description: "",
-      active: 1,
-      priority: 40,
-      local_priority: null,
-      public: flag(realm.isPublic),
-      max_storage_gb: 0,
-      managed: flag(realm.isManaged),
-      created_by: idOf("user", "owner"),
-      created_at: CREATED,
-    })
+    .values(
+      cacheRow({
+        id,
+        name: cacheName(position),
+        display_name: "Cache",
+        public: flag(realm.isPublic),
+        managed: flag(realm.isManaged),
+        created_by: idOf("user", "owner"),
+        created_at: CREATED,
+      }),
+    )
     .execute();
   const keyTimes = { isComplete: true, now: CREATED };
   await db

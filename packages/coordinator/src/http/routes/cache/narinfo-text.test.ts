@@ -1,6 +1,6 @@
 import { formatNarInfo } from "@gradient/protocol";
 import { expect, test } from "vitest";
-import { narInfoOf } from "../../../caches/shown-paths.ts";
+import { narInfoOf } from "../../../caches/narinfo-of.ts";
 import type { SurfacePath } from "../../../db/cache-surface-view.ts";
 import { narinfoText } from "./narinfo-text.ts";
 

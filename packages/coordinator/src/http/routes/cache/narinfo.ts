@@ -1,6 +1,7 @@
 import { BadRequestError, NotFoundError } from "../../../errors.ts";
 import { formatNarInfo } from "@gradient/protocol";
-import { findUpstreamInfo, narInfoOf } from "../../../caches/shown-paths.ts";
+import { narInfoOf } from "../../../caches/narinfo-of.ts";
+import { findUpstreamInfo } from "../../../caches/shown-paths.ts";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { SurfaceCache } from "../../../db/cache-surface-view.ts";
 import { isJsonWanted, isNotModified } from "./answers.ts";

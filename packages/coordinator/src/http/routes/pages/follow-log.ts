@@ -2,7 +2,13 @@ import { z } from "zod";
 import { followedLog } from "../../../pages/log-page.ts";
 import { NotFoundError } from "../../../errors.ts";
 import type { Route } from "../../api.ts";
-import { sendGrowingText } from "../../pages/growing-text.ts";
+import { sendGrowing } from "../../growing-answer.ts";
+
+const HEADERS = {
+  "content-type": "text/plain; charset=utf-8",
+  "cache-control": "no-store",
+  "x-content-type-options": "nosniff",
+};
 
 const querystring = z.object({
   attempt: z.coerce.number().int().min(1),
@@ -21,7 +27,9 @@ export const followLogRoute: Route = (api, services) => {
       if ((await followedLog(services, caller, params.id)) !== attempt) {
         throw new NotFoundError(`attempt ${attempt} is not the newest of build ${params.id}`);
       }
-      return sendGrowingText(reply, stopping, (signal) => logs.follow(attempt, offset, signal));
+      return sendGrowing(reply, stopping, HEADERS, (signal) =>
+        logs.follow(attempt, offset, signal),
+      );
     },
   );
 };

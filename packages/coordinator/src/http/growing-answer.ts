@@ -1,10 +1,11 @@
 import { Readable } from "node:stream";
 import type { FastifyReply } from "fastify";
 
-/** Answers with a text as it grows. `texts` gets a signal that aborts when the client goes away or the server stops. */
-export function sendGrowingText(
+/** Answers with texts as they come. `texts` gets a signal that aborts when the client goes away or the server stops. */
+export function sendGrowing(
   reply: FastifyReply,
   stopping: AbortSignal,
+  headers: Readonly<Record<string, string>>,
   texts: (signal: AbortSignal) => AsyncIterable<string>,
 ): FastifyReply {
   const gone = new AbortController();
@@ -12,12 +13,7 @@ export function sendGrowingText(
   reply.raw.once("close", () => gone.abort());
   const signal = AbortSignal.any([gone.signal, stopping]);
   return reply
-    .headers({
-      "content-type": "text/plain; charset=utf-8",
-      "cache-control": "no-store",
-      "x-accel-buffering": "no",
-      "x-content-type-options": "nosniff",
-    })
+    .headers({ ...headers, "x-accel-buffering": "no" })
     .send(Readable.from(begun(reply, texts(signal), signal), { objectMode: false }));
 }
 
@@ -26,7 +22,7 @@ async function* begun(
   texts: AsyncIterable<string>,
   signal: AbortSignal,
 ): AsyncGenerator<string> {
-  // The first text may be hours away.
+  // A client waits for these before it listens, and the first text may be hours away.
   reply.raw.flushHeaders();
   try {
     yield* texts;
