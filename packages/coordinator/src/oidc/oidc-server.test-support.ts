@@ -5,6 +5,9 @@ import { OAuth2Server } from "oauth2-mock-server";
 
 export type Claims = Record<string, unknown>;
 
+/** To make one takes longer than most tests. */
+let signingKey: Promise<Record<string, unknown>> | undefined;
+
 /** A real OpenID Connect provider on the loopback, at which one user is signed in. */
 export class TestOidcServer implements AsyncDisposable {
   /** What it says of the user who signs in next. */
@@ -23,7 +26,9 @@ export class TestOidcServer implements AsyncDisposable {
   readonly #directory = mkdtempSync(join(tmpdir(), "oidc-"));
 
   async listen(): Promise<this> {
-    await this.server.issuer.keys.generate("RS256");
+    const { keys } = this.server.issuer;
+    signingKey ??= keys.generate("RS256").then((key) => ({ ...key }));
+    await keys.add(await signingKey);
     await this.server.start(0, "127.0.0.1");
     this.server.service.on("beforeTokenSigning", (token, request) => {
       Object.assign(token.payload, this.claims);

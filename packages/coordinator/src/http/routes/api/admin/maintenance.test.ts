@@ -145,8 +145,9 @@ describe("a garbage collection", () => {
   });
 
   test("comes once a day by itself, and goes on after a restart", async () => {
-    server.services.maintenance.start();
     await clock.advance(DAY_MS + 3_600_000);
+    server.services.maintenance.start();
+    await clock.advance(60_000);
     await server.services.maintenance.idle();
     const tasks = (await server.get("admin/tasks", await session())).message;
     expect(tasks).toMatchObject([{ kind: "deep_gc", status: "completed" }]);
