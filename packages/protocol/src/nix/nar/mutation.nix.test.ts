@@ -116,4 +116,4 @@ test("a NAR that Nix does not unpack is never accepted, however it was changed",
     { numRuns: 4000 },
   );
   expect(accepted).toBeGreaterThan(10);
-}, 60_000);
+});
