@@ -253,6 +253,21 @@ describe("a pass", () => {
     expect(await scene.shown(cache)).toEqual([]);
   });
 
+  test("looks at each path once, however many refer to it", async () => {
+    for (let n = 0; n < 60; n += 1) {
+      const references = [1, 2, 3].filter((back) => back <= n).map((back) => `p${n - back}`);
+      await scene.addPath(cache, `p${n}`, { references });
+    }
+    const release = scene.intake.release.bind(scene.intake);
+    let looks = 0;
+    scene.intake.release = (hashes, remove) => {
+      looks += hashes.length;
+      return release(hashes, remove);
+    };
+    expect(await scene.collect()).toMatchObject({ paths: 60 });
+    expect(looks).toBe(60);
+  });
+
   test("sees what came to need a path since it began", async () => {
     const names = ["referred", "pinned", "linked", "fetched", "gone"];
     for (const name of names) await scene.addPath(cache, name);

@@ -48,6 +48,8 @@ export class Removal implements AsyncDisposable {
   readonly #unfinished = new Set<Promise<void>>();
   #batch = 16;
   #waiting: number[] = [];
+  /** The same rows: one that several paths refer to waits once. */
+  readonly #isWaiting = new Set<number>();
   #failure: { readonly error: unknown } | null = null;
 
   constructor(options: RemovalOptions) {
@@ -56,7 +58,7 @@ export class Removal implements AsyncDisposable {
 
   /** Removes the paths, sooner or later. */
   async add(rows: readonly number[], mayGo: MayGo): Promise<void> {
-    this.#waiting.push(...rows);
+    this.#waiting.push(...this.#notWaiting(rows));
     while (this.#waiting.length >= this.#batch) await this.#step(mayGo);
   }
 
@@ -76,9 +78,9 @@ export class Removal implements AsyncDisposable {
     const { view, intake, cache, guard, onRemoved, signal } = this.#options;
     await nextTurn();
     signal.throwIfAborted();
-    const unpromised = view
-      .describe(this.#waiting.splice(0, this.#batch))
-      .filter(({ path }) => !this.#options.isPromised(path));
+    const taken = this.#waiting.splice(0, this.#batch);
+    for (const row of taken) this.#isWaiting.delete(row);
+    const unpromised = view.describe(taken).filter(({ path }) => !this.#options.isPromised(path));
     const rows = unpromised.map(({ row }) => row);
     const narHashes = unpromised.map(({ narHash }) => narHash);
     let start = 0;
@@ -89,7 +91,7 @@ export class Removal implements AsyncDisposable {
     });
     this.#adapt(performance.now() - start);
     const next = view.positionsOf(cache, referencesOf(result)).filter((each) => mayGo(each));
-    this.#waiting.unshift(...next.map(({ row }) => row));
+    this.#waiting.unshift(...this.#notWaiting(next.map(({ row }) => row)));
     onRemoved({
       paths: result.map(({ path }) => path),
       pathBytes: result.reduce((sum, { fileSize }) => sum + fileSize, 0),
@@ -97,6 +99,13 @@ export class Removal implements AsyncDisposable {
       fileBytes: gone.reduce((sum, { fileSize }) => sum + fileSize, 0),
     });
     await this.#track(finished);
+  }
+
+  /** Those of the rows that do not wait yet, as from now on they do. */
+  #notWaiting(rows: readonly number[]): number[] {
+    const fresh = new Set(rows.filter((row) => !this.#isWaiting.has(row)));
+    for (const row of fresh) this.#isWaiting.add(row);
+    return [...fresh];
   }
 
   #adapt(tookMs: number): void {
