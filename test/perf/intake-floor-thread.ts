@@ -2,7 +2,7 @@ import { parentPort, workerData } from "node:worker_threads";
 // CommonJS: Node finds no named exports in it.
 import zstd from "zstd-napi/binding.js";
 
-/** Unpacks what it is sent into slots of shared memory, and tells how many bytes each has; 0 is the end. */
+/** Unpacks what it is sent into slots of shared memory, and tells how many bytes each has; 0 is the end. What it was sent comes back. */
 const { slots, free } = workerData as {
   slots: Uint8Array<SharedArrayBuffer>[];
   free: Int32Array<SharedArrayBuffer>;
@@ -11,8 +11,8 @@ const context = new zstd.DCtx();
 let at = 0;
 let filled = 0;
 
-parentPort?.on("message", (input: Uint8Array | null) => {
-  let rest = input ?? new Uint8Array();
+parentPort?.on("message", (input: Uint8Array<ArrayBuffer> | null) => {
+  let rest: Uint8Array = input ?? new Uint8Array();
   for (let isDone = false; !isDone;) {
     const room = roomInSlot();
     const [, produced, consumed] = context.decompressStream(room, rest);
@@ -22,8 +22,12 @@ parentPort?.on("message", (input: Uint8Array | null) => {
     isDone = rest.length === 0 && produced < room.length;
     if (produced === room.length) flush();
   }
-  if (input === null && filled > 0) flush();
-  parentPort?.postMessage(input === null ? 0 : null);
+  if (input !== null) {
+    parentPort?.postMessage(new Uint8Array(input.buffer), [input.buffer]);
+    return;
+  }
+  if (filled > 0) flush();
+  parentPort?.postMessage(0);
 });
 
 function roomInSlot(): Uint8Array {

@@ -14,7 +14,7 @@ import type {
 
 /** Pieces that are unpacked before the first of them is inspected. */
 const PIECES = 4;
-const PIECE_BYTES = 1024 * 1024;
+const PIECE_BYTES = 512 * 1024;
 /** Input that is handed over before the first of it is unpacked. */
 const INPUTS = 4;
 const INPUT_BYTES = 256 * 1024;
