@@ -1,5 +1,7 @@
+import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { isPrinted, stepsOf } from "../support/documents.ts";
 import { root } from "../support/programs.ts";
@@ -40,6 +42,59 @@ function asFollowed(path: string, commands: string): string {
   return lines.map((line) => (/^npm start\b/.test(line) ? START : line)).join("\n");
 }
 
+/** What systemd does with the worker as the documents have left it, while a build waits that only its own gate lets end. */
+const WORKER_UNIT = `
+  . /root/farm-api.sh
+  mkdir -p /srv/gate
+  echo 'extra-sandbox-paths = /srv/gate' >> /etc/nix/nix.conf
+  daemon() { systemctl show -p MainPID --value gradient-worker; }
+  live() { until [ "$(daemon)" != "$1" ] && api GET /orgs/acme/workers | jq -e '.[0].live' > /dev/null; do sleep 0.2; done; }
+  first=$(daemon)
+  systemctl restart gradient-worker
+  live "$first"
+
+  git init -q -b main /srv/git/waits
+  cat > /srv/git/waits/default.nix <<'NIX'
+  { waits = derivation {
+      name = "waits"; system = builtins.currentSystem; builder = "/bin/sh";
+      args = [ "-euc" "while ! [ -e /srv/gate/open ]; do sleep 0.1; done; echo > $out" ];
+    }; }
+NIX
+  git -C /srv/git/waits add default.nix
+  git -C /srv/git/waits -c user.name=Alice -c user.email=alice@example.org commit -q -m Wait
+  api PUT /projects/acme '{"name":"waits","display_name":"Waits","repository":"git://127.0.0.1/waits","wildcard":"**"}'
+  EVALUATION=$(api POST /projects/acme/waits/evaluate | jq -r .)
+  until api GET "/evals/$EVALUATION/builds" | jq -e '.builds[0].status == "Building"' > /dev/null; do sleep 0.2; done
+  BUILD=$(api GET "/evals/$EVALUATION/builds" | jq -r '.builds[0].id')
+  attempt() { api GET "/builds/$BUILD" | jq .attempt; }
+  begun=$(attempt)
+
+  first=$(daemon)
+  systemctl restart gradient-worker
+  live "$first"
+  second=$(daemon)
+  kill -KILL "$second"
+  live "$second"
+  [ "$(systemctl show -p NRestarts --value gradient-worker)" = 1 ]
+
+  touch /srv/gate/open
+  until api GET "/evals/$EVALUATION" | jq -e '.status == "Completed"' > /dev/null; do sleep 0.2; done
+  [ "$(attempt)" = "$begun" ]
+
+  gradient-worker drain --wait
+  while systemctl is-active gradient-worker; do sleep 0.2; done
+  sleep "$(systemctl show -p RestartUSec --value gradient-worker)"
+  [ "$(systemctl show -p ActiveState --value gradient-worker)" = inactive ]
+  [ "$(systemctl show -p Result --value gradient-worker)" = success ]
+`;
+
+/** An older systemd starts no service beside control groups of its own where these are of version 2. */
+const endsBuilds = await (async () => {
+  if (!existsSync("/sys/fs/cgroup/cgroup.controllers")) return false;
+  const { stdout } = await execa("systemctl", ["--version"], { reject: false });
+  return Number(/^systemd (\d+)/.exec(stdout ?? "")?.[1] ?? 0) < 254;
+})();
+
 const whyNot = await ThrowawayMachine.whyNot();
 if (whyNot !== undefined) process.stderr.write(`documents are not followed: ${whyNot}\n`);
 
@@ -62,6 +117,15 @@ describe.skipIf(whyNot !== undefined)("the documents", { timeout: 300_000 }, () 
         expect(isPrinted(output, printed), `${place}\n--- expected:\n${output}`).toBe(true);
     }
   });
+
+  test.skipIf(endsBuilds)(
+    "systemd restarts a worker beside its build, brings it back after a crash, and leaves it drained",
+    async () => {
+      using shell = machine.shell(await installEnvironment());
+      const { ok, printed } = await shell.run(WORKER_UNIT, 250_000);
+      expect(ok, printed).toBe(true);
+    },
+  );
 
   test("every document with commands is followed", async () => {
     const documents = (await readdir(join(root, "docs"))).filter((name) => name.endsWith(".md"));
