@@ -111,8 +111,8 @@ export class CacheContent {
   }
 
   /** Whether an upload would be read at once, and not wait for others. */
-  get hasRoom(): boolean {
-    return this.#options.intake.hasRoomForFile;
+  hasRoomFor({ id }: Pick<ContentCache, "id">): boolean {
+    return this.#options.intake.hasRoomForFile(id);
   }
 
   /** Takes a NAR file together with what is said of it, and shows the path. Throws CoordinatorError that says what is wrong; nothing is kept then. */

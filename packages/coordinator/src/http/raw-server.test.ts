@@ -77,6 +77,31 @@ test.each([
   expect(answer.head).toContain("x-request-id: ");
 });
 
+const FRAMED = ["POST /cache/main/narinfos HTTP/1.1", HOST];
+
+test.each([
+  ["two lengths", [...FRAMED, "Content-Length: 2", "Content-Length: 60"]],
+  ["two equal lengths", [...FRAMED, "Content-Length: 2", "Content-Length: 2"]],
+  ["a list of lengths", [...FRAMED, "Content-Length: 2, 2"]],
+  ["a negative length", [...FRAMED, "Content-Length: -2"]],
+  ["a length of a body in chunks", [...FRAMED, "Content-Length: 4", "Transfer-Encoding: chunked"]],
+  ["chunks that are not the last coding", [...FRAMED, "Transfer-Encoding: chunked, identity"]],
+  ["a coding that is nearly chunks", [...FRAMED, "Transfer-Encoding: xchunked"]],
+  ["a space behind a header's name", [...FRAMED, "Transfer-Encoding : chunked"]],
+  ["a header that goes on in the next line", [...FRAMED, "Transfer-Encoding:", " chunked"]],
+  ["chunks before HTTP/1.1", ["POST /x HTTP/1.0", "Transfer-Encoding: chunked"]],
+  ["a line that ends otherwise", ["GET /api/v1/health HTTP/1.1\nHost: x"]],
+  ["two hosts", ["GET /api/v1/health HTTP/1.1", HOST, "Host: y"]],
+  ["no version of HTTP", ["GET /api/v1/health"]],
+])(
+  "%s: what a proxy may read otherwise is refused, and nothing behind it is answered",
+  async (_what, lines) => {
+    const answer = await exchange(...lines, "", `GET /api/v1/health HTTP/1.1\r\n${HOST}`);
+    expect([answer.status, answer.head.match(/http\/1\.1/g)?.length]).toEqual([400, 1]);
+    expect(answer.body).not.toContain("ALIVE");
+  },
+);
+
 test("an upgrade that a route does not know is left aside", async () => {
   const upgrade = [
     "Connection: Upgrade, HTTP2-Settings",

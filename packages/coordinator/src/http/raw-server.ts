@@ -80,9 +80,14 @@ function acceptByLanes(
   server.on("connection", (socket: Socket) => sockets.accept(socket));
 }
 
+/** Of what Node takes, what a proxy might have understood otherwise (RFC 9112, 2.3 and 3.2). */
 function faultOf(request: IncomingMessage): CoordinatorError | null {
-  if (request.headers.host !== undefined || request.httpVersion !== "1.1") return null;
-  return new CoordinatorError("an HTTP/1.1 request needs a Host header", 400, "bad_request");
+  const { httpVersion } = request;
+  if (httpVersion === "0.9") return new BadRequestError("the request names no version of HTTP");
+  const hosts = request.headersDistinct["host"]?.length ?? 0;
+  if (hosts > 1) return new BadRequestError("a request has one Host header");
+  if (hosts === 1 || httpVersion !== "1.1") return null;
+  return new BadRequestError("an HTTP/1.1 request needs a Host header");
 }
 
 /** Workers speak to the farm; everything else is a route's, which may take the connection over or answer as if no upgrade was asked for. */

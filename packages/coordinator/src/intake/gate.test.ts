@@ -15,6 +15,23 @@ test("a gate lets as many in as it has places, and the next one when somebody le
   expect(seen).toEqual(["third"]);
 });
 
+test("a gate has a place for others, however much one key wants", async () => {
+  const gate = new Gate(4);
+  const held = await Promise.all(["a", "a", "a"].map((key) => gate.enter(key)));
+  expect([gate.hasRoomFor("a"), gate.hasRoomFor("b"), gate.isWanted]).toEqual([false, true, false]);
+  const seen: string[] = [];
+  const fourth = gate.enter("a").then(() => seen.push("a"));
+  expect(gate.isWanted).toBe(true);
+  const other = await gate.enter("b");
+  const second = gate.enter("b").then(() => seen.push("b"));
+  other[Symbol.dispose]();
+  await second;
+  expect(seen).toEqual(["b"]);
+  held[0]?.[Symbol.dispose]();
+  await fourth;
+  expect(seen).toEqual(["b", "a"]);
+});
+
 test("a key has one holder at a time, other keys do not wait, and a failure frees it", async () => {
   const lock = new KeyedLock();
   const seen: string[] = [];

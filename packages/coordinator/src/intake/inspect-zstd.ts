@@ -19,7 +19,7 @@ export async function inspectZstd(
   maxNarBytes: number,
 ): Promise<InspectedNar> {
   const { chunks, isLarge } = await lookAhead(source);
-  if (isLarge && threadGate.hasRoom) {
+  if (isLarge && threadGate.hasRoomFor(null)) {
     using _place = await threadGate.enter();
     return await inspectInThreads(chunks, maxNarBytes);
   }

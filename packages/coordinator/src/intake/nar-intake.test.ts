@@ -2,6 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { PassThrough, Readable } from "node:stream";
 import {
   encodeNix32,
   organizationIdSchema,
@@ -9,7 +10,7 @@ import {
   type OrganizationId,
 } from "@gradient/protocol";
 import fc from "fast-check";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { v7 } from "uuid";
 import { compress } from "zstd-napi";
 import { systemClock } from "../clock.ts";
@@ -17,6 +18,7 @@ import { openDatabase, type Database } from "../db/client.ts";
 import { prepareFindNarObject } from "../db/nar-object-repository.ts";
 import { organizationRow } from "../db/rows.test-support.ts";
 import { prepareHasUploaded } from "../db/nar-possession-repository.ts";
+import { ManualClock } from "../manual-clock.test-support.ts";
 import { NarFiles } from "../storage/nar-files.ts";
 import { narOfText } from "../test-objects.test-support.ts";
 import { readNar } from "../nar-contents/read-nar.ts";
@@ -316,3 +318,44 @@ test("drafts of a process that was killed are removed at the next start", async 
   await again[Symbol.asyncDispose]();
   await draft[Symbol.asyncDispose]();
 });
+
+describe("uploads that do not come on", () => {
+  /** Takes every place that it gets. */
+  function hold(count: number): { bodies: PassThrough[]; ended: Promise<string>[] } {
+    const bodies = Array.from({ length: count }, () => new PassThrough());
+    const ended = bodies.map((body, at) =>
+      intake.take(claim, upload(body, { name: `slow-${at}` })).then(
+        () => "taken",
+        (error: unknown) => String(error),
+      ),
+    );
+    for (const body of bodies) body.write(compress(nar).subarray(0, 100));
+    return { bodies, ended };
+  }
+
+  test("leave places to other organizations", async () => {
+    const { bodies, ended } = hold(20);
+    const other = await addOrganization();
+    const taken = await intake.take(claim, upload(bodyOf(nar), { organization: other }));
+    expect(taken.narHash).toBe(claim.narHash);
+    for (const body of bodies) body.end();
+    for (const end of await Promise.all(ended)) expect(end).toContain("ends too early");
+  });
+
+  test("are ended when others wait for their places", async () => {
+    const clock = new ManualClock();
+    intake = new NarIntake({ ...intakeOptions(), clock });
+    const { bodies, ended } = hold(12);
+    await vi.waitFor(() => expect(bodies.every((body) => body.readableLength === 0)).toBe(true));
+    const next = intake.take(claim, upload(bodyOf(nar)));
+    await clock.advance(31_000);
+    expect((await next).narHash).toBe(claim.narHash);
+    expect(await Promise.race(ended)).toContain("too slowly");
+    for (const body of bodies) body.end();
+    await Promise.all(ended);
+  });
+});
+
+function bodyOf(bytes: Buffer): Readable {
+  return Readable.from([compress(bytes)]);
+}

@@ -24,7 +24,12 @@ import {
   type NewNarObject,
 } from "../db/nar-object-repository.ts";
 import { insertPossessions } from "../db/nar-possession-repository.ts";
-import { ConflictError, CoordinatorError, UnprocessableError } from "../errors.ts";
+import {
+  ConflictError,
+  CoordinatorError,
+  UnavailableError,
+  UnprocessableError,
+} from "../errors.ts";
 import type { Draft } from "../storage/drafts.ts";
 import type { NarStorage } from "../storage/nar-storage.ts";
 import { Gate } from "./gate.ts";
@@ -38,6 +43,7 @@ import { packNar } from "./pack-nar.ts";
 import { receiveFile, type ReceivedFile, type ReceiveLimits } from "./received-file.ts";
 import { Turns } from "./turns.ts";
 import type { Possesses } from "./verify-path.ts";
+import { watchPace } from "./watch-pace.ts";
 import { ZstdDecoder } from "./zstd-decoder.ts";
 
 /** Bytes on their way in. */
@@ -125,7 +131,7 @@ export class NarIntake {
       if (known.narSize !== claim.narSize) throw sizeMismatch(claim, known.narSize);
       return known;
     }
-    using _place = await this.#gate.enter();
+    using _place = await this.#gate.enter(organization);
     await using draft = await this.#begin(upload);
     const object = await this.#inspect(claim, upload, draft);
     // Awaited here: the draft is removed when this function is left.
@@ -137,7 +143,7 @@ export class NarIntake {
    * Throws UnprocessableError that says what is wrong.
    */
   async pack(organization: OrganizationId, nar: AsyncIterable<Uint8Array>): Promise<NarObject> {
-    using _place = await this.#gate.enter();
+    using _place = await this.#gate.enter(organization);
     await using draft = await this.#files.draft();
     const object = await packNar(nar, Number.MAX_SAFE_INTEGER, draft);
     return await this.#keep(organization, object, draft);
@@ -200,7 +206,7 @@ export class NarIntake {
     organization: OrganizationId,
     nars: readonly BundledNar[],
   ): Promise<PackedNar[]> {
-    using _place = await this.#gate.enter();
+    using _place = await this.#gate.enter(organization);
     const decoder = new ZstdDecoder();
     const turns = new Turns();
     const packed = new Map<string, PackedNar>();
@@ -229,9 +235,12 @@ export class NarIntake {
    * the file keeps it. Throws UnprocessableError, PayloadTooLargeError, and what `accept` throws.
    */
   async receive({ cacheId, body, limits, accept }: CacheUpload): Promise<ReceivedFile> {
-    using _place = await this.#fileGate.enter();
+    using _place = await this.#fileGate.enter(cacheId);
     await using draft = await this.#files.draft();
-    const received = await receiveFile(body, limits, draft);
+    const given = new Measure();
+    const watched = { gate: this.#fileGate, body, received: () => given.bytes };
+    using _pace = watchPace(watched, this.#clock);
+    const received = await receiveFile(body, limits, draft, given);
     accept(received);
     const { given, object } = received;
     return await this.#lock.hold([object.narHash], async () => {
@@ -254,9 +263,9 @@ export class NarIntake {
     });
   }
 
-  /** Whether a file would be read at once. */
-  get hasRoomForFile(): boolean {
-    return this.#fileGate.hasRoom;
+  /** Whether a file for the cache would be read at once. */
+  hasRoomForFile(cacheId: string): boolean {
+    return this.#fileGate.hasRoomFor(cacheId);
   }
 
   /** Forgets what a cache was given of a NAR that it shows no path with, and the NAR itself when nobody else has it. */
@@ -359,13 +368,16 @@ export class NarIntake {
 
   async #inspect(claim: NarClaim, upload: NarUpload, draft: Draft): Promise<NewNarObject> {
     const file = new ArrivingFile(upload, draft);
+    const watched = { gate: this.#gate, body: upload.body, received: () => file.size };
+    using _pace = watchPace(watched, this.#clock);
     try {
       const found = await inspectZstd(file.chunks(), claim.narSize);
       checkClaim(claim, found);
       return { ...found, fileHash: file.hash(), fileSize: file.size };
     } catch (error) {
       // What was wrong stays wrong; what broke off can go on.
-      if (!(error instanceof CoordinatorError) && file.size >= MIN_STAGED_BYTES) {
+      const isWrong = error instanceof CoordinatorError && !(error instanceof UnavailableError);
+      if (!isWrong && file.size >= MIN_STAGED_BYTES) {
         await file.flush();
         await draft.stage(upload.name);
       }

@@ -36,14 +36,14 @@ export interface ReceiveLimits {
 
 /**
  * Reads a file to its end, checks that it holds a NAR and nothing else, and writes the NAR to the draft in the form in which it is stored: zstd as it
- * came, all else packed anew. What it wrote is of no use when it throws. Throws UnprocessableError, PayloadTooLargeError.
+ * came, all else packed anew. What it wrote is of no use when it throws. `given` counts what has come. Throws UnprocessableError, PayloadTooLargeError.
  */
 export async function receiveFile(
   source: AsyncIterable<Uint8Array>,
   limits: ReceiveLimits,
   draft: Pick<Draft, "write">,
+  given: Measure,
 ): Promise<InspectedFile> {
-  const given = new Measure();
   const { compression, bytes } = await sniff(source);
   const writes = compression === "zstd" ? new GatheredWrites(draft) : null;
   async function* arriving(): AsyncGenerator<Uint8Array, void, undefined> {

@@ -103,7 +103,7 @@ async function passFrom(
       (chunk) => sendChunk(raw, chunk),
       // Whoever downloads does not wait for those who upload: what is not kept now is kept the next time.
       (bytes) =>
-        !content.hasRoom
+        !content.hasRoomFor(cache)
           ? drain(bytes)
           : content.upload(target, { claim: claimOfNarInfo(info), by: null }, bytes),
     );

@@ -276,6 +276,12 @@ describe("an upload as a form", () => {
     expect((await post(object)).message.created).toBe(false);
   });
 
+  test("has a narinfo of bounded size, as a file, too", async () => {
+    const form = new FormData();
+    form.append("narinfo", new Blob([" ".repeat(4 * 1024 * 1024 + 1)]), "narinfo.json");
+    expect((await send("POST", "caches/main/nars", alice, form)).status).toBe(413);
+  });
+
   test("has its parts in any order, and both", async () => {
     const object = await thing();
     const before = await filesOnDisk();

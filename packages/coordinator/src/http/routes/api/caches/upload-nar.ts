@@ -7,6 +7,7 @@ import type { FastifyRequest } from "fastify";
 import type { CacheContent, ContentCache } from "../../../../caches/cache-content.ts";
 import type { GivenFile } from "../../../../intake/received-file.ts";
 import type { Route } from "../../../api.ts";
+import { readText } from "../../cache/bodies.ts";
 import { envelope, ok } from "../../../envelope.ts";
 import { multipartBody } from "../../../sent-bodies.ts";
 import { cacheParams } from "./cache.ts";
@@ -79,7 +80,9 @@ async function claimIn(part: Multipart): Promise<PathClaim> {
   if (part.fieldname !== "narinfo") {
     throw new BadRequestError(`the form has a part "${part.fieldname}" that is not known`);
   }
-  return readClaim(part.type === "file" ? await part.toBuffer() : part.value);
+  return readClaim(
+    part.type === "file" ? await readText(part.file, MAX_NARINFO_BYTES) : part.value,
+  );
 }
 
 function readClaim(value: unknown): PathClaim {
