@@ -82,7 +82,7 @@ function contentOf(parts: {
     elsewhere,
     maxFileBytes: config.maxNarUploadSize,
     maxStorageBytes: config.maxStorageGb * BYTES_PER_GB,
-    onFull: (cacheId) => void maintenance.makeRoom(cacheId),
+    onFull: (cacheId, fileBytes) => void maintenance.makeRoom(cacheId, fileBytes),
   });
 }
 

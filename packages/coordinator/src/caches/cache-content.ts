@@ -71,8 +71,8 @@ export interface CacheContentOptions {
   readonly limits: ReceiveLimits;
   /** What the NARs of all caches may take; 0 for no limit. */
   readonly maxStorageBytes: number;
-  /** Something did not fit into the cache. */
-  readonly onFull: (cacheId: string) => void;
+  /** A file of so many bytes did not fit into the cache. */
+  readonly onFull: (cacheId: string, fileBytes: number) => void;
 }
 
 /** A path on its way into a cache. */
@@ -283,7 +283,7 @@ export class CacheContent {
     const { database, maxStorageBytes, onFull } = this.#options;
     const room = await roomInCache(database.kysely, cache.id, maxStorageBytes);
     if (room === null || object.fileSize <= room) return;
-    onFull(cache.id);
+    onFull(cache.id, object.fileSize);
     throw new ConflictError(
       `${claim.path} has ${object.fileSize} bytes and cache "${cache.name}" has room for ${Math.max(0, room)}: what was used least recently is being removed; try again, or raise its limit`,
       { code: "cache_storage_full" },

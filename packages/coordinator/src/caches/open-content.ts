@@ -20,7 +20,7 @@ export function openCacheContent(options: {
   elsewhere: ElsewhereVisible;
   maxFileBytes: number;
   maxStorageBytes: number;
-  onFull: (cacheId: string) => void;
+  onFull: (cacheId: string, fileBytes: number) => void;
 }): CacheContent {
   const { maxFileBytes, ...rest } = options;
   const { database } = options;

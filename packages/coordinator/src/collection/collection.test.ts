@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { writeFile } from "node:fs/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { noProgress } from "./progress.ts";
 import { CollectionScene, DAY_MS } from "./scene.test-support.ts";
 
 let scene: CollectionScene;
@@ -196,6 +197,22 @@ describe("room", () => {
     expect(dry.pathBytes).toBeGreaterThanOrEqual(QUARTER);
     await scene.collect();
     expect(await scene.shown(small)).toEqual(["a", "c", "library"]);
+  });
+
+  test("is made for a file that did not fit, however little the cache is filled", async () => {
+    const small = await scene.addCache("small", 1);
+    await scene.addPath(small, "a", { ageMs: 9 * DAY_MS, bytes: QUARTER, fetchedMs: 3 * DAY_MS });
+    await scene.addPath(small, "b", { ageMs: 8 * DAY_MS, bytes: QUARTER, fetchedMs: 2 * DAY_MS });
+    const collection = scene.collection();
+    const run = { cache: small, progress: noProgress(), signal: new AbortController().signal };
+    await collection.run({ ...run, isDryRun: false });
+    expect(await scene.shown(small)).toEqual(["a", "b"]);
+    collection.want(small, 3 * QUARTER);
+    await collection.run({ ...run, isDryRun: true });
+    await collection.run({ ...run, isDryRun: false });
+    expect(await scene.shown(small)).toEqual(["b"]);
+    await collection.run({ ...run, isDryRun: false });
+    expect(await scene.shown(small)).toEqual(["b"]);
   });
 
   test("is not made by what is pinned, young, or needed by the newest evaluation", async () => {

@@ -34,10 +34,17 @@ export interface CollectionOptions {
 export class Collection {
   readonly #options: CollectionOptions;
   readonly #view: CollectionView;
+  /** By cache: bytes of the largest file that did not fit since room was made there. */
+  readonly #wanted = new Map<string, number>();
 
   constructor(options: CollectionOptions) {
     this.#options = options;
     this.#view = new CollectionView(options.database);
+  }
+
+  /** A file of so many bytes did not fit into the cache: the next pass makes room for it, however little the cache is filled. */
+  want(cacheId: string, fileBytes: number): void {
+    this.#wanted.set(cacheId, Math.max(fileBytes, this.#wanted.get(cacheId) ?? 0));
   }
 
   /** One pass over one cache, or over all. Rejects when the signal is aborted. */
@@ -82,10 +89,12 @@ export class Collection {
   async #makeRoom(options: PassOptions, cache: CacheToCollect): Promise<void> {
     const { view, progress, isDryRun } = options;
     const before = progress.pathBytes;
+    const wanted = this.#wanted.get(cache.id) ?? 0;
+    if (!isDryRun) this.#wanted.delete(cache.id);
     const missingBytes = (share: number): number =>
       view.totals(cache.id).fileBytes -
       (isDryRun ? progress.pathBytes - before : 0) -
-      share * limitOf(cache);
+      Math.min(share * limitOf(cache), limitOf(cache) - wanted);
     if (cache.maxStorageGb === 0 || missingBytes(FULL_SHARE) <= 0) return;
     progress.phase = `room in cache ${cache.name}`;
     await evict(options, [cache.id], () => missingBytes(ROOMY_SHARE));

@@ -6,7 +6,7 @@ import {
   findUnfinishedTasks,
   finishTask,
   insertTask,
-  lastTaskAt,
+  findLastTask,
   setProgress,
   startTask,
   type MaintenanceTask,
@@ -40,6 +40,8 @@ export interface MaintenanceOptions {
   readonly work: Readonly<Record<MaintenanceTask["kind"], TaskWork>>;
   /** Caches that have too little room; null for all of them. */
   readonly findFull: () => readonly (string | null)[];
+  /** A file of so many bytes did not fit into a cache. */
+  readonly onWanted: (cacheId: string, fileBytes: number) => void;
   /** A task is over: there may be room now for what had none. */
   readonly onFinished: () => Promise<void>;
 }
@@ -86,9 +88,10 @@ export class Maintenance implements AsyncDisposable {
     return id;
   }
 
-  /** Something did not fit into a cache: room is made, unless that was tried within the hour. Never rejects. */
-  async makeRoom(cacheId: string): Promise<void> {
+  /** A file of so many bytes did not fit into a cache: room is made, unless that was tried in vain within the hour. Never rejects. */
+  async makeRoom(cacheId: string, fileBytes: number): Promise<void> {
     try {
+      this.#options.onWanted(cacheId, fileBytes);
       await this.#queueRoom(cacheId);
       this.wake();
     } catch (error) {
@@ -101,8 +104,10 @@ export class Maintenance implements AsyncDisposable {
       database: { kysely },
       clock,
     } = this.#options;
-    const last = await lastTaskAt(kysely, "collection", cacheId);
-    if (last !== null && clock.now() - last < HOUR_MS) return;
+    const last = await findLastTask(kysely, "collection", cacheId);
+    // What brought room may bring more; what brought none does not so soon.
+    const pauseMs = last !== null && last.progress.paths > 0 ? MINUTE_MS : HOUR_MS;
+    if (last !== null && clock.now() - last.createdAt < pauseMs) return;
     await insertTask(kysely, { kind: "collection", cacheId }, clock.now());
   }
 
@@ -147,7 +152,7 @@ export class Maintenance implements AsyncDisposable {
     this.#lookedAt = now;
     await deleteTasksBefore(kysely, now - TASKS_KEPT_MS);
     await deleteAuditEventsBefore(kysely, now - AUDIT_KEPT_MS, AUDIT_EVENTS_AT_ONCE);
-    const last = (await lastTaskAt(kysely, "collection", null)) ?? this.#openedAt;
+    const last = (await findLastTask(kysely, "collection", null))?.createdAt ?? this.#openedAt;
     if (now - last >= DAY_MS) await insertTask(kysely, { kind: "collection" }, now);
     for (const cacheId of findFull()) await this.#queueRoom(cacheId);
   }

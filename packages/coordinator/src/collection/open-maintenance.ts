@@ -54,6 +54,7 @@ export function openMaintenance(options: {
       },
     },
     findFull: () => collection.findFull(),
+    onWanted: (cacheId, fileBytes) => collection.want(cacheId, fileBytes),
     onFinished: options.onFinished ?? (() => Promise.resolve()),
   });
 }

@@ -91,22 +91,22 @@ export async function listTasks(db: Queries, limit: number): Promise<Maintenance
   return rows.map(taskOf);
 }
 
-/** When a task of the kind was last asked for, over all caches or over the one; null when never. */
-export async function lastTaskAt(
+/** The task of the kind that was last asked for, over all caches or over the one; no dry run. */
+export async function findLastTask(
   db: Queries,
   kind: MaintenanceTask["kind"],
   cacheId: string | null,
-): Promise<number | null> {
+): Promise<MaintenanceTask | null> {
   const row = await db
     .selectFrom("maintenance_tasks")
-    .select("created_at")
+    .selectAll()
     .where("kind", "=", kind)
     .where("cache_id", cacheId === null ? "is" : "=", cacheId)
     .where("dry_run", "=", 0)
     .orderBy("created_at", "desc")
     .limit(1)
     .executeTakeFirst();
-  return row?.created_at ?? null;
+  return row === undefined ? null : taskOf(row);
 }
 
 export async function startTask(db: Queries, id: string, now: number): Promise<void> {

@@ -312,7 +312,7 @@ export async function openTestServer(options: TestServerOptions = {}): Promise<T
       intake,
       signer,
       elsewhere: front.upstreams,
-      onFull: (cacheId) => void maintenance.makeRoom(cacheId),
+      onFull: (cacheId, fileBytes) => void maintenance.makeRoom(cacheId, fileBytes),
     }),
     sources: sourcesWithoutFarm({ database, files, signer, clock }),
     sourceFiles,

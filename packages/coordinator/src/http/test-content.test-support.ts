@@ -19,7 +19,7 @@ export function testContent(options: {
   intake: NarIntake;
   signer: CacheSigner;
   elsewhere: ElsewhereVisible;
-  onFull: (cacheId: string) => void;
+  onFull: (cacheId: string, fileBytes: number) => void;
 }): CacheContent {
   const { config, ...rest } = options;
   return openCacheContent({

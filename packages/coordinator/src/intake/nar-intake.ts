@@ -237,10 +237,10 @@ export class NarIntake {
   async receive({ cacheId, body, limits, accept }: CacheUpload): Promise<ReceivedFile> {
     using _place = await this.#fileGate.enter(cacheId);
     await using draft = await this.#files.draft();
-    const given = new Measure();
-    const watched = { gate: this.#fileGate, body, received: () => given.bytes };
+    const arrived = new Measure();
+    const watched = { gate: this.#fileGate, body, received: () => arrived.bytes };
     using _pace = watchPace(watched, this.#clock);
-    const received = await receiveFile(body, limits, draft, given);
+    const received = await receiveFile(body, limits, draft, arrived);
     accept(received);
     const { given, object } = received;
     return await this.#lock.hold([object.narHash], async () => {
