@@ -1,4 +1,4 @@
-import type { Offer } from "@gradient/protocol";
+import type { Offer, StorePath } from "@gradient/protocol";
 import {
   makeSource,
   outputOf,
@@ -37,21 +37,10 @@ export async function startFetched(
     triggeredBy: null,
     ...(settings === undefined ? {} : { settings }),
   });
-  const { assignment, fencing } = await worker.takeOffer("fetch");
+  const offer = await worker.takeOffer("fetch");
   const source = await makeSource("source", `tree of ${evaluation}`);
-  await worker.uploadSources(assignment, source);
-  worker.send({
-    type: "result",
-    assignment,
-    fencing,
-    result: {
-      kind: "fetch",
-      failure: null,
-      commit: { hash: "a".repeat(40), message: "m", authorName: "n", authorEmail: "e" },
-      source: source.facts.path,
-      usage: null,
-    },
-  });
+  await worker.uploadSources(offer.assignment, source);
+  finishFetch(worker, offer, source.facts.path);
   await worker.next("ack");
   return evaluation;
 }
@@ -80,6 +69,17 @@ export async function evaluate(
   finishEvaluation(worker, offer, 1);
   await worker.next("ack");
   return evaluation;
+}
+
+/** `source`: path of the fetched tree. */
+export function finishFetch(
+  worker: TestWorker,
+  { assignment, fencing }: Offer,
+  source: StorePath | null,
+): void {
+  const commit = { hash: "a".repeat(40), message: "m", authorName: "n", authorEmail: "e" };
+  const result = { kind: "fetch", failure: null, commit, source, usage: null } as const;
+  worker.send({ type: "result", assignment, fencing, result });
 }
 
 export function finishEvaluation(

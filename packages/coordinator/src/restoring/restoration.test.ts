@@ -13,7 +13,12 @@ import { narinfoText } from "../http/routes/cache/narinfo-text.ts";
 import { ManualClock } from "../manual-clock.test-support.ts";
 import { narName } from "../storage/nar-storage.ts";
 import { makeSource, type TestObject } from "../test-objects.test-support.ts";
-import { finishEvaluation, openScene, type Scene } from "../test-scene.test-support.ts";
+import {
+  finishEvaluation,
+  finishFetch,
+  openScene,
+  type Scene,
+} from "../test-scene.test-support.ts";
 import { expectOk, type TestWorker } from "../test-worker.test-support.ts";
 import { Restoration } from "./restoration.ts";
 
@@ -41,11 +46,9 @@ afterEach(async () => {
 async function publish(object: TestObject): Promise<void> {
   const { farm, organization, worker } = scene;
   await farm.farm.evaluations.start({ projectId: organization.project, triggeredBy: null });
-  const { assignment, fencing } = await worker.takeOffer("fetch");
-  await worker.uploadSources(assignment, object);
-  const commit = { hash: "a".repeat(40), message: "m", authorName: "n", authorEmail: "e" };
-  const result = { kind: "fetch", failure: null, commit, source: object.facts.path } as const;
-  worker.send({ type: "result", assignment, fencing, result: { ...result, usage: null } });
+  const offer = await worker.takeOffer("fetch");
+  await worker.uploadSources(offer.assignment, object);
+  finishFetch(worker, offer, object.facts.path);
   await worker.next("ack");
   finishEvaluation(worker, await worker.takeOffer("eval"), 0);
   await worker.next("ack");

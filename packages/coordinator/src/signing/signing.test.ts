@@ -5,7 +5,12 @@ import { narinfoText } from "../http/routes/cache/narinfo-text.ts";
 import { ConflictError } from "../errors.ts";
 import { ManualClock } from "../manual-clock.test-support.ts";
 import { makeDerivation, makeSource, type TestObject } from "../test-objects.test-support.ts";
-import { finishEvaluation, openScene, type Scene } from "../test-scene.test-support.ts";
+import {
+  finishEvaluation,
+  finishFetch,
+  openScene,
+  type Scene,
+} from "../test-scene.test-support.ts";
 import { expectOk } from "../test-worker.test-support.ts";
 import { approveKey } from "../workers/approve-key.ts";
 
@@ -27,22 +32,12 @@ afterEach(async () => {
 async function publish(...sources: TestObject[]): Promise<Offer> {
   const { farm, organization, worker } = scene;
   await farm.farm.evaluations.start({ projectId: organization.project, triggeredBy: null });
-  const { assignment, fencing } = await worker.takeOffer("fetch");
+  const offer = await worker.takeOffer("fetch");
+  const { assignment } = offer;
   for (const source of sources) await expectOk(await worker.uploadNar(assignment, source));
   const paths = sources.map(({ facts }) => facts);
   await expectOk(await worker.transfer("POST", "/paths", assignment, { paths }));
-  worker.send({
-    type: "result",
-    assignment,
-    fencing,
-    result: {
-      kind: "fetch",
-      failure: null,
-      commit: { hash: "a".repeat(40), message: "m", authorName: "n", authorEmail: "e" },
-      source: sources[0]?.facts.path ?? null,
-      usage: null,
-    },
-  });
+  finishFetch(worker, offer, sources[0]?.facts.path ?? null);
   await worker.next("ack");
   return worker.takeOffer("eval");
 }
