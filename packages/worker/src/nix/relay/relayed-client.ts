@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { isDrvPath } from "@gradient/protocol";
 import { drained } from "../../process/drained.ts";
 import { reasonOf } from "../../error-facts.ts";
 import {
@@ -49,6 +50,8 @@ export interface RelayTools {
   /** Opens a connection for what one evaluator asks of the store beside texts. */
   readonly openConnection: () => Promise<DaemonConnection>;
   readonly closeConnection: (connection: DaemonConnection) => Promise<void>;
+  /** Whether there is a file for a store path, valid or not. */
+  readonly isInStore: (path: string) => boolean;
 }
 
 /** A request to add something, as far as its content. */
@@ -72,6 +75,8 @@ export class RelayedClient {
   /** What was received and has not made a whole step. */
   #held: Buffer = Buffer.alloc(0);
   #isBusy = false;
+  /** Derivations that this client was told to be not there. */
+  readonly #new = new Set<string>();
   #connection: DaemonConnection | null = null;
   /** The last request to set options, for a connection that is opened later. */
   #options: Buffer | null = null;
@@ -247,7 +252,24 @@ export class RelayedClient {
   #askOfPath(operation: number, reader: RequestReader): Step {
     const path = reader.string();
     if (reader.isShort) return this.#waitForMore();
-    return this.#answerOfPath(operation, path, this.#take(reader));
+    const request = this.#take(reader);
+    if (operation === QUERY_PATH_INFO || !this.#isNew(path)) {
+      return this.#answerOfPath(operation, path, request);
+    }
+    this.#write(new Request().number(LAST).boolean(operation === ADD_TEMP_ROOT));
+    return "done";
+  }
+
+  /**
+   * Later versions of Nix make a root of a derivation, and ask for it, before they add it. What was no file at the first question is
+   * new to this client for ever: it adds it, and the writer's process keeps it, whoever has added it meanwhile.
+   */
+  #isNew(path: string): boolean {
+    const { writer, isInStore } = this.#tools;
+    if (!isDrvPath(path) || writer.has(path)) return false;
+    if (!this.#new.has(path) && isInStore(path)) return false;
+    this.#new.add(path);
+    return true;
   }
 
   async #answerOfPath(operation: number, path: string, request: Buffer): Promise<void> {

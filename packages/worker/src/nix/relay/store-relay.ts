@@ -1,4 +1,6 @@
+import { existsSync } from "node:fs";
 import { type Server, type Socket, createServer } from "node:net";
+import { basename, join } from "node:path";
 import { STORE_DIR } from "@gradient/protocol";
 import type { UsageMeter } from "../../ports.ts";
 import { DaemonConnection, OLDEST_MINOR } from "../daemon/connection.ts";
@@ -96,6 +98,8 @@ export class StoreRelay implements AsyncDisposable {
       writer: this.#writer,
       openConnection: () => this.#openConnection(),
       closeConnection: (connection) => this.#closeConnection(connection),
+      isInStore: (storePath) =>
+        existsSync(join(this.#store.physicalStoreDirectory, basename(storePath))),
     });
     const served = client.serve().finally(() => {
       this.#sockets.delete(socket);
