@@ -19,6 +19,7 @@ import type {
   Logs,
   Repositories,
   Sources,
+  QueueReads,
   WorkerLink,
 } from "./ports.ts";
 import { EndedAttempts } from "./queue/ended-attempts.ts";
@@ -26,7 +27,9 @@ import { EvaluationTasks } from "./queue/evaluation-tasks.ts";
 import { LeaseBook } from "./queue/lease-book.ts";
 import type { FindCredentials } from "./queue/offer.ts";
 import type { RestorationParts } from "./restoring/restoration.ts";
+import { missingMemory } from "./scheduler/choose-worker.ts";
 import { ReadyQueue } from "./scheduler/ready-queue.ts";
+import { membersOf } from "./queue/fleet.ts";
 import { SigningTasks } from "./queue/signing-tasks.ts";
 import { Roster } from "./sessions/roster.ts";
 import { openNars } from "./storage/open-nars.ts";
@@ -91,6 +94,7 @@ export interface Farm extends AsyncDisposable {
   /** Looks whether evaluations that wait can go on: there may be room now. */
   readonly reviewWaiting: () => Promise<void>;
   readonly workers: WorkerLink;
+  readonly queue: QueueReads;
   readonly repositories: Repositories;
   readonly logs: Logs;
   readonly nars: NarStorage;
@@ -142,6 +146,13 @@ export async function openFarm(options: FarmOptions): Promise<Farm> {
     evaluations: parts.evaluations,
     reviewWaiting: () => parts.review.now(),
     workers: parts.sessions,
+    queue: {
+      missingMemory: (attempt) => {
+        const build = memory.queue.find(attempt);
+        const seats = membersOf(memory.roster, memory.leases).map(({ seat }) => seat);
+        return build === null ? null : missingMemory(build, seats);
+      },
+    },
     repositories: parts.repositories,
     logs,
     nars: files,

@@ -210,10 +210,10 @@ function maintenanceOf(parts: {
 }
 
 function farmServices(
-  { evaluations, workers, repositories, logs, nars, sources, sourceFiles, upkeep }: Farm,
+  { evaluations, workers, queue, repositories, logs, nars, sources, sourceFiles, upkeep }: Farm,
   config: Config,
 ) {
   const chunkedUploads = new ChunkedUploads(sourceFiles, config.maxSourceUploadSize);
   const files = { logs, nars, sourceFiles, chunkedUploads };
-  return { evaluations, workers, repositories, sources, upkeep, ...files };
+  return { evaluations, workers, queue, repositories, sources, upkeep, ...files };
 }

@@ -6,6 +6,7 @@ import type { Duplex, Readable } from "node:stream";
 import type { Queries } from "./db/client.ts";
 import type { BuildSettings } from "./rules/build-settings.ts";
 import type { Tags } from "./rules/tags.ts";
+import type { MissingMemory } from "./scheduler/choose-worker.ts";
 
 /** What the HTTP routes need from the farm's features, and what the features need from the keys. Routes hold no logic of their own. */
 
@@ -181,6 +182,12 @@ export interface WorkerLink {
   probe(workerId: string): Promise<number | null>;
   /** Takes over an upgrade request on `/proto`. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+}
+
+/** What can be told of builds that are ready. */
+export interface QueueReads {
+  /** Of an attempt that waits for memory although a worker has a free slot; null for all others. */
+  missingMemory(attempt: number): MissingMemory | null;
 }
 
 /** Logs of attempts, addressed by attempt number and absolute byte offset. */

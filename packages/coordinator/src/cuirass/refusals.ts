@@ -20,6 +20,7 @@ export function missingThing(
 
 export function searchRefusal(
   words:
+    | "Query parameter not provided!"
     | "Query parameter not provided."
     | "No build found."
     | "Could not find the request build product.",

@@ -31,6 +31,7 @@ import type {
   NarStore,
   Repositories,
   Sources,
+  QueueReads,
   WorkerLink,
 } from "../ports.ts";
 import type { ChunkedUploads } from "../sources/chunked-uploads.ts";
@@ -72,6 +73,7 @@ export interface Services extends AccountServices {
   lanes: readonly Lane[];
   evaluations: Evaluations;
   workers: WorkerLink;
+  queue: QueueReads;
   repositories: Repositories;
   logs: Logs;
   nars: NarStore;

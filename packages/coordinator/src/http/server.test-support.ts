@@ -15,6 +15,7 @@ import { StoredCacheSigner } from "../keys/cache-signer.ts";
 import { MasterKey } from "../keys/master-key.ts";
 import { createLogger, type Logger } from "../logger.ts";
 import type { FarmFigures, LiveWorker, Logs } from "../ports.ts";
+import type { MissingMemory } from "../scheduler/choose-worker.ts";
 import { openMetrics } from "../telemetry/open-metrics.ts";
 import type { Resolve } from "../outbound/connector.ts";
 import { OutboundClient } from "../outbound/outbound-client.ts";
@@ -65,6 +66,8 @@ export interface FarmCalls {
   keysChanged: number;
   registrationsChanged: string[];
   keyChanged: string[];
+  /** What attempts wait for. */
+  missingMemory: Map<number, MissingMemory>;
   /** Repositories whose head was asked for. */
   heads: Parameters<Repositories["head"]>[0][];
 }
@@ -277,6 +280,7 @@ export async function openTestServer(options: TestServerOptions = {}): Promise<T
     keysChanged: 0,
     registrationsChanged: [],
     keyChanged: [],
+    missingMemory: new Map(),
     heads: [],
   };
   const live: LiveWorker[] = [];
@@ -342,8 +346,9 @@ const playedFigures = {
 function playedFarm(
   calls: FarmCalls,
   live: LiveWorker[],
-): Pick<Services, "evaluations" | "workers" | "repositories" | "upkeep"> {
+): Pick<Services, "evaluations" | "workers" | "queue" | "repositories" | "upkeep"> {
   return {
+    queue: { missingMemory: (attempt) => calls.missingMemory.get(attempt) ?? null },
     upkeep: {
       keysChanged: () => {
         calls.keysChanged += 1;

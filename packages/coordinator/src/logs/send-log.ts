@@ -1,5 +1,10 @@
-import { Readable } from "node:stream";
+import { pipeline, Readable } from "node:stream";
+import { promisify } from "node:util";
+import { createGzip, gzip } from "node:zlib";
 import type { FastifyReply } from "fastify";
+import { acceptsGzip } from "../http/accepts-gzip.ts";
+
+const packed = promisify<string, Buffer>(gzip);
 
 /** Up to so many characters are sent in one piece: a stream costs more than the reading of a small log. */
 const SMALL_CHARACTERS = 64 * 1024;
@@ -15,15 +20,43 @@ export async function sendLog(
 ): Promise<FastifyReply> {
   // The body of an answer to HEAD would be read to its end, and thrown away.
   if (reply.request.method === "HEAD") return reply.headers({ ...headers }).send(Readable.from([]));
+  const { start, isWhole } = await beginningOf(texts);
+  // What an error is answered with has headers of its own.
+  reply.headers({ ...headers });
+  // Fastify would add a charset to the type of a text.
+  return reply.send(isWhole ? Buffer.from(start) : streamOf(start, texts));
+}
+
+/** The same, packed with gzip for clients that say that they can read that. */
+export async function sendPackedLog(
+  reply: FastifyReply,
+  headers: Readonly<Record<string, string>>,
+  texts: AsyncGenerator<string, void, undefined>,
+): Promise<FastifyReply> {
+  reply.header("vary", "accept-encoding");
+  const { request } = reply;
+  if (request.method === "HEAD" || !acceptsGzip(request)) return sendLog(reply, headers, texts);
+  const { start, isWhole } = await beginningOf(texts);
+  reply.headers({ ...headers, "content-encoding": "gzip" });
+  if (isWhole) return reply.send(await packed(start));
+  // An error of the one is an error of the other, which the reply hears of.
+  return reply.send(pipeline(streamOf(start, texts), createGzip(), () => {}));
+}
+
+async function beginningOf(
+  texts: AsyncGenerator<string, void, undefined>,
+): Promise<{ start: string; isWhole: boolean }> {
   let start = "";
   while (start.length < SMALL_CHARACTERS) {
     const { value, done } = await texts.next();
-    // Fastify would add a charset to the type of a text. What an error is answered with has headers of its own.
-    if (done === true) return reply.headers({ ...headers }).send(Buffer.from(start));
+    if (done === true) return { start, isWhole: true };
     start += value;
   }
-  reply.headers({ ...headers });
-  return reply.send(Readable.from(continued(start, texts), { objectMode: false }));
+  return { start, isWhole: false };
+}
+
+function streamOf(start: string, texts: AsyncGenerator<string, void, undefined>): Readable {
+  return Readable.from(continued(start, texts), { objectMode: false });
 }
 
 /**

@@ -42,7 +42,7 @@ export async function buildPage(services: PageServices, caller: Caller, id: stri
     system: row.system,
     derivation: `/nix/store/${row.drvPath}`,
     message: row.message,
-    waitsFor: waitsFor(services, row),
+    waitsFor: waitsFor(services, row, attempts[0]?.number ?? null),
     createdAt: row.createdAt,
     readyAt: attempts[0]?.created_at ?? null,
     ...timesOf(row),

@@ -6,7 +6,7 @@ import type { CuirassEvaluationView } from "../db/cuirass-evaluation-view.ts";
 import type { CuirassJobsetView } from "../db/cuirass-jobset-view.ts";
 import type { PageBuildsView } from "../db/page-builds-view.ts";
 import type { PageJobsView } from "../db/page-jobs-view.ts";
-import type { Logs, WorkerLink } from "../ports.ts";
+import type { Logs, QueueReads, WorkerLink } from "../ports.ts";
 
 /** What pages are made from. */
 export interface PageServices {
@@ -20,4 +20,5 @@ export interface PageServices {
   readonly pageJobs: PageJobsView;
   readonly logs: Logs;
   readonly workers: WorkerLink;
+  readonly queue: QueueReads;
 }

@@ -3,6 +3,7 @@ import type { Caller } from "../auth/caller.ts";
 import type { ProjectBuildRow } from "../db/cuirass-build-view.ts";
 import type { CuirassEvaluation } from "../db/cuirass-evaluation-view.ts";
 import type { Jobset } from "../db/cuirass-jobset-view.ts";
+import { missingThing } from "../cuirass/refusals.ts";
 import { visibleBuild, visibleEvaluation, visibleJobset } from "../cuirass/visible-projects.ts";
 import { NotFoundError } from "../errors.ts";
 import type { PageServices } from "./page-services.ts";
@@ -30,7 +31,7 @@ export async function shownBuild(
 ): Promise<ProjectBuildRow> {
   const found = await visibleBuild(services, caller, id);
   if (found !== null) return found;
-  throw new NotFoundError(`build ${id} does not exist, or it is not public`);
+  throw missingThing("Build", id);
 }
 
 /** By one of its names. Throws NotFoundError for one that is not there for the caller. */

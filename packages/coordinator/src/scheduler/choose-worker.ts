@@ -123,8 +123,32 @@ function hasRoom(seat: BuildSeat, { demand }: ReadyGroup): boolean {
   return seat.aheadSlots > 0 && fits(demand, seat.size, seat.freeNext);
 }
 
+/** Memory that would be set aside for a build, and what the worker has left that lacks least for it. */
+export interface MissingMemory {
+  readonly neededBytes: number;
+  readonly freeBytes: number;
+}
+
+/** What a ready build waits for although a worker has a free slot; null when it is not for memory. */
+export function missingMemory(
+  build: ReadyBuild,
+  seats: readonly BuildSeat[],
+): MissingMemory | null {
+  const able = seats.filter((seat) => isQualified(seat, build));
+  const qualified = largeEnough(able, build).filter(({ freeSlots }) => freeSlots > 0);
+  if (qualified.some((seat) => hasRoom(seat, build))) return null;
+  const seat = seatToHold({ build, qualified });
+  if (seat === null) return null;
+  const neededBytes = grantOf(build.demand, seat.size).reserved.memoryBytes;
+  const freeBytes = Math.max(seat.free.memoryBytes, 0);
+  return neededBytes > freeBytes ? { neededBytes, freeBytes } : null;
+}
+
 /** The worker that takes nothing else until it has room for the build: the one that lacks least for it. */
-function seatToHold({ build, qualified }: Candidate): BuildSeat | null {
+function seatToHold({
+  build,
+  qualified,
+}: Pick<Candidate, "build" | "qualified">): BuildSeat | null {
   const missing = ({ size, free }: BuildSeat): number =>
     grantOf(build.demand, size).reserved.memoryBytes - free.memoryBytes;
   return qualified.reduce<BuildSeat | null>(

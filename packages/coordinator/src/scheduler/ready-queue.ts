@@ -59,6 +59,10 @@ export class ReadyQueue {
     return this.#builds.has(attempt);
   }
 
+  find(attempt: number): ReadyBuild | null {
+    return this.#builds.get(attempt) ?? null;
+  }
+
   /** Adding an attempt that is already there changes nothing. */
   add(build: ReadyBuild): void {
     if (this.#builds.has(build.attempt)) return;

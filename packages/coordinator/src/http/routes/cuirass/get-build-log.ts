@@ -7,7 +7,7 @@ import { sendNoResource } from "./cuirass-errors.ts";
 import { idParams } from "./parameters.ts";
 import { sendText } from "./send-text.ts";
 
-/** GET /build/ID/log/raw: what is there of the log now. It is never sent compressed, so every client can read it. */
+/** GET /build/ID/log/raw: what is there of the log now. */
 export const getBuildLogRoute: Route = (api, services) => {
   const { database, logs } = services;
   api.get(

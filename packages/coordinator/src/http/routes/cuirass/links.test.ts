@@ -222,6 +222,21 @@ describe("a raw log", () => {
     }
   });
 
+  test("is packed for clients that can read that, and for no others", async () => {
+    const path = `/build/${numberOf("good-2")}/log/raw`;
+    for (const [accepted, encoding] of [
+      ["gzip, deflate", "gzip"],
+      ["identity", null],
+      ["gzip;q=0", null],
+    ] as const) {
+      const headers = { "accept-encoding": accepted };
+      const answer = await server.call("GET", path, { headers });
+      expect([accepted, answer.headers.get("content-encoding")]).toEqual([accepted, encoding]);
+      expect(answer.headers.get("vary")).toBe("accept-encoding");
+      expect(answer.text).toBe("log <b>3</b>\n");
+    }
+  });
+
   test("that is not there is not found: as JSON without the build, else as text", async () => {
     const unknown = await get("/build/fff/log/raw");
     expect([unknown.status, unknown.json]).toEqual([

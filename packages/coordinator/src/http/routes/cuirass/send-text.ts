@@ -1,5 +1,5 @@
 import type { FastifyReply } from "fastify";
-import { sendLog } from "../../../logs/send-log.ts";
+import { sendPackedLog } from "../../../logs/send-log.ts";
 
 /** Logs are shown by browsers at an address of ours: as text, and as nothing else. */
 const HEADERS = {
@@ -11,10 +11,10 @@ const HEADERS = {
   "cache-control": "no-cache",
 } as const;
 
-/** Answers with a log as it is read. */
+/** Answers with a log as it is read; packed with gzip where the client says that it can read that. */
 export function sendText(
   reply: FastifyReply,
   texts: AsyncGenerator<string, void, undefined>,
 ): Promise<FastifyReply> {
-  return sendLog(reply, HEADERS, texts);
+  return sendPackedLog(reply, HEADERS, texts);
 }

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { NotFoundError } from "../../../errors.ts";
+import { acceptsGzip } from "../../accepts-gzip.ts";
 import type { Route } from "../../api.ts";
 
 const YEAR = "public, max-age=31536000, immutable";
@@ -14,7 +15,7 @@ export const getStaticRoute: Route = (api) => {
     async ({ params, headers }, reply) => {
       const file = await api.pages.file(params.name);
       if (file === undefined) throw new NotFoundError(`there is no file ${params.name}`);
-      const isPacked = /\bgzip\b/.test(headers["accept-encoding"] ?? "");
+      const isPacked = acceptsGzip({ headers });
       if (isPacked) reply.header("content-encoding", "gzip");
       return reply
         .headers({

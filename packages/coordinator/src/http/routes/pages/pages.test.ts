@@ -1,3 +1,4 @@
+import { organizationIdSchema, workerIdSchema } from "@gradient/protocol";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
   addSceneBuilds,
@@ -25,6 +26,9 @@ let numbers: Map<string, number>;
 const packages = (name: string) => ["packages", LINUX, name];
 const numberOf = (name: string): number => numbers.get(name) ?? 0;
 const open = (path: string, token?: string): Promise<Answer> => server.get(path, token);
+/** As a browser does. */
+const browse = (path: string): Promise<Answer> =>
+  server.call("GET", path, { headers: { accept: "text/html,application/xhtml+xml,*/*;q=0.8" } });
 /** Texts of a page, without its tags. */
 const textOf = ({ text }: Answer): string =>
   text
@@ -120,7 +124,7 @@ describe("who looks without credentials", () => {
       `/eval/${second.number}/dashboard/AAAAAAAAAAAAAAAA`,
     ];
     for (const path of paths) {
-      const page = await open(path);
+      const page = await browse(path);
       expect([path, page.status, page.headers.get("content-type")]).toEqual([
         path,
         404,
@@ -164,8 +168,15 @@ describe("who shows a token in the address", () => {
   });
 });
 
+test("programs are refused as Cuirass does it", async () => {
+  const build = await open("/build/999/details");
+  expect([build.status, build.json]).toEqual([404, { error: "Build with ID 999 doesn't exist." }]);
+  const search = await open("/search");
+  expect([search.status, search.json]).toEqual([500, { error: "Query parameter not provided!" }]);
+});
+
 test("every page says what it may load, and that nobody keeps it", async () => {
-  for (const path of ["/", `/eval/${second.number}`, "/eval/999", "/search", "/status"]) {
+  for (const path of ["/", `/eval/${second.number}`, "/eval/999", "/search?query=", "/status"]) {
     const { headers } = await open(path);
     expect(headers.get("content-security-policy")).toMatch(
       /^default-src 'none'; script-src 'self'; style-src 'self'/,
@@ -300,6 +311,27 @@ describe("a build's page", () => {
   test("says what one that has not begun waits for", async () => {
     expect(textOf(await build("evil-1"))).toContain("No connected worker builds for x86_64-linux");
     const db = server.services.database.kysely;
+    const { number: attempt } = await db
+      .selectFrom("attempts")
+      .select("number")
+      .where("status", "=", "pending")
+      .executeTakeFirstOrThrow();
+    const worker = workerIdSchema.parse("550e8400-e29b-41d4-a716-446655440000");
+    server.live.push({
+      worker,
+      capabilities: { fetch: true, eval: true, build: true },
+      systems: [LINUX],
+      systemFeatures: [],
+      maxConcurrentBuilds: 2,
+      assignedCount: 1,
+      isDraining: false,
+      authorized: new Set([organizationIdSchema.parse(acme.organizationId)]),
+    });
+    server.calls.missingMemory.set(attempt, { neededBytes: 2 ** 30, freeBytes: 2 ** 20 });
+    expect(textOf(await build("evil-1"))).toContain(
+      "It waits for memory: it gets 1024 MiB, and no worker with a free slot has more than 1 MiB left.",
+    );
+    server.live.pop();
     const idOf = async (name: string) =>
       (
         await db
@@ -373,7 +405,8 @@ test("a search finds builds by names, and tells what could be asked", async () =
   const page = await open("/search?query=good");
   expect(page.text).toContain(`href="/build/${numberOf("good-1")}/details"`);
   expect(page.text).toContain('value="good"');
-  expect(textOf(await open("/search"))).toContain("What can be asked");
+  for (const page of [await open("/search?query="), await browse("/search")])
+    expect(textOf(page)).toContain("What can be asked");
   const hints = async (query: string) =>
     JSON.parse((await open(`/search/hints?query=${encodeURIComponent(query)}`)).text) as unknown;
   expect(await hints("bad")).toEqual(["bad-2", "bad-1"]);

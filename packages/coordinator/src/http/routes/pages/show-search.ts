@@ -1,18 +1,31 @@
 import { z } from "zod";
+import { searchRefusal } from "../../../cuirass/refusals.ts";
 import { searchHints, searchPage } from "../../../pages/search-page.ts";
 import type { Route } from "../../api.ts";
 import { sendView } from "../../pages/send-view.ts";
+import { asksForPage, sendEither } from "./asks-for-page.ts";
 
-const query = z.string().max(500).default("");
+const query = z.string().max(500);
 
 /** GET /search: builds that a search finds. */
 export const showSearchRoute: Route = (api, services) => {
   const page = z.coerce.number().int().min(1).max(20).default(1);
   api.get(
     "/search",
-    { schema: { querystring: z.object({ query, page }) } },
-    async ({ caller, query: search }, reply) =>
-      sendView(reply, await searchPage(services, caller, search)),
+    {
+      errorHandler: (error, request, reply) => sendEither(error, request, reply),
+      schema: { querystring: z.object({ query: query.optional(), page }) },
+    },
+    async (request, reply) => {
+      const { query: text = "", page: number } = request.query;
+      if (request.query.query === undefined && !asksForPage(request)) {
+        throw searchRefusal("Query parameter not provided!");
+      }
+      return sendView(
+        reply,
+        await searchPage(services, request.caller, { query: text, page: number }),
+      );
+    },
   );
 };
 
@@ -20,7 +33,7 @@ export const showSearchRoute: Route = (api, services) => {
 export const searchHintsRoute: Route = (api, services) => {
   api.get(
     "/search/hints",
-    { schema: { querystring: z.object({ query }) } },
+    { schema: { querystring: z.object({ query: query.default("") }) } },
     async ({ caller, query: search }, reply) => {
       const hints = await searchHints(services, caller, search.query);
       return reply
