@@ -19,9 +19,6 @@ export interface PageJob {
 export interface PageJobsFilter {
   readonly evaluation: number;
   readonly statuses?: readonly number[];
-  readonly system?: string;
-  /** Names of jobs. */
-  readonly names?: readonly string[];
   /** Only jobs behind this name, or before it: then the last ones of those. */
   readonly after?: string;
   readonly before?: string;
@@ -33,6 +30,14 @@ const TIMES = `coalesce(x.started_at, x.assigned_at) as "startedAt",
   case when b.status >= 0 then coalesce(x.stopped_at, x.stored_at, x.updated_at) end as "stoppedAt"`;
 const COLUMNS = `b.number, j.name as job, b.nix_name as name, b.system, b.status, b.weather, ${TIMES}`;
 const BUILDS = `cross join project_builds b on b.number = j.build_number left join builds x on x.derivation_id = b.derivation_id`;
+
+/** A job as dashboards have it: its name, the number and the status of its build, and how long that took; null while it runs, and when it never began. */
+export type JobSquare = readonly [
+  job: string,
+  build: number,
+  status: number,
+  durationMs: number | null,
+];
 
 /** How builds of an evaluation changed against the ones of the same jobs before. */
 export interface Changes {
@@ -47,22 +52,41 @@ export class PageJobsView {
     this.#reader = new PlaceReader(database);
   }
 
+  /** In the order of names. They come as one value: a dashboard has tens of thousands. */
+  squares(filter: {
+    evaluation: number;
+    system?: string;
+    names?: readonly string[];
+    limit: number;
+  }): JobSquare[] {
+    const { evaluation, system, names, limit } = filter;
+    const from =
+      names === undefined
+        ? "jobs j"
+        : "(select distinct value as name from json_each(?)) wanted cross join jobs j on j.name = wanted.name";
+    const sql = `
+      select json_group_array(json_array(job, number, status, "stoppedAt" - "startedAt")) as squares from (
+        select j.name as job, b.number, b.status, ${TIMES} from ${from} ${BUILDS}
+        where j.evaluation_number = ? ${system === undefined ? "" : "and b.system = ?"} order by j.name limit ?)`;
+    const [found] = this.#reader.all<{ squares: string }>(sql, [
+      ...(names === undefined ? [] : [JSON.stringify(names)]),
+      evaluation,
+      ...(system === undefined ? [] : [system]),
+      limit,
+    ]);
+    // The statement writes it so.
+    return JSON.parse(found?.squares ?? "[]") as JobSquare[];
+  }
+
   /** In the order of names. */
   jobs(filter: PageJobsFilter): PageJob[] {
-    const { evaluation, statuses, system, names, after, before, limit } = filter;
-    const values: SqlValue[] = [];
+    const { evaluation, statuses, after, before, limit } = filter;
+    const values: SqlValue[] = [evaluation];
     const when = (condition: string, value: SqlValue | undefined): string => {
       if (value === undefined) return "";
       values.push(value);
       return condition;
     };
-    const from =
-      names === undefined
-        ? `jobs j ${BUILDS} where j.evaluation_number = ?`
-        : `(select distinct value as name from json_each(?)) wanted
-           cross join jobs j on j.evaluation_number = ? and j.name = wanted.name ${BUILDS} where true`;
-    if (names !== undefined) values.push(JSON.stringify(names));
-    values.push(evaluation);
     const conditions = [
       when("and j.name > ?", after),
       when("and j.name < ?", before),
@@ -70,10 +94,11 @@ export class PageJobsView {
         "and b.status in (select value from json_each(?))",
         statuses === undefined ? undefined : JSON.stringify(statuses),
       ),
-      when("and b.system = ?", system),
     ];
     const order = before === undefined ? "asc" : "desc";
-    const sql = `select ${COLUMNS} from ${from} ${conditions.join(" ")} order by j.name ${order} limit ?`;
+    const sql = `
+      select ${COLUMNS} from jobs j ${BUILDS}
+      where j.evaluation_number = ? ${conditions.join(" ")} order by j.name ${order} limit ?`;
     const rows = this.#reader.all<PageJob>(sql, [...values, limit]);
     return before === undefined ? rows : rows.reverse();
   }

@@ -1,7 +1,6 @@
 import type { Caller } from "../auth/caller.ts";
 import type { CuirassEvaluation } from "../db/cuirass-evaluation-view.ts";
 import { jobsetName } from "../db/cuirass-jobset-view.ts";
-import type { PageJob } from "../db/page-jobs-view.ts";
 import { openDashboard } from "../cuirass/dashboards.ts";
 import { NotFoundError } from "../errors.ts";
 import type { PageServices } from "./page-services.ts";
@@ -26,7 +25,7 @@ export async function dashboardPage(
   const { cuirassBuilds, cuirassEvaluations, pageJobs } = services;
   const evaluation = await shownEvaluation(services, caller, of.evaluation);
   const names = await namesOf(services, caller, evaluation, of.dashboard);
-  const jobs = pageJobs.jobs({
+  const squares = pageJobs.squares({
     evaluation: evaluation.number,
     ...(names === null ? {} : { names }),
     ...(system === undefined ? {} : { system }),
@@ -42,7 +41,12 @@ export async function dashboardPage(
     systems: cuirassBuilds.systemsOf(evaluation.projectId),
     system: system ?? null,
     filter,
-    jobs: jobs.map(squareOf),
+    jobs: squares.map(([job, build, status, duration]) => ({
+      job,
+      build,
+      status: buildStatus(status),
+      duration,
+    })),
     previous: cuirassEvaluations.previousSucceeded(evaluation)?.number ?? null,
     next: cuirassEvaluations.nextSucceeded(evaluation)?.number ?? null,
     live: `/api/v1/evals/${evaluation.id}/live`,
@@ -59,14 +63,4 @@ async function namesOf(
   const found = await openDashboard(services, caller, id);
   if (found?.jobset.projectId === projectId) return found.dashboard.names;
   throw new NotFoundError(`dashboard ${id} does not exist`);
-}
-
-function squareOf({ job, number, status, startedAt, stoppedAt }: PageJob) {
-  const isTimed = startedAt !== null && stoppedAt !== null && status >= 0;
-  return {
-    job,
-    build: number,
-    status: buildStatus(status),
-    duration: isTimed ? stoppedAt - startedAt : null,
-  };
 }
