@@ -8,6 +8,7 @@ import type { CacheContent } from "../caches/cache-content.ts";
 import type { CacheDocuments } from "../caches/cache-documents.ts";
 import type { Clock } from "../clock.ts";
 import type { Config } from "../config/settings.ts";
+import type { JobCounts } from "../cuirass/job-counts.ts";
 import type { Database } from "../db/client.ts";
 import type { CacheSurfaceView } from "../db/cache-surface-view.ts";
 import type { CuirassBuildView } from "../db/cuirass-build-view.ts";
@@ -60,6 +61,7 @@ export interface Services extends AccountServices {
   cuirassBuilds: CuirassBuildView;
   cuirassEvaluations: CuirassEvaluationView;
   cuirassJobsets: CuirassJobsetView;
+  jobCounts: JobCounts;
   pageBuilds: PageBuildsView;
   pageJobs: PageJobsView;
   lastUse: LastUse;

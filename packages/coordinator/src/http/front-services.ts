@@ -2,6 +2,7 @@ import type { Clock } from "../clock.ts";
 import type { Config } from "../config/settings.ts";
 import { CacheSurfaceView } from "../db/cache-surface-view.ts";
 import type { Database } from "../db/client.ts";
+import { JobCounts } from "../cuirass/job-counts.ts";
 import { CuirassBuildView } from "../db/cuirass-build-view.ts";
 import { CuirassEvaluationView } from "../db/cuirass-evaluation-view.ts";
 import { CuirassJobsetView } from "../db/cuirass-jobset-view.ts";
@@ -36,6 +37,7 @@ export type FrontServices = Pick<
   | "cuirassBuilds"
   | "cuirassEvaluations"
   | "cuirassJobsets"
+  | "jobCounts"
   | "pageBuilds"
   | "pageJobs"
 >;
@@ -63,6 +65,7 @@ export function openFrontServices(parts: {
     accounting: config.cpuAccounting,
     clock,
   });
+  const cuirassEvaluations = new CuirassEvaluationView(database);
   return {
     surface,
     requestIds,
@@ -73,7 +76,8 @@ export function openFrontServices(parts: {
     nixbuildBuilds,
     nixbuildSums: new NixbuildSumsView(nixbuildBuilds),
     cuirassBuilds: new CuirassBuildView(database),
-    cuirassEvaluations: new CuirassEvaluationView(database),
+    cuirassEvaluations,
+    jobCounts: new JobCounts(cuirassEvaluations, clock),
     cuirassJobsets: new CuirassJobsetView(database),
     pageBuilds: new PageBuildsView(database),
     pageJobs: new PageJobsView(database),

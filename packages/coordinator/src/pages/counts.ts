@@ -4,10 +4,11 @@ import type { ViewOf } from "./shown.ts";
 
 /** Jobs of an evaluation by what has become of them. */
 export function countsOf(
-  { cuirassEvaluations, pageJobs }: PageServices,
-  { number, projectId }: Pick<CuirassEvaluation, "number" | "projectId">,
+  { jobCounts, pageJobs }: PageServices,
+  evaluation: Pick<CuirassEvaluation, "number" | "projectId" | "finishedAt">,
 ): { counts: ViewOf<"evaluation">["counts"]; fixed: number } {
-  const statuses = cuirassEvaluations.countJobs(number);
+  const { number, projectId } = evaluation;
+  const statuses = jobCounts.of(evaluation);
   const sum = (...of: number[]): number =>
     of.reduce((total, status) => total + (statuses.get(status) ?? 0), 0);
   const { broken, fixed } = pageJobs.changes({ projectId, evaluation: number });

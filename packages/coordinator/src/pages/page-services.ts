@@ -1,5 +1,6 @@
 import type { Authority } from "../auth/authority.ts";
 import type { Clock } from "../clock.ts";
+import type { JobCounts } from "../cuirass/job-counts.ts";
 import type { Database } from "../db/client.ts";
 import type { CuirassBuildView } from "../db/cuirass-build-view.ts";
 import type { CuirassEvaluationView } from "../db/cuirass-evaluation-view.ts";
@@ -16,6 +17,7 @@ export interface PageServices {
   readonly cuirassBuilds: CuirassBuildView;
   readonly cuirassEvaluations: CuirassEvaluationView;
   readonly cuirassJobsets: CuirassJobsetView;
+  readonly jobCounts: JobCounts;
   readonly pageBuilds: PageBuildsView;
   readonly pageJobs: PageJobsView;
   readonly logs: Logs;

@@ -8,7 +8,7 @@ import { parameter, token } from "./parameters.ts";
 
 /** GET /jobset/NAME/badge.svg: of the newest evaluation whose jobs are known. A jobset that is not there has a badge that says so, since pages show it. */
 export const getJobsetBadgeRoute: Route = (api, services) => {
-  const { cuirassEvaluations } = services;
+  const { cuirassEvaluations, jobCounts } = services;
   api.get(
     "/jobset/:name/badge.svg",
     {
@@ -33,7 +33,7 @@ export const getJobsetBadgeRoute: Route = (api, services) => {
         "x-content-type-options": "nosniff",
         "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'",
       });
-      const jobs = newest === null ? null : cuirassEvaluations.countJobs(newest.number);
+      const jobs = newest === null ? null : jobCounts.of(newest);
       return reply.send(jobsetBadge(isNamed ? jobset.name : "jobs", jobs));
     },
   );
