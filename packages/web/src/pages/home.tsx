@@ -19,7 +19,7 @@ export function Home({ view }: { view: HomeView }) {
           { title: "Newest evaluation" },
           { title: "Jobs" },
           { title: "Change", class: "wide" },
-          { title: "Views" },
+          { title: "Views", class: "wide" },
         ]}
       >
         {view.jobsets.map((jobset) => (
@@ -68,7 +68,7 @@ function JobsetLine({ jobset }: { jobset: JobsetRow }) {
       ) : (
         <Newest newest={newest} />
       )}
-      <td class="views">
+      <td class="views wide">
         {newest === null ? null : <Link to={`/eval/${newest.number}/dashboard`}>Dashboard</Link>}{" "}
         <Link to={`/events/rss?specification=${encodeURIComponent(name)}`}>RSS</Link>
       </td>
