@@ -146,13 +146,7 @@ export async function openFarm(options: FarmOptions): Promise<Farm> {
     evaluations: parts.evaluations,
     reviewWaiting: () => parts.review.now(),
     workers: parts.sessions,
-    queue: {
-      missingMemory: (attempt) => {
-        const build = memory.queue.find(attempt);
-        const seats = membersOf(memory.roster, memory.leases).map(({ seat }) => seat);
-        return build === null ? null : missingMemory(build, seats);
-      },
-    },
+    queue: queueReads(memory),
     repositories: parts.repositories,
     logs,
     nars: files,
@@ -185,6 +179,16 @@ function figuresOf({ queue, tasks, leases, ended }: Memory, parts: FarmParts): F
     waiting: { ...tasks.countByKind(), build: queue.size },
     assignments: leases.countByKind(),
     endedAttempts: ended.counts,
+  };
+}
+
+function queueReads({ queue, roster, leases }: Memory): QueueReads {
+  return {
+    missingMemory: (attempt) => {
+      const build = queue.find(attempt);
+      const seats = membersOf(roster, leases).map(({ seat }) => seat);
+      return build === null ? null : missingMemory(build, seats);
+    },
   };
 }
 

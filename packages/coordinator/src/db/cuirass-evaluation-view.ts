@@ -78,11 +78,24 @@ interface LatestFilter {
   readonly before?: number;
 }
 
+/** The builds of a job; null where the evaluation does not have it. */
+interface ChangedJob {
+  readonly name: string;
+  readonly before: number | null;
+  readonly now: number | null;
+}
+
+/** So many comparisons are kept, of so many changed jobs each at most. */
+const MAX_COMPARED = 20;
+const MAX_CHANGED = 20_000;
+
 /** Newest evaluations that are searched for one that succeeded. */
 const SEARCHED = 1000;
 
 export class CuirassEvaluationView {
   readonly #reader: PlaceReader;
+  /** By both numbers. */
+  readonly #changed = new Map<string, readonly ChangedJob[]>();
 
   constructor(database: Database) {
     this.#reader = new PlaceReader(database);
@@ -298,24 +311,58 @@ export class CuirassEvaluationView {
    * the same in both evaluations is neither broken nor fixed.
    */
   evaluationDifference(number: number, earlier: number): JobDifference[] {
-    const differences = new Map<string, JobDifference>();
-    for (const { name, ...before } of this.#onlyIn(earlier, number)) {
-      differences.set(name, { name, before, now: null });
-    }
-    for (const { name, ...now } of this.#onlyIn(number, earlier)) {
-      differences.set(name, { name, before: differences.get(name)?.before ?? null, now });
-    }
-    return [...differences.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+    const changed = this.#changedJobs(number, earlier);
+    const statuses = this.#statusesOf(changed.flatMap(({ before, now }) => [before, now]));
+    const sideOf = (build: number | null): JobDifference["now"] =>
+      build === null ? null : { build, status: statuses.get(build) ?? 0 };
+    return changed.map(({ name, before, now }) => ({
+      name,
+      before: sideOf(before),
+      now: sideOf(now),
+    }));
   }
 
-  #onlyIn(evaluation: number, other: number): CuirassJob[] {
+  /** Which builds they are stays as it is when both evaluations are over, and is kept then: to look through two lists of a hundred thousand jobs takes long. */
+  #changedJobs(number: number, earlier: number): readonly ChangedJob[] {
+    const key = `${number} ${earlier}`;
+    const kept = this.#changed.get(key);
+    if (kept !== undefined) return kept;
+    const byName = new Map<string, ChangedJob>();
+    for (const { name, build } of this.#onlyIn(earlier, number)) {
+      byName.set(name, { name, before: build, now: null });
+    }
+    for (const { name, build } of this.#onlyIn(number, earlier)) {
+      byName.set(name, { name, before: byName.get(name)?.before ?? null, now: build });
+    }
+    const changed = [...byName.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+    const both = this.evaluations([number, earlier]);
+    const isFinal = both.length === 2 && both.every(({ finishedAt }) => finishedAt !== null);
+    if (isFinal && changed.length <= MAX_CHANGED) this.#keep(key, changed);
+    return changed;
+  }
+
+  #keep(key: string, changed: readonly ChangedJob[]): void {
+    this.#changed.set(key, changed);
+    const [oldest] = this.#changed.keys();
+    if (this.#changed.size > MAX_COMPARED && oldest !== undefined) this.#changed.delete(oldest);
+  }
+
+  #statusesOf(builds: readonly (number | null)[]): Map<number, number> {
+    const [found] = this.#reader.all<{ statuses: string }>(
+      `select json_group_array(json_array(b.number, b.status)) as statuses
+       from json_each(?) wanted cross join project_builds b on b.number = wanted.value`,
+      [JSON.stringify(builds.filter((build) => build !== null))],
+    );
+    // The statement writes it so.
+    return new Map(JSON.parse(found?.statuses ?? "[]") as [number, number][]);
+  }
+
+  #onlyIn(evaluation: number, other: number): { name: string; build: number }[] {
     // Both sides come in the order of one index, so the database only walks along them.
-    return this.#reader.all<CuirassJob>(
-      `select only_there.build, b.status, only_there.name from (
-         select name, build_number as build from jobs where evaluation_number = ?
-         except select name, build_number from jobs where evaluation_number = ?
-         order by 1, 2) only_there
-       cross join project_builds b on b.number = only_there.build`,
+    return this.#reader.all<{ name: string; build: number }>(
+      `select name, build_number as build from jobs where evaluation_number = ?
+       except select name, build_number from jobs where evaluation_number = ?
+       order by 1, 2`,
       [evaluation, other],
     );
   }

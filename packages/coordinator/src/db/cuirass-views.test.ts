@@ -9,7 +9,6 @@ import { allJobsText } from "../cuirass/list-all-jobs.ts";
 import { buildWords } from "../scheduler/api-words.ts";
 import { ATTEMPT_STATES } from "../scheduler/attempt-state.ts";
 import { BUILD_STATES } from "../scheduler/build-state.ts";
-import { EVALUATION_STATES } from "../scheduler/evaluation-state.ts";
 import type { Database } from "./client.ts";
 import { CuirassBuildView } from "./cuirass-build-view.ts";
 import { CuirassEvaluationView, kindOfDifference } from "./cuirass-evaluation-view.ts";
@@ -469,33 +468,4 @@ test("a project is found by its alias and by its names, and always called by one
     jobsets.listJobsets([acme.organizationId, other.organizationId]).map(({ name }) => name),
   ).toEqual(["guix", "other.web"]);
   expect(builds.systemsOf(acme.projectId)).toEqual([ARM, LINUX]);
-});
-
-test("an evaluation's status is the same in lists as by itself, whatever its state", async () => {
-  const db = database.kysely;
-  const project = await addSceneProject(db, {
-    organization: "states",
-    project: "web",
-    isPublic: true,
-  });
-  const all: number[] = [];
-  for (const state of EVALUATION_STATES) {
-    for (const isEvaluated of [true, false]) {
-      const bare = await addSceneEvaluation(db, project, { state, isEvaluated });
-      const full = await addSceneEvaluation(db, project, { state, isEvaluated, commit: FIRST });
-      await addSceneBuilds(db, project, full.id, [
-        { name: "one-1", attribute: packages("one"), state: "Completed" },
-      ]);
-      all.push(bare.number, full.number);
-    }
-  }
-  const objects = evaluations.evaluationObjects(all);
-  expect(objects.map(({ status }) => status)).toEqual(
-    evaluations.evaluations(all).map(({ status }) => status),
-  );
-  expect(new Set(objects.map(({ status }) => status))).toEqual(new Set([-1, 0, 1, 2]));
-  for (const { status, evaltime, checkouts, id } of objects) {
-    expect([id, evaltime > 0]).toEqual([id, status !== -1]);
-    expect(checkouts).toHaveLength(all.indexOf(id) % 2);
-  }
 });

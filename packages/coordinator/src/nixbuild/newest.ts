@@ -1,3 +1,5 @@
+import { Heap } from "../scheduler/heap.ts";
+
 /** Place of a build in the order of lists: by creation time, then number. */
 export interface Place {
   readonly createdAt: number;
@@ -21,6 +23,11 @@ interface Source {
 /** Beyond the even share, so that sources that are about as busy as the others are read once. */
 const SPARE = 4;
 
+interface Head {
+  readonly source: Source;
+  readonly place: Place;
+}
+
 /**
  * The newest `limit` places of all sources together, which have nothing in common. An even share of all is read at once, and then of each what
  * it has beyond that, in pieces that grow: a hundred sources cost little more than one.
@@ -37,21 +44,22 @@ export function newestOf(
     const places = all[at] ?? [];
     return { read, places, next: 0, chunk: 2 * share, isAtEnd: places.length < share };
   });
+  const heads = new Heap<Head>((a, b) => isNewer(a.place, b.place));
+  for (const source of sources) pushHead(heads, source);
   const found: Place[] = [];
   while (found.length < limit) {
-    let newest: Source | null = null;
-    for (const source of sources) {
-      const place = headOf(source);
-      if (place === null) continue;
-      const best = newest === null ? null : headOf(newest);
-      if (best === null || isNewer(place, best)) newest = source;
-    }
-    const place = newest === null ? null : headOf(newest);
-    if (newest === null || place === null) break;
-    found.push(place);
-    newest.next += 1;
+    const newest = heads.pop();
+    if (newest === undefined) break;
+    found.push(newest.place);
+    newest.source.next += 1;
+    pushHead(heads, newest.source);
   }
   return found;
+}
+
+function pushHead(heads: Heap<Head>, source: Source): void {
+  const place = headOf(source);
+  if (place !== null) heads.push({ source, place });
 }
 
 function headOf(source: Source): Place | null {
