@@ -258,6 +258,17 @@ describe("NAR", () => {
     expect(Buffer.from(await answer.arrayBuffer()).equals(bytes)).toBe(true);
   });
 
+  test("comes under the names that the original has for it, too", async () => {
+    for (const name of [`${fileHash}.nar`, `${HASH}.nar`, `${HASH}.nar.zst`]) {
+      const answer = await fetch(`${server.url}/cache/open/nar/${name}`);
+      expect([name, answer.status]).toEqual([name, 200]);
+      expect(Buffer.from(await answer.arrayBuffer()).equals(bytes)).toBe(true);
+    }
+    const absent = await server.get(`/cache/open/nar/${"0".repeat(32)}.nar`);
+    expect([absent.status, absent.json?.code]).toEqual([404, "not_found"]);
+    expect((await server.get(`/cache/second/nar/${HASH}.nar`)).status).toBe(404);
+  });
+
   test("can be asked for without its body", async () => {
     const answer = await fetch(server.url + path, { method: "HEAD" });
     expect([answer.status, answer.headers.get("content-length")]).toEqual([

@@ -4,8 +4,12 @@ import type { CacheRoute, Services } from "../../api.ts";
 import { isWriter, readableCache, type ReadCache } from "./cache-access.ts";
 import { NAR_FILE_NAME_RULE, parseNarFileName, type NarFileName } from "./nar-file-name.ts";
 import { NAR_TYPE } from "./nar-headers.ts";
+import { noSuchPath } from "./narinfo-text.ts";
 import { sendRepacked } from "./send-repacked.ts";
 import { sendStored } from "./send-stored.ts";
+
+/** Clients of the original may name the stored file by the hash of its store path. */
+const BY_STORE_PATH = /^(?<hash>[0-9a-df-np-sv-z]{32})\.nar(?:\.zst)?$/;
 
 /** GET and HEAD /cache/{cache}/nar/{file hash}.nar[.zst]: the stored file, with ranges; by the name that an uploader gave it, in the form that the name says. */
 export const nar: CacheRoute = (app, services) => {
@@ -14,6 +18,8 @@ export const nar: CacheRoute = (app, services) => {
     "/:cache/nar/:file",
     async (request, reply) => {
       const cache = await readableCache(services, request, request.params.cache);
+      const { hash } = BY_STORE_PATH.exec(request.params.file)?.groups ?? {};
+      if (hash !== undefined) return answerOfPath(services, request, reply, { cache, hash });
       const name = parseNarFileName(request.params.file);
       if (name === null) {
         throw new BadRequestError(`"${request.params.file}" is not ${NAR_FILE_NAME_RULE}`);
@@ -27,6 +33,18 @@ export const nar: CacheRoute = (app, services) => {
   );
 };
 
+async function answerOfPath(
+  services: Services,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { cache, hash }: { cache: ReadCache; hash: string },
+): Promise<FastifyReply> {
+  const path = services.surface.findPath(cache.id, hash);
+  if (path === undefined) throw new NotFoundError(noSuchPath(cache.name, hash));
+  const found = { ...path, hash_part: hash };
+  return sendStored(services, request, reply, { cache, found, etag: `"${path.file_hash}"` });
+}
+
 /** A name that an uploader chose for what is stored under another. Before its path is shown, only those who write learn that it is there. */
 async function answerNamed(
   services: Services,
@@ -36,6 +54,15 @@ async function answerNamed(
 ): Promise<FastifyReply> {
   const { content, surface } = services;
   const given = content.findGiven(cache, name);
+  const stored = given === null ? surface.findNar(cache.id, name.fileHash) : undefined;
+  // The original has the stored file under this name.
+  if (stored !== undefined && name.compressions.includes("none")) {
+    return sendStored(services, request, reply, {
+      cache,
+      found: stored,
+      etag: `"${name.fileHash}"`,
+    });
+  }
   const found = given === null ? undefined : surface.findNarByHash(cache.id, given.narHash);
   if (given === null || (found === undefined && !(await mayKnow(services, request, cache)))) {
     throw new NotFoundError(`cache "${cache.name}" has no NAR with file hash ${name.fileHash}`);
