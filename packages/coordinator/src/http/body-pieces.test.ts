@@ -1,7 +1,12 @@
 import { randomBytes } from "node:crypto";
 import { createServer, request } from "node:http";
 import { Readable } from "node:stream";
+import { brotliCompressSync, gzipSync } from "node:zlib";
 import { expect, test } from "vitest";
+import { compress } from "zstd-napi";
+import { decompress } from "../intake/compression.ts";
+import { storedBzip2 } from "../nar-contents/stored-bzip2.ts";
+import { storedXz } from "../nar-contents/stored-xz.ts";
 import { bodyPieces } from "./body-pieces.ts";
 
 test("a body comes as it was sent", async () => {
@@ -40,3 +45,31 @@ test("memory that others have a part of is theirs", async () => {
   for await (const piece of bodyPieces(Readable.from(parts))) expect(piece.length).toBe(100_000);
   expect(whole.toString()).toBe("x".repeat(200_000));
 });
+
+async function joined(pieces: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const kept: Buffer[] = [];
+  for await (const piece of pieces) kept.push(Buffer.from(piece));
+  return Buffer.concat(kept);
+}
+
+const plain = randomBytes(250_000);
+
+test.each([
+  ["none", () => plain],
+  ["zstd", () => compress(plain)],
+  ["gzip", () => gzipSync(plain)],
+  ["br", () => brotliCompressSync(plain)],
+  ["xz", () => joined(storedXz(Readable.from([plain])))],
+  ["bzip2", () => joined(storedBzip2(Readable.from([plain])))],
+] as const)(
+  "what is compressed as %s is unpacked from pieces that are gone then",
+  async (form, pack) => {
+    const packed = await pack();
+    const pieces: Uint8Array[] = [];
+    for (let at = 0; at < packed.length; at += 65_536) {
+      pieces.push(Buffer.from(Uint8Array.from(packed.subarray(at, at + 65_536)).buffer));
+    }
+    const unpacked = await joined(decompress(form, bodyPieces(Readable.from(pieces))));
+    expect(unpacked.equals(plain)).toBe(true);
+  },
+);

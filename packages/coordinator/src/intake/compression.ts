@@ -158,9 +158,14 @@ async function* throughZlib(
   }
 }
 
+/** For a decoder that keeps what it is given beyond the next piece. */
+async function* copied(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  for await (const chunk of source) yield Buffer.from(chunk);
+}
+
 async function* throughXz(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   const failure = new SourceFailure();
-  const input = ReadableStream.from(failure.guard(source));
+  const input = ReadableStream.from(copied(failure.guard(source)));
   try {
     yield* new xz.XzReadableStream(input);
   } catch (error) {
