@@ -262,7 +262,7 @@ export class RelayedClient {
 
   /**
    * Later versions of Nix make a root of a derivation, and ask for it, before they add it. What was no file at the first question is
-   * new to this client for ever: it adds it, and the writer's process keeps it, whoever has added it meanwhile.
+   * new at the second, too: the client adds it, and the writer's process keeps it, whoever has added it meanwhile.
    */
   #isNew(path: string): boolean {
     const { writer, isInStore } = this.#tools;
@@ -290,6 +290,8 @@ export class RelayedClient {
   }
 
   async #passAfterTexts(request: Buffer): Promise<void> {
+    // It may fetch derivations.
+    this.#new.clear();
     await this.#tools.writer.flush();
     await (await this.#connected()).send(request);
   }
