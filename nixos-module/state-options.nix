@@ -98,6 +98,19 @@ in
       config = known (record triggerConfig) { } { interval_secs = 60; } "What exactly.";
     })) [ { type = "time"; config.cron = "0 0 3 * * *"; } ] "What starts evaluations. By default those that are there stay, and a new project polls.";
     outbound_integration = optional types.str "told" "Gradient's word for the integration that tells the forge. Here it is the organization's whose address is the repository's, and a value is refused.";
+    actions = optional (types.listOf (record {
+      name = required types.str "chat" "Name.";
+      type = required (types.enum [ "send_mail" "send_web_request" "forge_status_report" ]) "send_web_request" "What it does.";
+      active = switch true "Whether it does.";
+      events = known texts [ ] [ "evaluation.failed" "build.failed" ] "What it is told of; nothing for `forge_status_report`.";
+      config = known (record {
+        recipients = optional texts [ "ops@example.org" ] "Of `send_mail`: addresses.";
+        subject_template = optional types.str "{project} {status}" "Of `send_mail`: subject, with `{event}`, `{project}`, `{org}`, `{id}` and `{status}`.";
+        url = optional types.str "https://hooks.example.org/farm" "Of `send_web_request`: where it goes.";
+        token_file = secret "chat-token" "Of `send_web_request`: file with the token that it is signed with. Without one it is not.";
+        integration = optional types.str "told" "Of `forge_status_report`: outbound integration that is told.";
+      }) { } { url = "https://hooks.example.org/farm"; } "What exactly.";
+    })) [ { name = "ops"; type = "send_mail"; events = [ "build.failed" ]; config.recipients = [ "ops@example.org" ]; } ] "Whom it tells of its evaluations and builds. By default those that are there stay.";
     created_by = createdBy;
   } { site = { organization = "acme"; repository = "https://example.org/site.git"; }; } "Projects.";
 

@@ -149,6 +149,26 @@ export async function countActiveBuilds(
   return new Map(rows.map((row) => [row.state, Number(row.count)]));
 }
 
+export interface EvaluatedAttribute {
+  attribute_json: string;
+  /** null for one that failed. */
+  drv_path: string | null;
+}
+
+/** Every attribute that was evaluated, also one without a derivation, in the order of their text. */
+export function listEvaluatedAttributes(
+  db: Queries,
+  evaluationId: string,
+): Promise<EvaluatedAttribute[]> {
+  return db
+    .selectFrom("jobs")
+    .leftJoin("derivations", "derivations.id", "jobs.derivation_id")
+    .select(["jobs.attribute_json", "derivations.drv_path"])
+    .where("jobs.evaluation_id", "=", evaluationId)
+    .orderBy("jobs.attribute_json")
+    .execute();
+}
+
 /** An attribute of an evaluation with the build that it asks for. */
 export interface EntryPoint {
   /** Of the evaluation build. */

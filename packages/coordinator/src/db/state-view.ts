@@ -23,6 +23,12 @@ async function readOrganizations(db: Queries) {
       .orderBy("name")
       .execute(),
     projects: await db.selectFrom("projects").selectAll().orderBy("name").execute(),
+    actions: await db
+      .selectFrom("actions")
+      .selectAll()
+      .orderBy("created_at")
+      .orderBy("name")
+      .execute(),
     triggers: await db
       .selectFrom("triggers")
       .selectAll()

@@ -156,6 +156,42 @@ describe("what is wrong is told with its path and what to do", () => {
       /inbound integration/,
     ],
     [
+      "addresses of actions",
+      (s) => void (s.projects.site.actions[0].config.url = "hooks.example.org"),
+      "$.projects.site.actions[0].config.url",
+      /https:/,
+    ],
+    [
+      "events of actions",
+      (s) => s.projects.site.actions[0].events.push("build.late"),
+      "$.projects.site.actions[0].events[2]",
+      /build.failed/,
+    ],
+    [
+      "forges of actions",
+      (s) => void (s.projects.site.actions[1].config.integration = "git"),
+      "$.projects.site.actions[1].config.integration",
+      /outbound integration/,
+    ],
+    [
+      "recipients",
+      (s) => s.projects.site.actions[2].config.recipients.push("ops"),
+      "$.projects.site.actions[2].config.recipients[1]",
+      /no|not an e-mail/,
+    ],
+    [
+      "names of actions",
+      (s) => void (s.projects.site.actions[2].name = "chat"),
+      "$.projects.site.actions[2]",
+      /the same as that of/,
+    ],
+    [
+      "types of actions",
+      (s) => void (s.projects.site.actions[2].type = "open_pr"),
+      "$.projects.site.actions[2].type",
+      /send_mail, send_web_request or forge_status_report/,
+    ],
+    [
       "organizations",
       (s) => void (s.caches.main.organizations = ["acme", "none"]),
       "$.caches.main.organizations[1]",

@@ -63,6 +63,37 @@ export function exampleState() {
           { type: string; integration: string; config: { branches: string[] } },
           { type: string; active: boolean; config: { cron: string } },
         ],
+        actions: [
+          {
+            name: "chat",
+            type: "send_web_request",
+            events: ["evaluation.failed", "build.failed"],
+            config: { url: "https://hooks.example.org/farm", token_file: secret("chat") },
+          },
+          { name: "statuses", type: "forge_status_report", config: { integration: "told" } },
+          {
+            name: "ops",
+            type: "send_mail",
+            active: false,
+            events: ["evaluation.action_required"],
+            config: { recipients: ["ops@example.org"], subject_template: "{project}: {event}" },
+          },
+        ] as [
+          {
+            name: string;
+            type: string;
+            events: string[];
+            config: { url: string; token_file: string };
+          },
+          { name: string; type: string; config: { integration: string } },
+          {
+            name: string;
+            type: string;
+            active: boolean;
+            events: string[];
+            config: { recipients: string[]; subject_template: string };
+          },
+        ],
       },
       library: { organization: "acme", repository: "https://example.org/library.git" },
     },

@@ -76,8 +76,14 @@ function of<K extends string>(
   return { path: [...entry.path, key], file: entry[key] };
 }
 
-function textsOf({ integrations, caches }: Declared): Named[] {
+function textsOf({ integrations, caches, projects }: Declared): Named[] {
   return [
+    ...projects.flatMap(({ path, actions = [] }) =>
+      actions.map((action, at) => ({
+        path: [...path, "actions", at, "config", "token_file"],
+        file: action.type === "send_web_request" ? action.config.token_file : undefined,
+      })),
+    ),
     ...integrations.flatMap((each) => [of(each, "secret_file"), of(each, "access_token_file")]),
     ...caches.flatMap((cache) =>
       cache.upstreams.map((upstream, at) => ({

@@ -21,6 +21,7 @@ export async function stateWithSecrets(line: CommandLine) {
   Object.assign(state.integrations.told, { access_token_file: line.file("forge token\n") });
   Object.assign(state.caches.main, { signing_key_file: line.file(cacheKey.reveal()) });
   Object.assign(state.caches.main.upstreams[2], { api_key_file: line.file("GRADother") });
+  Object.assign(state.projects.site.actions[0].config, { token_file: line.file("chat token\n") });
   state.workers.build1.token_file = line.file(`${workerToken}\n`);
   state.api_keys.ci.key_file = line.file(sha256Hex(apiKey.slice("GRAD".length)));
   return { state, apiKey, workerToken, cacheKey, sshKey };

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { actionEventSchema } from "../actions/action-config.ts";
 import { NIXOS_UPSTREAM } from "../rules/upstream.ts";
 
 /**
@@ -117,6 +118,44 @@ const trigger = z.discriminatedUnion("type", [
   }),
 ]);
 
+const actionBase = {
+  name: z.string(),
+  /** Its sealed token belongs to it. */
+  id: z.uuid().optional(),
+  active: z.boolean().default(true),
+  events: z.array(actionEventSchema).default([]),
+};
+const action = z.discriminatedUnion(
+  "type",
+  [
+    z.strictObject({
+      ...actionBase,
+      type: z.literal("send_mail"),
+      config: z.strictObject({
+        recipients: z.array(z.string()).min(1, "expected at least one address"),
+        subject_template: z.string().optional(),
+      }),
+    }),
+    z.strictObject({
+      ...actionBase,
+      type: z.literal("send_web_request"),
+      config: z.strictObject({
+        url: z.string(),
+        /** File with the token; without one requests go without. */
+        token_file: secretFile.optional(),
+        token_sealed: sealed.optional(),
+      }),
+    }),
+    z.strictObject({
+      ...actionBase,
+      type: z.literal("forge_status_report"),
+      events: z.array(z.never("statuses follow every evaluation: leave events out")).default([]),
+      config: z.strictObject({ integration: z.string() }),
+    }),
+  ],
+  "expected the type send_mail, send_web_request or forge_status_report",
+);
+
 const project = z.strictObject({
   name: z.string().optional(),
   organization: z.string(),
@@ -133,6 +172,8 @@ const project = z.strictObject({
   outbound_integration: leftOut(
     "leave it out: a forge is told by the organization's outbound integration whose endpoint_url is the repository's host",
   ),
+  /** Left out: those that are there stay. */
+  actions: z.array(action).optional(),
   created_by: z.string().optional(),
 });
 

@@ -152,6 +152,7 @@ const nar = {
 
 /** Every route of the API with what it asks of who comes. A route that is new needs its line here. */
 export const demands: Readonly<Record<string, Demand>> = {
+  "GET /admin/state": anybody(),
   "GET /admin/workers": anybody(),
   "GET /admin/workers/keys": anybody(),
   "POST /admin/maintenance/deep-gc": anybody({ body: { dry_run: true } }),
@@ -285,6 +286,7 @@ export const demands: Readonly<Record<string, Demand>> = {
   "POST /evals/:id": organization("triggerEvaluation", { body: { method: "abort" } }),
   "GET /evals/:id/builds": organization("read"),
   "POST /evals/:id/builds": organization("member"),
+  "GET /evals/:id/flake-graph": organization("read"),
   "GET /evals/:id/usage": organization("read"),
   "GET /evals/:id/difference": organization("read"),
   "GET /evals/:id/artefacts": organization("read"),
@@ -376,6 +378,8 @@ export const demands: Readonly<Record<string, Demand>> = {
   "GET /projects/:org/:project/evaluations": organization("read"),
   "GET /projects/:org/:project/live": organization("read"),
   "POST /projects/:org/:project/check-repository": organization("editProject", { changes: true }),
+  "GET /projects/:org/:project/metrics": organization("read"),
+  "GET /projects/:org/:project/entry-point-metrics": organization("read", { query: "eval=app" }),
   "GET /projects/:org/:project/actions": organization("member"),
   "POST /projects/:org/:project/actions": organization("manageActions", {
     body: { name: "made", config: { type: "send_web_request", url: "https://example.com/" } },

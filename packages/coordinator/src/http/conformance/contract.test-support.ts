@@ -234,5 +234,9 @@ export const additions: Readonly<Record<string, string>> = {
   "GET /evals/{id}/closure": "Gradient's: what an evaluation's builds need, by size",
   "GET /evals/{id}/runtime-closure": "Gradient's: what its outputs need, by size",
   "GET /evals/{id}/difference": "which jobs are new, gone, broken or fixed",
+  "GET /evals/{id}/flake-graph": "Gradient's: the attributes of a flake as a tree",
+  "GET /projects/{org}/{project}/metrics": "Gradient's: figures for charts",
+  "GET /projects/{org}/{project}/entry-point-metrics": "Gradient's: figures for charts",
+  "GET /admin/state": "Gradient's: the farm as a state file",
   "GET /evals/{id}/usage": "what fetching and evaluating used",
 };

@@ -113,6 +113,7 @@ export const validRequests: Readonly<Record<string, ValidRequest>> = {
   "PUT /projects/{org}": {
     body: { ...BARE, repository: "https://example.com/f.git", wildcard: "*" },
   },
+  "GET /projects/{org}/{project}/entry-point-metrics": { query: "eval=packages.app" },
   "GET /projects/{org}/available": { query: "name=free" },
   "PATCH /projects/{org}/{project}": { body: { description: "changed" } },
   "DELETE /projects/{org}/{project}": { params: { project: "doomed" } },

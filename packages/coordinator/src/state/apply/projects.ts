@@ -4,6 +4,7 @@ import { showProject } from "../../db/hidden-path-repository.ts";
 import { insertProject, updateProject } from "../../db/project-repository.ts";
 import type { DeclaredProject } from "../declared.ts";
 import { creatorId, difference, idOf, record, type Applying } from "./applying.ts";
+import { applyActions } from "./actions.ts";
 import { applyTriggers } from "./triggers.ts";
 
 /** Makes the projects what the file declares. After a change the next evaluation runs even when no commit came. */
@@ -36,8 +37,10 @@ async function applyProject(applying: Applying, project: DeclaredProject): Promi
   }
   const of = { projectId: id, organizationId, isNew: found === undefined };
   const hasOtherTriggers = await applyTriggers(applying, project, of);
+  const hasOtherActions = await applyActions(applying, project, of);
   if (found === undefined) record(applying, "created", "project", shown);
-  else if (changed !== null || hasOtherTriggers) record(applying, "changed", "project", shown);
+  else if (changed !== null || hasOtherTriggers || hasOtherActions)
+    record(applying, "changed", "project", shown);
 }
 
 function columnsOf({ mostKept }: Applying, project: DeclaredProject) {

@@ -1,3 +1,4 @@
+import { checkEmail } from "../../rules/account.ts";
 import { checkDisplayName, checkSlug } from "../../rules/names.ts";
 import { checkRepository } from "../../rules/repository.ts";
 import { checkWildcard } from "../../rules/wildcard.ts";
@@ -22,6 +23,45 @@ export function checkProjects(declared: Declared, findings: Findings, now: numbe
     findings.rule([...path, "wildcard"], () => checkWildcard(project.wildcard));
     checkCreator(declared, findings, project);
     checkTriggers(declared, findings, project, now);
+    checkActions(declared, findings, project);
+  }
+}
+
+function checkActions(
+  { integrations }: Declared,
+  findings: Findings,
+  { path, organization, actions = [] }: DeclaredProject,
+): void {
+  const places = actions.map((action, at) => ({ action, place: [...path, "actions", at] }));
+  findings.unique(
+    places.map(({ action, place }) => ({ path: place, key: action.name })),
+    "the name",
+  );
+  for (const { action, place } of places) {
+    findings.rule([...place, "name"], () => checkDisplayName(action.name));
+    const config = [...place, "config"];
+    if (action.type === "send_mail") {
+      for (const [at, recipient] of action.config.recipients.entries()) {
+        findings.rule([...config, "recipients", at], () => checkEmail(recipient));
+      }
+    } else if (action.type === "send_web_request") {
+      if (!/^https?:/.test(action.config.url) || !URL.canParse(action.config.url)) {
+        findings.add([...config, "url"], "expected an address such as https://example.org/hook");
+      }
+      findings.onlyOne(config, action.config, ["token_file", "token_sealed"]);
+    } else if (
+      !integrations.some(
+        (each) =>
+          each.kind === "outbound" &&
+          each.organization === organization &&
+          each.name === action.config.integration,
+      )
+    ) {
+      findings.add(
+        [...config, "integration"],
+        `${JSON.stringify(action.config.integration)} is no outbound integration of organization ${JSON.stringify(organization)} in this file: declare it under integrations`,
+      );
+    }
   }
 }
 

@@ -1,3 +1,4 @@
+import { eventsOf, storedConfigOf } from "../../actions/action-config.ts";
 import type { Declarable } from "../../db/state-view.ts";
 import { BUILD_REQUEST_PROJECT } from "../../rules/names.ts";
 import { configOf } from "../../triggers/stored-config.ts";
@@ -45,11 +46,31 @@ export function exportProjects(rows: Declarable, names: Names): object {
           concurrency: project.concurrency,
           sign_cache: project.sign_cache === 1,
           triggers: triggersOf(rows, project.id),
+          actions: actionsOf(rows, project.id),
           created_by: names.creator(project.created_by),
         },
       ];
     }),
   );
+}
+
+function actionsOf({ actions, integrations }: Declarable, projectId: string): object[] {
+  return actions
+    .filter((action) => action.project_id === projectId)
+    .map((action) => {
+      const { type, ...config } = storedConfigOf(action);
+      const { id, name, token, integration_id } = action;
+      const integration = integrations.find((each) => each.id === integration_id)?.name;
+      const events = eventsOf(action);
+      return {
+        name,
+        id,
+        type,
+        active: action.active === 1,
+        events,
+        config: { ...config, token_sealed: token, integration },
+      };
+    });
 }
 
 /** One whose integration is gone waits for nothing, and is left out. */

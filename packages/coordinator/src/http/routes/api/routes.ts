@@ -80,6 +80,10 @@ import { testActionRoute } from "./projects/test-action.ts";
 import { renewActionTokenRoute } from "./projects/renew-action-token.ts";
 import { listDeliveriesRoute } from "./projects/list-deliveries.ts";
 import { getDeliveryRoute } from "./projects/get-delivery.ts";
+import { getProjectMetricsRoute } from "./projects/get-metrics.ts";
+import { getEntryPointMetricsRoute } from "./projects/get-entry-point-metrics.ts";
+import { getFlakeGraphRoute } from "./evals/get-flake-graph.ts";
+import { exportStateRoute } from "./admin/export-state.ts";
 import { testTriggerRoute } from "./projects/test-trigger.ts";
 import { updateTriggerRoute } from "./projects/update-trigger.ts";
 import { getJobsetSettingsRoute } from "./projects/get-jobset-settings.ts";
@@ -263,6 +267,10 @@ export const apiRoutes: readonly Route[] = [
   updateTriggerRoute,
   deleteTriggerRoute,
   testTriggerRoute,
+  getProjectMetricsRoute,
+  getEntryPointMetricsRoute,
+  getFlakeGraphRoute,
+  exportStateRoute,
   listActionsRoute,
   createActionRoute,
   getActionRoute,

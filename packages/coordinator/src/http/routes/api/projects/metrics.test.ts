@@ -1,0 +1,123 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { insertCachedPaths } from "../../../../db/cache-path-repository.ts";
+import { insertNarObjects } from "../../../../db/nar-object-repository.ts";
+import { seedEvaluation, type Seed } from "../../../seed.test-support.ts";
+import { openTestServer, type TestServer } from "../../../server.test-support.ts";
+
+const AT = 1_763_769_600_000;
+
+let server: TestServer;
+let alice: string;
+let seed: Seed;
+
+beforeAll(async () => {
+  server = await openTestServer();
+  alice = await server.user("alice");
+  await server.put("orgs", alice, { name: "acme", display_name: "Acme" });
+  const project = { name: "p", display_name: "P", repository: "https://x.yy/z", wildcard: "*" };
+  await server.put("projects/acme", alice, project);
+  const { id: projectId, organization } = (await server.get("projects/acme/p", alice)).message;
+  const { kysely } = server.services.database;
+  seed = await seedEvaluation(kysely, { organizationId: organization, projectId, userId: null });
+  const out = seed.app.drvPath.replace(/\.drv$/, "");
+  const narHash = out.slice(0, 32).padEnd(52, "0");
+  const object = { narHash, narSize: 700, fileHash: narHash, fileSize: 1, foundHashes: [] };
+  await insertNarObjects(kysely, [{ ...object, buildProducts: [] }], 0);
+  // Two caches show the same path: it counts once.
+  for (const name of ["main", "second"]) {
+    const cache = { name, display_name: "C", priority: 40 };
+    const cacheId = String((await server.put("caches", alice, cache)).message);
+    await server.post(`orgs/acme/subscribe/${name}`, alice);
+    const facts = { narHash, deriver: null, ca: null, signatures: [], references: [] };
+    await insertCachedPaths(kysely, cacheId, [{ ...facts, path: out }], 0);
+  }
+});
+afterAll(() => server[Symbol.asyncDispose]());
+
+const metrics = async (path: string) =>
+  (await server.get(`projects/acme/p/${path}`, alice)).message as { points: object[] };
+
+async function complete(): Promise<void> {
+  const { kysely } = server.services.database;
+  const times = { eval_started_at: AT + 100, building_started_at: AT + 450 };
+  await kysely
+    .updateTable("evaluations")
+    .set({ state: "Completed", ...times })
+    .execute();
+}
+
+test("an evaluation that has not ended well has no figures", async () => {
+  expect(await metrics("metrics")).toEqual({ keep_evaluations: 30, points: [] });
+  expect((await metrics("entry-point-metrics?eval=packages.app")).points).toEqual([]);
+});
+
+test("a completed evaluation has its times, its outputs' size and the number of what they need", async () => {
+  await complete();
+  expect((await metrics("metrics")).points).toEqual([
+    {
+      evaluation_id: seed.evaluationId,
+      created_at: "2025-11-22T00:00:00.000Z",
+      build_time_total_ms: 2000,
+      eval_time_ms: 350,
+      output_size_bytes: 700,
+      closure_size_bytes: null,
+      runtime_closure_size_bytes: null,
+      dependencies_count: 2,
+    },
+  ]);
+});
+
+test("so has each of its entry points, by its attribute path", async () => {
+  await complete();
+  const point = { evaluation_id: seed.evaluationId, created_at: "2025-11-22T00:00:00.000Z" };
+  const sizes = { closure_size_bytes: null, runtime_closure_size_bytes: null };
+  expect(await metrics("entry-point-metrics?eval=packages.app")).toEqual({
+    eval: "packages.app",
+    keep_evaluations: 30,
+    points: [
+      {
+        ...point,
+        ...sizes,
+        build_id: seed.app.id,
+        build_status: "Queued",
+        build_time_ms: null,
+        output_size_bytes: 700,
+        dependencies_count: 2,
+      },
+    ],
+  });
+  const quoted = await metrics(
+    `entry-point-metrics?eval=${encodeURIComponent('packages."bro.ken"')}`,
+  );
+  expect(quoted.points).toMatchObject([
+    { build_id: seed.broken.id, build_status: "FailedPermanent", dependencies_count: 0 },
+  ]);
+  expect((await metrics("entry-point-metrics?eval=packages.gone")).points).toEqual([]);
+  const bad = await server.get("projects/acme/p/entry-point-metrics?eval=a..b", alice);
+  expect(bad.status).toBe(400);
+});
+
+test("the attributes of an evaluation are a tree", async () => {
+  const { message } = await server.get(`evals/${seed.evaluationId}/flake-graph`, alice);
+  const leaf = { parent: "packages", is_derivation: true, kind: "derivation" };
+  expect(message).toEqual([
+    {
+      path: "packages",
+      parent: null,
+      name: "packages",
+      kind: "attrset",
+      is_derivation: false,
+      drv_path: null,
+    },
+    { ...leaf, path: "packages.app", name: "app", drv_path: seed.app.drvPath },
+    { ...leaf, path: 'packages."bro.ken"', name: "bro.ken", drv_path: seed.broken.drvPath },
+    {
+      ...leaf,
+      path: "packages.throws",
+      name: "throws",
+      kind: "error",
+      is_derivation: false,
+      drv_path: null,
+    },
+  ]);
+});
