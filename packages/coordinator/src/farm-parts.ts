@@ -34,6 +34,7 @@ import { Background } from "./queue/background.ts";
 import { changesOf, type Changes } from "./queue/change.ts";
 import { Dispatcher } from "./queue/dispatcher.ts";
 import type { EndedAttempts } from "./queue/ended-attempts.ts";
+import type { Draining } from "./queue/draining.ts";
 import type { EvaluationTasks } from "./queue/evaluation-tasks.ts";
 import type { LeaseBook } from "./queue/lease-book.ts";
 import type { SigningTasks } from "./queue/signing-tasks.ts";
@@ -61,6 +62,7 @@ export interface Memory {
   readonly leases: LeaseBook;
   readonly ended: EndedAttempts;
   readonly roster: Roster;
+  readonly draining: Draining;
 }
 
 /** What the parts are made from. */
@@ -109,7 +111,7 @@ function prepareReads({ options: { database }, promised }: Ground) {
 export function connectParts(ground: Ground): FarmParts {
   const { options, clock, memory, logs } = ground;
   const { database, logger } = options;
-  const { queue, tasks, signing, leases, roster, ended } = memory;
+  const { queue, tasks, signing, leases, roster, ended, draining } = memory;
   const reads = prepareReads(ground);
   const background = new Background(logger);
   const builds = new Bell();
@@ -140,6 +142,8 @@ export function connectParts(ground: Ground): FarmParts {
     buildsMoved: () => {
       builds.ring();
       handler.takeHeldResults();
+      // What still ran when it began may have ended now.
+      if (draining.isOn) review.soon();
     },
   };
   return {
@@ -185,8 +189,9 @@ function connectReview(
   changes: Changes,
   background: Background,
 ): WaitingReview {
-  const { leases, queue, roster } = memory;
+  const { leases, queue, roster, draining } = memory;
   return new WaitingReview({
+    draining,
     changes: changes.durable,
     clock,
     background,
@@ -238,8 +243,9 @@ function connectHeads({ options, clock, times, memory }: Ground, changes: Change
 function connectDispatcher(ground: Ground, reads: Reads, changes: Changes): Dispatcher {
   const { options, clock, times, memory } = ground;
   const { database, logger, leaseMs } = options;
-  const { queue, tasks, signing, leases, roster } = memory;
+  const { queue, tasks, signing, leases, roster, draining } = memory;
   return new Dispatcher({
+    draining,
     kysely: database.kysely,
     changes: changes.relaxed,
     clock,

@@ -23,6 +23,7 @@ import type {
   WorkerLink,
 } from "./ports.ts";
 import { EndedAttempts } from "./queue/ended-attempts.ts";
+import { Draining } from "./queue/draining.ts";
 import { EvaluationTasks } from "./queue/evaluation-tasks.ts";
 import { LeaseBook } from "./queue/lease-book.ts";
 import type { FindCredentials } from "./queue/offer.ts";
@@ -93,6 +94,8 @@ export interface Farm extends AsyncDisposable {
   readonly evaluations: Evaluations;
   /** Looks whether evaluations that wait can go on: there may be room now. */
   readonly reviewWaiting: () => Promise<void>;
+  /** Gives out nothing new, so that the coordinator can be stopped; or does so again. Resolves when evaluations wait, or go on. */
+  readonly setDraining: (isOn: boolean) => Promise<void>;
   readonly workers: WorkerLink;
   readonly queue: QueueReads;
   readonly repositories: Repositories;
@@ -123,6 +126,7 @@ export async function openFarm(options: FarmOptions): Promise<Farm> {
     leases: new LeaseBook(),
     ended: new EndedAttempts(),
     roster: new Roster(),
+    draining: new Draining(),
   };
   await restore(memory, options, times, clock);
   const attempts = prepareAttemptReads(database);
@@ -145,6 +149,7 @@ export async function openFarm(options: FarmOptions): Promise<Farm> {
   return {
     evaluations: parts.evaluations,
     reviewWaiting: () => parts.review.now(),
+    setDraining: (isOn) => setDraining(memory, parts, isOn),
     workers: parts.sessions,
     queue: queueReads(memory),
     repositories: parts.repositories,
@@ -169,6 +174,16 @@ export async function openFarm(options: FarmOptions): Promise<Farm> {
       await files[Symbol.asyncDispose]();
     },
   };
+}
+
+async function setDraining(
+  { draining }: Memory,
+  { review, dispatcher }: FarmParts,
+  isOn: boolean,
+): Promise<void> {
+  draining.isOn = isOn;
+  await review.now();
+  dispatcher.wake();
 }
 
 function figuresOf({ queue, tasks, leases, ended }: Memory, parts: FarmParts): FarmFigures {

@@ -209,11 +209,11 @@ function maintenanceOf(parts: {
   });
 }
 
-function farmServices(
-  { evaluations, workers, queue, repositories, logs, nars, sources, sourceFiles, upkeep }: Farm,
-  config: Config,
-) {
+function farmServices(farm: Farm, config: Config) {
+  const { evaluations, workers, queue, repositories, logs, nars, sources, sourceFiles } = farm;
+  const { upkeep, setDraining } = farm;
   const chunkedUploads = new ChunkedUploads(sourceFiles, config.maxSourceUploadSize);
   const files = { logs, nars, sourceFiles, chunkedUploads };
-  return { evaluations, workers, queue, repositories, sources, upkeep, ...files };
+  const steered = { evaluations, workers, queue, repositories, sources, upkeep, setDraining };
+  return { ...steered, ...files };
 }

@@ -13,6 +13,7 @@ import { readJsonColumn, stringListSchema } from "../db/json-column.ts";
 import type { Change } from "../queue/change.ts";
 import { NO_DEMAND } from "../scheduler/demand.ts";
 import {
+  drainingReason,
   waitingReason,
   type CacheState,
   type EvaluationNeed,
@@ -25,6 +26,8 @@ export interface FleetView {
   readonly members: readonly FleetMember[];
   /** Organizations with a ready build that no connected worker could take. */
   readonly stuck: ReadonlySet<string>;
+  /** Nothing is given out to anybody. */
+  readonly isDraining: boolean;
   /** What the NARs of all caches may take; 0 for no limit. */
   readonly maxStorageBytes: number;
 }
@@ -44,10 +47,12 @@ export async function reviewWaiting(
     }
     // What it waits for is a person.
     if (evaluation.needsApproval) continue;
-    const isStuck = fleet.stuck.has(evaluation.organization);
+    const isStuck = fleet.isDraining || fleet.stuck.has(evaluation.organization);
     const need = await findNeed(change, evaluation, isStuck);
     if (need === null) continue;
-    const reason = waitingReason(evaluation.organization, need, state, fleet.members);
+    const reason = fleet.isDraining
+      ? drainingReason(need)
+      : waitingReason(evaluation.organization, need, state, fleet.members);
     if (reason === null) await wake(change, evaluation);
     else await park(change, evaluation, reason);
   }

@@ -2,6 +2,7 @@ import type { Clock } from "../clock.ts";
 import { refuseImpossible } from "../builds/refuse-impossible.ts";
 import type { Background } from "../queue/background.ts";
 import type { ChangeFacts } from "../queue/change.ts";
+import type { Draining } from "../queue/draining.ts";
 import { membersOf, type Fleet } from "../queue/fleet.ts";
 import type { LeaseBook } from "../queue/lease-book.ts";
 import { isQualified } from "../scheduler/choose-worker.ts";
@@ -14,6 +15,7 @@ export interface WaitingReviewOptions {
   readonly clock: Clock;
   readonly background: Background;
   readonly fleet: Fleet;
+  readonly draining: Readonly<Draining>;
   readonly leases: LeaseBook;
   readonly queue: ReadyQueue;
   /** A worker that is gone for a shorter time parks nothing. */
@@ -53,14 +55,19 @@ export class WaitingReview implements Disposable {
   }
 
   async #review(organization: string | undefined): Promise<void> {
-    const { changes, fleet, leases, maxStorageBytes } = this.#options;
+    const { changes, fleet, leases, maxStorageBytes, draining } = this.#options;
     await changes(async (change) => {
       const members = membersOf(fleet, leases);
       const seats = members.map(({ seat }) => seat);
       await refuseImpossible(change, this.#options.queue, seats);
       await reviewWaiting(
         change,
-        { members, stuck: this.#stuckOrganizations(members), maxStorageBytes },
+        {
+          members,
+          stuck: this.#stuckOrganizations(members),
+          isDraining: draining.isOn,
+          maxStorageBytes,
+        },
         organization,
       );
     });

@@ -92,6 +92,8 @@ export interface Services extends AccountServices {
   documents: CacheDocuments;
   upstreams: Upstreams;
   httpUpstreams: HttpUpstreams;
+  /** Stops giving out work, or begins again. */
+  setDraining: (isOn: boolean) => Promise<void>;
   /** Aborts when the server stops: long answers end then. */
   stopping: AbortSignal;
 }

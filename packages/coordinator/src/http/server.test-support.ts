@@ -307,6 +307,7 @@ export async function openTestServer(options: TestServerOptions = {}): Promise<T
     logs: options.logs ?? noLogs,
     nars: files,
     maintenance,
+    setDraining: () => Promise.resolve(),
     documents: new CacheDocuments({ database, clock }),
     content: testContent({
       config,

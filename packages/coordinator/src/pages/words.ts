@@ -91,6 +91,8 @@ export function waitingText(
       return "The organization has no cache to put results into: subscribe it to one.";
     case "cache_storage_full":
       return "The cache is full: make room, or raise its limit.";
+    case "draining":
+      return "The server gives out nothing new: it is to be stopped.";
     case "approval":
       return `Somebody of the organization has to approve the pull request of ${reason.pr_author ?? "a stranger"}.`;
     case "eval_workers":

@@ -8,6 +8,7 @@ import type { ReadyBuild, ReadyQueue } from "../scheduler/ready-queue.ts";
 import type { ChangeFacts } from "./change.ts";
 import type { EvaluationTask, EvaluationTasks } from "./evaluation-tasks.ts";
 import { grantOf, type Amounts } from "../scheduler/demand.ts";
+import type { Draining } from "./draining.ts";
 import { INPUT_OVERRIDES, seatOf, sizeOf, type ConnectedWorker, type Fleet } from "./fleet.ts";
 import type { LeaseBook } from "./lease-book.ts";
 import type { SigningTasks } from "./signing-tasks.ts";
@@ -32,6 +33,7 @@ export interface DispatcherOptions {
   readonly signing: SigningTasks;
   readonly leases: LeaseBook;
   readonly fleet: Fleet;
+  readonly draining: Readonly<Draining>;
   readonly builds: BuildReads;
   readonly findCredentials: FindCredentials;
   /** Ends an evaluation that cannot be given out to anybody. */
@@ -210,6 +212,7 @@ export class Dispatcher implements AsyncDisposable {
   }
 
   #available(now: number): ConnectedWorker[] {
+    if (this.#options.draining.isOn) return [];
     return [...this.#options.fleet.connected()].filter(
       ({ isDraining, pausedUntil }) => !isDraining && pausedUntil <= now,
     );

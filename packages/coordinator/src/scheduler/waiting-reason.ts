@@ -6,6 +6,7 @@ import type { Demand } from "./demand.ts";
 export type WaitingReason =
   | { kind: "no_cache" }
   | { kind: "cache_storage_full" }
+  | { kind: "draining" }
   | { kind: "approval"; pr_number: number; pr_author: string }
   | { kind: "eval_workers"; capability: "fetch" | "eval"; connected_workers: number }
   | {
@@ -75,6 +76,12 @@ export function waitingReason(
       ...new Set(connected.flatMap(({ seat }) => [...seat.systems])),
     ].toSorted(),
   };
+}
+
+/** While nothing is given out: what runs goes on to its end, and everything else waits. */
+export function drainingReason(need: EvaluationNeed): WaitingReason | null {
+  if (need.phase !== "building") return { kind: "draining" };
+  return need.hasRunning || need.builds.length === 0 ? null : { kind: "draining" };
 }
 
 function canFetchOrEval(

@@ -153,6 +153,7 @@ const nar = {
 /** Every route of the API with what it asks of who comes. A route that is new needs its line here. */
 export const demands: Readonly<Record<string, Demand>> = {
   "GET /admin/state": anybody(),
+  "POST /admin/draining": anybody({ body: { enabled: false } }),
   "GET /admin/workers": anybody(),
   "GET /admin/workers/keys": anybody(),
   "POST /admin/maintenance/deep-gc": anybody({ body: { dry_run: true } }),

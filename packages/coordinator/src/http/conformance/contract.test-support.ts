@@ -237,6 +237,7 @@ export const additions: Readonly<Record<string, string>> = {
   "GET /evals/{id}/flake-graph": "Gradient's: the attributes of a flake as a tree",
   "GET /projects/{org}/{project}/metrics": "Gradient's: figures for charts",
   "GET /projects/{org}/{project}/entry-point-metrics": "Gradient's: figures for charts",
+  "POST /admin/draining": "Gradient's: before the server is stopped",
   "GET /admin/state": "Gradient's: the farm as a state file",
   "GET /evals/{id}/usage": "what fetching and evaluating used",
 };

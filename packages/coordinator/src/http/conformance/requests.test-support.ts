@@ -70,6 +70,7 @@ export const validRequests: Readonly<Record<string, ValidRequest>> = {
   "DELETE /user/keys": { body: { name: "ci" } },
   "POST /admin/workers/{worker_id}/key": { body: { public_key: KEY }, refused: noNewKey },
   "DELETE /admin/workers/{worker_id}/key": { body: { public_key: KEY }, refused: noNewKey },
+  "POST /admin/draining": { body: { enabled: false } },
   "POST /admin/maintenance/deep-gc": { body: { dry_run: true } },
   "POST /caches/{cache}/pins": { body: { evaluation: "{evaluation}" } },
   "PUT /orgs": { body: BARE },

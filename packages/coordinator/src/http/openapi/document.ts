@@ -11,7 +11,11 @@ Every JSON answer is \`{"error": false, "message": ...}\`, and every refusal \`{
 stable word for programs, \`message\` a sentence for people. Fields that are not known are ignored in requests, and clients have to ignore those
 that they do not know in answers. A path that exists with another method answers 405 with \`Allow\`; nothing is ever redirected but to a page.
 
-Timestamps are RFC 3339 in UTC with a \`Z\`. Every answer carries \`x-request-id\`.`;
+Timestamps are RFC 3339 in UTC with a \`Z\`. Every answer carries \`x-request-id\`.
+
+Binary caches are at \`/cache/{cache}\`, outside of this document: their paths are those of Nix (\`nix-cache-info\`, \`{hash}.narinfo\`, \`nar/{file}\`,
+\`log/{drv}\`, with \`ls/{hash}\` and \`serve/{hash}/{path}\` beside them), their answers have no envelope, and who may read a private one says so by Basic
+authentication with a token of this API as the password.`;
 
 const tags = [
   { name: "auth", description: "Accounts, log in and out" },

@@ -84,6 +84,7 @@ import { getProjectMetricsRoute } from "./projects/get-metrics.ts";
 import { getEntryPointMetricsRoute } from "./projects/get-entry-point-metrics.ts";
 import { getFlakeGraphRoute } from "./evals/get-flake-graph.ts";
 import { exportStateRoute } from "./admin/export-state.ts";
+import { setDrainingRoute } from "./admin/set-draining.ts";
 import { testTriggerRoute } from "./projects/test-trigger.ts";
 import { updateTriggerRoute } from "./projects/update-trigger.ts";
 import { getJobsetSettingsRoute } from "./projects/get-jobset-settings.ts";
@@ -267,6 +268,7 @@ export const apiRoutes: readonly Route[] = [
   updateTriggerRoute,
   deleteTriggerRoute,
   testTriggerRoute,
+  setDrainingRoute,
   getProjectMetricsRoute,
   getEntryPointMetricsRoute,
   getFlakeGraphRoute,
