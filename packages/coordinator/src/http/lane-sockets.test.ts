@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { createServer as createHttpServer } from "node:http";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { text } from "node:stream/consumers";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
@@ -123,6 +124,33 @@ describe("a connection ends", () => {
     late.write(get("text"));
     await expect(text(late)).resolves.toBe("from Node");
   });
+});
+
+test("Node takes no more of a body than somebody reads", async () => {
+  const node = createHttpServer(() => {});
+  const ofNode = node.listeners("connection");
+  let taken: Socket | null = null;
+  const sockets = new LaneSockets({
+    lanes: [lane],
+    answered: () => {},
+    handOver: (socket) => {
+      taken = socket;
+      for (const listener of ofNode) listener.call(node, socket);
+    },
+    stopping: stopping.signal,
+    keepAliveMs: 300,
+  });
+  server.removeAllListeners("connection").on("connection", (socket) => sockets.accept(socket));
+  const requested = once(node, "request");
+  const length = 8 * 1024 * 1024;
+  const client = dial();
+  client.write(`PUT /x HTTP/1.1\r\nHost: x\r\nContent-Length: ${length}\r\n\r\n`);
+  client.write(Buffer.alloc(length));
+  await requested;
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  expect(taken).toMatchObject({ bytesRead: expect.any(Number) });
+  expect(taken!.bytesRead).toBeLessThan(length / 8);
+  client.destroy();
 });
 
 test("Node goes on with a connection as if it had just been opened", async () => {

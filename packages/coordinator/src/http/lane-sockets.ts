@@ -49,8 +49,11 @@ export class LaneSockets {
           this.#parts.answered(request, answer);
           return;
         }
-        release();
+        // Its flow begins anew in Node's hands: while it flows, what is given back makes it read on although nobody takes the body.
+        socket.pause();
         socket.unshift(piece);
+        release();
+        process.nextTick(() => socket.resume());
       },
       end: () => socket.end(),
       timeout: () => socket.destroy(),
