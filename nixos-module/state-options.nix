@@ -97,7 +97,7 @@ in
       integration = optional types.str "git" "Inbound integration that tells.";
       config = known (record triggerConfig) { } { interval_secs = 60; } "What exactly.";
     })) [ { type = "time"; config.cron = "0 0 3 * * *"; } ] "What starts evaluations. By default those that are there stay, and a new project polls.";
-    outbound_integration = optional types.str "told" "Gradient's word for the integration that tells the forge. Here it is the organization's whose address is the repository's, and a value is refused.";
+    outbound_integration = optional types.str "told" "Gradient's word for the integration that tells the forge. Here it is the organization's whose address is the repository's, or those that `actions` name, and a value is refused.";
     actions = optional (types.listOf (record {
       name = required types.str "chat" "Name.";
       type = required (types.enum [ "send_mail" "send_web_request" "forge_status_report" ]) "send_web_request" "What it does.";

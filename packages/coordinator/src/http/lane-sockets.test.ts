@@ -129,12 +129,12 @@ describe("a connection ends", () => {
 test("Node takes no more of a body than somebody reads", async () => {
   const node = createHttpServer(() => {});
   const ofNode = node.listeners("connection");
-  let taken: Socket | null = null;
+  const taken: Socket[] = [];
   const sockets = new LaneSockets({
     lanes: [lane],
     answered: () => {},
     handOver: (socket) => {
-      taken = socket;
+      taken.push(socket);
       for (const listener of ofNode) listener.call(node, socket);
     },
     stopping: stopping.signal,
@@ -148,8 +148,7 @@ test("Node takes no more of a body than somebody reads", async () => {
   client.write(Buffer.alloc(length));
   await requested;
   await new Promise((resolve) => setTimeout(resolve, 100));
-  expect(taken).toMatchObject({ bytesRead: expect.any(Number) });
-  expect(taken!.bytesRead).toBeLessThan(length / 8);
+  expect(taken.map(({ bytesRead }) => bytesRead < length / 8)).toEqual([true]);
   client.destroy();
 });
 

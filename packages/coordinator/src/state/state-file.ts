@@ -170,7 +170,7 @@ const project = z.strictObject({
   /** Left out: those that are there stay, and a new project polls. */
   triggers: z.array(trigger).optional(),
   outbound_integration: leftOut(
-    "leave it out: a forge is told by the organization's outbound integration whose endpoint_url is the repository's host",
+    "leave it out: a forge is told by the organization's outbound integration whose endpoint_url is the repository's host, or by those that actions name",
   ),
   /** Left out: those that are there stay. */
   actions: z.array(action).optional(),
