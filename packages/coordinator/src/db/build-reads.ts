@@ -28,10 +28,11 @@ export function prepareBuildReads(database: Database): BuildReads {
   const reused: PreparedQuery<[number, string], { attempt: number }> = database.prepare(
     `select a.number as attempt from builds b
      join attempts a on a.number = (select max(number) from attempts where build_id = b.id)
+     join derivations d on d.id = b.derivation_id
      join evaluations e
      where b.id = ? and e.id = ?
-       and ((e.reuse_build_failures = 1 and b.state = 'FailedPermanent' and a.status = 'build_failed')
-         or (e.reuse_build_timeouts = 1 and b.state = 'FailedTimeout' and a.status = 'timeout'))`,
+       and ((coalesce(d.facts_json ->> 'reusesFailures', e.reuse_build_failures) = 1 and b.state = 'FailedPermanent' and a.status = 'build_failed')
+         or (coalesce(d.facts_json ->> 'reusesTimeouts', e.reuse_build_timeouts) = 1 and b.state = 'FailedTimeout' and a.status = 'timeout'))`,
   );
   const inputs: PreparedQuery<[number], { worker: string; count: number }> = database.prepare(
     `select a.worker_id as worker, count(*) as count

@@ -116,6 +116,17 @@ test("whoever starts an evaluation may say otherwise, and a restart of what fail
   expect((await worker.takeOffer("build")).spec).toMatchObject({ drvPath: bad.path });
 });
 
+test("a derivation that says itself what its failures are worth goes before everybody", async () => {
+  await switchOn("reuse_build_failures");
+  const flaky = makeDerivation("flaky", { env: { NIXBUILDNET_REUSE_BUILD_FAILURES: "0" } });
+  const hopeless = makeDerivation("hopeless", { env: { NIXBUILDNET_REUSE_BUILD_TIMEOUTS: "1" } });
+  await fail(flaky, "build_failed");
+  await fail(hopeless, "timeout");
+  await evaluate(scene, [flaky, hopeless]);
+  expect((await scene.worker.takeOffer("build")).spec).toMatchObject({ drvPath: flaky.path });
+  expect(await buildStates(scene.farm)).toMatchObject({ hopeless: "FailedTimeout" });
+});
+
 test("a build without a verdict is no failure that could be reused", async () => {
   await switchOn("reuse_build_failures");
   const broken = makeDerivation("broken");

@@ -35,6 +35,8 @@ const nothing = {
   maxCpu: null,
   minMemoryMegabytes: null,
   maxMemoryMegabytes: null,
+  reusesFailures: null,
+  reusesTimeouts: null,
   tags: {},
 };
 
@@ -51,6 +53,8 @@ const everything = {
   maxCpu: 8,
   minMemoryMegabytes: 1024,
   maxMemoryMegabytes: 4096,
+  reusesFailures: true,
+  reusesTimeouts: false,
   tags: { commit: "é", number: "7" },
 };
 
@@ -72,6 +76,8 @@ describe("facts of a derivation", () => {
         NIXBUILDNET_MAX_CPU: "8",
         NIXBUILDNET_MIN_MEM: "1024",
         NIXBUILDNET_MAX_MEM: "4096",
+        NIXBUILDNET_REUSE_BUILD_FAILURES: "1",
+        NIXBUILDNET_REUSE_BUILD_TIMEOUTS: "",
         NIXBUILDNET_TAG_commit: "é",
         NIXBUILDNET_TAG_number: "7",
         NIXBUILDNET_TAG_: "no name",
@@ -92,6 +98,8 @@ describe("facts of a derivation", () => {
       NIXBUILDNET_MAX_CPU: "8",
       NIXBUILDNET_MIN_MEM: 1024,
       NIXBUILDNET_MAX_MEM: 4096,
+      NIXBUILDNET_REUSE_BUILD_FAILURES: "true",
+      NIXBUILDNET_REUSE_BUILD_TIMEOUTS: false,
       NIXBUILDNET_TAG_commit: "é",
       NIXBUILDNET_TAG_number: 7,
     };
@@ -105,6 +113,11 @@ describe("facts of a derivation", () => {
       expect(readDerivationFacts(derivation({ timeout: number }))).toEqual(nothing);
     },
   );
+
+  test("a switch that is neither on nor off counts as not said", () => {
+    const env = { NIXBUILDNET_REUSE_BUILD_FAILURES: "maybe" };
+    expect(readDerivationFacts(derivation(env))).toEqual(nothing);
+  });
 
   test("a content-addressed derivation needs a Nix that knows them; a fixed output does not", () => {
     const floating = readDerivationFacts(derivation({}, { hashAlgo: "r:sha256" }));

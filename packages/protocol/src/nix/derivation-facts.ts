@@ -18,6 +18,10 @@ export interface DerivationFacts {
   readonly maxCpu: number | null;
   readonly minMemoryMegabytes: number | null;
   readonly maxMemoryMegabytes: number | null;
+  /** Whether later evaluations take its failure for theirs, whatever they ask for. */
+  readonly reusesFailures: boolean | null;
+  /** The same when it took too long. */
+  readonly reusesTimeouts: boolean | null;
   /** From `NIXBUILDNET_TAG_<name>`. */
   readonly tags: Readonly<Record<string, string>>;
 }
@@ -47,6 +51,8 @@ export function readDerivationFacts(derivation: Derivation): DerivationFacts {
     maxCpu: wholeNumber("NIXBUILDNET_MAX_CPU"),
     minMemoryMegabytes: wholeNumber("NIXBUILDNET_MIN_MEM"),
     maxMemoryMegabytes: wholeNumber("NIXBUILDNET_MAX_MEM"),
+    reusesFailures: asSwitch(attributes.get("NIXBUILDNET_REUSE_BUILD_FAILURES")),
+    reusesTimeouts: asSwitch(attributes.get("NIXBUILDNET_REUSE_BUILD_TIMEOUTS")),
     tags: Object.fromEntries(tags),
   };
 }
@@ -125,6 +131,14 @@ function asText(value: unknown): string {
 function asBoolean(value: unknown): boolean | null {
   if (typeof value === "boolean") return value;
   return typeof value === "string" ? value === "1" : null;
+}
+
+/** As nixbuild.net reads its settings: `true` and `1`, `false`, `0` and nothing. What is neither counts as not said. */
+function asSwitch(value: unknown): boolean | null {
+  if (value === undefined) return null;
+  const text = asText(value);
+  if (text === "true" || text === "1") return true;
+  return text === "false" || text === "0" || text === "" ? false : null;
 }
 
 function asWholeNumber(value: unknown): number | null {
