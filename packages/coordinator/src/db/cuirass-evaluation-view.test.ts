@@ -94,3 +94,28 @@ test("what two evaluations that are over have changed is looked for once, and ho
     .execute();
   expect(compared()).toEqual(["broken"]);
 });
+
+test("an evaluation of the commit that the one before it had is told to have no new one", async () => {
+  const db = database.kysely;
+  const project = await addSceneProject(db, {
+    organization: "repeated",
+    project: "web",
+    isPublic: true,
+  });
+  for (const commit of [FIRST, FIRST, SECOND, FIRST]) {
+    const { id } = await addSceneEvaluation(db, project, { state: "Completed", commit });
+    const job = { name: "again-1", attribute: packages("again"), state: "Completed" } as const;
+    await addSceneBuilds(db, project, id, [{ ...job, attempt: "built" }]);
+  }
+  const history = evaluations.jobsHistory({
+    project: project.projectId,
+    names: ["again.x86_64-linux"],
+    limit: 9,
+  });
+  expect(history.map(({ evaluation }) => evaluation.isNewCommit)).toEqual([
+    true,
+    true,
+    false,
+    true,
+  ]);
+});
