@@ -72,9 +72,9 @@ async function inStore(): Promise<Place & AsyncDisposable> {
 }
 
 describe.each([
-  { where: "on a disk", open: onDisk },
-  { where: "in an object store", open: inStore },
-])("NARs $where that are damaged", ({ open }) => {
+  { where: "on a disk", open: onDisk, isDisk: true },
+  { where: "in an object store", open: inStore, isDisk: false },
+])("NARs $where that are damaged", ({ open, isDisk }) => {
   let place: Place & AsyncDisposable;
   let farm: TestFarm;
   let alpha: TestWorker;
@@ -198,18 +198,25 @@ describe.each([
     }
   }, 60_000);
 
-  test("are taken out of the cache where no worker that is there has them", async () => {
-    await beta.stop();
-    await damage();
-    const done = await task({ repair: true });
-    expect(done, farm.logs()).toMatchObject({
-      status: "completed",
-      problems: 3,
-      repaired: 2,
-      removed_paths: 1,
-    });
-    const told = done.report.find((line) => line.includes(`(${paths.third}) is not brought back`));
-    expect(told).toContain(`worker alpha (${alpha.id}): it is not in this store`);
-    expect((await task({})).problems).toBe(0);
-  }, 120_000);
+  // Once is enough: it waits for the worker that is not there, and has nothing to do with the place.
+  test.runIf(isDisk)(
+    "are taken out of the cache where no worker that is there has them",
+    async () => {
+      await beta.stop();
+      await damage();
+      const done = await task({ repair: true });
+      expect(done, farm.logs()).toMatchObject({
+        status: "completed",
+        problems: 3,
+        repaired: 2,
+        removed_paths: 1,
+      });
+      const told = done.report.find((line) =>
+        line.includes(`(${paths.third}) is not brought back`),
+      );
+      expect(told).toContain(`worker alpha (${alpha.id}): it is not in this store`);
+      expect((await task({})).problems).toBe(0);
+    },
+    120_000,
+  );
 });
