@@ -19,12 +19,7 @@ export const addMemberRoutes: Route = (api, { authority, database, clock }) => {
         },
       },
       async (request) => {
-        const { realm, granter } = await managedRealm(
-          authority,
-          request,
-          request.params,
-          "members",
-        );
+        const { realm, granter } = await managedRealm(authority, request, "members");
         const username = nameOf(request.body);
         const member = { username, role: request.body.role };
         await addMember(database, realm, granter, member, clock.now());

@@ -19,12 +19,7 @@ export const changeMemberRoutes: Route = (api, { authority, database, clock }) =
         },
       },
       async (request) => {
-        const { realm, granter } = await managedRealm(
-          authority,
-          request,
-          request.params,
-          "members",
-        );
+        const { realm, granter } = await managedRealm(authority, request, "members");
         const member = { username: nameOf(request.body), role: request.body.role };
         await changeMemberRole(database, realm, granter, member, clock.now());
         return ok(`User "${member.username}" has the role ${member.role} now`);

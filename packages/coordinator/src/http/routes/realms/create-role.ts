@@ -19,7 +19,7 @@ export const createRoleRoutes: Route = (api, { authority, database, clock }) => 
         },
       },
       async (request) => {
-        const { realm, granter } = await managedRealm(authority, request, request.params, "roles");
+        const { realm, granter } = await managedRealm(authority, request, "roles");
         const role = await createRole(database, realm, granter, request.body, clock.now());
         return ok(toRole(realm, role));
       },

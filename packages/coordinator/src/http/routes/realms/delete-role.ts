@@ -18,7 +18,7 @@ export const deleteRoleRoutes: Route = (api, { authority, database, clock }) => 
         },
       },
       async (request) => {
-        const { realm, granter } = await managedRealm(authority, request, request.params, "roles");
+        const { realm, granter } = await managedRealm(authority, request, "roles");
         await removeRole(database, realm, granter.actor, request.params.role, clock.now());
         return ok(true as const);
       },

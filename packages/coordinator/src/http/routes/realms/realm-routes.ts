@@ -68,10 +68,10 @@ const PERMISSIONS = {
 /** The realm whose members or roles the caller may change, and what they may give. */
 export async function managedRealm(
   authority: Authority,
-  request: FastifyRequest,
-  params: Params,
+  request: FastifyRequest & { params: Params },
   what: keyof typeof PERMISSIONS,
 ): Promise<{ realm: NamedRealm; granter: Granter }> {
+  const { params } = request;
   const permissions = PERMISSIONS[what];
   const actor = actorOf(request);
   if ("cache" in params) {

@@ -19,12 +19,7 @@ export const removeMemberRoutes: Route = (api, { authority, database, clock }) =
         },
       },
       async (request) => {
-        const { realm, granter } = await managedRealm(
-          authority,
-          request,
-          request.params,
-          "members",
-        );
+        const { realm, granter } = await managedRealm(authority, request, "members");
         const username = nameOf(request.body);
         await removeMember(database, realm, granter.actor, username, clock.now());
         return ok(`User "${username}" is no member any more`);

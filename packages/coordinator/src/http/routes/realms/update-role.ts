@@ -19,7 +19,7 @@ export const updateRoleRoutes: Route = (api, { authority, database, clock }) => 
         },
       },
       async (request) => {
-        const { realm, granter } = await managedRealm(authority, request, request.params, "roles");
+        const { realm, granter } = await managedRealm(authority, request, "roles");
         const change = {
           id: request.params.role,
           name: request.body.name ?? undefined,
