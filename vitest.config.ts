@@ -79,7 +79,8 @@ export default defineConfig({
           name: "e2e",
           include: ["test/e2e/**/*.test.ts", "test/integration/**/*.test.ts"],
           pool: "forks",
-          fileParallelism: false,
+          // Each has a farm of its own, and mostly waits: for leases, for builds, for processes to end.
+          maxWorkers: 2,
           testTimeout: 120_000,
           hookTimeout: 120_000,
           sequence: { groupOrder: 2 },

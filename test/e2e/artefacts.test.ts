@@ -70,7 +70,9 @@ describe("what a build made for people", () => {
     const { statusCode, headers, body } = await request(`${farm.url}/api/v1${path}`, {
       headers: token === null ? {} : { authorization: `Bearer ${token}` },
     });
-    return { statusCode, headers, bytes: Buffer.from(await body.arrayBuffer()) };
+    const bytes = Buffer.from(await body.arrayBuffer());
+    await farm.api.answers.check("GET", path, { statusCode, headers }, bytes.toString());
+    return { statusCode, headers, bytes };
   }
 
   test("is found from the evaluation, as the command line finds it", async () => {

@@ -340,13 +340,15 @@ describe.runIf(process.getuid?.() === 0)("nixbuild.net's API", () => {
   }
 
   async function start(project: string, headers: Record<string, string>): Promise<string> {
-    const response = await request(`${farm.api.url}/api/v1/projects/acme/${project}/evaluate`, {
+    const path = `/projects/acme/${project}/evaluate`;
+    const response = await request(`${farm.api.url}/api/v1${path}`, {
       method: "POST",
       headers: { ...headers, authorization: `Bearer ${starter}` },
     });
-    const answer = (await response.body.json()) as { message: string };
-    expect(response.statusCode, answer.message).toBe(200);
-    return answer.message;
+    const text = await response.body.text();
+    expect(response.statusCode, text).toBe(200);
+    await farm.api.answers.check("POST", path, response, text);
+    return (JSON.parse(text) as { message: string }).message;
   }
 
   /** Follows the logs of an evaluation for a while, as the client that its builds end with. Resolves to what became of its build. */

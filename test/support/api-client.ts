@@ -1,5 +1,5 @@
-import { AnswerCheck } from "@gradient/coordinator/testing";
 import { request } from "undici";
+import { DescribedAnswers } from "./described-answers.ts";
 
 /** An answer with `error: true`, or no answer in the envelope at all. */
 export class ApiError extends Error {
@@ -60,10 +60,11 @@ export function hasEnded(view: EvaluationView): boolean {
 export class ApiClient {
   readonly url: string;
   token: string | null = null;
-  #answers: Promise<AnswerCheck> | null = null;
+  readonly answers: DescribedAnswers;
 
   constructor(url: string) {
     this.url = url;
+    this.answers = new DescribedAnswers(url);
   }
 
   /** Calls `/api/v1<path>` and resolves to the envelope's message. Throws ApiError for everything else. */
@@ -82,22 +83,10 @@ export class ApiClient {
     });
     const text = await response.body.text();
     const envelope = parseEnvelope(response.statusCode, text);
-    const answers = await (this.#answers ??= this.#describedAnswers());
-    answers.check({
-      method,
-      path: `/api/v1${path}`,
-      status: response.statusCode,
-      contentType: String(response.headers["content-type"]),
-      text,
-    });
+    await this.answers.check(method, path, response, text);
     if (envelope.error)
       throw new ApiError(response.statusCode, envelope.code ?? "", String(envelope.message));
     return envelope.message as T;
-  }
-
-  async #describedAnswers(): Promise<AnswerCheck> {
-    const response = await request(`${this.url}/api/v1/openapi.json`);
-    return new AnswerCheck((await response.body.json()) as object);
   }
 
   async login(loginname: string, password: string): Promise<void> {

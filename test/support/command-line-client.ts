@@ -1,7 +1,8 @@
-import { request, type Dispatcher } from "undici";
+import { request } from "undici";
 import { z } from "zod";
 import { evaluation, evaluationBuilds, messages, namedPage, received } from "./client-schemas.ts";
 import { ApiError, eventually } from "./api-client.ts";
+import { DescribedAnswers } from "./described-answers.ts";
 
 type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 /** A body: JSON of a value, bytes, or none; without one the client names no content type. */
@@ -36,16 +37,18 @@ export interface NarFields {
 export class CommandLineClient {
   readonly server: string;
   token: string | null = null;
+  private readonly answers: DescribedAnswers;
 
   /** `server` as a user writes it. */
   constructor(server: string) {
     this.server = server.replace(/\/+$/, "");
+    this.answers = new DescribedAnswers(this.server);
   }
 
   /** Resolves to the envelope's message. The status is only looked at for 401. */
   async call<T>(method: Method, path: string, message: z.ZodType<T>, body?: Body): Promise<T> {
-    const answer = await this.send(method, path, body);
-    const text = await answer.body.text();
+    const { statusCode, bytes } = await this.send(method, path, body);
+    const text = bytes.toString();
     const known = z.object({ error: z.literal(false), message }).safeParse(parsed(text));
     if (known.success) return known.data.message;
     const refusal = z
@@ -54,7 +57,7 @@ export class CommandLineClient {
     if (!refusal.success) {
       throw new Error(`${method} ${path}: cannot be decoded: ${text}`, { cause: known.error });
     }
-    throw new ApiError(answer.statusCode, refusal.data.code ?? "", refusal.data.message);
+    throw new ApiError(statusCode, refusal.data.code ?? "", refusal.data.message);
   }
 
   /** An answer whose message nobody reads. */
@@ -64,8 +67,7 @@ export class CommandLineClient {
 
   /** An answer without an envelope. Everything but 2xx is an error. */
   async bytes(method: Method, path: string): Promise<Buffer> {
-    const { statusCode, body } = await this.send(method, path);
-    const bytes = Buffer.from(await body.arrayBuffer());
+    const { statusCode, bytes } = await this.send(method, path);
     if (statusCode >= 200 && statusCode < 300) return bytes;
     throw new ApiError(statusCode, "", bytes.toString());
   }
@@ -127,7 +129,11 @@ export class CommandLineClient {
     return this.call("POST", `${nar}/finalize`, z.unknown(), { json: fields });
   }
 
-  private async send(method: Method, path: string, body?: Body): Promise<Dispatcher.ResponseData> {
+  private async send(
+    method: Method,
+    path: string,
+    body?: Body,
+  ): Promise<{ statusCode: number; bytes: Buffer }> {
     const answer = await request(`${this.server}/api/v1/${path}`, {
       method,
       headers: {
@@ -138,8 +144,9 @@ export class CommandLineClient {
       body: body === undefined ? null : "json" in body ? JSON.stringify(body.json) : body.bytes,
       signal: AbortSignal.timeout(DEADLINE_MS),
     });
-    if (answer.statusCode !== 401) return answer;
-    await answer.body.dump();
+    const bytes = Buffer.from(await answer.body.arrayBuffer());
+    await this.answers.check(method, `/${path}`, answer, bytes.toString());
+    if (answer.statusCode !== 401) return { statusCode: answer.statusCode, bytes };
     throw new NotLoggedInError(`${method} ${path}`);
   }
 }

@@ -92,15 +92,8 @@ export class SourceClient {
   }
 
   async sendChunk(upload: string, offset: number, bytes: Buffer): Promise<{ received: number }> {
-    const { body, statusCode } = await request(
-      `${this.api.url}/api/v1/build-requests/source/${upload}/chunk?offset=${offset}`,
-      {
-        method: "PUT",
-        headers: { ...this.authorization(), "content-type": "application/octet-stream" },
-        body: bytes,
-      },
-    );
-    return messageOf(statusCode, await body.text());
+    const path = `/build-requests/source/${upload}/chunk?offset=${offset}`;
+    return this.send("PUT", path, bytes, { "content-type": "application/octet-stream" });
   }
 
   sendNarAtOnce(nar: Buffer, target: string): Promise<DispatchedSource> {
@@ -120,13 +113,24 @@ export class SourceClient {
     return answer.replace("Direct build started with evaluation ID: ", "");
   }
 
-  private async sendForm<T>(path: string, form: FormData): Promise<T> {
-    const { body, statusCode } = await request(`${this.api.url}/api/v1${path}`, {
-      method: "POST",
-      headers: this.authorization(),
-      body: form,
+  private sendForm<T>(path: string, form: FormData): Promise<T> {
+    return this.send("POST", path, form);
+  }
+
+  private async send<T>(
+    method: "PUT" | "POST",
+    path: string,
+    body: Buffer | FormData,
+    headers: Record<string, string> = {},
+  ): Promise<T> {
+    const answer = await request(`${this.api.url}/api/v1${path}`, {
+      method,
+      headers: { ...this.authorization(), ...headers },
+      body,
     });
-    return messageOf(statusCode, await body.text());
+    const text = await answer.body.text();
+    await this.api.answers.check(method, path, answer, text);
+    return messageOf(answer.statusCode, text);
   }
 
   private authorization(): Record<string, string> {
