@@ -77,6 +77,7 @@ export async function revokeApiKey(
   );
 }
 
+/** The key and its row go, revoked or not; the audit trail keeps its name. */
 export async function removeApiKey(
   database: Database,
   { key, actor }: OwnKey,

@@ -35,6 +35,7 @@ export interface DeviceCodes {
   expiresInSeconds: number;
 }
 
+/** Begins a login that waits 10 minutes for somebody's decision. The codes are told here and never again; whoever asks need not have signed in. */
 export async function startDeviceLogin(
   database: Database,
   actor: Actor,

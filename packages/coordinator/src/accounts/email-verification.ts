@@ -13,6 +13,7 @@ export interface VerificationToken {
   columns: { verification_hash: string; verification_expires_at: number };
 }
 
+/** A token that works for 24 hours; `now` in milliseconds since the epoch. Storing its columns makes an earlier token worthless. */
 export function newVerificationToken(now: number): VerificationToken {
   const token = randomBytes(32).toString("hex");
   return {

@@ -71,6 +71,7 @@ export async function mintApiKey(
   throw keyNameTaken(request.name);
 }
 
+/** 409 `already_exists`: a user's keys have different names, revoked ones included. */
 export function keyNameTaken(name: string): ConflictError {
   return new ConflictError(`you have an API key named "${name}" already`, {
     code: "already_exists",

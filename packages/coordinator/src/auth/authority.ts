@@ -66,6 +66,10 @@ export interface CacheAccess {
 /** What is asked of an organization: to be read, to be read by a member, or one permission. */
 type OrganizationDemand = "read" | "member" | { permission: OrganizationPermission };
 
+/**
+ * Every question is answered from the database, so what was taken from somebody is gone with their next request. Methods that give something back
+ * throw NotFoundError for what the caller may not know of, and ForbiddenError for what they may only see.
+ */
 export class Authority {
   readonly #db: Queries;
 

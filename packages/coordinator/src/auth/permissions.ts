@@ -71,6 +71,7 @@ export function roleMask(
 
 export const ALL_CACHE_PERMISSIONS = 2 ** cachePermissions.length - 1;
 
+/** `mask` is one of `organizationPermissions`: the same bits mean other things for a cache. */
 export function hasOrganizationPermission(
   mask: number,
   permission: OrganizationPermission,
@@ -78,6 +79,7 @@ export function hasOrganizationPermission(
   return (mask & bitOf(organizationPermissions, permission)) !== 0;
 }
 
+/** `mask` is one of `cachePermissions`: the same bits mean other things for an organization. */
 export function hasCachePermission(mask: number, permission: CachePermission): boolean {
   return (mask & bitOf(cachePermissions, permission)) !== 0;
 }

@@ -49,6 +49,7 @@ export async function openBackupFolder(folder: string, dataDir: string): Promise
   throw new UserError(`another backup is being written into ${folder}`, { exitCode: 1 });
 }
 
+/** Makes the backup complete: written aside, flushed and moved into place, so that a reader finds the old one or the new one whole. */
 export async function writeManifest(folder: string, manifest: Manifest): Promise<void> {
   const file = join(folder, MANIFEST);
   await writeFile(`${file}.new`, `${JSON.stringify(manifest, null, 2)}\n`, { flush: true });

@@ -11,6 +11,7 @@ export function checkOpen(session: BuildRequestSession, now: number): void {
   }
 }
 
+/** A session starts one evaluation: 409 for whoever comes second. */
 export function alreadyDispatched(id: string): ConflictError {
   return new ConflictError(`session ${id} was dispatched already`);
 }

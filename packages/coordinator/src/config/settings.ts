@@ -331,6 +331,7 @@ export function settingKey(name: SettingName): string {
   return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
+/** In the order of the table, which is that of `--help` and of docs/settings.md. */
 export function settingNames(): SettingName[] {
   return Object.keys(settings) as SettingName[];
 }

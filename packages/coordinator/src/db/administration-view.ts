@@ -3,6 +3,7 @@ import type { Queries } from "./client.ts";
 
 /** Lists for whoever operates the server: all there are, in the order of their names. */
 
+/** All accounts, also switched-off ones. No password's hash is read, only whether there is one. */
 export function listAllUsers(db: Queries) {
   return db
     .selectFrom("users")
@@ -21,6 +22,7 @@ export function listAllUsers(db: Queries) {
     .execute();
 }
 
+/** All API keys, also revoked and expired ones, with what they are pinned to. Secrets are not read. */
 export function listAllKeys(db: Queries) {
   return db
     .selectFrom("api_keys")
@@ -35,6 +37,7 @@ export function listAllKeys(db: Queries) {
     .execute();
 }
 
+/** One row for each registration: a worker that serves three organizations comes three times. What the worker itself said is null before it has connected. */
 export function listAllWorkers(db: Queries) {
   return db
     .selectFrom("worker_registrations as registered")
@@ -48,6 +51,7 @@ export function listAllWorkers(db: Queries) {
     .execute();
 }
 
+/** All projects, also inactive ones and those that build requests go to. */
 export function listAllProjects(db: Queries) {
   return db
     .selectFrom("projects")
@@ -59,6 +63,7 @@ export function listAllProjects(db: Queries) {
     .execute();
 }
 
+/** All caches with their counts, which are null for one that has never shown a path. */
 export function listAllCaches(db: Queries) {
   return db
     .selectFrom("caches")

@@ -70,6 +70,7 @@ export async function updateApiKey(
   return true;
 }
 
+/** Harmless on a key that is gone. */
 export async function deleteApiKey(db: Queries, id: string): Promise<void> {
   await db.deleteFrom("api_keys").where("id", "=", id).execute();
 }

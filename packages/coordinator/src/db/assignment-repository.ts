@@ -58,6 +58,7 @@ function leaseOf(row: Selectable<AssignmentsTable>): Lease {
   };
 }
 
+/** Stores an offer and gives it its fencing number, which grows with every offer of the farm. */
 export async function insertLease(db: Queries, lease: NewLease, now: number): Promise<Lease> {
   const row = await db
     .insertInto("assignments")
@@ -80,6 +81,7 @@ export async function insertLease(db: Queries, lease: NewLease, now: number): Pr
   return leaseOf(row);
 }
 
+/** Everything that is given out, in the order in which it was: what a coordinator takes over when it starts. */
 export async function findAllLeases(db: Queries): Promise<Lease[]> {
   const rows = await db.selectFrom("assignments").selectAll().orderBy("fencing").execute();
   return rows.map(leaseOf);
@@ -116,6 +118,7 @@ export async function acceptLease(
   return row === undefined ? null : leaseOf(row);
 }
 
+/** For as long as the worker's connection lives. Offers are not renewed: who does not accept in time loses them. */
 export async function renewLeases(db: Queries, worker: WorkerId, expiresAt: number): Promise<void> {
   await db
     .updateTable("assignments")
@@ -159,6 +162,7 @@ export interface Answer {
   reason: string | null;
 }
 
+/** Keeps what the worker was told, so that a result that comes again is answered alike. Once for each fencing number. */
 export async function insertAnswer(
   db: Queries,
   lease: Lease,
@@ -178,6 +182,7 @@ export async function insertAnswer(
     .execute();
 }
 
+/** What the worker was told of this assignment; null when it never reported, or so long ago that it is forgotten. Another worker's answer is not told. */
 export async function findAnswer(
   db: Queries,
   fencing: Fencing,
@@ -192,6 +197,7 @@ export async function findAnswer(
   return row === undefined ? null : { isAccepted: row.accepted === 1, reason: row.reason };
 }
 
+/** `time` in milliseconds since the epoch. A result that comes again after that is refused: its lease is gone. */
 export async function deleteAnswersBefore(db: Queries, time: number): Promise<void> {
   await db.deleteFrom("assignment_answers").where("answered_at", "<", time).execute();
 }
@@ -210,6 +216,7 @@ export async function insertEvaluationBatch(
   return (result.numInsertedOrUpdatedRows ?? 0n) > 0n;
 }
 
+/** Whether the batch was taken: a worker that lost its connection sends from the last acknowledged one on. */
 export async function hasEvaluationBatch(
   db: Queries,
   fencing: Fencing,
@@ -224,6 +231,7 @@ export async function hasEvaluationBatch(
   return row !== undefined;
 }
 
+/** How many batches of jobs were taken of the assignment: its result says how many there were. */
 export async function countEvaluationBatches(db: Queries, fencing: Fencing): Promise<number> {
   const row = await db
     .selectFrom("evaluation_batches")
@@ -243,6 +251,7 @@ export async function findLeasesOfEvaluation(db: Queries, evaluationId: string):
   return rows.map(leaseOf);
 }
 
+/** Offers and running attempts of the builds (row ids), in no order. */
 export async function findLeasesOfBuilds(db: Queries, builds: readonly number[]): Promise<Lease[]> {
   const leases: Lease[] = [];
   for (const batch of batchesOf(builds)) {

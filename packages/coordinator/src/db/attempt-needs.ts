@@ -12,6 +12,7 @@ export interface AttemptNeeds extends ReadyGroup {
   readonly history: HistoryKey;
 }
 
+/** What a new run of the same derivation would be expected to need is left out: `estimate` is empty. The attempt has to exist. */
 export async function findAttemptNeeds(db: Queries, attempt: number): Promise<AttemptNeeds> {
   const row = await db
     .selectFrom("attempts")

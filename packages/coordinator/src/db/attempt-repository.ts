@@ -183,6 +183,7 @@ export async function noteFigures(
     .execute();
 }
 
+/** Bytes of the whole log, uncompressed: the file itself is stored compressed once the attempt has ended. */
 export async function setLogBytes(db: Queries, attempt: number, logBytes: number): Promise<void> {
   await db
     .updateTable("attempts")
@@ -258,6 +259,7 @@ export async function refuseAttempt(
   return numUpdatedRows > 0n;
 }
 
+/** By its number; null when the build never had one. `memoryBytes` is what it must get, null when the usual estimate applies. */
 export async function findNewestAttempt(
   db: Queries,
   build: number,
@@ -316,6 +318,7 @@ export interface AttemptedBuild {
   readonly isDeserted: boolean;
 }
 
+/** null for an attempt that does not exist, or whose build went with its organization. */
 export async function findAttemptedBuild(
   db: Queries,
   attempt: number,
@@ -365,6 +368,7 @@ export interface AttemptReads {
   logBytes(attempt: number): number;
 }
 
+/** `isEnded` and `logBytes` cost one look-up by primary key each, and see nothing of an open transaction. */
 export function prepareAttemptReads(database: Database): AttemptReads {
   const query: PreparedQuery<[number], { status: string; logBytes: number }> = database.prepare(
     `select status, log_bytes as "logBytes" from attempts where number = ?`,

@@ -5,6 +5,7 @@ import type { AuditEventsTable } from "./account-tables.ts";
 
 export type StoredAuditEvent = Selectable<AuditEventsTable>;
 
+/** In the transaction of what it tells of: neither is there without the other. */
 export async function insertAuditEvent(
   db: Queries,
   event: Insertable<AuditEventsTable>,

@@ -67,6 +67,7 @@ export async function findBackfill(db: Queries): Promise<Backfill | null> {
   };
 }
 
+/** Notes how far the cache is filled. Nothing happens when the subscription has ended meanwhile. */
 export async function setBackfill(db: Queries, backfill: Backfill): Promise<void> {
   await db
     .updateTable("cache_backfills")
@@ -76,6 +77,7 @@ export async function setBackfill(db: Queries, backfill: Backfill): Promise<void
     .execute();
 }
 
+/** The cache is filled, or the organization publishes in it no more. Harmless when it was not being filled. */
 export async function deleteBackfill(
   db: Queries,
   key: { organizationId: string; cacheId: string },

@@ -18,6 +18,7 @@ export interface BuildReads {
   isOutputAnnounced(organization: OrganizationId, path: string): boolean;
 }
 
+/** Prepared once for a database: planning a large evaluation asks these for every derivation. */
 export function prepareBuildReads(database: Database): BuildReads {
   const ofDerivation: PreparedQuery<[number], { id: number; state: string }> = database.prepare(
     "select id, state from builds where derivation_id = ?",

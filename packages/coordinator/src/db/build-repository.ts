@@ -23,12 +23,14 @@ export interface Build {
   readonly isAnnounced: boolean;
 }
 
+/** A state as a row has it. Throws for a word that no release wrote: the database is damaged. */
 export function buildStateOf(text: string): BuildState {
   if (!isBuildState(text))
     throw new Error(`the database has a build in the unknown state '${text}'`);
   return text;
 }
 
+/** By derivation (row ids); a derivation that nobody wants built yet is left out. */
 export async function findBuildsOfDerivations(
   db: Queries,
   derivations: readonly number[],
@@ -281,6 +283,7 @@ export interface UnfinishedBuild {
   readonly height: number;
 }
 
+/** Builds that the evaluation waits for, in no order, with their heights as they were measured last. */
 export async function findUnfinishedBuilds(
   db: Queries,
   evaluationId: string,

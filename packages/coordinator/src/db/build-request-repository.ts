@@ -41,6 +41,7 @@ export async function insertSession(
   return id;
 }
 
+/** Also one that has expired or was dispatched: `checkOpen` refuses those. */
 export async function findSession(db: Queries, id: string): Promise<BuildRequestSession | null> {
   const row = await db
     .selectFrom("build_request_sessions")
@@ -69,6 +70,7 @@ export async function dispatchSession(db: Queries, id: string, now: number): Pro
   return numUpdatedRows > 0n;
 }
 
+/** By the time at which they ended, milliseconds since the epoch. Uploaded files stay until nobody has used them for long. */
 export async function deleteSessionsBefore(db: Queries, expiredBefore: number): Promise<void> {
   await db.deleteFrom("build_request_sessions").where("expires_at", "<", expiredBefore).execute();
 }

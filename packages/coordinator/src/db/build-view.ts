@@ -56,6 +56,7 @@ export interface BuildFacts {
   reused_attempt: number | null;
 }
 
+/** An evaluation build by its UUID, with the build's state and the figures of its newest attempt. Times are milliseconds since the epoch. */
 export function findBuildFacts(db: Queries, id: string): Promise<BuildFacts | undefined> {
   return linkQuery(db)
     .select([
@@ -329,6 +330,7 @@ export async function listProgress(
   return rows.map(toProgress);
 }
 
+/** An evaluation build by its UUID: what has to be read again and again while somebody follows its log. */
 export async function findProgress(db: Queries, id: string): Promise<BuildProgress | undefined> {
   const row = await linkQuery(db).select(PROGRESS).where("link.id", "=", id).executeTakeFirst();
   return row === undefined ? undefined : toProgress(row);

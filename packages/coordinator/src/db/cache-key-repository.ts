@@ -27,10 +27,12 @@ export function listCacheKeys(db: Queries, cacheId: string): Promise<ShownCacheK
     .execute();
 }
 
+/** Stores a key whose private half is sealed already. */
 export async function insertCacheKey(db: Queries, key: CacheKeyRow): Promise<void> {
   await db.insertInto("cache_keys").values(key).execute();
 }
 
+/** Also of a key that lost its private half when it was retired and is given back. */
 export async function updateCacheKey(
   db: Queries,
   id: string,
@@ -68,6 +70,7 @@ export interface SealedCacheKey {
 /** The keys that sign for a cache, as they are committed, the oldest first. */
 export type FindSealedKeys = (cacheId: string) => SealedCacheKey[];
 
+/** One read for every signing: a key that was retired signs nothing from the commit on. */
 export function prepareFindSealedKeys(database: Pick<Database, "prepare">): FindSealedKeys {
   const query: PreparedQuery<[string], SealedCacheKey> = database.prepare(
     `select id, private_key from cache_keys
@@ -92,6 +95,7 @@ export async function startKeySweep(db: Queries, cacheId: string): Promise<void>
     .execute();
 }
 
+/** The first by the cache's id; null when all caches are signed as they should be. */
 export async function findKeySweep(db: Queries): Promise<KeySweep | null> {
   const row = await db
     .selectFrom("cache_key_sweeps")
@@ -102,6 +106,7 @@ export async function findKeySweep(db: Queries): Promise<KeySweep | null> {
   return row ?? null;
 }
 
+/** Notes how far the cache was swept. Nothing happens when it was taken from the list meanwhile. */
 export async function moveKeySweep(db: Queries, { cache, hashPart }: KeySweep): Promise<void> {
   await db
     .updateTable("cache_key_sweeps")

@@ -76,6 +76,7 @@ export function findHiddenNarFiles(
 /** Hot read: a file that a cache was given, shown or not. */
 export type FindNarFile = (cacheId: string, fileHash: string) => CacheNarFile | null;
 
+/** By the cache and the file's hash (52 characters of Nix base 32), as an uploaded narinfo names it. */
 export function prepareFindNarFile(database: Pick<Database, "prepare">): FindNarFile {
   const query: PreparedQuery<[string, string], CacheNarFile> = database.prepare(
     `select f.nar_hash as "narHash", n.nar_size as "narSize", f.file_hash as "fileHash", f.file_size as "fileSize", f.compression

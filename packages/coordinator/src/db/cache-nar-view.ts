@@ -161,6 +161,7 @@ export async function findNarStats(
   };
 }
 
+/** By the 32 characters of the store path's hash. Also one that is hidden because a signature is missing: `isSigned` tells. */
 export async function findNar(
   db: Queries,
   cacheId: string,

@@ -227,6 +227,7 @@ export async function shownPathsAfter(
   return rows.map((row) => ({ ...cachedPathOf(row), cache }));
 }
 
+/** In place of all that the path had, cache's and worker's, in the order in which its narinfo shows them. */
 export async function setSignatures(
   db: Queries,
   { cache, path }: ShownPath,
@@ -278,6 +279,7 @@ export interface CachedPathReads {
   isNarVisible(organization: OrganizationId, narHash: string): boolean;
 }
 
+/** Facts of paths with their signatures, hidden ones included: the surface for clients reads elsewhere and hides them. */
 export function prepareCachedPathReads(database: Database): CachedPathReads {
   const inCache: PreparedQuery<[string, string], CachedPathRow> = database.prepare(
     `select ${FACTS} from cache_paths p join nar_objects n on n.nar_hash = p.nar_hash

@@ -14,6 +14,7 @@ export interface CachePin {
   readonly createdAt: number;
 }
 
+/** What is pinned is not looked for: `addPin` has seen it, and it may go with its evaluation later. */
 export async function insertPin(db: Queries, pin: Insertable<CachePinsTable>): Promise<void> {
   await db.insertInto("cache_pins").values(pin).execute();
 }
@@ -35,6 +36,7 @@ export function listPins(
     .execute();
 }
 
+/** Also those whose time has come and that are not removed yet. */
 export async function countPins(db: Queries, cacheId: string): Promise<number> {
   const row = await db
     .selectFrom("cache_pins")

@@ -106,6 +106,7 @@ function toMembership<T extends { subscribed_id: string | null }>(row: T) {
   return { ...cache, is_subscriber: subscribedId !== null };
 }
 
+/** With the viewer's part in it and the public half of its oldest signing key. Whether they may see it is not decided here. */
 export async function findCacheByName(
   db: Queries,
   name: string,
@@ -165,6 +166,7 @@ export async function listPublicCaches(db: Queries, page: PageRequest): Promise<
   return { items, total: Number(total) };
 }
 
+/** Names of caches are taken across the whole server, also by caches that the asker may not see. */
 export async function isCacheName(db: Queries, name: string): Promise<boolean> {
   const row = await db
     .selectFrom("caches")

@@ -33,6 +33,7 @@ export interface SurfaceNar {
   hash_part: string;
 }
 
+/** Paths that are hidden until they are signed are not found. Hash parts have 32 characters, hashes 52. Each method costs one look-up by index. */
 export class CacheSurfaceView {
   readonly #cache: PreparedQuery<[name: string], SurfaceCache>;
   readonly #path: PreparedQuery<[cacheId: string, hashPart: string], SurfacePath>;

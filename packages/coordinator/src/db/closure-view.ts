@@ -39,6 +39,7 @@ export interface DerivationSize {
   readonly size: number | null;
 }
 
+/** Of derivations of this organization (row ids), in no order. Unknown ids are left out. */
 export async function listDerivationSizes(
   db: Queries,
   organizationId: string,

@@ -4,6 +4,7 @@ import type { CommitsTable } from "./evaluation-tables.ts";
 
 export type Commit = Selectable<CommitsTable>;
 
+/** By the UUID of the row: two evaluations of one commit have a row each. */
 export function findCommit(db: Queries, id: string): Promise<Commit | undefined> {
   return db.selectFrom("commits").selectAll().where("id", "=", id).executeTakeFirst();
 }

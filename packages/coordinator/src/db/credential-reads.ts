@@ -12,6 +12,7 @@ export interface CredentialReads {
   user(id: string): User | undefined;
 }
 
+/** Prepared once for a database. `now` is milliseconds since the epoch. */
 export function prepareCredentialReads(database: Pick<Database, "prepare">): CredentialReads {
   const session: PreparedQuery<[string, number], Session> = database.prepare(
     "select * from sessions where id = ? and revoked_at is null and expires_at > ?",

@@ -13,6 +13,7 @@ export interface Dashboard {
   readonly usedAt: number;
 }
 
+/** `names` as they were sent: they need not be those of jobs. */
 export async function insertDashboard(
   db: Queries,
   dashboard: Omit<Dashboard, "usedAt"> & { createdBy: string | null },
@@ -32,6 +33,7 @@ export async function insertDashboard(
     .execute();
 }
 
+/** Also those that are old enough to go and were not removed yet. */
 export async function countDashboards(db: Queries, projectId: string): Promise<number> {
   const { count } = await db
     .selectFrom("dashboards")
@@ -51,6 +53,7 @@ export async function deleteUnusedDashboards(db: Queries, before: number): Promi
     .execute();
 }
 
+/** By the id that its address has. Whose project it is of is for the caller to decide. */
 export async function findDashboard(db: Queries, id: string): Promise<Dashboard | null> {
   const row = await db
     .selectFrom("dashboards")

@@ -75,6 +75,7 @@ export function findKeyByHash(db: Queries, hash: string): Promise<ApiKey | undef
   return db.selectFrom("api_keys").selectAll().where("secret_hash", "=", hash).executeTakeFirst();
 }
 
+/** Whether a state file declares it or not, and without what the API shows beside it. */
 export function findProjectRow(
   db: Queries,
   organizationId: string,
@@ -88,6 +89,7 @@ export function findProjectRow(
     .executeTakeFirst();
 }
 
+/** An organization may have two of a name: an inbound one and an outbound one. */
 export function findIntegrationByName(
   db: Queries,
   of: Pick<Integration, "organization_id" | "kind" | "name">,
@@ -103,6 +105,7 @@ export function findIntegrationByName(
 
 export type SubscriptionRow = Selectable<CacheSubscriptionsTable>;
 
+/** Of all organizations, declared or not, the oldest first. */
 export function listSubscriptionsOfCache(db: Queries, cacheId: string): Promise<SubscriptionRow[]> {
   return db
     .selectFrom("cache_subscriptions")
@@ -113,6 +116,7 @@ export function listSubscriptionsOfCache(db: Queries, cacheId: string): Promise<
     .execute();
 }
 
+/** Harmless when the organization does not subscribe to the cache. */
 export async function updateSubscription(
   db: Queries,
   key: { readonly organizationId: string; readonly cacheId: string },
@@ -128,6 +132,7 @@ export async function updateSubscription(
 
 export type RegistrationRow = Selectable<WorkerRegistrationsTable>;
 
+/** Those that a state file has declared: a registration has no id, and is found by worker and organization. */
 export async function listManagedRegistrations(db: Queries): Promise<RegistrationRow[]> {
   return db
     .selectFrom("worker_registrations")

@@ -32,6 +32,7 @@ export interface StatedFacts {
 
 const MEBIBYTE = 2 ** 20;
 
+/** Reads `facts_json`. A megabyte of memory is 2^20 bytes; 0 and what was not stated are null. */
 export function statedFactsOf(factsJson: string): StatedFacts {
   const facts = readJsonColumn(statedFactsSchema, factsJson);
   const limits = buildLimitsOf(facts);
@@ -180,6 +181,7 @@ export interface DerivationReads {
   countMissingOutputs(derivationId: number): number;
 }
 
+/** Prepared once for a database: planning a large evaluation asks these for every derivation. */
 export function prepareDerivationReads(database: Database): DerivationReads {
   const id: PreparedQuery<[string, string], { id: number }> = database.prepare(
     "select id from derivations where organization_id = ? and drv_path = ?",

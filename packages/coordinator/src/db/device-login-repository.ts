@@ -4,6 +4,7 @@ import type { DeviceLoginsTable } from "./account-tables.ts";
 
 export type DeviceLogin = Selectable<DeviceLoginsTable>;
 
+/** Both codes as SHA-256 in hexadecimal digits: neither can be read back. */
 export async function insertDeviceLogin(
   db: Queries,
   login: Insertable<DeviceLoginsTable>,
@@ -11,6 +12,7 @@ export async function insertDeviceLogin(
   await db.insertInto("device_logins").values(login).execute();
 }
 
+/** By either code, also one that has expired or was decided. */
 export function findDeviceLogin(
   db: Queries,
   column: "device_code_hash" | "user_code_hash",
@@ -19,6 +21,7 @@ export function findDeviceLogin(
   return db.selectFrom("device_logins").selectAll().where(column, "=", hash).executeTakeFirst();
 }
 
+/** Whoever decides has looked whether it still waits, in the same transaction. */
 export async function decideDeviceLogin(
   db: Queries,
   userCodeHash: string,
@@ -42,6 +45,7 @@ export async function takeDeviceLogin(db: Queries, deviceCodeHash: string): Prom
   return taken !== undefined;
 }
 
+/** Those whose time was over before that, milliseconds since the epoch, decided or not. */
 export async function deleteExpiredDeviceLogins(db: Queries, before: number): Promise<void> {
   await db.deleteFrom("device_logins").where("expires_at", "<", before).execute();
 }

@@ -9,6 +9,7 @@ export interface NewDirectBuild {
   readonly derivation: string;
 }
 
+/** Notes that the evaluation was asked for as a direct build, in the transaction that makes the evaluation. */
 export async function insertDirectBuild(
   db: Queries,
   build: NewDirectBuild,

@@ -5,6 +5,7 @@ import { ENDED_EVALUATION_STATES } from "../scheduler/evaluation-state.ts";
 import { batchesOf } from "./batches.ts";
 import type { Queries } from "./client.ts";
 
+/** Also builds that were not run because a dependency failed, and aborted ones. */
 export async function hasFailedBuild(db: Queries, evaluationId: string): Promise<boolean> {
   const row = await db
     .selectFrom("evaluation_builds")

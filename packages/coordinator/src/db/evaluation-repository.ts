@@ -51,6 +51,7 @@ export interface Evaluation {
 
 const overridesSchema = z.array(inputOverrideSchema);
 
+/** Throws for a state that no release wrote: the database is damaged. */
 export function evaluationOf(row: Selectable<EvaluationsTable>): Evaluation {
   if (!isEvaluationState(row.state)) {
     throw new Error(`the database has an evaluation in the unknown state '${row.state}'`);
@@ -81,6 +82,7 @@ export function evaluationOf(row: Selectable<EvaluationsTable>): Evaluation {
   };
 }
 
+/** null for one that does not exist any more: it may go with its project at any time. */
 export async function findEvaluation(db: Queries, id: string): Promise<Evaluation | null> {
   const row = await db
     .selectFrom("evaluations")
@@ -152,6 +154,7 @@ export async function moveEvaluation(
   return numUpdatedRows > 0n;
 }
 
+/** Changes columns and no state: moveEvaluation does that. */
 export async function setEvaluationFacts(
   db: Queries,
   id: string,
@@ -165,6 +168,7 @@ export async function setEvaluationFacts(
     .execute();
 }
 
+/** null for work that nobody measured. */
 export function usageJson(usage: UsageRecord | null): string | null {
   return usage === null ? null : JSON.stringify(usage);
 }

@@ -30,6 +30,7 @@ function factsQuery(db: Queries) {
     ]);
 }
 
+/** With the project's names and the commit, null where there is none: a direct build has no project, and the commit comes with the fetch. */
 export function findEvaluationFacts(db: Queries, id: string): Promise<EvaluationFacts | undefined> {
   return factsQuery(db).where("evaluations.id", "=", id).executeTakeFirst();
 }

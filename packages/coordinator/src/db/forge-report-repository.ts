@@ -138,6 +138,7 @@ export async function markPendingSent(db: Queries, evaluation: string): Promise<
     .execute();
 }
 
+/** The forge did not take it: `tries` so far, and when it is told again, in milliseconds since the epoch. */
 export async function postponeReport(
   db: Queries,
   evaluation: string,

@@ -32,6 +32,7 @@ export function listIntegrations(
   return query.orderBy("created_at").orderBy("id").execute();
 }
 
+/** Only one of the organization: another's id finds nothing. */
 export function findIntegration(
   db: Queries,
   organizationId: string,
@@ -139,6 +140,7 @@ export async function deleteDelivery(
     .execute();
 }
 
+/** `time` in milliseconds since the epoch. A webhook that a forge sends again after that is taken for a new one. */
 export async function deleteDeliveriesBefore(db: Queries, time: number): Promise<void> {
   await db.deleteFrom("hook_deliveries").where("received_at", "<", time).execute();
 }

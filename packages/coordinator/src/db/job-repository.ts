@@ -3,6 +3,7 @@ import { batchesOf } from "./batches.ts";
 import type { Queries } from "./client.ts";
 import { registerJobs, type RegisteredJob } from "./project-build-repository.ts";
 
+/** Adds to what was said of the evaluation, in the order in which it is shown. */
 export async function insertMessages(
   db: Queries,
   evaluationId: string,
@@ -80,6 +81,7 @@ export async function upsertJobs(
   }
 }
 
+/** Whether an attribute has an error in the place of a derivation. */
 export async function hasFailedJob(db: Queries, evaluationId: string): Promise<boolean> {
   const row = await db
     .selectFrom("jobs")

@@ -57,6 +57,7 @@ export async function findKeysOfWorkers(
   return keys;
 }
 
+/** null for a worker that has never connected. */
 export async function findWorkerKeys(db: Queries, worker: string): Promise<WorkerKeys | null> {
   return (await keysQuery(db).where("id", "=", worker).executeTakeFirst()) ?? null;
 }
@@ -84,6 +85,7 @@ export async function pinKey(
     .execute();
 }
 
+/** An administrator refuses the key. The worker shows it again when it connects again, and then it waits once more. */
 export async function forgetPendingKey(db: Queries, worker: string): Promise<void> {
   await db
     .updateTable("workers")
@@ -100,6 +102,7 @@ export interface KeyChange {
   readonly hashPart: string;
 }
 
+/** The first by the worker's id; null when there is none. */
 export async function findKeyChange(db: Queries): Promise<KeyChange | null> {
   const row = await db
     .selectFrom("worker_key_changes")
@@ -117,6 +120,7 @@ export async function findKeyChange(db: Queries): Promise<KeyChange | null> {
   };
 }
 
+/** Notes how far the caches were looked through: everything up to this cache and hash part is done. */
 export async function setKeyChange(db: Queries, change: KeyChange): Promise<void> {
   await db
     .updateTable("worker_key_changes")
@@ -126,6 +130,7 @@ export async function setKeyChange(db: Queries, change: KeyChange): Promise<void
     .execute();
 }
 
+/** All caches were looked through for what the old key has signed. */
 export async function deleteKeyChange(db: Queries, change: KeyChange): Promise<void> {
   await db
     .deleteFrom("worker_key_changes")

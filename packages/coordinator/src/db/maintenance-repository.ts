@@ -71,6 +71,7 @@ export async function findUnfinishedTasks(db: Queries): Promise<MaintenanceTask[
   return rows.map(taskOf);
 }
 
+/** null for one that does not exist, or that ended so long ago that it is forgotten. */
 export async function findTask(db: Queries, id: string): Promise<MaintenanceTask | null> {
   const row = await db
     .selectFrom("maintenance_tasks")
@@ -109,6 +110,7 @@ export async function findLastTask(
   return row === undefined ? null : taskOf(row);
 }
 
+/** Also one that a coordinator had begun before it stopped: it begins anew. */
 export async function startTask(db: Queries, id: string, now: number): Promise<void> {
   await db
     .updateTable("maintenance_tasks")
@@ -117,6 +119,7 @@ export async function startTask(db: Queries, id: string, now: number): Promise<v
     .execute();
 }
 
+/** In place of what was told before: a task has one report. */
 export async function setProgress(db: Queries, id: string, progress: Progress): Promise<void> {
   await db
     .updateTable("maintenance_tasks")
@@ -125,6 +128,7 @@ export async function setProgress(db: Queries, id: string, progress: Progress): 
     .execute();
 }
 
+/** `error` is null when the task came to its end. */
 export async function finishTask(
   db: Queries,
   id: string,
@@ -143,6 +147,7 @@ export async function finishTask(
     .execute();
 }
 
+/** By the time at which they were asked for, milliseconds since the epoch. What has not finished stays. */
 export async function deleteTasksBefore(db: Queries, time: number): Promise<void> {
   await db
     .deleteFrom("maintenance_tasks")

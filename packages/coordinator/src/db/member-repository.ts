@@ -94,6 +94,7 @@ export async function insertMember(
   return Number(numInsertedOrUpdatedRows) > 0;
 }
 
+/** Whether the role exists, and whether an Admin is left, is for the caller to see to. Harmless for who is no member. */
 export async function setMemberRole(
   db: Queries,
   realm: Realm,
@@ -135,6 +136,7 @@ export async function renameMembersRole(
   await update.execute();
 }
 
+/** Whether an Admin is left is for the caller to see to. Harmless for who is no member. */
 export async function deleteMember(db: Queries, realm: Realm, userId: string): Promise<void> {
   const deletion =
     realm.kind === "cache"

@@ -105,6 +105,7 @@ async function namesOf<T>(kysely: Kysely<T>, query: ReturnType<typeof sql>): Pro
 /** Columns as `table.column`, and indexes. Names alone: how SQLite words the rest differs between its versions. */
 export type Schema = ReadonlySet<string>;
 
+/** What the database has now, with SQLite's own tables and indexes left out. */
 export async function readSchema<T>(kysely: Kysely<T>): Promise<Schema> {
   const names = sql`
     select "table".name || '.' || "column".name as name

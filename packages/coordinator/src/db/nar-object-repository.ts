@@ -120,6 +120,7 @@ export async function countNars(db: Queries, narHashes: readonly string[]): Prom
   return count;
 }
 
+/** Whether any cache shows a path with this NAR (52 characters of Nix base 32), hidden paths included. */
 export async function isNarShown(db: Queries, narHash: string): Promise<boolean> {
   const row = await db
     .selectFrom("cache_paths")
@@ -141,6 +142,7 @@ interface NarObjectRow {
 /** The hot read of one object; null when there is none. */
 export type FindNarObject = (narHash: string) => NarObject | null;
 
+/** By the NAR's hash, 52 characters of Nix base 32. What the object store has is not looked at. */
 export function prepareFindNarObject(database: Database): FindNarObject {
   const query: PreparedQuery<[string], NarObjectRow> = database.prepare(
     `select nar_hash as "narHash", nar_size as "narSize", file_hash as "fileHash", file_size as "fileSize",

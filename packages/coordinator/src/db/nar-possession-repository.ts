@@ -32,6 +32,7 @@ export async function deletePossessionsBefore(db: Queries, time: number): Promis
 /** Whether the organization has uploaded the NAR, not long ago. */
 export type HasUploaded = (organization: OrganizationId, narHash: string) => boolean;
 
+/** What was forgotten because it is long ago counts as not uploaded. */
 export function prepareHasUploaded(database: Database): HasUploaded {
   const query: PreparedQuery<[string, string], { one: number }> = database.prepare(
     "select 1 as one from nar_possessions where organization_id = ? and nar_hash = ?",

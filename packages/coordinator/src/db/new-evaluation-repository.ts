@@ -54,6 +54,7 @@ export interface PullRequest {
   readonly needsApproval: boolean;
 }
 
+/** Queued, or waiting for approval when a stranger's pull request needs one. Whether builds' failures are reused is settled here, for all of its life. */
 export async function insertEvaluation(
   db: Queries,
   evaluation: NewEvaluation,

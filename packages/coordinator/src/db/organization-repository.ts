@@ -70,6 +70,7 @@ function membershipQuery(db: Queries, userId: string | null) {
     .select(["member.role", "roles.permissions as role_permissions"]);
 }
 
+/** With the user's role in it, null for who is no member and for an anonymous caller. Whether they may see it is not decided here. */
 export function findOrganizationByName(
   db: Queries,
   name: string,
@@ -78,6 +79,7 @@ export function findOrganizationByName(
   return membershipQuery(db, userId).where("organizations.name", "=", name).executeTakeFirst();
 }
 
+/** By its UUID, else as findOrganizationByName. */
 export function findOrganization(
   db: Queries,
   id: string,
@@ -167,6 +169,7 @@ export async function listPublicOrganizations(
   return { items, total: Number(total) };
 }
 
+/** Names are taken across the whole server, also by organizations that the asker may not see. */
 export async function isOrganizationName(db: Queries, name: string): Promise<boolean> {
   const row = await db
     .selectFrom("organizations")
@@ -201,6 +204,7 @@ export async function deleteOrganization(db: Queries, id: string): Promise<void>
   await db.deleteFrom("organizations").where("id", "=", id).execute();
 }
 
+/** Apart from the other columns, so that the sealed key travels nowhere else. */
 export function findSealedSshKey(
   db: Queries,
   id: string,

@@ -61,6 +61,7 @@ export async function hasEvaluationOf(
   return row !== undefined;
 }
 
+/** Of a branch or of a pull request, whatever became of it; null when the project never had one. */
 export async function findNewestOfProject(
   db: Queries,
   projectId: string,
@@ -90,6 +91,7 @@ export interface ProjectToEvaluate {
   readonly priority: number;
 }
 
+/** null for a project that is gone. */
 export async function findProjectToEvaluate(
   db: Queries,
   projectId: string,

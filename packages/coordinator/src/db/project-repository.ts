@@ -48,6 +48,7 @@ function projectQuery(db: Queries, organizationId: string) {
     .where("projects.organization_id", "=", organizationId);
 }
 
+/** With its newest evaluation, of a branch or of a pull request. */
 export function findProject(
   db: Queries,
   organizationId: string,
@@ -79,6 +80,7 @@ export async function listProjects(
   return { items, total: Number(total) };
 }
 
+/** Names are taken within an organization. */
 export async function isProjectName(
   db: Queries,
   organizationId: string,

@@ -102,6 +102,7 @@ export async function findReadyBuilds(db: Queries): Promise<ReadyBuild[]> {
   return pending.map(({ ready }) => ready);
 }
 
+/** Those of the builds (row ids) that have a pending attempt, whoever it is offered to, in no order. One query of histories for each batch. */
 export async function findReadyBuildsOf(
   db: Queries,
   builds: readonly number[],

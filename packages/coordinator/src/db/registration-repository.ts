@@ -18,6 +18,7 @@ export async function insertRegistration(
   return stored !== undefined;
 }
 
+/** Also one that is switched off. */
 export function findRegistration(
   db: Queries,
   key: { organizationId: string; workerId: string },

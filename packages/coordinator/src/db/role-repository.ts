@@ -20,6 +20,7 @@ export function listRoles(db: Queries, realm: Realm): Promise<StoredRole[]> {
     .execute();
 }
 
+/** Built-in roles are in no table: auth/permissions.ts has them. */
 export function findRole(db: Queries, realm: Realm, id: string): Promise<StoredRole | undefined> {
   return db
     .selectFrom("roles")
@@ -29,6 +30,7 @@ export function findRole(db: Queries, realm: Realm, id: string): Promise<StoredR
     .executeTakeFirst();
 }
 
+/** Names count within an organization or a cache. Built-in roles are in no table. */
 export function findRoleByName(
   db: Queries,
   realm: Realm,
@@ -42,6 +44,7 @@ export function findRoleByName(
     .executeTakeFirst();
 }
 
+/** Throws when the realm has a role of that name: the caller has looked, in the same transaction. */
 export async function insertRole(
   db: Queries,
   realm: Realm,
@@ -57,6 +60,7 @@ export async function insertRole(
     .execute();
 }
 
+/** Members refer to a role by its name: who renames it renames theirs, too, by renameMembersRole. */
 export async function updateRole(
   db: Queries,
   id: string,
@@ -65,6 +69,7 @@ export async function updateRole(
   await db.updateTable("roles").set(change).where("id", "=", id).execute();
 }
 
+/** Members who still have it may do nothing: the caller has seen to it that there are none. */
 export async function deleteRole(db: Queries, id: string): Promise<void> {
   await db.deleteFrom("roles").where("id", "=", id).execute();
 }

@@ -4,6 +4,7 @@ import type { SessionsTable } from "./account-tables.ts";
 
 export type Session = Selectable<SessionsTable>;
 
+/** The row behind a session's token: without it, or with `revoked_at`, the token is worth nothing. */
 export async function insertSession(
   db: Queries,
   session: Insertable<SessionsTable>,
@@ -52,6 +53,7 @@ export async function deleteExpiredSessions(
     .execute();
 }
 
+/** All sessions of the user, on whatever machine; API keys go on working. */
 export async function revokeSessionsOf(db: Queries, userId: string, now: number): Promise<void> {
   await db
     .updateTable("sessions")

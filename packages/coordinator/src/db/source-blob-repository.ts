@@ -61,6 +61,7 @@ export async function touchBlobs(
   }
 }
 
+/** Forgets the rows; the files are for the caller to remove. Harmless for hashes that are not there. */
 export async function deleteBlobs(
   db: Queries,
   organization: string,

@@ -31,6 +31,7 @@ export function listTriggers(db: Queries, projectId: string): Promise<ShownTrigg
   return shownQuery(db, projectId).orderBy("triggers.created_at").orderBy("triggers.id").execute();
 }
 
+/** Those that Cuirass's hook has made are not shown. */
 export function findTrigger(
   db: Queries,
   projectId: string,
@@ -39,6 +40,7 @@ export function findTrigger(
   return shownQuery(db, projectId).where("triggers.id", "=", id).executeTakeFirst();
 }
 
+/** `due_at` says when it looks for the first time, in milliseconds since the epoch; null for one that a forge tells. */
 export async function insertTrigger(
   db: Queries,
   trigger: Insertable<TriggersTable>,
@@ -61,6 +63,7 @@ export async function updateTrigger(db: Queries, id: string, change: TriggerChan
     .execute();
 }
 
+/** Evaluations that it started stay, and go on naming its type. */
 export async function deleteTrigger(db: Queries, id: string): Promise<void> {
   await db.deleteFrom("triggers").where("id", "=", id).execute();
 }
@@ -143,6 +146,7 @@ export async function recordLook(
     .execute();
 }
 
+/** When it last started an evaluation, not when it last looked. */
 export async function recordFired(db: Queries, id: string, now: number): Promise<void> {
   await db.updateTable("triggers").set({ fired_at: now }).where("id", "=", id).execute();
 }
@@ -169,6 +173,7 @@ export interface ToldTrigger extends Trigger {
   repository: string;
 }
 
+/** Of active projects, in the order in which they were made. */
 export function listTold(db: Queries, integrationId: string): Promise<ToldTrigger[]> {
   return db
     .selectFrom("triggers")

@@ -86,6 +86,7 @@ export async function claimUnsignedPaths(
   return rows.map(({ path }) => path).toSorted();
 }
 
+/** What was given to a sign assignment and neither signed nor put back yet, in the order of the paths. */
 export async function findClaimedPaths(db: Queries, fencing: Fencing): Promise<UnsignedPath[]> {
   return db
     .selectFrom("unsigned_paths")

@@ -15,6 +15,7 @@ export function listUpstreams(db: Queries, cacheId: string): Promise<Upstream[]>
     .execute();
 }
 
+/** Only one of this cache, with its sealed API key. */
 export function findUpstream(
   db: Queries,
   key: { cacheId: string; id: string },
@@ -27,6 +28,7 @@ export function findUpstream(
     .executeTakeFirst();
 }
 
+/** It is asked after those that the cache has. */
 export async function insertUpstream(
   db: Queries,
   upstream: Insertable<CacheUpstreamsTable>,
@@ -34,6 +36,7 @@ export async function insertUpstream(
   await db.insertInto("cache_upstreams").values(upstream).execute();
 }
 
+/** It keeps its place in the order in which upstreams are asked. */
 export async function updateUpstream(
   db: Queries,
   id: string,
@@ -82,6 +85,7 @@ export interface AskedUpstream {
 /** Hot read: the upstreams of a cache that are read, in the order in which they are asked. */
 export type FindAskedUpstreams = (cacheId: string) => AskedUpstream[];
 
+/** Write-only ones and caches of other farms are left out; `upstreamCacheId` is null for an outside one, and for a cache that is switched off. */
 export function prepareFindAskedUpstreams(database: Pick<Database, "prepare">): FindAskedUpstreams {
   const query: PreparedQuery<[string], AskedUpstream> = database.prepare(
     `select u.id, u.url, u.public_key as "publicKey", c.id as "upstreamCacheId"

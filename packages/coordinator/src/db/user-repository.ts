@@ -15,10 +15,12 @@ export async function insertUser(db: Queries, user: Insertable<UsersTable>): Pro
   return stored !== undefined;
 }
 
+/** Also an account that is switched off. */
 export function findUser(db: Queries, id: string): Promise<User | undefined> {
   return db.selectFrom("users").selectAll().where("id", "=", id).executeTakeFirst();
 }
 
+/** Also an account that is switched off. */
 export function findUserByName(db: Queries, username: string): Promise<User | undefined> {
   return db.selectFrom("users").selectAll().where("username", "=", username).executeTakeFirst();
 }
@@ -34,6 +36,7 @@ export function findUserByLogin(db: Queries, login: string): Promise<User | unde
     .executeTakeFirst();
 }
 
+/** `at` in milliseconds since the epoch. Use of API keys is noted at the key. */
 export async function recordLogin(db: Queries, id: string, at: number): Promise<void> {
   await db.updateTable("users").set({ last_login_at: at }).where("id", "=", id).execute();
 }
@@ -56,10 +59,12 @@ export async function setVerification(
   await db.updateTable("users").set(columns).where("id", "=", id).execute();
 }
 
+/** The token that showed it stays, so that a link that is opened twice is told so. */
 export async function markEmailVerified(db: Queries, id: string): Promise<void> {
   await db.updateTable("users").set({ email_verified: 1 }).where("id", "=", id).execute();
 }
 
+/** By what the provider calls the person: `iss` and `sub` (OpenID Connect Core 1.0, 5.7). E-mail addresses change hands. */
 export function findUserByIdentity(
   db: Queries,
   identity: { issuer: string; subject: string },

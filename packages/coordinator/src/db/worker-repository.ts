@@ -112,6 +112,7 @@ export async function findAwayWorkers(
   }));
 }
 
+/** `now` in milliseconds since the epoch. Harmless for a worker that is unknown. */
 export async function markSeen(db: Queries, worker: WorkerId, now: number): Promise<void> {
   await db.updateTable("workers").set({ last_seen_at: now }).where("id", "=", worker).execute();
 }
