@@ -19,10 +19,9 @@ import {
 } from "./key-scope.ts";
 import { keyNameTaken } from "./mint-api-key.ts";
 
-/** One of the owner's keys, and who wants to change it. */
-export interface OwnKey {
+/** A key, and who wants to change it. */
+interface KeyOf {
   key: NamedApiKey;
-  owner: SignedIn;
   actor: Actor;
 }
 
@@ -54,7 +53,7 @@ export async function changeableKey(
 /** Changes a key without another secret. Throws BadRequestError, ForbiddenError, NotFoundError, ConflictError (name taken). */
 export async function changeApiKey(
   dependencies: { database: Database; authority: Authority },
-  { key, owner, actor }: OwnKey,
+  { key, owner, actor }: KeyOf & { owner: SignedIn },
   change: KeyChange,
   now: number,
 ): Promise<void> {
@@ -68,7 +67,7 @@ export async function changeApiKey(
 /** The key stops to work at once; its row stays. Harmless on a key that is revoked already. */
 export async function revokeApiKey(
   database: Database,
-  { key, actor }: OwnKey,
+  { key, actor }: KeyOf,
   now: number,
 ): Promise<void> {
   if (key.revoked_at !== null) return;
@@ -80,7 +79,7 @@ export async function revokeApiKey(
 /** The key and its row go, revoked or not; the audit trail keeps its name. */
 export async function removeApiKey(
   database: Database,
-  { key, actor }: OwnKey,
+  { key, actor }: KeyOf,
   now: number,
 ): Promise<void> {
   await recorded(database, { event: "api_key.delete", key, actor }, now, (db) =>
@@ -90,7 +89,7 @@ export async function removeApiKey(
 
 async function recorded(
   database: Database,
-  what: { event: AuditEvent; key: NamedApiKey; actor: Actor },
+  what: KeyOf & { event: AuditEvent },
   now: number,
   run: (db: Database["kysely"]) => Promise<unknown>,
 ): Promise<void> {
@@ -103,7 +102,7 @@ async function recorded(
 
 async function columnsOf(
   authority: Authority,
-  { key, owner }: Pick<OwnKey, "key" | "owner">,
+  { key, owner }: { key: NamedApiKey; owner: SignedIn },
   change: KeyChange,
 ): Promise<ApiKeyChange> {
   const { name, permissions, organization, allowedIps } = change;

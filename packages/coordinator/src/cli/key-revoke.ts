@@ -3,7 +3,7 @@ import { revokeApiKey } from "../accounts/change-api-key.ts";
 import { systemClock } from "../clock.ts";
 import { findApiKey } from "../db/api-key-repository.ts";
 import { NotFoundError } from "../errors.ts";
-import { asUser, openExisting, operator, userNamed } from "./administration.ts";
+import { openExisting, operator, userNamed } from "./administration.ts";
 import { addSettings } from "./setting-options.ts";
 import type { Surroundings } from "./surroundings.ts";
 
@@ -22,7 +22,7 @@ export function addKeyRevoke(key: Command, surroundings: Surroundings): void {
         throw new NotFoundError(`user "${flags.username}" has no API key named "${flags.name}"`);
       }
       const actor = { ...operator, userId: user.id };
-      await revokeApiKey(database, { key: found, owner: asUser(user), actor }, systemClock.now());
+      await revokeApiKey(database, { key: found, actor }, systemClock.now());
       surroundings.writeOut(`API key "${flags.name}" of "${flags.username}" is revoked\n`);
     });
   addSettings(command, ["dataDir"]);

@@ -19,7 +19,7 @@ export const deleteKeyRoute: Route = (api, { database, clock }) => {
       const owner = bySession(request.caller);
       const { name } = request.body;
       const key = await changeableKey(database, owner, { name });
-      await removeApiKey(database, { key, owner, actor: actorOf(request) }, clock.now());
+      await removeApiKey(database, { key, actor: actorOf(request) }, clock.now());
       return ok(`API key "${name}" was deleted`);
     },
   );

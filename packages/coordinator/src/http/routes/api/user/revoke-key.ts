@@ -22,7 +22,7 @@ export const revokeKeyRoute: Route = (api, { database, clock }) => {
     async (request) => {
       const owner = bySession(request.caller);
       const key = await changeableKey(database, owner, { id: request.params.api_id });
-      await revokeApiKey(database, { key, owner, actor: actorOf(request) }, clock.now());
+      await revokeApiKey(database, { key, actor: actorOf(request) }, clock.now());
       return ok(`API key "${key.name}" was revoked`);
     },
   );
