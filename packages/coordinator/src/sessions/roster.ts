@@ -1,6 +1,7 @@
 import type { WorkerId } from "@gradient/protocol";
+import { sha256Hex } from "../auth/random-token.ts";
 import type { Fleet } from "../queue/fleet.ts";
-import { hashTransferToken, type Session } from "./session.ts";
+import type { Session } from "./session.ts";
 
 /** Who is connected: one session for each worker, the newest. */
 export class Roster implements Fleet {
@@ -26,7 +27,7 @@ export class Roster implements Fleet {
   }
 
   findByTransferToken(token: string): Session | null {
-    return this.#byToken.get(hashTransferToken(token)) ?? null;
+    return this.#byToken.get(sha256Hex(token)) ?? null;
   }
 
   /** Puts a session in the place of an older one, which is rejected. False when a newer one is there. */

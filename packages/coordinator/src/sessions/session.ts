@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import {
   LINK_FEATURES,
   type Capabilities,
@@ -8,6 +8,7 @@ import {
   type Welcome,
   type WorkerId,
 } from "@gradient/protocol";
+import { sha256Hex } from "../auth/random-token.ts";
 import type { ConnectedWorker } from "../queue/fleet.ts";
 import { NOTHING, organizationsFor, type Authorization } from "./authorization.ts";
 import type { AdmittedWorker } from "./handshake.ts";
@@ -93,7 +94,7 @@ export class Session implements ConnectedWorker {
 
   /** SHA-256, hexadecimal, of the transfer token. */
   get transferTokenHash(): string {
-    return hashTransferToken(this.#transferToken);
+    return sha256Hex(this.#transferToken);
   }
 
   organizationsFor(kind: "fetch" | "eval" | "build"): ReadonlySet<OrganizationId> {
@@ -141,8 +142,4 @@ export class Session implements ConnectedWorker {
       reconcile,
     });
   }
-}
-
-export function hashTransferToken(token: string): string {
-  return createHash("sha256").update(token).digest("hex");
 }
