@@ -3,6 +3,7 @@ import { access, mkdir } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { openDatabase, type Database } from "./db/client.ts";
 import { lockFile } from "./db/exclusive-lock.ts";
+import { errnoOf } from "./error-facts.ts";
 import { UserError } from "./errors.ts";
 
 /** Makes the data directory when it is missing. Throws UserError. */
@@ -31,7 +32,7 @@ async function makeDirectory(path: string): Promise<string | null> {
     await mkdir(path, { mode: 0o750 });
     return null;
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? error.code : null;
+    const code = errnoOf(error);
     if (code === "EEXIST") return null;
     if (code === "ENOENT") return code;
     throw error;

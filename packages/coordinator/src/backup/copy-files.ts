@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
 import { copyFile, link, open, readdir, rename, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
-import { isMissing } from "../storage/drafts.ts";
+import { errnoOf, isMissing } from "../error-facts.ts";
 
 /** gone: the source is not there any more. */
 export type Copied = "kept" | "linked" | "copied" | "gone";
@@ -90,7 +90,8 @@ function draftOf(target: string): string {
 }
 
 /** Another file system, one without links, too many links, or a file of somebody else. */
+const UNLINKABLE = new Set("EXDEV EPERM EMLINK ENOTSUP EOPNOTSUPP ENOSYS EACCES".split(" "));
+
 function isUnlinkable(error: unknown): boolean {
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  return ["EXDEV", "EPERM", "EMLINK", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EACCES"].includes(code);
+  return UNLINKABLE.has(errnoOf(error) ?? "");
 }

@@ -1,7 +1,7 @@
 import { copyFile, mkdir, open, readdir, rename } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { isMissing } from "../error-facts.ts";
 import { UserError } from "../errors.ts";
-import { isMissing } from "../storage/drafts.ts";
 import { DATABASE, FOLDERS, readManifest, type Manifest } from "./backup-folder.ts";
 import { copyAnew, filesBelow, mirrorFile, syncPath } from "./copy-files.ts";
 

@@ -4,6 +4,7 @@ import {
   type BuildRequestSession,
 } from "../db/build-request-repository.ts";
 import type { Database } from "../db/client.ts";
+import { isMissing } from "../error-facts.ts";
 import { BadRequestError, ConflictError } from "../errors.ts";
 import type { Sources, StartedSourceEvaluation } from "../ports.ts";
 import { checkInputOverrides } from "../rules/input-override.ts";
@@ -89,8 +90,7 @@ async function isIntact(
     for await (const chunk of verified(contents, blob)) void chunk;
     return true;
   } catch (error) {
-    const isMissing = error instanceof Error && "code" in error && error.code === "ENOENT";
-    if (isMissing || error instanceof BadRequestError) return false;
+    if (isMissing(error) || error instanceof BadRequestError) return false;
     throw error;
   }
 }

@@ -1,6 +1,7 @@
 import { hkdfSync, randomBytes } from "node:crypto";
 import { link, mkdir, open, readFile, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { errnoOf } from "../error-facts.ts";
 import { UserError } from "../errors.ts";
 import type { Config } from "./settings.ts";
 
@@ -72,7 +73,7 @@ async function makeSecretOnce(file: string): Promise<void> {
 }
 
 function ignoreExisting(error: unknown): void {
-  if (error instanceof Error && "code" in error && error.code === "EEXIST") return;
+  if (errnoOf(error) === "EEXIST") return;
   throw error;
 }
 

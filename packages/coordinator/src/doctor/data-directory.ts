@@ -1,7 +1,7 @@
 import { constants } from "node:fs";
 import { access, readdir, stat, statfs } from "node:fs/promises";
 import { join } from "node:path";
-import { isMissing } from "../storage/drafts.ts";
+import { isMissing } from "../error-facts.ts";
 import { failure, good, reasonOf, warning, type Finding } from "./finding.ts";
 
 const AREA = "data directory";

@@ -1,5 +1,6 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
 import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
+import { errnoOf } from "../error-facts.ts";
 import {
   BadRequestError,
   CoordinatorError,
@@ -116,8 +117,7 @@ function fromValidation(error: {
 
 /** Whether this is only what Node says of a body whose client went away before its end. */
 function isBrokenOff(error: unknown, { raw }: FastifyRequest): boolean {
-  const isReset = error instanceof Error && "code" in error && error.code === "ECONNRESET";
-  return isReset && raw.destroyed && !raw.complete;
+  return errnoOf(error) === "ECONNRESET" && raw.destroyed && !raw.complete;
 }
 
 function isFastifyError(error: unknown): error is FastifyError {

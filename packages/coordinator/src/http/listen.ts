@@ -1,4 +1,5 @@
 import { isIPv6 } from "node:net";
+import { errnoOf } from "../error-facts.ts";
 import { UserError } from "../errors.ts";
 import type { Server } from "./api.ts";
 
@@ -18,8 +19,7 @@ export async function listen(
   try {
     await app.listen({ host: address.host, port: address.port });
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? String(error.code) : "";
-    const reason = REASONS[code];
+    const reason = REASONS[errnoOf(error) ?? ""];
     if (reason === undefined) throw error;
     throw new UserError(`cannot listen on ${address.host}:${address.port}: ${reason}`, {
       exitCode: 1,

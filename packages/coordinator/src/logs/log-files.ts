@@ -13,6 +13,7 @@ import {
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { compress, CompressStream } from "zstd-napi";
+import { isMissing } from "../error-facts.ts";
 import { ZstdDecoder } from "../intake/zstd-decoder.ts";
 import { MAX_LOG_BYTES } from "@gradient/protocol";
 import type { Logger } from "../logger.ts";
@@ -272,8 +273,4 @@ async function sizeOf(file: string): Promise<number | null> {
     if (isMissing(error)) return null;
     throw error;
   }
-}
-
-function isMissing(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "ENOENT";
 }

@@ -1,4 +1,5 @@
 import type { Dispatcher } from "undici";
+import { errnoOf } from "../error-facts.ts";
 import { AddressRules } from "./address-rules.ts";
 import { checkOutboundUrl, withoutSecrets } from "./check-url.ts";
 import type { GuardOptions, Resolve } from "./connector.ts";
@@ -178,8 +179,7 @@ async function* bounded(
 
 function outboundError(url: URL, error: unknown, deadline: AbortSignal): OutboundError {
   if (error instanceof OutboundError) return error;
-  const isLate = error instanceof Error && "code" in error && TIMEOUTS.has(String(error.code));
-  if (deadline.aborted || isLate)
+  if (deadline.aborted || TIMEOUTS.has(errnoOf(error) ?? ""))
     return new OutboundError("timeout", `${shown(url)} did not answer in time`, error);
   const text = error instanceof Error ? reasonOf(error) : String(error);
   return new OutboundError("unreachable", `${shown(url)} cannot be reached: ${text}`, error);

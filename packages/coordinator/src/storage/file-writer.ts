@@ -1,5 +1,6 @@
 import { constants } from "node:fs";
 import { open, type FileHandle } from "node:fs/promises";
+import { errnoOf } from "../error-facts.ts";
 import { isAligned } from "./aligned-block.ts";
 
 /** From here on a file is large. */
@@ -64,6 +65,5 @@ export class FileWriter implements AsyncDisposable {
 }
 
 function isRefusal(error: unknown): boolean {
-  if (!(error instanceof Error && "code" in error)) return false;
-  return error.code === "EINVAL" || error.code === "ENOTSUP";
+  return ["EINVAL", "ENOTSUP"].includes(errnoOf(error) ?? "");
 }

@@ -3,9 +3,10 @@ import { createReadStream } from "node:fs";
 import { mkdir, open, readdir, rename, rm, stat, unlink, type FileHandle } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Readable } from "node:stream";
+import { isMissing } from "../error-facts.ts";
 import { NotFoundError } from "../errors.ts";
 import type { ByteRange, NarPlace } from "../ports.ts";
-import { Drafts, isMissing, writeAll, type Draft, type DraftFile } from "./drafts.ts";
+import { Drafts, writeAll, type Draft, type DraftFile } from "./drafts.ts";
 import { narHashOf, narName, type NarStorage } from "./nar-storage.ts";
 import { PromptReads } from "./prompt-reads.ts";
 

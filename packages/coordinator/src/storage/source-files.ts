@@ -3,6 +3,7 @@ import { chmod, copyFile, link, mkdir, open, readdir, rename, rm, stat } from "n
 import { dirname, join } from "node:path";
 import { dumpPath } from "@gradient/protocol";
 import { v4 as uuidv4 } from "uuid";
+import { errnoOf } from "../error-facts.ts";
 import type { UploadPieces } from "./upload-pieces.ts";
 
 const HASH = /^[0-9a-f]{64}$/;
@@ -186,7 +187,7 @@ async function isLinked(file: string, place: string): Promise<boolean> {
     await link(file, place);
     return true;
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "EMLINK") return false;
+    if (errnoOf(error) === "EMLINK") return false;
     throw error;
   }
 }

@@ -1,0 +1,10 @@
+/** The code of an error of the system or of a library, such as `ENOENT` or `ECONNRESET`; null for everything else that may be thrown. */
+export function errnoOf(error: unknown): string | null {
+  if (!(error instanceof Error) || !("code" in error)) return null;
+  return typeof error.code === "string" ? error.code : null;
+}
+
+/** Whether a file or directory was not there. */
+export function isMissing(error: unknown): boolean {
+  return errnoOf(error) === "ENOENT";
+}
