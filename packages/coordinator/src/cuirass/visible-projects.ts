@@ -3,6 +3,7 @@ import { anonymous, type Caller } from "../auth/caller.ts";
 import type { CuirassBuildView, ProjectBuildRow } from "../db/cuirass-build-view.ts";
 import type { CuirassEvaluation, CuirassEvaluationView } from "../db/cuirass-evaluation-view.ts";
 import type { CuirassJobsetView, Jobset } from "../db/cuirass-jobset-view.ts";
+import { entityNumberOf } from "../rules/entity-number.ts";
 
 /** What of the farm a caller is shown; everything else is not there. */
 
@@ -57,15 +58,10 @@ export async function visibleBuild(
   caller: Caller,
   id: string,
 ): Promise<ProjectBuildRow | null> {
-  const number = buildNumberOf(id);
+  const number = entityNumberOf(id);
   if (number !== null) return firstVisible(parts, caller, [number]);
   if (!id.endsWith(".drv")) return null;
   return firstVisible(parts, caller, parts.cuirassBuilds.numbersOfDerivation(id));
-}
-
-/** The number that a path or query names; null for what is none. */
-export function buildNumberOf(id: string): number | null {
-  return /^[1-9]\d{0,14}$/.test(id) ? Number(id) : null;
 }
 
 export async function firstVisible(
@@ -85,7 +81,7 @@ export async function visibleProduct(
   caller: Caller,
   id: string,
 ): Promise<{ number: number; build: ProjectBuildRow; isPublic: boolean } | null> {
-  const number = buildNumberOf(id);
+  const number = entityNumberOf(id);
   const place = number === null ? null : parts.cuirassBuilds.buildOfProduct(number);
   if (number === null || place === null) return null;
   const build = await firstVisible(parts, caller, [place.build]);

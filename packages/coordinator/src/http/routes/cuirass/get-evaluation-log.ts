@@ -1,5 +1,6 @@
 import { evaluationLog } from "../../../cuirass/evaluation-log.ts";
-import { buildNumberOf, visibleEvaluation } from "../../../cuirass/visible-projects.ts";
+import { visibleEvaluation } from "../../../cuirass/visible-projects.ts";
+import { entityNumberOf } from "../../../rules/entity-number.ts";
 import { textAnswer } from "../../answer-schemas.ts";
 import type { Route } from "../../api.ts";
 import { sendNoResource } from "./cuirass-errors.ts";
@@ -18,7 +19,7 @@ export const getEvaluationLogRoute: Route = (api, services) => {
       },
     },
     async (request, reply) => {
-      const number = buildNumberOf(request.params.id);
+      const number = entityNumberOf(request.params.id);
       const evaluation =
         number === null ? null : await visibleEvaluation(services, request.caller, number);
       if (evaluation === null) return sendNoResource(request, reply);

@@ -4,6 +4,7 @@ import type { Caller } from "../../../auth/caller.ts";
 import type { NixbuildBuildView } from "../../../db/nixbuild-build-view.ts";
 import { NotFoundError } from "../../../errors.ts";
 import type { BuildObject } from "../../../nixbuild/build-object.ts";
+import { entityNumberOf } from "../../../rules/entity-number.ts";
 
 export const buildNumberParams = z.object({ id: z.string() });
 
@@ -13,7 +14,7 @@ export async function readNumberedBuild(
   caller: Caller,
   id: string,
 ): Promise<BuildObject> {
-  const number = buildNumberOf(id);
+  const number = entityNumberOf(id);
   await authority.readAttempt(
     caller,
     id,
@@ -30,8 +31,4 @@ export function findNumberedBuild(
   const build = number === null ? null : builds.build(number);
   if (build === null) throw new NotFoundError(`build ${id} does not exist`);
   return build;
-}
-
-export function buildNumberOf(id: string): number | null {
-  return /^[1-9]\d{0,14}$/.test(id) ? Number(id) : null;
 }

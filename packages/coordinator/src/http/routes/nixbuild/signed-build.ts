@@ -3,7 +3,8 @@ import type { NixbuildBuildView } from "../../../db/nixbuild-build-view.ts";
 import { ForbiddenError } from "../../../errors.ts";
 import type { BuildLinks } from "../../../nixbuild/build-links.ts";
 import type { BuildObject } from "../../../nixbuild/build-object.ts";
-import { buildNumberOf, findNumberedBuild } from "./build-number.ts";
+import { entityNumberOf } from "../../../rules/entity-number.ts";
+import { findNumberedBuild } from "./build-number.ts";
 
 export const signedQuery = z.object({
   expires: z.string().optional(),
@@ -16,7 +17,7 @@ export function readSignedBuild(
   id: string,
   { expires = "", signature = "" }: z.infer<typeof signedQuery>,
 ): BuildObject {
-  const number = buildNumberOf(id);
+  const number = entityNumberOf(id);
   if (number === null || !buildLinks.isGood(number, expires, signature)) {
     throw new ForbiddenError("this link is not valid, or not any more; ask for a new one");
   }
