@@ -33,9 +33,12 @@ export type HookEvent =
       readonly reason: string;
     };
 
-/** A branch or tag that is gone has this in place of a commit. */
-const NO_COMMIT = /^0+$/;
+/** Forges write zeros in the place of a commit for a branch or tag that was removed. */
+export function isNoCommit(hash: string): boolean {
+  return /^0+$/.test(hash);
+}
 
+/** A push of commits to a branch or tag; ignored when it was removed, and for other references, which forges keep for themselves. */
 export function pushEvent(push: {
   repositories: readonly string[];
   reference: string;
@@ -43,12 +46,13 @@ export function pushEvent(push: {
 }): HookEvent {
   const { reference, revision } = push;
   if (!/^refs\/(heads|tags)\//.test(reference)) return ignored(`${reference} is no branch or tag`);
-  if (typeof revision !== "string" || NO_COMMIT.test(revision)) {
+  if (typeof revision !== "string" || isNoCommit(revision)) {
     return ignored(`${reference} was removed`);
   }
   return { kind: "push", ...push, revision };
 }
 
+/** What starts nothing: the reason is what the forge shows as the answer of its delivery. */
 export function ignored(reason: string): HookEvent {
   return { kind: "ignored", reason };
 }

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { ignored, pushEvent, type HookEvent } from "./event.ts";
+import { ignored, isNoCommit, pushEvent, type HookEvent } from "./event.ts";
 
 /*
  * Payloads of GitHub ("Webhook events and payloads" in its documentation), and of Gitea and Forgejo, which have the same form. Only what is
@@ -65,7 +65,7 @@ export function readGitHub(event: string, payload: unknown): HookEvent {
     case "push": {
       const { ref, after, head_commit, repository: of } = push.parse(payload);
       const isTag = ref.startsWith("refs/tags/");
-      const revision = isTag && !/^0+$/.test(after) ? (head_commit?.id ?? after) : after;
+      const revision = isTag && !isNoCommit(after) ? (head_commit?.id ?? after) : after;
       return pushEvent({ repositories: addressesOf(of), reference: ref, revision });
     }
     case "release": {

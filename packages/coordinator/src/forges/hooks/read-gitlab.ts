@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { ignored, pushEvent, type HookEvent } from "./event.ts";
+import { ignored, isNoCommit, pushEvent, type HookEvent } from "./event.ts";
 
 /* Payloads of GitLab ("Webhook events" in its documentation). Only what is read stands here. */
 
@@ -51,7 +51,7 @@ export function readGitLab(event: string, payload: unknown): HookEvent {
     case "Push Hook":
     case "Tag Push Hook": {
       const { ref, after, checkout_sha, project: of } = push.parse(payload);
-      const revision = /^0+$/.test(after) ? after : (checkout_sha ?? after);
+      const revision = isNoCommit(after) ? after : (checkout_sha ?? after);
       return pushEvent({ repositories: addressesOf(of), reference: ref, revision });
     }
     case "Release Hook": {
