@@ -1,5 +1,5 @@
 import { mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
-import { join, relative, resolve } from "node:path";
+import { join, resolve, sep } from "node:path";
 import { z } from "zod";
 import { lockFile } from "../db/exclusive-lock.ts";
 import { UserError } from "../errors.ts";
@@ -31,8 +31,7 @@ export const FOLDERS = { nars: "nar", logs: "log", blobs: "sources/blobs", keys:
  * Throws UserError.
  */
 export async function openBackupFolder(folder: string, dataDir: string): Promise<Disposable> {
-  const path = relative(resolve(dataDir), resolve(folder));
-  if (!path.startsWith("..") && path !== folder) {
+  if (isWithin(resolve(dataDir), resolve(folder))) {
     throw new UserError(`${folder} lies in the data directory: give a folder elsewhere`);
   }
   // It holds keys.
@@ -54,6 +53,10 @@ export async function writeManifest(folder: string, manifest: Manifest): Promise
   const file = join(folder, MANIFEST);
   await writeFile(`${file}.new`, `${JSON.stringify(manifest, null, 2)}\n`, { flush: true });
   await rename(`${file}.new`, file);
+}
+
+function isWithin(directory: string, place: string): boolean {
+  return place === directory || place.startsWith(join(directory, sep));
 }
 
 /** Throws UserError for a folder without a complete backup. */

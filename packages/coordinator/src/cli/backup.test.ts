@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import Sqlite from "better-sqlite3";
 import { storePathHash } from "@gradient/protocol";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { openBackupFolder } from "../backup/backup-folder.ts";
 import { CommandLine } from "./cli.test-support.ts";
 import {
   makeFarm,
@@ -171,7 +172,10 @@ describe("backup refuses", () => {
   test("folders of others, folders in the data directory, and directories without a farm", async () => {
     const said = async (...args: string[]) => (await line.run(["backup", ...args])).err;
     expect(await said(line.directory, "--data-dir", dataDir)).toContain("give an empty folder");
-    expect(await said(join(dataDir, "b"), "--data-dir", dataDir)).toContain("elsewhere");
+    for (const name of ["", "b", "..b"]) {
+      expect(await said(join(dataDir, name), "--data-dir", dataDir)).toContain("elsewhere");
+    }
+    await expect(openBackupFolder("b", process.cwd())).rejects.toThrow("elsewhere");
     const empty = join(line.directory, "empty");
     expect(await said(join(line.directory, "b"), "--data-dir", empty)).toContain("has no farm");
   });
