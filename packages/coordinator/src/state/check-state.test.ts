@@ -3,6 +3,7 @@ import { exampleState } from "./example-state.test-support.ts";
 import { checkState } from "./check-state.ts";
 
 const NOW = Date.UTC(2026, 0, 1);
+const PINNED = { id: "0195c2a0-0000-7000-8000-00000000000a" };
 
 function problemsOf(content: unknown): Record<string, string> {
   const checked = checkState(content, NOW);
@@ -238,6 +239,28 @@ describe("what is wrong is told with its path and what to do", () => {
         ]),
       "$.caches.main.id",
       /take it from the export/,
+    ],
+    [
+      "ids of two caches",
+      (s) => void [Object.assign(s.caches.main, PINNED), Object.assign(s.caches.second, PINNED)],
+      "$.caches.second.id",
+      /the same as that of \$\.caches\.main\.id/,
+    ],
+    [
+      "ids of two integrations",
+      (s) =>
+        void [
+          Object.assign(s.integrations.git, PINNED),
+          Object.assign(s.integrations.told, PINNED),
+        ],
+      "$.integrations.told.id",
+      /the same/,
+    ],
+    [
+      "ids of two actions",
+      (s) => void s.projects.site.actions.slice(1).map((each) => Object.assign(each, PINNED)),
+      "$.projects.site.actions[2].id",
+      /the same/,
     ],
     [
       "relative files",

@@ -28,6 +28,7 @@ export class Findings {
     );
   }
 
+  /** Keys that belong to one entry each; `what` begins the finding at each later one. */
   unique(entries: readonly { readonly path: Path; readonly key: string }[], what: string): void {
     const first = new Map<string, Path>();
     for (const { path, key } of entries) {
@@ -36,6 +37,16 @@ export class Findings {
       else
         this.add(path, `${what} is the same as that of ${formatPath(other)}: change one of them`);
     }
+  }
+
+  /** Pinned ids of one kind: the same one twice would make one thing of two. */
+  uniqueIds(entries: readonly { readonly path: Path; readonly id?: string | undefined }[]): void {
+    this.unique(
+      entries.flatMap(({ path, id }) =>
+        id === undefined ? [] : [{ path: [...path, "id"], key: id.toLowerCase() }],
+      ),
+      "the id",
+    );
   }
 
   /** At most one of these may be given. */

@@ -12,6 +12,15 @@ export function checkCaches(declared: Declared, findings: Findings): void {
     caches.map(({ path, name }) => ({ path, key: name })),
     "the name",
   );
+  findings.uniqueIds(caches);
+  findings.uniqueIds(
+    caches.flatMap(({ path, upstreams }) =>
+      upstreams.map((upstream, at) => ({
+        path: [...path, "upstreams", at],
+        id: upstream.type === "gradient" ? upstream.id : undefined,
+      })),
+    ),
+  );
   const organizations = new Set(declared.organizations.map(({ name }) => name));
   for (const cache of caches) {
     const { path, name } = cache;

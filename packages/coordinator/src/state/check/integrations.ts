@@ -14,6 +14,7 @@ export function checkIntegrations(declared: Declared, findings: Findings): void 
     })),
     "the name",
   );
+  findings.uniqueIds(integrations);
   for (const integration of integrations) {
     const { path, name, kind, organization, endpoint_url: endpoint } = integration;
     findings.rule(path, () => checkSlug("integration", name));

@@ -9,12 +9,7 @@ export function checkOrganizations(declared: Declared, findings: Findings): void
     organizations.map(({ path, name }) => ({ path, key: name })),
     "the name",
   );
-  findings.unique(
-    organizations.flatMap(({ path, id }) =>
-      id === undefined ? [] : [{ path: [...path, "id"], key: id.toLowerCase() }],
-    ),
-    "the id",
-  );
+  findings.uniqueIds(organizations);
   for (const organization of organizations) {
     const { path, name, display_name: shown } = organization;
     findings.rule(path, () => checkSlug("organization", name));

@@ -14,6 +14,11 @@ export function checkProjects(declared: Declared, findings: Findings, now: numbe
     projects.map(({ path, organization, name }) => ({ path, key: `${organization}/${name}` })),
     "the name",
   );
+  findings.uniqueIds(
+    projects.flatMap(({ path, actions = [] }) =>
+      actions.map(({ id }, at) => ({ path: [...path, "actions", at], id })),
+    ),
+  );
   for (const project of projects) {
     const { path, name, organization } = project;
     findings.rule(path, () => checkSlug("project", name));
