@@ -225,8 +225,11 @@ describe.runIf(process.getuid?.() === 0)("Cuirass's API", () => {
       { id: expect.any(Number), type: "file", path: `${out?.path}/disk.iso`, "file-size": 6 },
       { id: expect.any(Number), type: "doc", path: `${doc?.path}/index.txt`, "file-size": 0 },
     ]);
-    const link = await get("/search/latest/file?query=image+spec:acme.widgets+status:success");
-    expect([link.status, link.headers["location"]]).toEqual([302, `/download/${product?.id}`]);
+    for (const type of ["file", "iso"]) {
+      const path = `/search/latest/${type}?query=image+spec:acme.widgets+status:success`;
+      const link = await get(path);
+      expect([link.status, link.headers["location"]]).toEqual([302, `/download/${product?.id}`]);
+    }
     const file = await get(`/download/${product?.id}`);
     expect([file.status, file.text]).toEqual([200, "image\n"]);
     expect(file.headers).toMatchObject({

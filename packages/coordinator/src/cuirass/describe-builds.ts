@@ -35,6 +35,16 @@ export async function findNumberedProducts(
   return found;
 }
 
+/** The first product of that type; without one, of that subtype, which is what tells images apart (`file iso PATH`). */
+export function productOfType(
+  products: readonly NumberedProduct[],
+  word: string,
+): NumberedProduct | undefined {
+  return (
+    products.find(({ type }) => type === word) ?? products.find(({ subtype }) => subtype === word)
+  );
+}
+
 /** Products have ids that are made from a UUID; here only their numbers are told. */
 function keyOf({ number }: ProjectBuildRow): string {
   return `00000000-0000-8000-8000-${number.toString(16).padStart(12, "0")}`;

@@ -7,7 +7,7 @@ import { upsertJobs } from "./job-repository.ts";
 import { organizationRow, projectRow } from "./rows.test-support.ts";
 
 /** 2027-01-10T00:00:00Z. */
-const SCENE_TIME = Date.UTC(2027, 0, 10);
+export const SCENE_TIME = Date.UTC(2027, 0, 10);
 
 export interface SceneProject {
   readonly organizationId: string;

@@ -25,9 +25,28 @@ export interface PageJobsFilter {
   readonly limit: number;
 }
 
+/** A place among jobs in the order of Cuirass's pages: the second in which the build stopped, 0 before that, and its number. */
+export interface StopPlace {
+  readonly second: number;
+  readonly number: number;
+}
+
+/** Jobs behind one place, before another, or both; absent is all. */
+export interface StoppedJobsFilter {
+  readonly evaluation: number;
+  readonly statuses?: readonly number[];
+  /** Those that the evaluation was the first to have with this build, and that fail since it. */
+  readonly areNewlyFailed: boolean;
+  readonly olderThan?: StopPlace | undefined;
+  /** Of what is newer, the jobs next to the place. */
+  readonly newerThan?: StopPlace | undefined;
+  readonly limit: number;
+}
+
 /** Of a build that failed only its assignment is told, of one that was found ready only when that was. */
-const TIMES = `coalesce(x.started_at, x.assigned_at) as "startedAt",
-  case when b.status >= 0 then coalesce(x.stopped_at, x.stored_at, x.updated_at) end as "stoppedAt"`;
+const STOPPED =
+  "case when b.status >= 0 then coalesce(x.stopped_at, x.stored_at, x.updated_at) end";
+const TIMES = `coalesce(x.started_at, x.assigned_at) as "startedAt", ${STOPPED} as "stoppedAt"`;
 const COLUMNS = `b.number, j.name as job, b.nix_name as name, b.system, b.status, b.weather, ${TIMES}`;
 const BUILDS = `cross join project_builds b on b.number = j.build_number left join builds x on x.derivation_id = b.derivation_id`;
 
@@ -101,6 +120,29 @@ export class PageJobsView {
       where j.evaluation_number = ? ${conditions.join(" ")} order by j.name ${order} limit ?`;
     const rows = this.#reader.all<PageJob>(sql, [...values, limit]);
     return before === undefined ? rows : rows.reverse();
+  }
+
+  /** What stopped last comes first, what has not stopped last. */
+  stoppedJobs(filter: StoppedJobsFilter): PageJob[] {
+    const { evaluation, statuses, areNewlyFailed, olderThan, newerThan, limit } = filter;
+    const second = `coalesce(${STOPPED}, 0) / 1000`;
+    const place = `(${second}, b.number)`;
+    const order = newerThan === undefined ? "desc" : "asc";
+    const sql = `
+      select ${COLUMNS} from jobs j ${BUILDS}
+      where j.evaluation_number = ?
+        ${statuses === undefined ? "" : "and b.status in (select value from json_each(?))"}
+        ${areNewlyFailed ? "and b.weather = 1 and b.evaluation = j.evaluation_number" : ""}
+        ${olderThan === undefined ? "" : `and ${place} < (?, ?)`}
+        ${newerThan === undefined ? "" : `and ${place} > (?, ?)`}
+      order by ${second} ${order}, b.number ${order} limit ?`;
+    const rows = this.#reader.all<PageJob>(sql, [
+      evaluation,
+      ...(statuses === undefined ? [] : [JSON.stringify(statuses)]),
+      ...[olderThan, newerThan].flatMap((at) => (at === undefined ? [] : [at.second, at.number])),
+      limit,
+    ]);
+    return newerThan === undefined ? rows : rows.reverse();
   }
 
   /** Jobs that the evaluation was the first to have with this build, and that fail since it. */

@@ -3,10 +3,11 @@ import type { CuirassEvaluation } from "../db/cuirass-evaluation-view.ts";
 import { jobsetName } from "../db/cuirass-jobset-view.ts";
 import { findEvaluationFacts, listMessages, type EvaluationFacts } from "../db/evaluation-view.ts";
 import { readJsonColumn, stringListSchema } from "../db/json-column.ts";
-import type { PageJob, PageJobsFilter } from "../db/page-jobs-view.ts";
+import type { PageJob } from "../db/page-jobs-view.ts";
 import { NotFoundError } from "../errors.ts";
 import { countsOf } from "./counts.ts";
 import { differenceOf } from "./difference.ts";
+import { evaluationJobs, type EvaluationQuery } from "./evaluation-jobs.ts";
 import { forgeLinks } from "./forge-links.ts";
 import { commitOf } from "./jobset-page.ts";
 import type { PageServices } from "./page-services.ts";
@@ -15,24 +16,7 @@ import { buildStatus, evaluationState, startedBy, waitingText, weatherOf } from 
 
 type View = ViewOf<"evaluation">;
 
-const PAGE = 50;
-/** Without pages; more than anybody reads. */
-const ALL = 20_000;
 const MAX_MESSAGES = 200;
-
-/** Which jobs are shown: a tab, and of it those behind a name or before one. */
-export interface EvaluationQuery {
-  readonly status: View["tab"];
-  readonly after?: string | undefined;
-  readonly before?: string | undefined;
-  readonly isPaged: boolean;
-}
-
-const STATUSES: Readonly<Record<Exclude<View["tab"], "all" | "newly-failed">, number[]>> = {
-  succeeded: [0],
-  failed: [1, 2, 3],
-  pending: [-1, -2, -3],
-};
 
 /** An evaluation with a page of its jobs. Throws NotFoundError. */
 export async function evaluationPage(
@@ -49,7 +33,7 @@ export async function evaluationPage(
   const next = cuirassEvaluations.nextSucceeded(evaluation);
   const links = forgeLinks(facts.repository);
   const messages = pageJobs.commitMessages(previous === null ? [] : [previous.id]);
-  const { jobs, pages } = jobsOf(services, evaluation, query);
+  const { jobs, pages } = evaluationJobs(services, evaluation, query);
   const { commit } = evaluation;
   return {
     kind: "evaluation",
@@ -119,40 +103,4 @@ async function messagesOf(
     text,
     attribute: attribute === null ? null : readJsonColumn(stringListSchema, attribute).join("."),
   }));
-}
-
-function jobsOf(
-  { pageJobs }: PageServices,
-  { number, projectId }: CuirassEvaluation,
-  { status, after, before, isPaged }: EvaluationQuery,
-): { jobs: PageJob[]; pages: View["pages"] } {
-  if (status === "newly-failed") {
-    const jobs = pageJobs.newlyFailed({ projectId, evaluation: number, limit: ALL });
-    return { jobs, pages: { newer: null, older: null } };
-  }
-  const filter: Omit<PageJobsFilter, "limit"> = {
-    evaluation: number,
-    ...(status === "all" ? {} : { statuses: STATUSES[status] }),
-  };
-  if (!isPaged) {
-    return { jobs: pageJobs.jobs({ ...filter, limit: ALL }), pages: { newer: null, older: null } };
-  }
-  const isBackward = before !== undefined;
-  const place = isBackward ? { before } : after === undefined ? {} : { after };
-  const found = pageJobs.jobs({ ...filter, ...place, limit: PAGE + 1 });
-  const isCut = found.length > PAGE;
-  const jobs = isBackward ? found.slice(-PAGE) : found.slice(0, PAGE);
-  const hasMore = isBackward || isCut;
-  const hasLess = isBackward ? isCut : after !== undefined;
-  const address = (cursor: string, job: PageJob | undefined): string | null =>
-    job === undefined
-      ? null
-      : `/eval/${number}?${status === "all" ? "" : `status=${status}&`}${cursor}=${encodeURIComponent(job.job)}#builds`;
-  return {
-    jobs,
-    pages: {
-      newer: hasLess ? address("before", jobs[0]) : null,
-      older: hasMore ? address("after", jobs.at(-1)) : null,
-    },
-  };
 }

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { findNumberedProducts } from "../../../cuirass/describe-builds.ts";
+import { findNumberedProducts, productOfType } from "../../../cuirass/describe-builds.ts";
 import { readQuery, searchTextOf } from "../../../cuirass/query.ts";
 import { searchRefusal } from "../../../cuirass/refusals.ts";
 import { searchBuilds } from "../../../cuirass/search-builds.ts";
@@ -28,7 +28,7 @@ export const showLatestMatchRoute: Route = (api, services) => {
         if (build === undefined) throw searchRefusal("No build found.");
         if (params.type === undefined) return reply.redirect(`/build/${build.number}/details`, 302);
         const products = await findNumberedProducts(database.kysely, [build]);
-        const product = products.get(build.number)?.find(({ type }) => type === params.type);
+        const product = productOfType(products.get(build.number) ?? [], params.type);
         if (product === undefined) {
           throw searchRefusal("Could not find the request build product.");
         }

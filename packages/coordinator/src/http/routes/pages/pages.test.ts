@@ -5,6 +5,7 @@ import {
   addSceneEvaluation,
   addSceneProject,
   moveSceneBuild,
+  SCENE_TIME,
   type SceneProject,
 } from "../../../db/cuirass-scene.test-support.ts";
 import { openTestServer, type Answer, type TestServer } from "../../server.test-support.ts";
@@ -36,6 +37,10 @@ const textOf = ({ text }: Answer): string =>
     .replace(/\s+/g, " ")
     .replaceAll("&lt;", "<")
     .replaceAll("&amp;", "&");
+
+/** Where a page leads on (`next`) or back (`prev`). */
+const link = (page: Answer, rel: string) =>
+  new RegExp(`href="([^"]+)" rel="${rel}"`).exec(page.text)?.[1]?.replaceAll("&amp;", "&");
 
 beforeAll(async () => {
   server = await openTestServer({ logs: playedLogs });
@@ -194,8 +199,6 @@ describe("a project's page", () => {
     }
     const shown = (page: Answer) =>
       [...page.text.matchAll(/<th scope="row"><a href="\/eval\/(\d+)/g)].map(([, n]) => Number(n));
-    const link = (page: Answer, rel: string) =>
-      new RegExp(`href="([^"]+)" rel="${rel}"`).exec(page.text)?.[1]?.replaceAll("&amp;", "&");
     const seen: number[] = [];
     let page = await open(`/jobset/closed.secret?token=${alice}`);
     expect(link(page, "prev")).toBeUndefined();
@@ -225,7 +228,7 @@ describe("a project's page", () => {
 
 describe("an evaluation's page", () => {
   const jobs = (page: Answer) =>
-    [...page.text.matchAll(/<th scope="row"><a href="\/build\/\d+\/details">([^<]*)/g)].map(
+    [...page.text.matchAll(/<th scope="row"><a href="\/build\/\d+\/details[^>]*>([^<]*)/g)].map(
       ([, name]) => name,
     );
   const evaluation = (query = "") => open(`/eval/${second.number}${query}`);
@@ -251,9 +254,6 @@ describe("an evaluation's page", () => {
     expect(jobs(await evaluation("?status=newly-failed"))).toEqual([`good.${LINUX}`]);
     expect(jobs(await evaluation("?status=pending"))).toHaveLength(2);
     expect(jobs(await evaluation("?status=nonsense&paginate=0"))).toHaveLength(4);
-    // Cuirass's places in a list that has another order here.
-    const border = "status=failed&border-high-time=1700000000&border-high-id=7";
-    expect(jobs(await evaluation(`?${border}`))).toEqual([`good.${LINUX}`]);
     const page = await evaluation("?status=failed");
     expect(page.text).toMatch(/aria-current="page">Failed <span class="count">1</);
   });
@@ -264,6 +264,67 @@ describe("an evaluation's page", () => {
     expect(jobs(on)).toEqual(all.slice(all.indexOf(`bad.${LINUX}`) + 1));
     const back = /href="([^"]+)" rel="prev"/.exec(on.text)?.[1]?.replaceAll("&amp;", "&") ?? "";
     expect([...jobs(await open(back)), ...jobs(on)]).toEqual(all);
+  });
+
+  test("is read by Cuirass's borders: what stopped last comes first, what has not stopped last", async () => {
+    const newest = "border-high-time=9999999999&border-high-id=1";
+    const all = ["bad-2", "good-2", "runs-1", "evil-1"].map(numberOf);
+    const shown = (page: Answer) =>
+      [...page.text.matchAll(/<th scope="row"><a href="\/build\/(\d+)\//g)].map(([, n]) =>
+        Number(n),
+      );
+    expect(shown(await evaluation(`?${newest}`))).toEqual(all);
+    const stopped = Math.floor((SCENE_TIME + 12_500) / 1000);
+    const at = (number: number, time = stopped) => `time=${time}&border-high-id=${number}`;
+    const older = (name: string, time?: number) => `?border-high-${at(numberOf(name), time)}`;
+    expect(shown(await evaluation(older("bad-2")))).toEqual(all.slice(1));
+    expect(shown(await evaluation(older("runs-1", 0)))).toEqual(all.slice(3));
+    const newer = `border-low-time=0&border-low-id=${numberOf("runs-1")}`;
+    expect(shown(await evaluation(`?${newer}`))).toEqual(all.slice(0, 2));
+    expect(shown(await evaluation(`${older("bad-2")}&${newer}`))).toEqual([numberOf("good-2")]);
+    expect(shown(await evaluation(`${older("bad-2")}&status=failed`))).toEqual([
+      numberOf("good-2"),
+    ]);
+    expect(shown(await evaluation(`${older("good-2")}&status=newly-failed`))).toEqual([]);
+    const first = await evaluation(`?${newest}&status=failed`);
+    expect(link(first, "next")).toBeUndefined();
+    expect(shown(await open(link(first, "prev") ?? ""))).toEqual([]);
+    // One half of a border, or one that is no number, is none: the page as it is without.
+    for (const none of [
+      `border-high-time=0`,
+      "border-high-time=x&border-high-id=1",
+      "border-low-id=",
+    ]) {
+      expect(jobs(await evaluation(`?${none}`))).toEqual(jobs(await evaluation()));
+    }
+  });
+
+  test("has ten jobs a page behind Cuirass's borders, which lead on and back", async () => {
+    const db = server.services.database.kysely;
+    const many = await addSceneEvaluation(db, hidden, { state: "Completed" });
+    const builds = Array.from({ length: 23 }, (_, at) => ({
+      name: `many-${at}`,
+      attribute: packages(`many-${at}`),
+      state: "Completed" as const,
+      attempt: "built" as const,
+      // Several stop in the same second.
+      startedAfterMs: 20_000 + Math.floor(at / 4) * 1000,
+    }));
+    await addSceneBuilds(db, hidden, many.id, builds);
+    let page = await open(
+      `/eval/${many.number}?token=${alice}&border-high-time=9999999999&border-high-id=1`,
+    );
+    const seen: (string | undefined)[] = [];
+    for (;;) {
+      expect(jobs(page).length).toBeLessThanOrEqual(10);
+      seen.push(...jobs(page));
+      const next = link(page, "next");
+      if (next === undefined) break;
+      const before = page;
+      page = await open(next);
+      expect(jobs(await open(link(page, "prev") ?? ""))).toEqual(jobs(before));
+    }
+    expect(seen).toEqual(builds.map(({ name }) => `${name}.${LINUX}`).toReversed());
   });
 
   test("shows names of users as text", async () => {
