@@ -8,6 +8,7 @@ import { answerOf, type LaneAnswer, type LaneRequest } from "./lane.ts";
 import { LaneSockets, type LaneSocketsParts } from "./lane-sockets.ts";
 import type { RateLimits } from "./rate-limits/rate-limits.ts";
 import { REQUEST_ID_HEADER } from "./request-ids.ts";
+import { RequestTurns } from "./request-turns.ts";
 import { routeUpgrade, type Upgrade } from "./upgrades.ts";
 
 const HEADERS_TIMEOUT_MS = 60_000;
@@ -23,6 +24,7 @@ type Needs = Pick<
 /** Node's server under Fastify: what never gets to a route is answered here, in the envelope. */
 export function rawServer(services: Needs, handler: FastifyServerFactoryHandler): Server {
   const { lanes } = services;
+  const turns = new RequestTurns();
   const answered = (request: LaneRequest, answer: LaneAnswer): void =>
     noteAnswer(services, request, answer);
   // Node would answer a request without Host with nothing in it; so it is looked for here.
@@ -36,7 +38,7 @@ export function rawServer(services: Needs, handler: FastifyServerFactoryHandler)
       return;
     }
     const fault = faultOf(request);
-    if (fault === null) handler(request, response);
+    if (fault === null) turns.begin(() => handler(request, response));
     else request.socket.end(rawAnswer(fault, services.requestIds.of(request)));
   });
   server.headersTimeout = HEADERS_TIMEOUT_MS;
