@@ -8,14 +8,17 @@ export interface Finding {
   readonly remedy: string | null;
 }
 
+/** Nothing is to be done. */
 export function good(area: string, what: string): Finding {
   return { area, level: "ok", what, remedy: null };
 }
 
+/** It works, and will not for long, or not as meant. The exit code stays 0. */
 export function warning(area: string, what: string, remedy: string): Finding {
   return { area, level: "warning", what, remedy };
 }
 
+/** It does not work, or data is in danger. The exit code becomes 1. */
 export function failure(area: string, what: string, remedy: string): Finding {
   return { area, level: "failure", what, remedy };
 }

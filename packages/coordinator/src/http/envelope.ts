@@ -6,6 +6,7 @@ export function envelope<T extends z.ZodType>(message: T) {
   return z.object({ error: z.literal(false), message });
 }
 
+/** The body of every answer of Gradient's API that is no refusal: clients look at `error` before they look at `message`. */
 export function ok<T>(message: T): { error: false; message: T } {
   return { error: false, message };
 }
@@ -26,10 +27,12 @@ export type ErrorEnvelope = z.infer<typeof errorEnvelope>;
 /** RFC 3339 in UTC with a `Z`. */
 export const timestamp = z.iso.datetime();
 
+/** With three digits behind the second. Throws RangeError for what no Date holds. */
 export function toTimestamp(milliseconds: number): string {
   return new Date(milliseconds).toISOString();
 }
 
+/** null is what has not happened, or never ends. */
 export function toTimestampOrNull(milliseconds: number | null): string | null {
   return milliseconds === null ? null : toTimestamp(milliseconds);
 }
@@ -48,6 +51,7 @@ export const pageQuery = z
     perPage: Math.min(MAX_PER_PAGE, Math.max(1, perPage ?? DEFAULT_PER_PAGE)),
   }));
 
+/** Schema of one page of a list; `total` counts the items of all pages. */
 export function pageEnvelope<T extends z.ZodType>(item: T) {
   return envelope(
     z.object({
@@ -59,6 +63,7 @@ export function pageEnvelope<T extends z.ZodType>(item: T) {
   );
 }
 
+/** `total` counts the items of all pages. */
 export function okPage<T>(items: T[], total: number, page: PageRequest) {
   return ok({ items, total, page: page.page, per_page: page.perPage });
 }

@@ -19,6 +19,7 @@ export function checkClaim(claim: NarClaim, found: InspectedNar): void {
   }
 }
 
+/** 422 `nar_size_mismatch`; `size` in bytes, as it was found. */
 export function sizeMismatch(claim: NarClaim, size: number): UnprocessableError {
   return new UnprocessableError(`the NAR has ${size} bytes, not ${claim.narSize} as announced`, {
     code: "nar_size_mismatch",

@@ -3,6 +3,7 @@ import type { CachedPath } from "../db/cache-path-repository.ts";
 
 const STORE = "/nix/store/";
 
+/** `HASH-NAME` of a path in /nix/store; whether it is one was checked where it came in. */
 export function baseOf(storePath: string): string {
   return storePath.slice(STORE.length);
 }

@@ -13,6 +13,7 @@ const LENGTHS = 2;
 const COMPLETE = 0;
 const BROKEN_OFF = -1;
 
+/** `count` pieces of `bytes` bytes each, which both threads see. */
 export function createPieceRing(count: number, bytes: number): PieceRing {
   const control = new Int32Array(new SharedArrayBuffer((LENGTHS + count) * 4));
   control[FREE] = count;
@@ -22,6 +23,7 @@ export function createPieceRing(count: number, bytes: number): PieceRing {
   };
 }
 
+/** The thread that fills. Its methods block the thread while all pieces are full, so it must not be the one that reads. */
 export class PieceRingWriter {
   readonly #ring: PieceRing;
   #at = 0;

@@ -44,6 +44,7 @@ export interface PublicationPlanner {
   plan(organization: OrganizationId, paths: readonly CachedPath[]): Promise<Publication>;
 }
 
+/** Plans read outside of a transaction, so that signing holds up nobody; what changed meanwhile is seen when the plan is carried out. */
 export function publicationPlanner(options: {
   kysely: Queries;
   cachedPaths: CachedPathReads;

@@ -17,6 +17,7 @@ export interface CacheKey {
   secretKey: string;
 }
 
+/** A new Ed25519 key in Nix's format. Its secret half is not sealed yet: `newKeyRow` does it. */
 export function generateCacheKey(keyName: string): CacheKey {
   return toCacheKey(SecretKey.generate(keyName));
 }
@@ -66,6 +67,7 @@ export function nixPublicKey(key: PublicHalf): string {
   return `${key.key_name}:${key.public_key}`;
 }
 
+/** Throws SignatureError for a row that holds no key: the database is damaged. */
 export function toPublicKey(key: PublicHalf): PublicKey {
   return PublicKey.parse(nixPublicKey(key));
 }

@@ -33,6 +33,7 @@ const CLASS_OF: Readonly<Record<AttemptState, Class>> = {
   internal_error: "discarded",
 };
 
+/** Attempts that have ended and were not discarded, cancelled ones included. What runs costs nothing before its end. */
 export function isBillable(status: AttemptState): boolean {
   return CLASS_OF[status] === "failed" || CLASS_OF[status] === "successful";
 }

@@ -15,6 +15,7 @@ type ColumnName = (typeof COLUMNS)[number][0];
 
 export type UsageItem = { day: string; group: string | null } & Record<ColumnName, number>;
 
+/** `day` is YYYY-MM-DD in UTC; whole seconds. */
 export function usageItem(day: UsageDay): UsageItem {
   return {
     day: dayText(day.at),

@@ -18,6 +18,7 @@ export function usagePeriod(from: number | null, before: number | null, now: num
   };
 }
 
+/** What nixbuild.net would put on the bill: attempts that were executed and not discarded. Whole seconds, by the setting of what a CPU second is. */
 export function usageOf(
   sums: readonly StatusSums[],
   accounting: CpuAccounting,

@@ -23,6 +23,7 @@ export function checkOutboundUrl(address: string | URL, rules: AddressRules): UR
   return url;
 }
 
+/** Why an address is not asked, and how an administrator changes it. */
 export function notPublic(address: string): string {
   return `${address} is not in the public network; an administrator can list it in GRADIENT_ALLOW_PRIVATE_ADDRESSES`;
 }

@@ -34,6 +34,7 @@ export async function searchPage(
   };
 }
 
+/** `job` is null for a build that only other builds need. */
 export function searchRow(row: ProjectBuildRow): ViewOf<"search">["builds"][number] {
   return {
     number: row.number,

@@ -21,6 +21,7 @@ const STATUSES: Readonly<Record<number, BuildStatus>> = {
   4: "canceled",
 };
 
+/** Cuirass's number as a row has it. Throws for one that no release wrote. */
 export function buildStatus(number: number): BuildStatus {
   const status = STATUSES[number];
   if (status === undefined) throw new Error(`a build has the unknown status ${number}`);
@@ -48,6 +49,7 @@ const WEATHERS: Readonly<Record<number, Weather>> = {
   3: "still-failing",
 };
 
+/** What a build did against the job's build before, as triggers of the database keep it. */
 export function weatherOf(number: number): Weather {
   return WEATHERS[number] ?? "unknown";
 }
@@ -64,6 +66,7 @@ const EVALUATION_STATES: Readonly<Record<string, EvaluationState>> = {
   Aborted: "aborted",
 };
 
+/** What happens while a worker evaluates is one state here. Throws for a state that no release wrote. */
 export function evaluationState(state: string): EvaluationState {
   const found = EVALUATION_STATES[state];
   if (found === undefined) throw new Error(`an evaluation is in the unknown state ${state}`);

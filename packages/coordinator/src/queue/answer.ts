@@ -11,6 +11,7 @@ import type { Change } from "./change.ts";
 
 export const ACCEPTED: Answer = { isAccepted: true, reason: null };
 
+/** The worker logs the reason and lets go of the result. */
 export function refused(reason: string): Answer {
   return { isAccepted: false, reason };
 }

@@ -55,6 +55,7 @@ export interface Changes {
   readonly relaxed: ChangeFacts;
 }
 
+/** A transaction in which `run` or `settle` throws is rolled back, and its news are told to nobody. */
 export function changesOf(options: {
   database: Database;
   clock: Clock;

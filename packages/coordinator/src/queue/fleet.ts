@@ -46,6 +46,7 @@ function holdsSlot({ lease, phase }: HeldLease): boolean {
 /** Builds that a worker holds at most, uploads included, for each that it runs at once: uploads that do not come through hold up its builds in the end. */
 const HELD_PER_SLOT = 4;
 
+/** All that the worker has, busy or not, as it said when it connected. */
 export function sizeOf({ cores, memoryBytes, maxConcurrentBuilds }: ConnectedWorker): WorkerSize {
   return { cores, memoryBytes, slots: maxConcurrentBuilds };
 }

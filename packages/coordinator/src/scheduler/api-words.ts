@@ -120,10 +120,12 @@ const BUILD_NUMBERS: Readonly<Record<GradientBuildStatus, number>> = {
   FailedTimeout: 9,
 };
 
+/** As the frames of the live sockets have it (Gradient's enumerations). */
 export function evaluationNumber(state: EvaluationState): number {
   return EVALUATION_NUMBERS[state];
 }
 
+/** As the frames of the live sockets have it (Gradient's enumerations); Created counts as Queued. */
 export function buildNumber(state: BuildState): number {
   return BUILD_NUMBERS[buildWords(state, null).gradient];
 }

@@ -79,10 +79,12 @@ export const buildEventOfOutcome: Readonly<Record<BuildOutcome, BuildEvent>> = {
   internal_error: "inconclusive",
 };
 
+/** Whether a text, such as a row's or a query's, is one of the states. */
 export function isAttemptState(text: string): text is AttemptState {
   return ATTEMPT_STATES.some((state) => state === text);
 }
 
+/** It never changes again, and its log is complete. */
 export function isEndedAttempt(state: AttemptState): boolean {
   return state !== "pending" && state !== "running";
 }

@@ -97,14 +97,17 @@ export const FAILED_BUILD_STATES = [
   "Aborted",
 ] as const satisfies BuildState[];
 
+/** Whether a text, such as a row's, is one of the states. */
 export function isBuildState(text: string): text is BuildState {
   return BUILD_STATES.some((state) => state === text);
 }
 
+/** Also one that waits to be tried again. */
 export function isUnfinishedBuild(state: BuildState): boolean {
   return UNFINISHED_BUILD_STATES.some((unfinished) => unfinished === state);
 }
 
+/** Its outputs are there, built or found. */
 export function isSuccessfulBuild(state: BuildState): boolean {
   return SUCCESSFUL_BUILD_STATES.some((successful) => successful === state);
 }

@@ -94,10 +94,12 @@ export const ENDED_EVALUATION_STATES = [
   "Aborted",
 ] as const satisfies EvaluationState[];
 
+/** Whether a text, such as a row's, is one of the states. */
 export function isEvaluationState(text: string): text is EvaluationState {
   return EVALUATION_STATES.some((state) => state === text);
 }
 
+/** Also one that waits for workers, for room or for approval. */
 export function isActiveEvaluation(state: EvaluationState): boolean {
   return !ENDED_EVALUATION_STATES.some((ended) => ended === state);
 }

@@ -43,6 +43,7 @@ export type EvaluationNeed =
       hasRunning: boolean;
     };
 
+/** null when somebody who is connected could go on with it, however busy they are now. */
 export function waitingReason(
   organization: OrganizationId,
   need: EvaluationNeed,

@@ -120,6 +120,7 @@ async function challenge(
   return reject(link, "unauthorized", `no token was valid (${reasons})`);
 }
 
+/** 128 bits of chance in base64url: an answer to an earlier challenge does not fit. */
 export function newNonce(): string {
   return randomBytes(16).toString("base64url");
 }

@@ -112,6 +112,7 @@ export class Drafts {
   }
 }
 
+/** At the end of what is open for appending: one write may take only a part of the bytes. */
 export async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {
   for (let at = 0; at < bytes.length;) {
     const { bytesWritten } = await handle.write(bytes, at);

@@ -21,6 +21,7 @@ export function toColumns(
   };
 }
 
+/** `integration_id` is null when the forge that told the trigger is gone. */
 export function configOf(
   trigger: Pick<Trigger, "config_json" | "integration_id">,
 ): ShownTriggerConfig {

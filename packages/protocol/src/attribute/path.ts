@@ -3,6 +3,7 @@ import { ProtocolError } from "../errors.ts";
 /** Names from the root of an expression down to one value. A name may hold any character, dots included; the root itself is []. */
 export type AttributePath = readonly string[];
 
+/** A text that is no attribute path, with the place of its first fault. */
 export class AttributePathError extends ProtocolError {
   override name = "AttributePathError";
   /** Characters before the fault. */
@@ -53,6 +54,7 @@ const KEYWORDS: ReadonlySet<string> = new Set(
   "assert else if in inherit let or rec then with".split(" "),
 );
 
+/** As Nix's language writes a name behind a dot: in quotes, with escapes, unless it is an identifier and no keyword (Nix manual, identifiers). */
 export function formatAttributeName(name: string): string {
   if (IDENTIFIER.test(name) && !KEYWORDS.has(name)) return name;
   const escaped = name

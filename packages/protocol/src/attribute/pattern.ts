@@ -40,6 +40,7 @@ export const attributePatternSchema = z.object({
 });
 export type AttributePattern = z.infer<typeof attributePatternSchema>;
 
+/** A text that is no pattern, with the place of its first fault. */
 export class PatternError extends ProtocolError {
   override name = "PatternError";
   /** Characters before the fault. */

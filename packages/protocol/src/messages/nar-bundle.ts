@@ -33,6 +33,7 @@ export class NarBundleError extends ProtocolError {
   }
 }
 
+/** In the order given. What the bytes are, and that the sizes are within the limits, is for the caller to see to. */
 export function encodeNarBundle(nars: readonly BundledNar[]): Buffer {
   const parts = nars.flatMap(({ narHash, narSize, bytes }) => {
     const header = Buffer.alloc(HEADER_LENGTH);

@@ -8,6 +8,7 @@ import {
   type StorePath,
 } from "./store-path.ts";
 
+/** A text that is no content address, or one that no store path can follow from. */
 export class ContentAddressError extends ProtocolError {
   override name = "ContentAddressError";
 
@@ -34,6 +35,7 @@ export function parseContentAddress(text: string): ContentAddress {
   );
 }
 
+/** As the CA field of a narinfo has it; the hash in Nix base 32. */
 export function formatContentAddress(address: ContentAddress): string {
   const prefix = { text: "text:", recursive: "fixed:r:", flat: "fixed:" }[address.method];
   return prefix + formatNix32Hash(address.hash);

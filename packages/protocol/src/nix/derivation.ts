@@ -3,6 +3,7 @@ import { hashBytes } from "./hash.ts";
 import { parseDrvPath, parseStorePath, sortedPaths, textStorePath } from "./store-path.ts";
 import type { DrvPath, StorePath } from "./store-path.ts";
 
+/** A file that is no derivation, or one that Nix would refuse; the message names the place. */
 export class DerivationError extends ProtocolError {
   override name = "DerivationError";
 

@@ -5,6 +5,7 @@ import { decodeNix32, encodeNix32, nix32Length } from "./base32.ts";
 import { decodeBase64 } from "./base64.ts";
 import { EncodingError } from "./encoding-error.ts";
 
+/** A text that is no hash, or not of the algorithm that is wanted. */
 export class HashError extends ProtocolError {
   override name = "HashError";
 
@@ -94,6 +95,7 @@ export function formatHexDigest(hash: Hash): string {
   return Buffer.from(hash.digest).toString("hex");
 }
 
+/** In one go on this thread: for what is in memory and small. */
 export function hashBytes(algorithm: HashAlgorithm, bytes: Uint8Array): Hash {
   return { algorithm, digest: hash(algorithm, bytes, "buffer") };
 }

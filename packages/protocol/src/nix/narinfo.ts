@@ -3,6 +3,7 @@ import { formatContentAddress, parseContentAddress } from "./content-address.ts"
 import { formatNix32Hash, parseHash, parseNarHash, type NarHash } from "./hash.ts";
 import { parseStorePath, storePathBase, storePathFromBase, type StorePath } from "./store-path.ts";
 
+/** A text that is no narinfo; the message names the line or field. */
 export class NarInfoError extends ProtocolError {
   override name = "NarInfoError";
 

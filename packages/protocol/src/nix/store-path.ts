@@ -10,6 +10,7 @@ const HASH_CHARACTERS = 32;
 const BASE_AT = STORE_DIR.length + 1;
 const NAME_AT = BASE_AT + HASH_CHARACTERS + 1;
 
+/** A text that is no path in /nix/store; the message says what is wrong with it. */
 export class StorePathError extends ProtocolError {
   override name = "StorePathError";
 
@@ -43,10 +44,12 @@ export const drvPathSchema = z
   .brand<"DrvPath">();
 export type DrvPath = z.infer<typeof drvPathSchema>;
 
+/** For what may be one; where it has to be, parseStorePath says what is wrong. */
 export function isStorePath(text: string): text is StorePath {
   return STORE_PATH.test(text);
 }
 
+/** Whether it is a store path that ends in `.drv`. */
 export function isDrvPath(text: string): text is DrvPath {
   return DRV_PATH.test(text);
 }
@@ -81,6 +84,7 @@ export function storePathHash(path: StorePath): string {
   return path.slice(BASE_AT, BASE_AT + HASH_CHARACTERS);
 }
 
+/** What stands behind hash and dash, with `.drv` where it has that. */
 export function storePathName(path: StorePath): string {
   return path.slice(NAME_AT);
 }

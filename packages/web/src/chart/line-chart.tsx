@@ -20,6 +20,7 @@ export interface ChartPoint {
 
 const [WIDTH, HEIGHT, LEFT, BOTTOM, TOP] = [640, 180, 72, 20, 8];
 
+/** Nothing for fewer than two values: a line needs two points. `points` are in the order of `x`; the axis begins at 0. */
 export function LineChart({ title, points, format, formatX, scale, limit = null }: LineChartProps) {
   const values = points.flatMap(({ y }) => (y === null ? [] : [y]));
   const first = points[0];

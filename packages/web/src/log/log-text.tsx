@@ -12,6 +12,7 @@ export function Phase({ phase }: { phase: LogPhase }) {
   );
 }
 
+/** The spans are made of tokens, so nothing that a log says becomes markup. */
 export function Lines({ lines }: { lines: readonly (readonly Token[])[] }) {
   return (
     <pre class="log">

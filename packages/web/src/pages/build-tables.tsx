@@ -7,6 +7,7 @@ import type { AttemptRow, HistoryRow } from "../views/build.ts";
 
 const UNKNOWN = <span class="faint">not measured</span>;
 
+/** Nothing for a build that was tried once: the page tells that one at its top. */
 export function Attempts({ attempts }: { attempts: readonly AttemptRow[] }) {
   if (attempts.length < 2) return null;
   return (
@@ -51,6 +52,7 @@ function Measured({ cpuMs, memoryBytes }: { cpuMs: number | null; memoryBytes: n
   );
 }
 
+/** `current` is the number of the build that is shown, which is marked. */
 export function History({ history, current }: { history: readonly HistoryRow[]; current: number }) {
   if (history.length === 0) return null;
   return (

@@ -3,6 +3,7 @@ import { Facts } from "../parts/facts.tsx";
 import { bytesText, durationText } from "../parts/words.ts";
 import type { UsageSample, UsageView } from "../views/usage.ts";
 
+/** What was not measured is left out; CPU time and memory say so, with the quality of what was. */
 export function Usage({ usage }: { usage: UsageView }) {
   return (
     <section aria-labelledby="usage">

@@ -10,6 +10,7 @@ import { Attempts, History } from "./build-tables.tsx";
 import { Usage } from "./build-usage.tsx";
 import type { BuildChange, BuildView, DependencyView, ProductView } from "../views/build.ts";
 
+/** /build/ID/details. It follows the build while it runs, where the browser has scripts. */
 export function Build({ view }: { view: BuildView }) {
   const { token } = useFrame();
   const live = view.live === null ? {} : { "data-live": withToken(view.live, token) };

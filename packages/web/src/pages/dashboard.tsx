@@ -27,6 +27,7 @@ const LEGEND: readonly BuildStatus[] = [
   "scheduled",
 ];
 
+/** /eval/ID/dashboard: a square for each job. Squares are one text of HTML: tens of thousands of components would take seconds. */
 export function Dashboard({ view }: { view: DashboardView }) {
   const { token } = useFrame();
   const { evaluation } = view;

@@ -4,6 +4,7 @@ import type { DifferenceGroup, DifferenceView } from "../views/difference.ts";
 
 const TITLES = { new: "New", fixed: "Fixed", broken: "Broken", gone: "Gone" };
 
+/** Groups without a job are left out; of a long one the first jobs are named, and the others counted. */
 export function Differences({ difference }: { difference: DifferenceView }) {
   const groups = difference.groups.filter(({ count }) => count > 0);
   return (

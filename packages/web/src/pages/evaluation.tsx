@@ -13,6 +13,7 @@ import { Differences } from "./differences.tsx";
 import type { Counts } from "../views/counts.ts";
 import type { EvaluationMessage, EvaluationTab, EvaluationView } from "../views/evaluation.ts";
 
+/** /eval/ID. It follows the evaluation while it goes on, where the browser has scripts. */
 export function Evaluation({ view }: { view: EvaluationView }) {
   const { token } = useFrame();
   return (

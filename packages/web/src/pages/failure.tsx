@@ -1,5 +1,6 @@
 import type { FailureView } from "../views/failure.ts";
 
+/** What is shown in the place of a page that cannot be; the message is the error's. */
 export function Failure({ view }: { view: FailureView }) {
   return (
     <>

@@ -6,6 +6,7 @@ import { Table } from "../parts/table.tsx";
 import { countText } from "../parts/words.ts";
 import type { HomeView, JobsetRow, NewestEvaluation } from "../views/home.ts";
 
+/** /. Projects that the reader may see, and to whom there are none why. */
 export function Home({ view }: { view: HomeView }) {
   if (view.jobsets.length === 0) return <NothingYet isSignedIn={view.isSignedIn} />;
   return (

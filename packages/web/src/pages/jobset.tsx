@@ -10,6 +10,7 @@ import { Table } from "../parts/table.tsx";
 import { countText } from "../parts/words.ts";
 import type { EvaluationRow, JobsetView } from "../views/jobset.ts";
 
+/** /jobset/NAME. It follows the project's evaluations, where the browser has scripts. */
 export function Jobset({ view }: { view: JobsetView }) {
   const { token } = useFrame();
   const { name } = view;

@@ -6,6 +6,7 @@ import { StatusBadge } from "../parts/badges.tsx";
 import { bytesText } from "../parts/words.ts";
 import type { LogView } from "../views/log.ts";
 
+/** /build/ID/log. While the build runs the browser's script adds what comes; of a long log only the end is in the page. */
 export function Log({ view }: { view: LogView }) {
   const { token } = useFrame();
   const { follow } = view;

@@ -7,6 +7,7 @@ import { countText } from "../parts/words.ts";
 import { WorkerBadge } from "./workers.tsx";
 import type { MachineHour, MachineView } from "../views/machine.ts";
 
+/** /machine/ID. Hours are those of UTC. */
 export function Machine({ view }: { view: MachineView }) {
   const { worker } = view;
   return (

@@ -11,6 +11,7 @@ const EXAMPLES: readonly [string, string][] = [
   ["hello spec:acme.tools status:success", "all of it together"],
 ];
 
+/** /search. Without a query it tells what can be asked. */
 export function Search({ view }: { view: SearchView }) {
   return (
     <>

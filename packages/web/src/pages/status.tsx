@@ -4,6 +4,7 @@ import { Table } from "../parts/table.tsx";
 import { countText, plural } from "../parts/words.ts";
 import type { StatusView } from "../views/status.ts";
 
+/** /status: what runs now of what the reader may see. */
 export function Status({ view }: { view: StatusView }) {
   return (
     <div data-live="poll">

@@ -4,6 +4,7 @@ import { Table } from "../parts/table.tsx";
 import { Running } from "../parts/running.tsx";
 import type { WorkerRow, WorkerState, WorkersView } from "../views/workers.ts";
 
+/** /workers. Workers are shown to members of the organizations that registered them. */
 export function Workers({ view }: { view: WorkersView }) {
   return (
     <div data-live="poll">
@@ -70,6 +71,7 @@ const MARKS: Readonly<Record<WorkerState, [mark: string, look: string]>> = {
   inactive: ["–", "canceled"],
 };
 
+/** Away is who was connected once and is not now; inactive is a registration that is switched off. */
 export function WorkerBadge({ state }: { state: WorkerState }) {
   const [mark, look] = MARKS[state];
   return (

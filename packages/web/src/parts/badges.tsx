@@ -17,6 +17,7 @@ export function StatusBadge({ status }: { status: BuildStatus }) {
   );
 }
 
+/** An evaluation's state: mark, word and colour. */
 export function EvaluationBadge({ state }: { state: EvaluationState }) {
   const { mark, text } = EVALUATION_STATES[state];
   return (

@@ -12,6 +12,7 @@ interface BuildsProps {
   hasJobsets?: boolean;
 }
 
+/** In the order given. The name is that of the derivation where a build is nobody's job. */
 export function BuildsTable({ caption, captionIsUnseen, builds, hasJobsets = false }: BuildsProps) {
   return (
     <Table

@@ -1,6 +1,7 @@
 import { countText } from "./words.ts";
 import type { Counts } from "../views/counts.ts";
 
+/** All jobs; those that newly failed are among the failed ones. */
 export function totalOf(counts: Counts): number {
   const { succeeded, failed, running, scheduled, canceled } = counts;
   return succeeded + failed + running + scheduled + canceled;

@@ -11,6 +11,7 @@ export function Age({ at }: { at: number }) {
   );
 }
 
+/** `at` in milliseconds since the epoch, shown in UTC. It needs no script. */
 export function Instant({ at }: { at: number }) {
   return <time dateTime={new Date(at).toISOString()}>{timeText(at)}</time>;
 }

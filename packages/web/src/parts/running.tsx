@@ -4,6 +4,7 @@ import { Duration } from "./quantities.tsx";
 import { durationText } from "./words.ts";
 import type { RunningBuild } from "../views/running-build.ts";
 
+/** In the order given. A build of somebody whom the reader may not see has a name and no link. */
 export function Running({ builds }: { builds: readonly RunningBuild[] }) {
   if (builds.length === 0) return <span class="faint">idle</span>;
   return (

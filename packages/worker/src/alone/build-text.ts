@@ -12,6 +12,7 @@ const OUTCOME_WORDS: Readonly<Record<BuildRecord["outcome"], string>> = {
   internal_error: "not built by a fault of this machine",
 };
 
+/** An outcome as it is said to people; reports in JSON have the word of the protocol. */
 export function outcomeWord({ outcome }: BuildRecord): string {
   return OUTCOME_WORDS[outcome];
 }

@@ -43,11 +43,13 @@ export class PlainView implements BuildView {
   [Symbol.dispose](): void {}
 }
 
+/** Nix's own colours and control characters are taken out of the text. */
 export function messageText({ level, text }: EvaluationMessage, palette: Palette): string {
   const word = LEVEL_WORDS[level];
   return `${level === "Error" ? palette.bad(word) : palette.warn(word)}${printable(text)}`;
 }
 
+/** One line with its end; `downloadBytes` are those of compressed files. */
 export function fetchText(paths: number, downloadBytes: number): string {
   return `fetching ${formatCount(paths, "path")} from substituters (${formatBytes(downloadBytes)} to download)\n`;
 }

@@ -90,6 +90,7 @@ export function inOrder(
     rank(a.attribute) - rank(b.attribute) || compareAttributePaths(a.attribute, b.attribute);
 }
 
+/** Also for the root itself. */
 export function isBelow(root: AttributePath, attribute: AttributePath): boolean {
   return root.every((name, index) => attribute[index] === name);
 }

@@ -9,6 +9,7 @@ export async function nearestDirectory(directory: string): Promise<string> {
   }
 }
 
+/** False also where it cannot be seen: a directory above it is closed. */
 export async function exists(place: string): Promise<boolean> {
   return access(place).then(
     () => true,

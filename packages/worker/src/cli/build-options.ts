@@ -8,6 +8,7 @@ Exit codes are those of nix-build: 100 a build failed, 101 it took too long, 102
 deterministic, several of them joined; 1 everything else; 130 ended by Ctrl-C.
 `;
 
+/** Names and meanings are those of `nix-build` (Nix manual), but for `--json`, `--report` and `--dry-run`. */
 export function addBuildOptions(command: Command): void {
   addExpressionOptions(command);
   command
@@ -45,6 +46,7 @@ export interface BuildOptions {
   readonly isDryRun: boolean;
 }
 
+/** What was not given is null; numbers were checked when the command line was read. */
 export function readBuildOptions(options: Readonly<Record<string, unknown>>): BuildOptions {
   const number = (name: string): number | null => {
     const value = options[name];

@@ -55,6 +55,7 @@ export function addExpressionOptions(command: Command): void {
     .addHelpText("after", HELP);
 }
 
+/** The options of addExpressionOptions, and how the result is printed. */
 export function addEvalOptions(command: Command): void {
   addExpressionOptions(command);
   command.option(
@@ -70,6 +71,7 @@ export interface ExpressionRequest {
   readonly arguments: readonly EvaluationArgument[];
 }
 
+/** Values of `--arg` and `--argstr` as joinPairs has joined them. */
 export function expressionRequest(options: Readonly<Record<string, unknown>>): ExpressionRequest {
   const pattern = options["pattern"];
   return {

@@ -25,6 +25,7 @@ export async function describeMachine(
   };
 }
 
+/** What the process may use, not what the machine has: affinity and the control group's limit of memory count. */
 export function machineSize(): Pick<Machine, "cores" | "memoryBytes"> {
   return { cores: availableParallelism(), memoryBytes: usableMemory() };
 }

@@ -51,6 +51,7 @@ export function tokenFor(peers: Peers, peer: OrganizationId): string | null {
   return peers.tokens.get(peer) ?? peers.wildcard;
 }
 
+/** Without one the worker could answer no challenge, and does not connect. */
 export function hasUsableEntry(peers: Peers): boolean {
   return peers.wildcard !== null || peers.tokens.size > 0;
 }

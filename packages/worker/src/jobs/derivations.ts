@@ -37,6 +37,7 @@ export function readDerivationFile(store: NixStore, drvPath: string): Buffer {
 /** Output paths by name; null for one that is known only after the build. */
 export type OutputPaths = ReadonlyMap<string, StorePath | null>;
 
+/** As the derivation states them: an output whose path is deferred or floats is null. */
 export function outputPathsOf(derivation: Derivation): OutputPaths {
   return new Map([...derivation.outputs].map(([name, { path }]) => [name, path]));
 }

@@ -47,6 +47,7 @@ export const evalBatchSchema = z.object({
 });
 export type EvalBatch = z.infer<typeof evalBatchSchema>;
 
+/** The journal outlives the work, so credentials of a fetch never reach the disk. */
 export function withoutSecrets(spec: AssignmentSpec): AssignmentSpec {
   return spec.kind === "fetch" ? { ...spec, credentials: null } : spec;
 }

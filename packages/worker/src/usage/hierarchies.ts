@@ -22,6 +22,7 @@ export async function findHierarchies(procDirectory: string): Promise<Hierarchy[
   return parseHierarchies(mountinfo, membership);
 }
 
+/** From the texts of /proc/self/mountinfo and /proc/self/cgroup (proc(5), cgroups(7)), version 2 first. */
 export function parseHierarchies(mountinfo: string, membership: string): Hierarchy[] {
   const groups = parseMembership(membership);
   const found = new Map<string, Hierarchy>();

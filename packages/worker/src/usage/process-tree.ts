@@ -23,6 +23,7 @@ export function readProcessTree(procDirectory: string, root: number): TreeProces
   return found;
 }
 
+/** In clock ticks; null once the process is gone. */
 export function readTimes(procDirectory: string, pid: number): ProcessTimes | null {
   const text = read(path.join(procDirectory, String(pid), "stat"));
   return text === null ? null : parseProcessStat(text);

@@ -44,6 +44,7 @@ const NOT_METERED = {
   coreScore: null,
 } as const;
 
+/** Times to the microsecond. What no meter sees, such as transfers, is null: the job adds it. */
 export function usageRecordOf(figures: UsageFigures): UsageRecord {
   const { cpu, final, wallMs } = figures;
   const total = cpu === null ? null : cpu.userMs + cpu.systemMs;

@@ -6,6 +6,7 @@ import { fitsAny } from "./glob.ts";
 /** What a trigger starts for an event: the part of the start that the event decides; null when it is none of the trigger's. */
 export type WantedStart = Pick<TriggeredStart, "revision" | "reference" | "pullRequest">;
 
+/** null also for triggers that no forge tells. A stranger's pull request needs approval, unless the trigger says otherwise. */
 export function wantedStart(config: ShownTriggerConfig, event: HookEvent): WantedStart | null {
   if (config.type === "reporter_push") return wantedOfPush(config, event);
   if (config.type === "reporter_pull_request") return wantedOfPullRequest(config, event);

@@ -44,6 +44,7 @@ export interface Applying {
   readonly told: Set<string>;
 }
 
+/** Once for each thing: a file that changes nothing records nothing. */
 export function record(
   applying: Applying,
   action: Change["action"],

@@ -4,6 +4,7 @@ import type { Declared } from "../declared.ts";
 import type { Findings } from "../findings.ts";
 import { checkPermissions } from "./roles.ts";
 
+/** Names differ among the keys of one owner; permissions are of the catalogue that belongs to the key's pin. */
 export function checkApiKeys(declared: Declared, findings: Findings): void {
   const { apiKeys, users, organizations, caches } = declared;
   const usernames = new Set(users.map(({ username }) => username));

@@ -6,6 +6,7 @@ import type { Findings } from "../findings.ts";
 import type { FileUpstream } from "../state-file.ts";
 import { checkCreator, checkMembers } from "./members.ts";
 
+/** Caches with their members, keys and upstreams, which may not lead back to the cache. */
 export function checkCaches(declared: Declared, findings: Findings): void {
   const { caches } = declared;
   findings.unique(

@@ -4,6 +4,7 @@ import type { Declared } from "../declared.ts";
 import type { Findings } from "../findings.ts";
 import { checkCreator } from "./members.ts";
 
+/** Names differ within an organization and kind; an outbound one has an address, or a forge that is at one place only. */
 export function checkIntegrations(declared: Declared, findings: Findings): void {
   const { integrations, organizations } = declared;
   const names = new Set(organizations.map(({ name }) => name));

@@ -3,6 +3,7 @@ import type { Declared } from "../declared.ts";
 import type { Findings } from "../findings.ts";
 import { checkCreator, checkMembers } from "./members.ts";
 
+/** With their members, and with what a sealed key needs beside it. */
 export function checkOrganizations(declared: Declared, findings: Findings): void {
   const { organizations } = declared;
   findings.unique(

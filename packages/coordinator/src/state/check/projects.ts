@@ -7,6 +7,7 @@ import type { Declared, DeclaredProject } from "../declared.ts";
 import type { Findings } from "../findings.ts";
 import { checkCreator } from "./members.ts";
 
+/** With their triggers and actions. `now` is milliseconds since the epoch: cron expressions have to come true some time. */
 export function checkProjects(declared: Declared, findings: Findings, now: number): void {
   const { projects, organizations } = declared;
   const names = new Set(organizations.map(({ name }) => name));

@@ -8,6 +8,7 @@ import { checkSlug } from "../../rules/names.ts";
 import type { Declared, Path } from "../declared.ts";
 import type { Findings } from "../findings.ts";
 
+/** Roles belong to an organization or to a cache, whose catalogue their permissions are of. */
 export function checkRoles({ roles, organizations, caches }: Declared, findings: Findings): void {
   findings.unique(
     roles.map(({ path, name, organization, cache }) => ({
@@ -32,6 +33,7 @@ export function checkRoles({ roles, organizations, caches }: Declared, findings:
   }
 }
 
+/** A finding for each name that is not in the catalogue. */
 export function checkPermissions(
   { path, permissions }: { readonly path: Path; readonly permissions: readonly string[] },
   findings: Findings,

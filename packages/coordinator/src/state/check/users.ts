@@ -4,6 +4,7 @@ import type { Declared } from "../declared.ts";
 import type { Findings } from "../findings.ts";
 import { passwordHashFault } from "../password-hash.ts";
 
+/** Usernames differ, and so do addresses, in whatever case they are written. A hash has to be one that can be verified here. */
 export function checkUsers({ users }: Declared, findings: Findings): void {
   findings.unique(
     users.map(({ path, username }) => ({ path, key: username })),

@@ -4,6 +4,7 @@ import type { Declared } from "../declared.ts";
 import type { Findings } from "../findings.ts";
 import { checkCreator } from "./members.ts";
 
+/** A worker is registered once with each organization, with one token. */
 export function checkWorkers(declared: Declared, findings: Findings): void {
   const { workers } = declared;
   const organizations = new Set(declared.organizations.map(({ name }) => name));

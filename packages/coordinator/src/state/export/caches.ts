@@ -3,6 +3,7 @@ import { nixPublicKey } from "../../keys/cache-key.ts";
 import type { Names } from "../export-state.ts";
 import { membersOf } from "./people.ts";
 
+/** Secret halves of keys as the master key has sealed them. */
 export function exportCaches(rows: Declarable, names: Names): object {
   return Object.fromEntries(
     rows.caches.map((cache) => [

@@ -32,6 +32,7 @@ export function exportWorkers({ registrations }: Declarable, names: Names): obje
   );
 }
 
+/** By `OWNER/NAME`, with the hashes of the keys: who has a key can go on using it. */
 export function exportApiKeys({ apiKeys }: Declarable, names: Names): object {
   return Object.fromEntries(
     apiKeys.map((key) => {

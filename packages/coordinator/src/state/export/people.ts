@@ -6,6 +6,7 @@ import {
 import type { Declarable } from "../../db/state-view.ts";
 import type { Names } from "../export-state.ts";
 
+/** With Argon2id hashes of passwords. Sessions and links to single sign-on are left out. */
 export function exportUsers({ users }: Declarable): object {
   return Object.fromEntries(
     users.map((user) => [
@@ -22,6 +23,7 @@ export function exportUsers({ users }: Declarable): object {
   );
 }
 
+/** Secret halves of SSH keys as the master key has sealed them. */
 export function exportOrganizations(rows: Declarable, names: Names): object {
   return Object.fromEntries(
     rows.organizations.map((organization) => [
@@ -51,6 +53,7 @@ export function membersOf(
     .map(({ user, role }) => ({ user, role }));
 }
 
+/** Built-in roles are every farm's, and left out. */
 export function exportRoles({ roles }: Declarable, names: Names): object {
   return Object.fromEntries(
     roles.map(({ name, organization_id: organizationId, cache_id: cacheId, permissions }) => {

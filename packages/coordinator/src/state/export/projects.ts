@@ -4,6 +4,7 @@ import { BUILD_REQUEST_PROJECT } from "../../rules/names.ts";
 import { configOf } from "../../triggers/stored-config.ts";
 import type { Names } from "../export-state.ts";
 
+/** By `ORGANIZATION/KIND/NAME`, with secrets as the master key has sealed them. */
 export function exportIntegrations({ integrations }: Declarable, names: Names): object {
   return Object.fromEntries(
     integrations.map((each) => {
@@ -27,6 +28,7 @@ export function exportIntegrations({ integrations }: Declarable, names: Names): 
   );
 }
 
+/** Without those of build requests, which each organization gets when it needs one. */
 export function exportProjects(rows: Declarable, names: Names): object {
   const own = rows.projects.filter(({ name }) => name !== BUILD_REQUEST_PROJECT);
   return Object.fromEntries(

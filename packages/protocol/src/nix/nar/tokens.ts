@@ -8,6 +8,7 @@ export function paddedLength(size: number): number {
   return size + paddingOf(size);
 }
 
+/** Zeros that follow so many bytes, 0 to 7. */
 export function paddingOf(size: number): number {
   return -size & 7;
 }

@@ -24,6 +24,7 @@ export function checkReference(reference: string): void {
   );
 }
 
+/** Only a whole SHA-1: a short hash or a name could mean something else tomorrow. Throws a WorkerError, which is final. */
 export function checkCommit(commit: string): void {
   if (/^[0-9a-f]{40}$/.test(commit)) return;
   throw new WorkerError(

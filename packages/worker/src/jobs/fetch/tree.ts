@@ -44,6 +44,7 @@ export async function writeTree(
   }
 }
 
+/** The message without blank lines around it, at most 20,000 characters. Texts come in UTF-8 whatever the commit is encoded in. */
 export async function describeCommit(git: Git, hash: string): Promise<Commit> {
   const text = await git.run({
     args: [

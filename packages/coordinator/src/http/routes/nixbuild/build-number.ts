@@ -23,6 +23,7 @@ export async function readNumberedBuild(
   return findNumberedBuild(nixbuildBuilds, number, id);
 }
 
+/** For who was let in already. `id` is what was asked for; null where it is no number. Throws NotFoundError. */
 export function findNumberedBuild(
   builds: NixbuildBuildView,
   number: number | null,

@@ -22,6 +22,7 @@ export function sendNixbuildError(
   return reply.code(known.status).send(nixbuildErrorBody(known.message));
 }
 
+/** Cut as every message is that may quote what was sent. */
 export function nixbuildErrorBody(message: string): { error: string } {
   return { error: errorBody({ code: "", message }).message };
 }

@@ -7,6 +7,7 @@ import type { TransferRouteOptions } from "./transfer-routes.ts";
 
 const BODY_LIMIT = 4 * 1024 * 1024;
 
+/** POST /proto/closure: facts of everything that the paths refer to, directly or not, as caches of the worker's organization show it, and what they lack. */
 export function closureRoute({ findClosure, grant }: TransferRouteOptions): FastifyPluginAsync {
   return async (app) => {
     app.post("/closure", { bodyLimit: BODY_LIMIT }, async (request): Promise<Closure> => {

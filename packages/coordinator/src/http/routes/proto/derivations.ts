@@ -12,6 +12,7 @@ import type { TransferRouteOptions } from "./transfer-routes.ts";
 
 const LIST_LIMIT = 4 * 1024 * 1024;
 
+/** POST /proto/derivations/unknown: which of the derivations have to be uploaded. PUT /proto/derivations: takes them, as tar and zstd. */
 export function derivationRoutes(options: TransferRouteOptions): FastifyPluginAsync {
   const { kysely, grant, promised } = options;
   return async (app) => {

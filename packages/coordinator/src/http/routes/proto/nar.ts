@@ -37,6 +37,7 @@ function uploadName(worker: WorkerId, narHash: string): string {
   return `${worker}-${narHash}`;
 }
 
+/** PUT, HEAD and GET /proto/nar/HASH. An upload that broke off goes on at the offset that HEAD tells; a NAR is read in ranges (RFC 9110, 14). */
 export function narRoutes(options: TransferRouteOptions): FastifyPluginAsync {
   const { nars, files, findNarObject, cachedPaths, grant } = options;
   return async (app) => {

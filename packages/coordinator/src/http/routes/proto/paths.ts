@@ -6,6 +6,7 @@ import type { TransferRouteOptions } from "./transfer-routes.ts";
 
 const BODY_LIMIT = 8 * 1024 * 1024;
 
+/** POST /proto/paths: publishes paths whose NARs are there. 204 when they are shown, or will be with their signature. */
 export function pathsRoute(options: TransferRouteOptions): FastifyPluginAsync {
   const { evidence, publications, changes, grant } = options;
   return async (app) => {

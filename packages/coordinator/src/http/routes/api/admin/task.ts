@@ -35,6 +35,7 @@ export const taskSchema = z
 
 const KINDS = { collection: "deep_gc", check: "fsck" } as const;
 
+/** Its report may have a thousand lines: lists of tasks leave it out. */
 export function toTask(task: MaintenanceTask): z.infer<typeof taskSchema> {
   const { progress } = task;
   return {

@@ -14,6 +14,7 @@ export const requestBody = z
   })
   .nullish();
 
+/** Without a body everything is built that the source has by default. */
 export function toBuildRequest(body: z.infer<typeof requestBody>): BuildRequest {
   return {
     target: body?.target ?? null,

@@ -14,6 +14,7 @@ export const buildNode = z
   })
   .meta({ id: "BuildNode" });
 
+/** `path` is the base name of the derivation. Throws for a state that no release wrote. */
 export function toBuildNode(row: Omit<BuildNode, "derivation_id">): z.infer<typeof buildNode> {
   return {
     id: row.id,

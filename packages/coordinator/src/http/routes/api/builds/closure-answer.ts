@@ -24,6 +24,7 @@ export const closureGraph = z
   })
   .meta({ id: "ClosureGraph" });
 
+/** The counts are those of what is shown; the total is that of everything. */
 export function toClosureAnswer(graph: ClosureGraph): z.infer<typeof closureGraph> {
   return {
     roots: [...graph.roots],

@@ -13,6 +13,7 @@ export const pinSchema = z.object({
   created_at: timestamp,
 });
 
+/** Also of a pin whose time has come. */
 export function toPin(pin: CachePin): z.infer<typeof pinSchema> {
   return {
     id: pin.id,

@@ -32,6 +32,7 @@ export async function toSigningKeys(
   return keys.map((key) => show(key, unswept));
 }
 
+/** One key; toSigningKeys counts the unsigned paths of a cache once for all of them. */
 export async function toSigningKey(db: Queries, key: ShownCacheKey): Promise<SigningKey> {
   return show(key, await countUnswept(db, key.cache_id));
 }

@@ -19,6 +19,7 @@ export const upstreamSchema = z
   })
   .meta({ id: "Upstream" });
 
+/** Of its API key only whether there is one. */
 export function toUpstream(row: Upstream): z.infer<typeof upstreamSchema> {
   return {
     id: row.id,

@@ -11,6 +11,7 @@ export const evaluationTrigger = z
   .object({ id: z.uuid(), type: triggerType })
   .meta({ id: "EvaluationTrigger" });
 
+/** null for an evaluation that a person asked for. */
 export function toEvaluationTrigger({
   trigger_id: id,
   trigger_type: type,
@@ -43,6 +44,7 @@ export const evaluationSummary = z
   })
   .meta({ id: "EvaluationSummary" });
 
+/** `counts` is undefined for an evaluation that nothing was counted of: it has no builds and no messages. */
 export function toEvaluationSummary(
   row: EvaluationFacts,
   counts: EvaluationCounts | undefined,

@@ -50,6 +50,7 @@ export const integrationSchema = z.object({
   created_at: timestamp,
 });
 
+/** `organization` is its name: the address of the webhook has it. */
 export function toIntegration(
   row: Integration,
   at: { serveUrl: string; organization: string },

@@ -20,6 +20,7 @@ export const liveWorkerSchema = z
   })
   .meta({ id: "LiveWorker" });
 
+/** `federate` and `cache` are Gradient's words for what no worker of this farm does. */
 export function toLiveWorker(worker: LiveWorker): z.infer<typeof liveWorkerSchema> {
   return {
     capabilities: { core: true, federate: false, ...worker.capabilities, cache: false },

@@ -24,6 +24,7 @@ export const organizationSchema = z
   })
   .meta({ id: "Organization" });
 
+/** `role` is the caller's own; null for who is no member. */
 export function toOrganization(row: OrganizationMembership): z.infer<typeof organizationSchema> {
   return {
     id: row.id,

@@ -15,6 +15,7 @@ export const jobsetSettings = z
   })
   .meta({ id: "JobsetSettings" });
 
+/** A project without an alias is ORGANIZATION.PROJECT for Cuirass's clients. */
 export function toJobsetSettings(
   project: Pick<Project, "alias" | "priority" | "open_hook">,
 ): z.infer<typeof jobsetSettings> {

@@ -54,6 +54,7 @@ export function toProject(row: ProjectWithLast, mask: number): z.infer<typeof pr
   };
 }
 
+/** `mask`: effective permissions of who asks, by which clients show their buttons. Every request is decided anew. */
 export function abilities(mask: number): { can_edit: boolean; can_trigger: boolean } {
   return {
     can_edit: hasOrganizationPermission(mask, "editProject"),

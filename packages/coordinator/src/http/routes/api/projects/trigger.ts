@@ -46,6 +46,7 @@ export const triggerSchema = z.object({
     .nullable(),
 });
 
+/** Throws when the configuration that is stored has another form: the database is damaged. */
 export function toTrigger(row: ShownTrigger): z.infer<typeof triggerSchema> {
   return {
     id: row.id,

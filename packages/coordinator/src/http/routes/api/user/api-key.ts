@@ -24,6 +24,7 @@ export const apiKeySchema = z
   })
   .meta({ id: "ApiKey" });
 
+/** Permissions are named from the catalogue that belongs to the key's pin. The key itself is never told again. */
 export function toApiKey(key: NamedApiKey): z.infer<typeof apiKeySchema> {
   const catalogue = key.cache_id === null ? organizationPermissions : cachePermissions;
   return {
