@@ -58,6 +58,8 @@ in
     display_name = displayName;
     public = switch false "Whether everybody may read it.";
     hide_build_requests = switch false "Whether the project of build requests is hidden.";
+    reuse_build_failures = switch false "Whether what failed before is not built again.";
+    reuse_build_timeouts = switch false "Whether what took too long before is not built again.";
     private_key_file = secret "acme-ssh" "File with the OpenSSH private key that fetches use. By default one is made.";
     created_by = createdBy;
   } { acme = { members = [ { user = "alice"; } ]; }; } "Organizations.";
@@ -91,6 +93,9 @@ in
     keep_evaluations = known types.ints.positive 1 10 "Evaluations that are kept.";
     concurrency = known (types.enum [ "hard_abort" "soft_abort" "all" "skip" ]) "soft_abort" "all" "What a new evaluation does to a running one.";
     sign_cache = switch true "Whether what it builds is signed by caches.";
+    alias = optional types.str "guix" "Name for clients of Cuirass, which no other project of the farm has. Without one it is ORGANIZATION.PROJECT.";
+    priority = known (types.ints.between 0 9) 5 2 "Priority for clients of Cuirass; lower is sooner.";
+    open_hook = switch false "Whether everybody who sees the project may ask for a look at its repository.";
     triggers = optional (types.listOf (record {
       type = required (types.enum [ "polling" "reporter_push" "reporter_pull_request" "time" ]) "polling" "What starts an evaluation.";
       active = switch true "Whether it does.";

@@ -147,6 +147,30 @@ describe("state apply", () => {
     ]);
   });
 
+  test("moves an alias from one project to another, but takes none from a project of somebody else", async () => {
+    const dataDir = appliedDir();
+    const aliases = () => query(dataDir, "select name, alias from projects order by name");
+    const { site, library } = copy().projects;
+    const { alias, ...rest } = site;
+    const moved = { ...copy(), projects: { site: rest, library: { ...library, alias } } };
+    const { out } = await apply(dataDir, moved);
+    expect(out.trim().split("\n")).toEqual([
+      "changed alias of project acme/site",
+      "changed alias of project acme/library",
+    ]);
+    expect(aliases()).toEqual([
+      { name: "library", alias: "guix" },
+      { name: "site", alias: null },
+    ]);
+    await apply(dataDir, { ...copy(), projects: { library: moved.projects.library } });
+    const database = new Sqlite(join(dataDir, "farm.sqlite"));
+    database.exec("update projects set managed = 0, name = 'own'");
+    database.close();
+    const { exitCode, err } = await apply(dataDir, declared.state);
+    expect([exitCode, err]).toEqual([1, expect.stringContaining('alias "guix" of acme/site')]);
+    expect(aliases()).toEqual([{ name: "own", alias: "guix" }]);
+  });
+
   test("renames an account by its address, and an organization by its id", async () => {
     const dataDir = appliedDir();
     const before = query<{ id: string }>(dataDir, "select id from users where username = 'bob'");

@@ -1,6 +1,7 @@
 import type { Database } from "../db/client.ts";
 import { hasAlias, updateProject, type Project } from "../db/project-repository.ts";
 import { BadRequestError, ConflictError } from "../errors.ts";
+import { LAST_PRIORITY } from "../rules/jobset.ts";
 import { checkSlug } from "../rules/names.ts";
 
 /** What a project is for Cuirass's clients. */
@@ -11,8 +12,6 @@ export interface JobsetSettings {
   readonly priority: number;
   readonly isHookOpen: boolean;
 }
-
-const LAST_PRIORITY = 9;
 
 /** Stores the settings; evaluations that begin later have the new priority. Throws BadRequestError, and ConflictError for an alias that another project has. */
 export async function changeJobset(

@@ -6,7 +6,7 @@ import { applyCacheMembers, applyCaches } from "./apply/caches.ts";
 import { applyIntegrations } from "./apply/integrations.ts";
 import { applyLeft } from "./apply/left.ts";
 import { applyOrganizationMembers, applyOrganizations } from "./apply/organizations.ts";
-import { applyProjects } from "./apply/projects.ts";
+import { applyAliases, applyProjects } from "./apply/projects.ts";
 import { applyRoles } from "./apply/roles.ts";
 import { applySubscriptions } from "./apply/subscriptions.ts";
 import { applyUpstreams } from "./apply/upstreams.ts";
@@ -96,6 +96,7 @@ async function applyAll(given: Given): Promise<readonly Change[]> {
   await applyApiKeys(applying);
   await applyLeftWorkers(applying);
   await applyLeft(applying);
+  await applyAliases(applying);
   await applyLeftUsers(applying);
   return applying.changes;
 }

@@ -42,6 +42,8 @@ test("defaults are Gradient's", () => {
     concurrency: "soft_abort",
     sign_cache: true,
     active: true,
+    priority: 5,
+    open_hook: false,
   });
   expect(caches[1]).toMatchObject({
     priority: 10,
@@ -239,6 +241,18 @@ describe("what is wrong is told with its path and what to do", () => {
         ]),
       "$.caches.main.id",
       /take it from the export/,
+    ],
+    [
+      "two aliases",
+      (s) => void (s.projects.library.alias = "guix"),
+      "$.projects.library.alias",
+      /the same as that of \$\.projects\.site\.alias/,
+    ],
+    [
+      "aliases that are no names",
+      (s) => void (s.projects.site.alias = "acme.site"),
+      "$.projects.site.alias",
+      /alias/,
     ],
     [
       "ids of two caches",

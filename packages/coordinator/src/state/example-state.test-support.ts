@@ -19,6 +19,7 @@ export function exampleState() {
       acme: {
         id: "0195c2a0-0000-7000-8000-000000000001",
         display_name: "Acme",
+        reuse_build_failures: true,
         members: [
           { user: "alice", role: "Admin" },
           { user: "bob", role: "releaser" },
@@ -54,6 +55,9 @@ export function exampleState() {
         wildcard: "packages.*.*",
         keep_evaluations: 5,
         sign_cache: true,
+        alias: "guix",
+        priority: 3,
+        open_hook: true,
         triggers: [
           { type: "polling", config: { interval_secs: 60, branch: "main" } },
           { type: "reporter_push", integration: "git", config: { branches: ["main"] } },
@@ -95,7 +99,11 @@ export function exampleState() {
           },
         ],
       },
-      library: { organization: "acme", repository: "https://example.org/library.git" },
+      library: { organization: "acme", repository: "https://example.org/library.git" } as {
+        organization: string;
+        repository: string;
+        alias?: string;
+      },
     },
     caches: {
       main: {

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { actionEventSchema } from "../actions/action-config.ts";
+import { LAST_PRIORITY, USUAL_PRIORITY } from "../rules/jobset.ts";
 import { NIXOS_UPSTREAM } from "../rules/upstream.ts";
 
 /**
@@ -50,6 +51,8 @@ const organization = z.strictObject({
   description: z.string().default(""),
   public: z.boolean().default(false),
   hide_build_requests: z.boolean().default(false),
+  reuse_build_failures: z.boolean().default(false),
+  reuse_build_timeouts: z.boolean().default(false),
   /** File with an OpenSSH private key; without it one is made. */
   private_key_file: secretFile.optional(),
   private_key_sealed: sealed.optional(),
@@ -167,6 +170,10 @@ const project = z.strictObject({
   keep_evaluations: z.int().min(1).default(1),
   concurrency: z.enum(["hard_abort", "soft_abort", "all", "skip"]).default("soft_abort"),
   sign_cache: z.boolean().default(true),
+  /** What it is for clients of Cuirass. */
+  alias: z.string().optional(),
+  priority: z.int().min(0).max(LAST_PRIORITY).default(USUAL_PRIORITY),
+  open_hook: z.boolean().default(false),
   /** Left out: those that are there stay, and a new project polls. */
   triggers: z.array(trigger).optional(),
   outbound_integration: leftOut(

@@ -39,6 +39,8 @@ function columnsOf(organization: DeclaredOrganization) {
     description: organization.description,
     public: organization.public ? 1 : 0,
     hide_build_requests: organization.hide_build_requests ? 1 : 0,
+    reuse_build_failures: organization.reuse_build_failures ? 1 : 0,
+    reuse_build_timeouts: organization.reuse_build_timeouts ? 1 : 0,
     managed: 1,
   } as const;
 }

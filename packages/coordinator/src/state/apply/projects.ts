@@ -1,7 +1,13 @@
 import { v7 as uuidv7 } from "uuid";
 import { findProjectRow } from "../../db/declared-repository.ts";
 import { showProject } from "../../db/hidden-path-repository.ts";
-import { insertProject, updateProject } from "../../db/project-repository.ts";
+import {
+  hasAlias,
+  insertProject,
+  updateProject,
+  type Project,
+} from "../../db/project-repository.ts";
+import { ConflictError } from "../../errors.ts";
 import type { DeclaredProject } from "../declared.ts";
 import { creatorId, difference, idOf, record, type Applying } from "./applying.ts";
 import { applyActions } from "./actions.ts";
@@ -10,6 +16,30 @@ import { applyTriggers } from "./triggers.ts";
 /** Makes the projects what the file declares. After a change the next evaluation runs even when no commit came. */
 export async function applyProjects(applying: Applying): Promise<void> {
   for (const project of applying.declared.projects) await applyProject(applying, project);
+}
+
+/**
+ * Gives the projects the aliases of the file; an alias may go from one to another, so this comes after what has left the file. Throws ConflictError
+ * for one that a project has that the file does not declare.
+ */
+export async function applyAliases(applying: Applying): Promise<void> {
+  const { db, declared, organizationIds } = applying;
+  const changed: { row: Project; alias: string | null; shown: string }[] = [];
+  for (const { organization, name, alias = null } of declared.projects) {
+    const row = await findProjectRow(db, idOf(organizationIds, organization), name);
+    if (row === undefined || row.alias === alias) continue;
+    await updateProject(db, row, { alias: null });
+    changed.push({ row, alias, shown: `${organization}/${name}` });
+  }
+  for (const { row, alias, shown } of changed) {
+    if (alias !== null && (await hasAlias(db, alias, row.id))) {
+      throw new ConflictError(
+        `alias "${alias}" of ${shown} is that of a project that is not declared`,
+      );
+    }
+    await updateProject(db, row, { alias });
+    record(applying, "changed", "alias of project", shown);
+  }
 }
 
 async function applyProject(applying: Applying, project: DeclaredProject): Promise<void> {
@@ -55,5 +85,7 @@ function columnsOf({ mostKept }: Applying, project: DeclaredProject) {
     sign_cache: project.sign_cache ? 1 : 0,
     keep_evaluations: Math.min(project.keep_evaluations, mostKept),
     concurrency: project.concurrency,
+    priority: project.priority,
+    open_hook: project.open_hook ? 1 : 0,
   } as const;
 }

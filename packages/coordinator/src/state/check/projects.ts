@@ -20,9 +20,16 @@ export function checkProjects(declared: Declared, findings: Findings, now: numbe
       actions.map(({ id }, at) => ({ path: [...path, "actions", at], id })),
     ),
   );
+  findings.unique(
+    projects.flatMap(({ path, alias }) =>
+      alias === undefined ? [] : [{ path: [...path, "alias"], key: alias }],
+    ),
+    "the alias",
+  );
   for (const project of projects) {
-    const { path, name, organization } = project;
+    const { path, name, organization, alias } = project;
     findings.rule(path, () => checkSlug("project", name));
+    if (alias !== undefined) findings.rule([...path, "alias"], () => checkSlug("alias", alias));
     findings.rule([...path, "display_name"], () => checkDisplayName(project.display_name ?? name));
     findings.known([...path, "organization"], "organizations", names, organization);
     findings.rule([...path, "repository"], () => checkRepository(project.repository));

@@ -34,6 +34,8 @@ export function exportOrganizations(rows: Declarable, names: Names): object {
         description: organization.description,
         public: organization.public === 1,
         hide_build_requests: organization.hide_build_requests === 1,
+        reuse_build_failures: organization.reuse_build_failures === 1,
+        reuse_build_timeouts: organization.reuse_build_timeouts === 1,
         public_key: organization.ssh_public_key,
         private_key_sealed: organization.ssh_private_key,
         members: membersOf(rows.organizationMembers, organization.id),
