@@ -50,8 +50,6 @@ const home: HomeView = {
   jobsets: [
     {
       name: "acme.tools",
-      title: "Tools",
-      organization: "Acme",
       description: "What we use ourselves",
       repository: "https://forge.example/acme/tools.git",
       isActive: true,
@@ -66,8 +64,6 @@ const home: HomeView = {
     },
     {
       name: "acme.nixpkgs-unstable-with-a-rather-long-name",
-      title: "Nixpkgs",
-      organization: "Acme",
       description: "",
       repository: "https://forge.example/acme/nixpkgs.git",
       isActive: true,
@@ -82,8 +78,6 @@ const home: HomeView = {
     },
     {
       name: "acme.new",
-      title: "New",
-      organization: "Acme",
       description: HOSTILE,
       repository: "https://forge.example/acme/new.git",
       isActive: false,
@@ -95,7 +89,6 @@ const home: HomeView = {
 const jobset: JobsetView = {
   kind: "jobset",
   name: "acme.tools",
-  title: "Tools",
   description: "What we use ourselves",
   repository: "https://forge.example/acme/tools.git",
   pattern: "packages.*.*",

@@ -18,15 +18,13 @@ export async function homePage(services: PageServices, caller: Caller): Promise<
 }
 
 function rowOf(services: PageServices, jobset: Jobset): ViewOf<"home">["jobsets"][number] {
-  const { projectId, name, project, displayName, organization, repository, isActive } = jobset;
+  const { projectId, name, project, displayName, repository, isActive } = jobset;
   const [newest] = services.cuirassEvaluations.latestEvaluations({
     projects: [projectId],
     limit: 1,
   });
   return {
     name,
-    title: displayName,
-    organization,
     description: displayName === project ? "" : displayName,
     repository,
     isActive,

@@ -33,7 +33,6 @@ export async function jobsetPage(
   return {
     kind: "jobset",
     name: jobset.name,
-    title: jobset.displayName,
     description: project?.description ?? "",
     repository: jobset.repository,
     pattern: project?.wildcard ?? "",

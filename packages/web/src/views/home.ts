@@ -10,10 +10,8 @@ export interface HomeView {
 }
 
 export interface JobsetRow {
-  /** In addresses. */
+  /** As addresses have it: its alias, or ORGANIZATION.PROJECT. */
   readonly name: string;
-  readonly title: string;
-  readonly organization: string;
   readonly description: string;
   readonly repository: string;
   readonly isActive: boolean;

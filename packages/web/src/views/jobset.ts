@@ -7,7 +7,6 @@ import type { Pages } from "./pages.ts";
 export interface JobsetView {
   readonly kind: "jobset";
   readonly name: string;
-  readonly title: string;
   readonly description: string;
   readonly repository: string;
   readonly pattern: string;
