@@ -84,10 +84,12 @@ export function toColumns(
   return { type, config_json: JSON.stringify(stored), integration_id: null };
 }
 
+/** Without what stands in columns of its own: the token, sealed, and the integration. Throws when the text has another form: the database is damaged. */
 export function storedConfigOf({ config_json }: Pick<Action, "config_json">) {
   return readJsonColumn(storedSchema, config_json);
 }
 
+/** As the API shows it; of a token only whether there is one. */
 export function shownConfigOf(action: Action): ShownActionConfig {
   const config = storedConfigOf(action);
   if (config.type === "send_mail") return config;
@@ -95,6 +97,7 @@ export function shownConfigOf(action: Action): ShownActionConfig {
   return { ...config, integration_id: action.integration_id ?? "" };
 }
 
+/** What the action waits for. Empty for one that reports statuses: those follow every evaluation. */
 export function eventsOf({ events_json }: Pick<Action, "events_json">): ActionEvent[] {
   return readJsonColumn(z.array(actionEventSchema), events_json);
 }

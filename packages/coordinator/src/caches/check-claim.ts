@@ -37,6 +37,7 @@ export function checkFile(claim: PathClaim, { given, object }: ReceivedFile): vo
   checkNar(claim, object);
 }
 
+/** Holds what a narinfo says of its NAR against what was found. Throws UnprocessableError `nar_size_mismatch` or `nar_hash_mismatch`. */
 export function checkNar(claim: PathClaim, object: NarObject): void {
   if (claim.narSize !== object.narSize) {
     throw new UnprocessableError(
@@ -106,6 +107,7 @@ export function fingerprintOf(claim: PathClaim): string {
   }
 }
 
+/** As Nix has references in a fingerprint: each once, in order. */
 export function sortedOnce(paths: readonly StorePath[]): StorePath[] {
   return [...new Set(paths)].toSorted();
 }

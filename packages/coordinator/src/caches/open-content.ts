@@ -11,6 +11,10 @@ import { CacheContent, type ElsewhereVisible } from "./cache-content.ts";
 /** A NAR may be so many times as large as its largest allowed file. */
 const MAX_EXPANSION = 64;
 
+/**
+ * `maxFileBytes`: the largest compressed file that is taken. `maxStorageBytes`: what all files of the farm may take, beside each cache's own limit; 0
+ * for no limit.
+ */
 export function openCacheContent(options: {
   database: Database;
   clock: Clock;

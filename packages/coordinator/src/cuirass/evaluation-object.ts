@@ -24,6 +24,7 @@ export type EvaluationObject = z.infer<typeof evaluationObject>;
 
 export const jobObject = z.object({ build: z.int(), status: z.int(), name: z.string() });
 
+/** `status` is Cuirass's number of the build's status. */
 export function jobObjectOf({ build, status, name }: CuirassJob): z.infer<typeof jobObject> {
   return { build, status, name };
 }

@@ -5,6 +5,7 @@ const SYSTEM =
 /** Names travel in lists with commas and in queries that nobody escapes. */
 const UNSAFE = /[\p{Cc}\s,&=#%]/gu;
 
+/** Percent-encodes blanks, control characters and `,&=#%`; what is encoded already is encoded once more. */
 export function escapeName(text: string): string {
   return text.replaceAll(UNSAFE, encodeURIComponent);
 }

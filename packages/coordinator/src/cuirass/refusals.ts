@@ -3,14 +3,17 @@ import type { MissingWords } from "./query.ts";
 
 /** Refusals with Cuirass's texts and statuses, which clients know. */
 
+/** A parameter that has to be there is missing, or is no number. Cuirass answers 500. */
 export function parameterMissing(words: MissingWords): CoordinatorError {
   return new CoordinatorError(words, 500, "parameter_missing");
 }
 
+/** `nr` is more than the list's limit. Cuirass answers 500. */
 export function limitExceeded(): CoordinatorError {
   return new CoordinatorError("Maximum limit exceeded", 500, "limit_exceeded");
 }
 
+/** 404, also for what the caller may not see; `id` as it was asked for. */
 export function missingThing(
   kind: "Build" | "Output" | "Dashboard" | "Evaluation",
   id: string,
@@ -18,6 +21,7 @@ export function missingThing(
   return new NotFoundError(`${kind} with ID ${id} doesn't exist.`);
 }
 
+/** Cuirass answers 500, in one wording for its page and another for its links. */
 export function searchRefusal(
   words:
     | "Query parameter not provided!"
@@ -30,6 +34,7 @@ export function searchRefusal(
 
 const NO_PRODUCT = "Could not find the requested build product.";
 
+/** 404, also for what the caller may not see. */
 export function missingProduct(): NotFoundError {
   return new NotFoundError(NO_PRODUCT);
 }
@@ -39,6 +44,7 @@ export function vanishedProduct(cause: unknown): CoordinatorError {
   return new CoordinatorError(NO_PRODUCT, 500, "product_vanished", cause);
 }
 
+/** 404, also for what the caller may not see. */
 export function missingJobset(): NotFoundError {
   return new NotFoundError("Jobset not found.");
 }

@@ -40,6 +40,7 @@ export async function visibleProjects(
   return parts.cuirassJobsets.projectsOf(await parts.authority.organizationsToRead(caller));
 }
 
+/** By its number; null when there is none for the caller, and for one that is of no project. */
 export async function visibleEvaluation(
   { authority, cuirassEvaluations }: Pick<Parts, "authority" | "cuirassEvaluations">,
   caller: Caller,
@@ -64,6 +65,7 @@ export async function visibleBuild(
   return firstVisible(parts, caller, parts.cuirassBuilds.numbersOfDerivation(id));
 }
 
+/** The first build, in the order of the numbers, that the caller may read; null when there is none. */
 export async function firstVisible(
   { authority, cuirassBuilds }: Builds,
   caller: Caller,

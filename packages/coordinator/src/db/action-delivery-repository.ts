@@ -82,6 +82,7 @@ export type DeliveryOutcome = Pick<
   | "due_at"
 >;
 
+/** In place of what the last try had; it also becomes the time at which the action last fired. */
 export async function recordOutcome(
   db: Queries,
   delivery: { id: string; actionId: string },
@@ -124,6 +125,7 @@ export async function listDeliveries(
   return { items, total: Number(total) };
 }
 
+/** Only one of this action: another's id finds nothing. */
 export function findDelivery(
   db: Queries,
   actionId: string,

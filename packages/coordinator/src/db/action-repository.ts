@@ -15,6 +15,7 @@ export function listActions(db: Queries, projectId: string): Promise<Action[]> {
     .execute();
 }
 
+/** Only one of this project, with its sealed token. */
 export function findAction(
   db: Queries,
   projectId: string,

@@ -123,10 +123,12 @@ export function searchConditions(
   ];
 }
 
+/** For rows `b` of project_builds. */
 export function projectIs(project: string): Condition {
   return { sql: "b.project_id = ?", values: [project] };
 }
 
+/** For rows `b` of project_builds: a job has one for each derivation that it has had. */
 export function jobIs(name: string): Condition {
   return { sql: "b.job_name = ?", values: [name] };
 }

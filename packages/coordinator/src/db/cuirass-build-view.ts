@@ -86,6 +86,7 @@ const MANY_PROJECTS = 8;
 /** Builds of all projects that are looked through for a list. */
 const WALK = 20_000;
 
+/** Synchronous reads, each of a few milliseconds: lists of many projects look through the newest builds of all first. */
 export class CuirassBuildView {
   readonly #reader: PlaceReader;
 

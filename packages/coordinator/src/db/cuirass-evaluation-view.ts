@@ -92,6 +92,7 @@ const MAX_CHANGED = 20_000;
 /** Newest evaluations that are searched for one that succeeded. */
 const SEARCHED = 1000;
 
+/** Synchronous reads, each of a few milliseconds; comparisons of evaluations that are over are remembered. */
 export class CuirassEvaluationView {
   readonly #reader: PlaceReader;
   /** By both numbers. */

@@ -45,6 +45,7 @@ const MEMBERS: Readonly<Record<keyof JobsetObject, string>> = {
 /** Of organizations that hide them, those are left out that build requests go to. */
 const SHOWN = `not (o.hide_build_requests = 1 and p.name = 'build-request')`;
 
+/** The project of build requests is in none of the answers where its organization hides it. */
 export class CuirassJobsetView {
   readonly #reader: PlaceReader;
 

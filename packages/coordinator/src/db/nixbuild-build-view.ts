@@ -81,6 +81,7 @@ export interface ListRequest extends BuildFilter {
 /** More rows of a tag than this count as many. */
 const MANY = 500;
 
+/** Builds of nixbuild.net are attempts here. Answers are texts of JSON in its words, which the database writes; organizations are given as ids. */
 export class NixbuildBuildView {
   readonly #reader: PlaceReader;
   readonly #telling: BuildTelling;

@@ -51,6 +51,7 @@ interface Scopes {
 /** One statement over all scopes. The order of the joins is that of the text: each scope is looked up. */
 const SCOPES = `(select value ->> 'organization' as organization, value ->> 'scope' as scope, value ->> 'tag' as tag from json_each(?)) w`;
 
+/** Summaries cost the same for any number of attempts: months come from sums of days, edges of the period from sums of hours and from attempts. */
 export class NixbuildSumsView {
   readonly #builds: NixbuildBuildView;
 

@@ -41,6 +41,7 @@ export interface PageDay {
   readonly cpuSeconds: number;
 }
 
+/** Synchronous reads by index. Times are milliseconds since the epoch. */
 export class PageBuildsView {
   readonly #reader: PlaceReader;
 

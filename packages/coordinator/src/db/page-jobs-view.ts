@@ -64,6 +64,7 @@ export interface Changes {
   readonly fixed: number;
 }
 
+/** Jobs of an evaluation (number) with their builds. Times are milliseconds since the epoch. */
 export class PageJobsView {
   readonly #reader: PlaceReader;
 

@@ -33,6 +33,7 @@ export function withArguments(source: EvaluationSource, body: string): string {
   return `{ ${names.join(", ")} }: let given = { inherit ${names.join(" ")}; }; in ${body}`;
 }
 
+/** A string of Nix's language with exactly this text (Nix manual, string literals), but that Nix reads CR as a line feed. */
 export function nixString(text: string): string {
   return `"${text.replaceAll(/["\\]|\$\{/g, "\\$&")}"`;
 }

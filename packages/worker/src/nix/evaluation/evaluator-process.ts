@@ -196,6 +196,7 @@ function anonymousBytes(pid: number): number {
   }
 }
 
+/** Final: the same would take as long again. */
 export function timedOut(): EvaluationError {
   return new EvaluationError(
     "evaluation_timeout",
@@ -203,6 +204,7 @@ export function timedOut(): EvaluationError {
   );
 }
 
+/** Whoever asked for the evaluation wants it no more. */
 export function cancelled(): EvaluationError {
   return new EvaluationError("evaluation_cancelled", "the evaluation was cancelled");
 }

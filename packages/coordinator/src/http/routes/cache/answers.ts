@@ -17,6 +17,7 @@ export function hasTag(header: string | undefined, etag: string): boolean {
   return header.split(",").some((tag) => ["*", etag].includes(tag.trim().replace(/^W\//, "")));
 }
 
+/** As bytes, so that the content type stays as it is: Fastify would add a charset to one of JSON. */
 export function sendText(reply: FastifyReply, contentType: string, text: string): FastifyReply {
   return reply.header("content-type", contentType).send(Buffer.from(text));
 }

@@ -14,6 +14,7 @@ export const listedNarSchema = z
   })
   .meta({ id: "ListedNar" });
 
+/** `store_path` is the base name, `package` what stands in it behind the hash. */
 export function toListedNar(nar: ListedNar): z.infer<typeof listedNarSchema> {
   return {
     hash: nar.hash,

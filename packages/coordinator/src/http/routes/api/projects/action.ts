@@ -43,6 +43,7 @@ export const actionSchema = z
   })
   .meta({ id: "Action" });
 
+/** Of a token only whether there is one. */
 export function toAction(row: Action): z.infer<typeof actionSchema> {
   return {
     id: row.id,
@@ -73,6 +74,7 @@ export const deliverySchema = z.object({
   next_try_at: timestamp.nullable(),
 });
 
+/** Without what was sent and answered: that is told of one delivery at a time. */
 export function toDelivery(row: Delivery): z.infer<typeof deliverySchema> {
   return {
     id: row.id,
