@@ -47,7 +47,7 @@ const furtherNix = environments.flatMap(([release, env]) => {
         ],
         env,
         pool: "forks" as const,
-        fileParallelism: false,
+        maxWorkers: 2,
         testTimeout: 120_000,
         hookTimeout: 120_000,
         sequence: { groupOrder: 2 },
