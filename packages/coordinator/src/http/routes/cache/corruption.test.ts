@@ -469,6 +469,8 @@ describe("a path that climbs out of its place", () => {
     "log/",
     "ls/",
     "realisations/",
+    "build-trace-v2/",
+    `build-trace-v2/${"0".repeat(32)}-x.drv/`,
     "debuginfo/",
     `serve/${"0".repeat(32)}/`,
     "serve/",
