@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -98,17 +98,29 @@ test("a follower of an attempt that has not begun waits for it, and stops when i
   await expect(next).rejects.toThrow("gone");
 });
 
-test("a finished log is compressed and reads the same, from any offset", async () => {
-  const text = "line\n".repeat(50_000);
-  await logs.append(1, 0, text);
-  end(1);
-  await logs[Symbol.asyncDispose]();
-  expect(await readdir(join(dataDir, "log"))).toEqual(["1.log.zst"]);
-  expect(await collect(logs.text(1))).toBe(text);
-  expect(await logs.size(1)).toBe(text.length);
-  expect(await collect(logs.follow(1, 200_000, AbortSignal.timeout(5000)))).toBe(
-    text.slice(200_000),
-  );
+test.each([10, 50_000])(
+  "a finished log of %i lines is compressed and reads the same, from any offset",
+  async (lines) => {
+    const text = "line\n".repeat(lines);
+    const half = 2.5 * lines;
+    await logs.append(1, 0, text);
+    end(1);
+    await logs[Symbol.asyncDispose]();
+    expect(await readdir(join(dataDir, "log"))).toEqual(["1.log.zst"]);
+    expect(await collect(logs.text(1))).toBe(text);
+    expect(await logs.size(1)).toBe(text.length);
+    for (const offset of [half, text.length]) {
+      expect(await collect(logs.follow(1, offset, AbortSignal.timeout(5000)))).toBe(
+        text.slice(offset),
+      );
+    }
+  },
+);
+
+test("a compressed log that is damaged is said to be", async () => {
+  await writeFile(join(dataDir, "log", "1.log.zst"), "something else");
+  ended.set(1, 100);
+  await expect(collect(logs.text(1))).rejects.toThrow("damaged");
 });
 
 test("after a restart a log goes on where it was, and one whose attempt ended is compressed", async () => {

@@ -12,16 +12,17 @@ import {
 } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
-import { compress, CompressStream } from "zstd-napi";
+import { compress, CompressStream, decompress } from "zstd-napi";
 import { isMissing } from "../error-facts.ts";
 import { ZstdDecoder } from "../intake/zstd-decoder.ts";
 import { MAX_LOG_BYTES } from "@gradient/protocol";
 import type { Logger } from "../logger.ts";
 import type { Logs } from "../ports.ts";
+import { PromptReads } from "../storage/prompt-reads.ts";
 import { fileBytes } from "./file-bytes.ts";
 import { LogFeed } from "./log-feed.ts";
 
-/** Up to this size a log is compressed in one go. */
+/** Up to this size a log is compressed in one go, and read in one. */
 const SMALL_BYTES = 64 * 1024;
 
 /** What the log store has to know of attempts. */
@@ -44,6 +45,7 @@ export class LogFiles implements Logs, AsyncDisposable {
   readonly #attempts: AttemptLogs;
   readonly #logger: Logger;
   readonly #feeds = new Map<number, LogFeed>();
+  readonly #prompt = new PromptReads();
   /** Open for appending. */
   readonly #handles = new Map<number, FileHandle>();
   /** One thing after the other for each attempt. */
@@ -208,10 +210,29 @@ export class LogFiles implements Logs, AsyncDisposable {
         if (!isMissing(error)) throw error;
       }
     }
+    const small = this.#smallPacked(attempt);
+    if (small !== null) {
+      if (offset < small.length) yield small.subarray(offset);
+      return;
+    }
     try {
       yield* this.#decompressed(attempt, offset);
     } catch (error) {
       if (!isMissing(error)) throw error;
+    }
+  }
+
+  /** All of a small log that is compressed, at once; null when it has to be read in pieces. */
+  #smallPacked(attempt: number): Buffer | null {
+    const size = this.#attempts.logBytes(attempt);
+    const packed =
+      size > 0 && size <= SMALL_BYTES ? this.#prompt.read(this.#packed(attempt)) : null;
+    if (packed === null) return null;
+    try {
+      return decompress(packed);
+    } catch {
+      // Whoever reads it in pieces meets the same failure, and says what it is.
+      return null;
     }
   }
 

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
@@ -17,9 +17,12 @@ test("a small file is read at once, up to the size that is asked for", async () 
   const reads = new PromptReads();
   expect(String(reads.read(file, 12))).toBe("twelve bytes");
   expect(String(reads.read(file, 6))).toBe("twelve");
+  expect(String(reads.read(file))).toBe("twelve bytes");
   expect(reads.read(file, 13)).toBeNull();
   expect(reads.read(`${file}-not`, 12)).toBeNull();
   expect(reads.read(file, 300_000)).toBeNull();
+  await truncate(file, 300_000);
+  expect(reads.read(file)).toBeNull();
 });
 
 test("where the disk is slow nobody is held up for long", async () => {

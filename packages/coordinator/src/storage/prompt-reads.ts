@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 
 /** Larger files are read in parts, while others have their turn. */
 const MAX_BYTES = 256 * 1024;
@@ -24,10 +24,10 @@ export class PromptReads {
     this.#countedAt = now();
   }
 
-  /** The first `size` bytes of a file; null when it is not to be read like this: large, missing, shorter, or slow to come. */
-  read(file: string, size: number): Buffer | null {
+  /** The first `size` bytes of a file, or all of it; null when it is not to be read like this: large, missing, shorter, or slow to come. */
+  read(file: string, size?: number): Buffer | null {
     const start = this.#now();
-    if (size > MAX_BYTES || this.#debtAt(start) >= MAX_DEBT_MS) return null;
+    if ((size ?? 0) > MAX_BYTES || this.#debtAt(start) >= MAX_DEBT_MS) return null;
     try {
       return readStart(file, size);
     } catch {
@@ -46,9 +46,11 @@ export class PromptReads {
   }
 }
 
-function readStart(file: string, size: number): Buffer | null {
+function readStart(file: string, wanted: number | undefined): Buffer | null {
   const descriptor = openSync(file, "r");
   try {
+    const size = wanted ?? fstatSync(descriptor).size;
+    if (size > MAX_BYTES) return null;
     const bytes = Buffer.allocUnsafeSlow(size);
     return readSync(descriptor, bytes, 0, size, 0) === size ? bytes : null;
   } finally {

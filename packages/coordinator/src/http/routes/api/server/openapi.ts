@@ -6,7 +6,7 @@ const document = z.looseObject({ openapi: z.string() });
 
 /** GET /openapi.json: the description of this API, as it is served. */
 export const openApiRoute: Route = (api) => {
-  let text: string | null = null;
+  let bytes: Buffer | null = null;
   api.get(
     "/openapi.json",
     {
@@ -17,8 +17,8 @@ export const openApiRoute: Route = (api) => {
       },
     },
     (_request, reply) => {
-      text ??= JSON.stringify(api.swagger());
-      return reply.header("content-type", "application/json; charset=utf-8").send(text);
+      bytes ??= Buffer.from(JSON.stringify(api.swagger()));
+      return reply.header("content-type", "application/json; charset=utf-8").send(bytes);
     },
   );
 };
