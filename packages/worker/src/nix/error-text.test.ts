@@ -118,6 +118,10 @@ describe("errors as Nix 2.26 and later print them: frames first", () => {
   });
 });
 
+test("an error of the daemon's is one", () => {
+  expect(summary("error: error: the disk is full")).toBe("the disk is full");
+});
+
 test("text that is no error is kept", () => {
   expect(summary("something else")).toBe("something else");
 });

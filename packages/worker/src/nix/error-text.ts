@@ -39,7 +39,8 @@ export function summarizeError(text: string, roots: readonly string[]): string {
 
 /** Its continuation lines are indented; what follows is a position, a frame, or lines of code. */
 function messageAt(lines: readonly string[], at: number): string {
-  const message = [(lines[at] ?? "").replace(/^\s*error:\s*/, "")];
+  // A daemon's error is put behind an `error:` of its client's.
+  const message = [(lines[at] ?? "").replace(/^(\s*error:)+\s*/, "")];
   for (const line of lines.slice(at + 1)) {
     if (POSITION.test(line) || FRAME.test(line) || NOISE.test(line)) break;
     message.push(line.replace(/^ {7}/, ""));

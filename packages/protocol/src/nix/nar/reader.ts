@@ -121,6 +121,11 @@ export class NarReader {
     return this.#offset;
   }
 
+  /** All of the NAR was read: nothing may follow. */
+  get isComplete(): boolean {
+    return this.#state === "end";
+  }
+
   /** Takes the next bytes. Throws NarError, or what the visitor throws. */
   write(chunk: Uint8Array): void {
     this.#guard(() => {

@@ -39,7 +39,7 @@ export interface ConnectionOptions {
   config?: readonly string[];
   /** What makes the child enter a control group; goes before its command line. */
   enter?: readonly string[];
-  /** Newest minor version of the protocol that is spoken. */
+  /** Minor version of the protocol that is spoken with a Nix that is not older. */
   minor?: number;
 }
 
@@ -103,7 +103,7 @@ export class DaemonConnection implements AsyncDisposable {
     return this.#transport.pid ?? this.#servingPid;
   }
 
-  /** Version of the Nix at the other end. */
+  /** Version of the Nix at the other end; empty when the protocol that is spoken does not tell it. */
   get version(): string {
     return this.#version;
   }
@@ -120,7 +120,7 @@ export class DaemonConnection implements AsyncDisposable {
   async call<Answer>(call: Call<Answer>): Promise<Answer> {
     return this.#guard(async () => {
       await this.#write(call.request.bytes());
-      const frames = readFrames(this.#reader, call.listener ?? {});
+      const frames = readFrames(this.#reader, call.listener ?? {}, this.#minor);
       if (call.body === undefined) await frames;
       else await this.#sendBody(call.body, frames);
       return call.answer(this.#reader, this.#minor);
@@ -137,7 +137,7 @@ export class DaemonConnection implements AsyncDisposable {
         const sent = this.#write(Buffer.concat(calls.map(({ request }) => request.bytes())));
         const answers: Answer[] = [];
         for (const { answer, listener = {} } of calls) {
-          await readFrames(this.#reader, listener);
+          await readFrames(this.#reader, listener, this.#minor);
           answers.push(await answer(this.#reader, this.#minor));
         }
         await sent;
@@ -196,17 +196,17 @@ export class DaemonConnection implements AsyncDisposable {
       throw new DaemonProtocolError("nix-daemon did not answer in the worker protocol");
     }
     const theirs = await reader.number();
-    this.#minor = Math.min(theirs & 0xff, this.#minor);
-    if (theirs >> 8 !== 1 || this.#minor < OLDEST_MINOR) {
+    if (theirs >> 8 !== 1 || (theirs & 0xff) < OLDEST_MINOR) {
       throw new DaemonProtocolError(
         `nix-daemon speaks protocol ${theirs >> 8}.${theirs & 0xff}; at least 1.${OLDEST_MINOR} is needed (Nix 2.8)`,
       );
     }
+    this.#minor = Math.min(theirs & 0xff, this.#minor);
     // Two fields that have lost their meaning: CPU affinity and reserved space.
     await this.#write(new Request().number(0).number(0).bytes());
-    this.#version = await reader.string();
+    if (this.#minor >= 33) this.#version = await reader.string();
     if (this.#minor >= 35) this.#isTrusted = TRUST.get(await reader.number()) ?? null;
-    await readFrames(reader, {});
+    await readFrames(reader, {}, this.#minor);
   }
 
   async #write(bytes: Uint8Array): Promise<void> {

@@ -37,8 +37,15 @@ export interface FrameListener {
   onIdle?(): void;
 }
 
+/** Before this minor version of the protocol an error is a text and an exit code. */
+export const STRUCTURED_ERRORS_MINOR = 26;
+
 /** Reads frames until the request is done. Rejects with a NixError when the daemon answers with one. */
-export async function readFrames(reader: ByteReader, listener: FrameListener): Promise<void> {
+export async function readFrames(
+  reader: ByteReader,
+  listener: FrameListener,
+  minor: number,
+): Promise<void> {
   for (;;) {
     if (!reader.has(8)) listener.onIdle?.();
     const kind = await reader.bigint();
@@ -52,7 +59,7 @@ export async function readFrames(reader: ByteReader, listener: FrameListener): P
         break;
       }
       case ERROR:
-        throw await readError(reader);
+        throw await (minor < STRUCTURED_ERRORS_MINOR ? readPlainError : readError)(reader);
       case START_ACTIVITY:
         await readStart(reader, listener);
         break;
@@ -95,7 +102,12 @@ async function readFields(reader: ByteReader): Promise<Field[]> {
   return fields;
 }
 
-/** The structured error of protocol 1.26 and later. */
+async function readPlainError(reader: ByteReader): Promise<NixError> {
+  const message = await reader.string();
+  await reader.number(); // exit code
+  return new NixError(cleanMessage(message));
+}
+
 async function readError(reader: ByteReader): Promise<NixError> {
   await reader.string(); // always "Error"
   await reader.number(); // level

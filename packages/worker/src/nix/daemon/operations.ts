@@ -8,11 +8,12 @@ import { Request } from "./request.ts";
 
 /** Operation numbers of the worker protocol. */
 export const ADD_TO_STORE = 7;
+export const ADD_TEXT_TO_STORE = 8;
 const BUILD_PATHS = 9;
 const ADD_INDIRECT_ROOT = 12;
 export const SET_OPTIONS = 19;
 export const QUERY_PATH_INFO = 26;
-const QUERY_VALID_PATHS = 31;
+export const QUERY_VALID_PATHS = 31;
 const ADD_TO_STORE_NAR = 39;
 const QUERY_MISSING = 40;
 const BUILD_PATHS_WITH_RESULTS = 46;
@@ -138,7 +139,7 @@ export function addToStore(name: string, nar: AsyncIterable<Uint8Array>): Call<s
 
 /** Makes a request to add a text file that is in the protocol's words already, and answers its store path. */
 export function addText(request: Buffer): Call<string> {
-  return { request: new Request().raw(request), answer: readAddedPath };
+  return { request: new Request().raw(request), answer: (reader) => reader.string() };
 }
 
 /** Settings for what follows on this connection. */

@@ -84,7 +84,7 @@ describe("frames", () => {
       .number(42)
       .bytes();
     const reader = readerOf(bytes);
-    await readFrames(reader, {});
+    await readFrames(reader, {}, 34);
     expect(await reader.number()).toBe(42);
   });
 
@@ -120,7 +120,7 @@ describe("frames", () => {
       onStop: (id) => heard.push(id),
       onResult: (result) => heard.push(result),
     };
-    await readFrames(readerOf(bytes, 3), listener);
+    await readFrames(readerOf(bytes, 3), listener, 34);
     const id = 2n ** 60n;
     expect(heard).toEqual([
       "hello",
@@ -144,16 +144,28 @@ describe("frames", () => {
       .number(LAST)
       .bytes();
     const reader = readerOf(bytes);
-    await expect(readFrames(reader, {})).rejects.toThrow(
+    await expect(readFrames(reader, {}, 34)).rejects.toThrow(
       new NixError("path '/nix/store/x' is not valid"),
     );
     // The connection goes on behind it.
-    await readFrames(reader, {});
+    await readFrames(reader, {}, 34);
+  });
+
+  test("an error of earlier minor versions is a text", async () => {
+    const bytes = new Request()
+      .number(ERROR)
+      .string("\u001b[31;1merror:\u001b[0m the disk is full")
+      .number(1)
+      .number(LAST)
+      .bytes();
+    const reader = readerOf(bytes);
+    await expect(readFrames(reader, {}, 24)).rejects.toThrow(new NixError("the disk is full"));
+    await readFrames(reader, {}, 24);
   });
 
   test("a frame that is not known ends the connection", async () => {
     const bytes = new Request().number(0x1234).bytes();
-    await expect(readFrames(readerOf(bytes), {})).rejects.toThrow(DaemonProtocolError);
+    await expect(readFrames(readerOf(bytes), {}, 34)).rejects.toThrow(DaemonProtocolError);
   });
 });
 

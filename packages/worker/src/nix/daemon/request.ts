@@ -14,10 +14,13 @@ export class Request {
   }
 
   string(value: string): this {
-    const text = Buffer.from(value, "utf8");
-    this.number(text.length);
-    this.#pieces.push(text);
-    if (text.length % 8 !== 0) this.#pieces.push(Buffer.alloc(8 - (text.length % 8)));
+    return this.byteString(Buffer.from(value, "utf8"));
+  }
+
+  byteString(value: Buffer): this {
+    this.number(value.length);
+    this.#pieces.push(value);
+    if (value.length % 8 !== 0) this.#pieces.push(Buffer.alloc(8 - (value.length % 8)));
     return this;
   }
 

@@ -101,7 +101,7 @@ export class Evaluation {
     const plan = { ...pattern, literals };
     await using relay = await this.#openRelay();
     const scope = { ...this.#scope, nix: relay.nix };
-    const walk = new SharedWalk({ scope, source, plan, processes });
+    const walk = new SharedWalk({ scope, source, plan, processes, store: relay });
     try {
       for await (const finding of walk.run()) {
         relay.check();
@@ -114,6 +114,8 @@ export class Evaluation {
     } catch (error) {
       throw withHint(this.#causeOf(error), source);
     }
+    // It goes on after an error, and so nothing would be repeated.
+    relay.beExact();
     for await (const event of this.#tellRest(scope, source)) {
       await record?.add(event);
       yield event;

@@ -43,6 +43,11 @@ export interface WalkPlan extends AttributePattern {
   literals: readonly AttributePath[];
 }
 
+/** The store that evaluators use. Those that started before it was exact are followed by others when they fail after that. */
+interface ExactStore {
+  readonly isExact: boolean;
+}
+
 /** One process's part of the walk, and how far it is. */
 interface Part {
   stretch: Stretch;
@@ -75,6 +80,9 @@ export class SharedWalk {
   readonly #source: EvaluationSource;
   readonly #plan: WalkPlan;
   readonly #processes: number;
+  readonly #store: ExactStore;
+  /** They cannot tell what sources refer to. */
+  readonly #inexact = new WeakSet<EvaluatorProcess>();
   readonly #queue = new FindingQueue<Finding>(MAX_QUEUED);
   readonly #parts = new Set<Part>();
   readonly #tasks = new Set<Promise<void>>();
@@ -89,12 +97,14 @@ export class SharedWalk {
     source: EvaluationSource;
     plan: WalkPlan;
     processes: number;
+    store: ExactStore;
   }) {
     const signal = AbortSignal.any([options.scope.signal, this.#stop.signal]);
     this.#scope = { ...options.scope, signal };
     this.#source = options.source;
     this.#plan = options.plan;
     this.#processes = options.processes;
+    this.#store = options.store;
   }
 
   /** Rejects with an EvaluationError when the whole fails. */
@@ -170,6 +180,7 @@ export class SharedWalk {
       }
       const exit = await process.ended();
       if (part.isComplete && exit.exitCode === 0) return;
+      if (this.#store.isExact && this.#inexact.has(process)) return repeat(part);
       const error = lines.describeError(this.#source.names);
       await this.#goOn(part, process, {
         error: error === "" ? `the evaluator ended with ${describeExit(exit)}` : error,
@@ -188,10 +199,13 @@ export class SharedWalk {
     return next;
   }
 
-  #startProcess(): Promise<EvaluatorProcess> {
+  async #startProcess(): Promise<EvaluatorProcess> {
     const { options } = this.#source;
     const args = [...INSTANTIATE_OPTIONS, ...options, ...argumentOptions(this.#source), "-"];
-    return EvaluatorProcess.start(this.#scope, { command: "nix-instantiate", args });
+    const { isExact } = this.#store;
+    const process = await EvaluatorProcess.start(this.#scope, { command: "nix-instantiate", args });
+    if (!isExact) this.#inexact.add(process);
+    return process;
   }
 
   /** False when another process walks from here on, or is to go on here. */
@@ -270,6 +284,14 @@ export class SharedWalk {
   #oomKills(): number {
     return this.#scope.meter.current().oomKills ?? 0;
   }
+}
+
+/** Another process goes on where one ended that was not to blame, nor the attribute. */
+function repeat(part: Part): void {
+  part.isComplete = false;
+  const { current } = part.position;
+  const { until } = part.stretch;
+  if (current !== null) part.stretch = { start: current, isStartDone: part.isAnswered, until };
 }
 
 function mebibytes(sizeBytes: number): number {

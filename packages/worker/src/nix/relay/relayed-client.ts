@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import { isDrvPath } from "@gradient/protocol";
+import { NarReader, isDrvPath } from "@gradient/protocol";
 import { drained } from "../../process/drained.ts";
 import { reasonOf } from "../../error-facts.ts";
 import {
@@ -8,50 +8,58 @@ import {
   OLDEST_MINOR,
   SERVER_MAGIC,
 } from "../daemon/connection.ts";
-import { ERROR, LAST } from "../daemon/frames.ts";
-import { ADD_TO_STORE, QUERY_PATH_INFO, SET_OPTIONS, TEXT_METHOD } from "../daemon/operations.ts";
+import { LAST } from "../daemon/frames.ts";
+import {
+  ADD_TEXT_TO_STORE,
+  ADD_TO_STORE,
+  QUERY_PATH_INFO,
+  SET_OPTIONS,
+  TEXT_METHOD,
+} from "../daemon/operations.ts";
 import { Request } from "../daemon/request.ts";
 import { DaemonProtocolError } from "../nix-error.ts";
+import { errorFrame, fieldsOf, readContent, readHasReferences } from "./evaluator-messages.ts";
+import { Foresight } from "./foresight.ts";
 import { RequestReader } from "./request-reader.ts";
-import { type TextFile, addedAnswer, textFileOf } from "./text-file.ts";
+import { type TextFile, addTextRequest, factsOf, textFileOf } from "./text-file.ts";
 import type { TextWriter } from "./text-writer.ts";
 
+/**
+ * The last minor version in which a text is one message. Later ones take Nix three messages and a thread of its own for each text, and
+ * only they can tell what a source refers to, which versions before 2.19 do.
+ */
+export const TERSE_MINOR = 24;
+/**
+ * Of evaluators, for whom alone they are: facts of a path that they were told of may be known before the path is written, and so they
+ * have to ask each time before they read it.
+ */
+export const EVALUATOR_SETTINGS: Readonly<Record<string, string>> = {
+  "narinfo-cache-positive-ttl": "0",
+  "narinfo-cache-negative-ttl": "0",
+};
 const IS_VALID_PATH = 1;
 const ADD_TEMP_ROOT = 11;
 const OPTIONS = 12;
 const DRV_SUFFIX = ".drv";
+/** No NAR is smaller. The contents of one that is a single file begin in it. */
+const NAR_HEAD_BYTES = 112;
+const DRV_START = "Derive(";
 /** What evaluators are told, who do nothing with it. */
 const VERSION = "relay";
-/** Larger texts are passed on while they come, as is the content of what is no text. */
-const MAX_TEXT_BYTES = 1024 * 1024;
-/** No other request is as large. */
-const MAX_REQUEST_BYTES = 64 * 1024 * 1024;
-
-type Field = "number" | "string" | "strings";
-
-/** What the other requests that an evaluator makes are made of. */
-const FIELDS: ReadonlyMap<number, readonly Field[]> = new Map([
-  [6, ["string"]], // QueryReferrers
-  [9, ["strings", "number"]], // BuildPaths
-  [10, ["string"]], // EnsurePath
-  [29, ["string"]], // QueryPathFromHashPart
-  [31, ["strings", "number"]], // QueryValidPaths
-  [32, ["strings"]], // QuerySubstitutablePaths
-  [33, ["string"]], // QueryValidDerivers
-  [38, ["string"]], // NarFromPath
-  [40, ["strings"]], // QueryMissing
-  [41, ["string"]], // QueryDerivationOutputMap
-  [43, ["string"]], // QueryRealisation
-  [46, ["strings", "number"]], // BuildPathsWithResults
-]);
+/** No request is as large. */
+const MAX_REQUEST_BYTES = 256 * 1024 * 1024;
 
 export interface RelayTools {
   readonly writer: TextWriter;
   /** Opens a connection for what one evaluator asks of the store beside texts. */
-  readonly openConnection: () => Promise<DaemonConnection>;
+  readonly openConnection: (minor: number) => Promise<DaemonConnection>;
   readonly closeConnection: (connection: DaemonConnection) => Promise<void>;
   /** Whether there is a file for a store path, valid or not. */
   readonly isInStore: (path: string) => boolean;
+  /** This evaluator would have to tell what a source refers to. */
+  readonly onInexact: () => void;
+  /** Evaluators get wrong answers. */
+  readonly onFault: (error: unknown) => void;
 }
 
 /** A request to add something, as far as its content. */
@@ -72,9 +80,20 @@ type Step = "done" | "more" | Promise<void>;
 export class RelayedClient {
   readonly #socket: Socket;
   readonly #tools: RelayTools;
+  readonly #minor: number;
+  readonly #foresight = new Foresight();
   /** What was received and has not made a whole step. */
   #held: Buffer = Buffer.alloc(0);
+  /** What came after that. */
+  #arrived: Buffer[] = [];
+  #arrivedBytes = 0;
+  /** A step needs at least so many. */
+  #neededBytes = 0;
   #isBusy = false;
+  /** What has come of the facts of a path, until it is known whether it refers to anything. */
+  #facts: Buffer | null = null;
+  /** This client was told that a path refers to others: a source that it makes of that may refer to them, too. */
+  #knowsReferences = false;
   /** Derivations that this client was told to be not there. */
   readonly #new = new Set<string>();
   #connection: DaemonConnection | null = null;
@@ -82,8 +101,10 @@ export class RelayedClient {
   #options: Buffer | null = null;
   #step: () => Step = () => this.#greet();
 
-  constructor(socket: Socket, tools: RelayTools) {
+  /** `minor` is the version of the protocol that is spoken: `TERSE_MINOR`, or one in which sources have references. */
+  constructor(socket: Socket, minor: number, tools: RelayTools) {
     this.#socket = socket;
+    this.#minor = minor;
     this.#tools = tools;
   }
 
@@ -92,7 +113,8 @@ export class RelayedClient {
     const socket = this.#socket;
     const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
     socket.on("data", (chunk: Buffer) => {
-      this.#held = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk]);
+      this.#arrived.push(chunk);
+      this.#arrivedBytes += chunk.length;
       if (!this.#isBusy) this.#goOn();
     });
     await closed;
@@ -103,6 +125,8 @@ export class RelayedClient {
 
   #goOn(): void {
     try {
+      if (this.#held.length + this.#arrivedBytes < this.#neededBytes) return;
+      this.#gather();
       for (;;) {
         const step = this.#step();
         if (step === "more") return;
@@ -113,6 +137,15 @@ export class RelayedClient {
     } catch (error) {
       this.#sendAway(error);
     }
+  }
+
+  #gather(): void {
+    const [first = Buffer.alloc(0), ...others] = this.#arrived;
+    const isOne = this.#held.length === 0 && others.length === 0;
+    this.#held = isOne ? first : Buffer.concat([this.#held, ...this.#arrived]);
+    this.#arrived = [];
+    this.#arrivedBytes = 0;
+    this.#neededBytes = 0;
   }
 
   #await(step: Promise<void>): void {
@@ -129,7 +162,7 @@ export class RelayedClient {
   }
 
   #sendAway(error: unknown): void {
-    this.#write(errorFrame(reasonOf(error)));
+    this.#write(errorFrame(reasonOf(error), this.#minor));
     this.#socket.end(() => this.#socket.destroy());
   }
 
@@ -142,7 +175,7 @@ export class RelayedClient {
       throw new DaemonProtocolError("an evaluator does not speak the worker protocol");
     }
     this.#take(reader);
-    this.#write(new Request().number(SERVER_MAGIC).number((1 << 8) | OLDEST_MINOR));
+    this.#write(new Request().number(SERVER_MAGIC).number((1 << 8) | this.#minor));
     this.#step = () => this.#agree();
     return "done";
   }
@@ -154,11 +187,13 @@ export class RelayedClient {
     if (hasAffinity) reader.number();
     reader.number(); // reserved space
     if (reader.isShort) return "more";
-    if (theirs < ((1 << 8) | OLDEST_MINOR)) {
+    if (theirs < ((1 << 8) | this.#minor)) {
       throw new DaemonProtocolError(`an evaluator speaks protocol ${theirs >> 8}.${theirs & 0xff}`);
     }
     this.#take(reader);
-    this.#write(new Request().string(VERSION).number(LAST));
+    const greeting = new Request();
+    if (this.#minor >= OLDEST_MINOR) greeting.string(VERSION);
+    this.#write(greeting.number(LAST));
     this.#step = () => this.#serveRequest();
     return "done";
   }
@@ -166,16 +201,21 @@ export class RelayedClient {
   #serveRequest(): Step {
     const reader = new RequestReader(this.#held);
     const operation = reader.number();
-    if (reader.isShort) return this.#waitForMore();
+    if (reader.isShort) return this.#waitFor(reader);
     switch (operation) {
-      case SET_OPTIONS:
-        return this.#setOptions(reader);
-      case ADD_TO_STORE:
-        return this.#addToStore(reader);
       case IS_VALID_PATH:
       case ADD_TEMP_ROOT:
       case QUERY_PATH_INFO:
         return this.#askOfPath(operation, reader);
+    }
+    this.#passForeseen();
+    switch (operation) {
+      case SET_OPTIONS:
+        return this.#setOptions(reader);
+      case ADD_TEXT_TO_STORE:
+        return this.#addText(reader);
+      case ADD_TO_STORE:
+        return this.#minor === TERSE_MINOR ? this.#addSource(reader) : this.#addToStore(reader);
       default:
         return this.#passOn(operation, reader);
     }
@@ -183,22 +223,48 @@ export class RelayedClient {
 
   #setOptions(reader: RequestReader): Step {
     for (let index = 0; index < OPTIONS; index += 1) reader.number();
-    const overrides = reader.number();
-    for (let index = 0; index < 2 * overrides && !reader.isShort; index += 1) reader.string();
-    if (reader.isShort) return this.#waitForMore();
-    this.#options = this.#take(reader);
+    const sizeBytes = reader.at;
+    const count = reader.number();
+    const overrides: { name: Buffer; value: Buffer }[] = [];
+    while (overrides.length < count && !reader.isShort) {
+      overrides.push({ name: reader.bytes(), value: reader.bytes() });
+    }
+    if (reader.isShort) return this.#waitFor(reader);
+    const others = overrides.filter(({ name }) => !(name.toString() in EVALUATOR_SETTINGS));
+    const options = new Request().raw(this.#take(reader).subarray(0, sizeBytes));
+    options.number(others.length);
+    for (const { name, value } of others) options.byteString(name).byteString(value);
+    this.#options = options.bytes();
     if (this.#connection !== null) return this.#connection.send(this.#options);
     this.#write(new Request().number(LAST));
     return "done";
   }
 
-  /** An evaluator sends the content of what it adds after the rest. */
+  #addText(reader: RequestReader): Step {
+    const name = reader.string();
+    const contents = reader.bytes();
+    const references = reader.strings();
+    if (reader.isShort) return this.#waitFor(reader);
+    const text = textFileOf(name, contents, references);
+    const request = this.#take(reader);
+    if (text === null) return this.#passAfterTexts(request);
+    const { path } = text;
+    const wait = this.#giveToWriter(text, request);
+    const answer = this.#foresight.join(new Request().number(LAST).string(path), {
+      operation: QUERY_PATH_INFO,
+      path,
+      answer: () => new Request().number(LAST).boolean(true).raw(factsOf(text)),
+    });
+    return this.#writeAfter(wait, answer);
+  }
+
+  /** In protocols that are not terse. An evaluator sends the content of what it adds after the rest. */
   #addToStore(reader: RequestReader): Step {
     const name = reader.string();
     const method = reader.string();
     const references = reader.strings();
     const isRepair = reader.number() !== 0;
-    if (reader.isShort) return this.#waitForMore();
+    if (reader.isShort) return this.#waitFor(reader);
     const header = { name, references, sizeBytes: reader.at };
     if (method !== TEXT_METHOD || isRepair) return this.#passContentOn(header);
     this.#step = () => this.#addContent(header);
@@ -213,17 +279,57 @@ export class RelayedClient {
     this.#step = () => this.#serveRequest();
     const text = contents === null ? null : textFileOf(name, contents, references);
     if (text === null) return this.#passContentOn(header);
-    return this.#addText({ ...text, request: this.#take(reader) });
+    this.#take(reader);
+    const answer = new Request().number(LAST).string(text.path).raw(factsOf(text));
+    return this.#writeAfter(this.#giveToWriter(text, addTextRequest(text)), answer);
   }
 
-  #addText(text: TextFile): Step {
+  /** What to wait for before it is answered. */
+  #giveToWriter(text: TextFile, request: Buffer): Promise<void> | null {
     const { writer } = this.#tools;
-    const room = writer.add(text);
+    const room = writer.add(text, request);
+    if (text.name.endsWith(DRV_SUFFIX)) return room;
     // An evaluator reads what `builtins.toFile` has made, and asks nobody.
-    const wait = text.name.endsWith(DRV_SUFFIX) ? room : writer.needed(text.path);
-    if (wait !== null) return wait.then(() => this.#write(addedAnswer(text)));
-    this.#write(addedAnswer(text));
+    this.#knowsReferences ||= text.references.length > 0;
+    return writer.needed(text.path);
+  }
+
+  #writeAfter(wait: Promise<void> | null, answer: Request): Step {
+    if (wait !== null) return wait.then(() => this.#write(answer));
+    this.#write(answer);
     return "done";
+  }
+
+  /** A NAR follows the request, and ends by itself. */
+  #addSource(reader: RequestReader): Step {
+    reader.string(); // name
+    reader.number(); // how it is hashed, as is the next
+    reader.number();
+    reader.string(); // algorithm
+    const sizeBytes = reader.at;
+    const head = reader.head(NAR_HEAD_BYTES);
+    if (reader.isShort) return this.#waitFor(reader);
+    if (this.#knowsReferences || head.includes(DRV_START)) {
+      this.#tools.onInexact();
+      throw new DaemonProtocolError("this evaluator cannot tell what a source refers to");
+    }
+    return this.#passSourceOn(this.#takeBytes(sizeBytes));
+  }
+
+  async #passSourceOn(header: Buffer): Promise<void> {
+    const connection = await this.#connected();
+    await connection.send(header);
+    const nar = new NarReader({}, { maxDepth: Number.MAX_SAFE_INTEGER });
+    this.#step = () => this.#passNar(connection, nar);
+  }
+
+  /** As much as is here. */
+  #passNar(connection: DaemonConnection, nar: NarReader): Step {
+    if (this.#held.length === 0) return "more";
+    const bytes = this.#takeBytes(this.#held.length);
+    nar.write(bytes);
+    if (nar.isComplete) this.#step = () => this.#serveRequest();
+    return connection.send(bytes);
   }
 
   async #passContentOn({ references, sizeBytes }: AddHeader): Promise<void> {
@@ -246,18 +352,40 @@ export class RelayedClient {
       this.#step = () => this.#serveRequest();
       break;
     }
-    return sizeBytes === 0 ? this.#waitForMore() : connection.send(this.#takeBytes(sizeBytes));
+    return sizeBytes === 0 ? this.#waitFor(reader) : connection.send(this.#takeBytes(sizeBytes));
   }
 
   #askOfPath(operation: number, reader: RequestReader): Step {
     const path = reader.string();
-    if (reader.isShort) return this.#waitForMore();
+    if (reader.isShort) return this.#waitFor(reader);
     const request = this.#take(reader);
+    const foreseen = this.#takeForeseen(operation, path);
+    if (foreseen === null) return "done";
+    if (foreseen !== undefined) return this.#writeAfter(null, foreseen);
     if (operation === QUERY_PATH_INFO || !this.#isNew(path)) {
       return this.#answerOfPath(operation, path, request);
     }
-    this.#write(new Request().number(LAST).boolean(operation === ADD_TEMP_ROOT));
-    return "done";
+    const answer = new Request().number(LAST).boolean(operation === ADD_TEMP_ROOT);
+    if (operation === IS_VALID_PATH) return this.#writeAfter(null, answer);
+    const next = {
+      operation: IS_VALID_PATH,
+      path,
+      answer: () => new Request().number(LAST).boolean(false),
+    };
+    return this.#writeAfter(null, this.#foresight.join(answer, next));
+  }
+
+  #takeForeseen(operation: number, path: string): Request | null | undefined {
+    try {
+      return this.#foresight.take(operation, path);
+    } catch (error) {
+      this.#tools.onFault(error);
+      throw error;
+    }
+  }
+
+  #passForeseen(): void {
+    this.#takeForeseen(0, "");
   }
 
   /**
@@ -279,14 +407,16 @@ export class RelayedClient {
     if (operation !== QUERY_PATH_INFO && writer.has(path)) {
       return this.#write(new Request().number(LAST).boolean(true));
     }
-    await (await this.#connected()).send(request);
+    const connection = await this.#connected();
+    if (operation === QUERY_PATH_INFO) this.#facts = Buffer.alloc(0);
+    await connection.send(request);
   }
 
   #passOn(operation: number, reader: RequestReader): Step {
-    const fields = FIELDS.get(operation);
+    const fields = fieldsOf(operation, this.#minor);
     if (fields === undefined) return this.#leave();
     for (const field of fields) reader[field]();
-    return reader.isShort ? this.#waitForMore() : this.#passAfterTexts(this.#take(reader));
+    return reader.isShort ? this.#waitFor(reader) : this.#passAfterTexts(this.#take(reader));
   }
 
   async #passAfterTexts(request: Buffer): Promise<void> {
@@ -306,7 +436,7 @@ export class RelayedClient {
 
   async #connected(): Promise<DaemonConnection> {
     if (this.#connection !== null) return this.#connection;
-    const connection = await this.#tools.openConnection();
+    const connection = await this.#tools.openConnection(this.#minor);
     this.#connection = connection;
     if (this.#options !== null) {
       await connection.call({ request: new Request().raw(this.#options), answer: async () => {} });
@@ -318,7 +448,9 @@ export class RelayedClient {
   async #passAnswers(connection: DaemonConnection): Promise<void> {
     try {
       for (;;) {
-        const isTaken = this.#socket.write(await connection.receive());
+        const bytes = await connection.receive();
+        this.#readFacts(bytes);
+        const isTaken = this.#socket.write(bytes);
         if (!isTaken) await drained(this.#socket);
       }
     } catch {
@@ -327,9 +459,19 @@ export class RelayedClient {
     }
   }
 
-  #waitForMore(): Step {
-    if (this.#held.length <= MAX_REQUEST_BYTES) return "more";
-    throw new DaemonProtocolError(`an evaluator sent a request of ${this.#held.length} bytes`);
+  #readFacts(bytes: Buffer): void {
+    if (this.#facts === null) return;
+    this.#facts = Buffer.concat([this.#facts, bytes]);
+    const hasReferences = readHasReferences(this.#facts);
+    if (hasReferences === null) return;
+    this.#facts = null;
+    this.#knowsReferences ||= hasReferences;
+  }
+
+  #waitFor({ neededBytes }: RequestReader): Step {
+    this.#neededBytes = neededBytes;
+    if (neededBytes <= MAX_REQUEST_BYTES) return "more";
+    throw new DaemonProtocolError(`an evaluator sent a request of ${neededBytes} bytes`);
   }
 
   #take(reader: RequestReader): Buffer {
@@ -346,28 +488,4 @@ export class RelayedClient {
   #write(request: Request): void {
     if (this.#socket.writable) this.#socket.write(request.bytes());
   }
-}
-
-/** The content that follows a request; null when it is large. */
-function readContent(reader: RequestReader): Buffer | "more" | null {
-  const frames: Buffer[] = [];
-  for (const begin = reader.at; reader.at - begin <= MAX_TEXT_BYTES;) {
-    const frame = reader.frame();
-    if (reader.isShort) return "more";
-    if (frame.length === 0) return Buffer.concat(frames);
-    frames.push(frame);
-  }
-  return null;
-}
-
-/** An error without a position or traces. */
-function errorFrame(message: string): Request {
-  return new Request()
-    .number(ERROR)
-    .string("Error")
-    .number(0) // level: error
-    .string("Error")
-    .string(message)
-    .number(0)
-    .number(0);
 }

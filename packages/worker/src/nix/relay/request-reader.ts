@@ -6,6 +6,7 @@ export class RequestReader {
   readonly #bytes: Buffer;
   #at: number;
   #isShort = false;
+  #neededBytes = 0;
 
   /** `at`: so many have been read before. */
   constructor(bytes: Buffer, at = 0) {
@@ -15,6 +16,11 @@ export class RequestReader {
 
   get isShort(): boolean {
     return this.#isShort;
+  }
+
+  /** Once it is short: fewer bytes than these, counted from the first, are no whole request. */
+  get neededBytes(): number {
+    return this.#neededBytes;
   }
 
   /** Bytes that were read. */
@@ -34,6 +40,19 @@ export class RequestReader {
     return this.#isShort ? "" : this.#bytes.toString("latin1", at, at + sizeBytes);
   }
 
+  /** As they are; a view of those that are here. */
+  bytes(): Buffer {
+    const sizeBytes = this.number();
+    const at = this.#skip(Math.ceil(sizeBytes / 8) * 8);
+    return this.#bytes.subarray(at, at + sizeBytes);
+  }
+
+  /** The next bytes, whatever they say. */
+  head(sizeBytes: number): Buffer {
+    const at = this.#skip(sizeBytes);
+    return this.#bytes.subarray(at, at + sizeBytes);
+  }
+
   strings(): string[] {
     const length = this.number();
     const strings: string[] = [];
@@ -43,15 +62,17 @@ export class RequestReader {
 
   /** The next frame of the content behind a request; empty is the last one. */
   frame(): Buffer {
-    const sizeBytes = this.number();
-    const at = this.#skip(sizeBytes);
-    return this.#bytes.subarray(at, at + sizeBytes);
+    return this.head(this.number());
   }
 
   #skip(sizeBytes: number): number {
     const at = this.#at;
-    if (at + sizeBytes > this.#bytes.length) this.#isShort = true;
-    else this.#at += sizeBytes;
+    if (at + sizeBytes <= this.#bytes.length) {
+      this.#at += sizeBytes;
+    } else if (!this.#isShort) {
+      this.#isShort = true;
+      this.#neededBytes = at + sizeBytes;
+    }
     return at;
   }
 }

@@ -23,11 +23,14 @@ const EVERYTHING = expression(`let
     source = builtins.path { name = "filtered"; path = ./files; filter = file: _: baseNameOf file != "skipped"; };
     shared = mk "shared" "echo > $out" { };
     chain = n: if n == 0 then shared else mk "chain-\${toString n}" "echo > $out" { before = chain (n - 1); };
+    referring = mk "referring" "mkdir $out; echo \${shared} > $out/file" { };
+    copied = file: builtins.seq (builtins.readFile file) (builtins.path { name = "copied"; path = builtins.unsafeDiscardStringContext file; });
     generated = mk "generated" "echo '{ name = \\"made\\"; }' > $out" { };
     numbered = count: builtins.listToAttrs (builtins.genList (n: { name = "n\${toString n}"; value = mk "n-\${toString n}" "echo > $out" { inherit shared; }; }) count);
   in numbered 40 // {
     chain = chain 20;
     closure = mk "closure" "echo > $out" { derivations = (chain 5).drvPath; };
+    copies = mk "copies" "echo > $out" { source = copied "\${referring}/file"; derivation = copied referring.drvPath; };
     imports = mk "imports-\${(import generated).name}" "echo > $out" { };
     large = mk "large" "echo > $out" { inherit large; size = builtins.stringLength (builtins.readFile large); };
     listed = mk "listed" "echo > $out" { inherit (import listed) note; };
@@ -94,7 +97,7 @@ describe.each([
     const subject = { type: "file", file, arguments: [] } as const;
     const { list } = await fixture.evaluate(FILES, "*", { subject, processes: 3 });
     expect(list.filter(({ outcome }) => outcome === "error")).toEqual([]);
-    expect(list).toHaveLength(47);
+    expect(list).toHaveLength(48);
     expect(await contents(fixture.nix)).toEqual(await contents(plain));
   });
 

@@ -4,8 +4,8 @@ import { basename, join } from "node:path";
 import { STORE_DIR } from "@gradient/protocol";
 import type { UsageMeter } from "../../ports.ts";
 import { DaemonConnection, OLDEST_MINOR } from "../daemon/connection.ts";
-import type { NixInstallation } from "../installation.ts";
-import { RelayedClient } from "./relayed-client.ts";
+import { type NixInstallation, withNixConfig } from "../installation.ts";
+import { EVALUATOR_SETTINGS, RelayedClient, TERSE_MINOR } from "./relayed-client.ts";
 import { type SocketDirectory, openSocketDirectory } from "./socket-directory.ts";
 import { TextWriter } from "./text-writer.ts";
 
@@ -25,6 +25,8 @@ export class StoreRelay implements AsyncDisposable {
   readonly #sockets = new Set<Socket>();
   readonly #clients = new Set<Promise<void>>();
   readonly #signal: AbortSignal;
+  #isExact = false;
+  #fault: { error: unknown } | null = null;
   readonly #onAbort = (): void => void this.#writer[Symbol.asyncDispose]();
 
   private constructor(
@@ -36,11 +38,15 @@ export class StoreRelay implements AsyncDisposable {
     this.#meter = meter;
     this.#signal = signal;
     signal.addEventListener("abort", this.#onAbort, { once: true });
-    this.nix = {
-      ...store,
-      environment: { ...store.environment, NIX_REMOTE: storeAddress(directory.socketPath, store) },
-    };
-    this.#writer = new TextWriter(this.#openConnection(), (each) => this.#closeConnection(each));
+    const settings = Object.entries(EVALUATOR_SETTINGS).map(
+      ([name, value]) => `${name} = ${value}`,
+    );
+    const environment = withNixConfig(store.environment, settings);
+    environment["NIX_REMOTE"] = storeAddress(directory.socketPath, store);
+    this.nix = { ...store, environment };
+    this.#writer = new TextWriter(this.#openConnection(TERSE_MINOR), (each) =>
+      this.#closeConnection(each),
+    );
     this.#server = createServer((socket) => this.#serve(socket));
   }
 
@@ -76,8 +82,18 @@ export class StoreRelay implements AsyncDisposable {
     await this.#writer.settled(storePath);
   }
 
-  /** Throws what a text could not be written for: evaluators that went wrong meanwhile are not to blame. */
+  /** Whether evaluators that connect from now on tell what sources refer to. It takes longer, and is rarely needed. */
+  get isExact(): boolean {
+    return this.#isExact;
+  }
+
+  beExact(): void {
+    this.#isExact = true;
+  }
+
+  /** Throws what went wrong here, as a text that could not be written: evaluators that went wrong meanwhile are not to blame. */
   check(): void {
+    if (this.#fault !== null) throw this.#fault.error;
     if (this.#writer.failure !== null) throw this.#writer.failure.error;
   }
 
@@ -94,12 +110,16 @@ export class StoreRelay implements AsyncDisposable {
     // The reader notices by itself.
     socket.on("error", () => {});
     this.#sockets.add(socket);
-    const client = new RelayedClient(socket, {
+    const client = new RelayedClient(socket, this.#isExact ? OLDEST_MINOR : TERSE_MINOR, {
       writer: this.#writer,
-      openConnection: () => this.#openConnection(),
+      openConnection: (minor) => this.#openConnection(minor),
       closeConnection: (connection) => this.#closeConnection(connection),
       isInStore: (storePath) =>
         existsSync(join(this.#store.physicalStoreDirectory, basename(storePath))),
+      onInexact: () => this.beExact(),
+      onFault: (error) => {
+        this.#fault ??= { error };
+      },
     });
     const served = client.serve().finally(() => {
       this.#sockets.delete(socket);
@@ -108,9 +128,9 @@ export class StoreRelay implements AsyncDisposable {
     this.#clients.add(served);
   }
 
-  async #openConnection(): Promise<DaemonConnection> {
+  async #openConnection(minor: number): Promise<DaemonConnection> {
     const { enter } = this.#meter;
-    const connection = await DaemonConnection.open(this.#store, { enter, minor: OLDEST_MINOR });
+    const connection = await DaemonConnection.open(this.#store, { enter, minor });
     const { pid } = connection;
     const hasEntered = this.#store.daemonSocket === null && enter.length > 0;
     // A meter that may not move a process would look at that one alone.

@@ -8,7 +8,7 @@ import {
   singleFileNar,
   textStorePath,
 } from "@gradient/protocol";
-import { LAST } from "../daemon/frames.ts";
+import { ADD_TEXT_TO_STORE } from "../daemon/operations.ts";
 import { Request } from "../daemon/request.ts";
 
 /** A text file of the store, such as a `.drv`. */
@@ -20,8 +20,6 @@ export interface TextFile {
   /** SHA-256 of the contents. */
   readonly hash: Hash;
   readonly references: readonly string[];
-  /** The request to add it, in the worker protocol's words. */
-  readonly request: Buffer;
 }
 
 /** null for what has no path in this store; what is wrong with it is better said by Nix. */
@@ -29,7 +27,7 @@ export function textFileOf(
   name: string,
   contents: Buffer,
   references: readonly string[],
-): Omit<TextFile, "request"> | null {
+): TextFile | null {
   if (!references.every(isStorePath)) return null;
   try {
     const hash = hashBytes("sha256", contents);
@@ -41,12 +39,20 @@ export function textFileOf(
   }
 }
 
-/** What a daemon answers to `AddToStore`: the facts of the path (`ValidPathInfo` of the worker protocol). */
-export function addedAnswer({ path, contents, hash, references }: TextFile): Request {
+/** The request to add it. */
+export function addTextRequest({ name, contents, references }: TextFile): Buffer {
+  return new Request()
+    .number(ADD_TEXT_TO_STORE)
+    .string(name)
+    .byteString(contents)
+    .strings(references)
+    .bytes();
+}
+
+/** What a daemon tells of it (`UnkeyedValidPathInfo` of the worker protocol). */
+export function factsOf({ contents, hash, references }: TextFile): Buffer {
   const nar = singleFileNar(contents);
   return new Request()
-    .number(LAST)
-    .string(path)
     .string("") // no deriver
     .string(formatHexDigest(hashBytes("sha256", nar)))
     .strings(references.toSorted())
@@ -54,5 +60,6 @@ export function addedAnswer({ path, contents, hash, references }: TextFile): Req
     .number(nar.length)
     .boolean(false) // not built here
     .strings([]) // no signatures
-    .string(formatContentAddress({ method: "text", hash }));
+    .string(formatContentAddress({ method: "text", hash }))
+    .bytes();
 }

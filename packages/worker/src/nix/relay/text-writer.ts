@@ -12,7 +12,10 @@ const GATHER_MS = 20;
 const MAX_HELD_BYTES = 32 * 1024 * 1024;
 
 interface Entry {
-  readonly text: TextFile;
+  readonly path: string;
+  readonly sizeBytes: number;
+  /** To add it, in the protocol's words. */
+  readonly request: Buffer;
   readonly written: Promise<void>;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
@@ -46,15 +49,18 @@ export class TextWriter implements AsyncDisposable {
     connection.catch(() => {});
   }
 
-  /** null while there is room for more, else what to wait for. Throws when an earlier text could not be written. */
-  add(text: TextFile): Promise<void> | null {
+  /**
+   * `request` is to add it, in the protocol's words. null while there is room for more, else what to wait for. Throws when an earlier
+   * text could not be written.
+   */
+  add({ path, contents }: TextFile, request: Buffer): Promise<void> | null {
     if (this.#failure !== null) throw this.#failure.error;
-    if (this.has(text.path)) return null;
-    const entry = newEntry(text);
-    this.#unwritten.set(text.path, entry);
+    if (this.has(path)) return null;
+    const entry = newEntry({ path, sizeBytes: contents.length, request });
+    this.#unwritten.set(path, entry);
     this.#queue.push(entry);
     this.#last = entry.written;
-    this.#heldBytes += text.contents.length;
+    this.#heldBytes += contents.length;
     if (!this.#isRunning) void this.#run();
     if (this.#queue.length >= GATHERED) this.#endGathering();
     const [oldest] = this.#unwritten.values();
@@ -104,7 +110,7 @@ export class TextWriter implements AsyncDisposable {
         const batch = this.#queue.slice(0, MAX_BATCH);
         this.#queue = this.#queue.slice(MAX_BATCH);
         this.#isUrgent &&= this.#queue.length > 0;
-        const calls = batch.map(({ text }) => addText(text.request));
+        const calls = batch.map(({ request }) => addText(request));
         const paths = await connection.callAll(calls);
         for (const [index, entry] of batch.entries()) this.#settle(entry, paths[index]);
       }
@@ -135,18 +141,18 @@ export class TextWriter implements AsyncDisposable {
   }
 
   #settle(entry: Entry, answered: string | undefined): void {
-    const { path, contents } = entry.text;
+    const { path, sizeBytes } = entry;
     if (answered !== path) {
       throw new DaemonProtocolError(`nix-daemon wrote ${answered} in place of ${path}`);
     }
     this.#unwritten.delete(path);
     this.#written.add(path);
-    this.#heldBytes -= contents.length;
+    this.#heldBytes -= sizeBytes;
     entry.resolve();
   }
 }
 
-function newEntry(text: TextFile): Entry {
+function newEntry(added: Pick<Entry, "path" | "sizeBytes" | "request">): Entry {
   let resolve = (): void => {};
   let reject = (_error: unknown): void => {};
   const written = new Promise<void>((onWritten, onError) => {
@@ -155,5 +161,5 @@ function newEntry(text: TextFile): Entry {
   });
   // Whoever needs it asks for it.
   written.catch(() => {});
-  return { text, written, resolve, reject };
+  return { ...added, written, resolve, reject };
 }
