@@ -3,7 +3,7 @@ import { access, mkdir } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { openDatabase, type Database } from "./db/client.ts";
 import { lockFile } from "./db/exclusive-lock.ts";
-import { errnoOf } from "./error-facts.ts";
+import { errnoOf, messageOf } from "./error-facts.ts";
 import { UserError } from "./errors.ts";
 
 /** Makes the data directory when it is missing. Throws UserError. */
@@ -11,7 +11,7 @@ export async function ensureDataDir(dataDir: string): Promise<void> {
   try {
     await makeDirectories(resolve(dataDir));
   } catch (cause) {
-    throw new UserError(`data directory ${dataDir} cannot be made: ${textOf(cause)}`, {
+    throw new UserError(`data directory ${dataDir} cannot be made: ${messageOf(cause)}`, {
       exitCode: 1,
       cause,
     });
@@ -58,7 +58,7 @@ export async function openFarmDatabase(dataDir: string): Promise<Database> {
   try {
     return await openDatabase(file);
   } catch (cause) {
-    throw new UserError(`database ${file} cannot be opened: ${textOf(cause)}`, {
+    throw new UserError(`database ${file} cannot be opened: ${messageOf(cause)}`, {
       exitCode: 1,
       cause,
     });
@@ -70,7 +70,7 @@ export function tryLockDataDir(dataDir: string): Disposable | null {
   try {
     return lockFile(join(dataDir, "serve.lock"));
   } catch (cause) {
-    throw new UserError(`data directory ${dataDir} cannot be written: ${textOf(cause)}`, {
+    throw new UserError(`data directory ${dataDir} cannot be written: ${messageOf(cause)}`, {
       exitCode: 1,
       cause,
     });
@@ -91,8 +91,4 @@ export function lockDataDir(dataDir: string): Disposable {
   throw new UserError(`another gradient-coordinator serves the data directory ${dataDir}`, {
     exitCode: 1,
   });
-}
-
-function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

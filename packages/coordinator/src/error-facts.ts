@@ -4,6 +4,11 @@ export function errnoOf(error: unknown): string | null {
   return typeof error.code === "string" ? error.code : null;
 }
 
+/** What an error says; of everything else that may be thrown, its text. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 /** Whether a file or directory was not there. */
 export function isMissing(error: unknown): boolean {
   return errnoOf(error) === "ENOENT";

@@ -1,5 +1,6 @@
 import { createHmac } from "node:crypto";
 import type { Action } from "../db/action-repository.ts";
+import { messageOf } from "../error-facts.ts";
 import type { MasterKey } from "../keys/master-key.ts";
 import { SealError } from "../keys/master-key.ts";
 import type { Mailer } from "../mail/mailer.ts";
@@ -62,8 +63,11 @@ async function sendMail(
     await mailer.send({ to: config.recipients, subject, text });
     return delivered(body);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    return failed(body, `the mail server did not take it: ${reason}`, !isFinalReply(error));
+    return failed(
+      body,
+      `the mail server did not take it: ${messageOf(error)}`,
+      !isFinalReply(error),
+    );
   }
 }
 

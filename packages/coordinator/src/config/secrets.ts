@@ -1,7 +1,7 @@
 import { hkdfSync, randomBytes } from "node:crypto";
 import { link, mkdir, open, readFile, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { errnoOf } from "../error-facts.ts";
+import { errnoOf, messageOf } from "../error-facts.ts";
 import { UserError } from "../errors.ts";
 import type { Config } from "./settings.ts";
 
@@ -65,7 +65,7 @@ async function makeSecretOnce(file: string): Promise<void> {
     await link(temporary, file).catch(ignoreExisting);
     await unlink(temporary);
   } catch (cause) {
-    throw new UserError(`secret file ${file} cannot be made: ${describe(cause)}`, {
+    throw new UserError(`secret file ${file} cannot be made: ${messageOf(cause)}`, {
       exitCode: 1,
       cause,
     });
@@ -75,8 +75,4 @@ async function makeSecretOnce(file: string): Promise<void> {
 function ignoreExisting(error: unknown): void {
   if (errnoOf(error) === "EEXIST") return;
   throw error;
-}
-
-function describe(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -2,6 +2,7 @@ import multipart, { type MultipartFile, type MultipartValue } from "@fastify/mul
 import { Readable } from "node:stream";
 import type { FastifyRequest } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
+import { messageOf } from "../error-facts.ts";
 import { BadRequestError, CoordinatorError, PayloadTooLargeError } from "../errors.ts";
 import type { UploadPart } from "../sources/upload-part.ts";
 import type { Api } from "./api.ts";
@@ -136,8 +137,7 @@ function refusalOf(error: unknown): CoordinatorError {
   if (error instanceof Error && "statusCode" in error && error.statusCode === 413) {
     return new PayloadTooLargeError("the body has more parts than this takes", { cause: error });
   }
-  const reason = error instanceof Error ? error.message : String(error);
-  return new BadRequestError(`the body cannot be read: ${reason}`, { cause: error });
+  return new BadRequestError(`the body cannot be read: ${messageOf(error)}`, { cause: error });
 }
 
 /**

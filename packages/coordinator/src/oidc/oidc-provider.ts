@@ -13,6 +13,7 @@ import {
   ClientSecretPost,
   type Configuration,
 } from "openid-client";
+import { messageOf } from "../error-facts.ts";
 import { boundedFetch } from "./bounded-fetch.ts";
 import { OidcError } from "./errors.ts";
 import { identityOf, type Identity } from "./identity.ts";
@@ -96,7 +97,7 @@ export class OidcProvider {
       return identityOf({ ...more, ...claims });
     } catch (cause) {
       if (cause instanceof OidcError) throw cause;
-      throw new OidcError(`the provider's answer was not accepted: ${textOf(cause)}`, { cause });
+      throw new OidcError(`the provider's answer was not accepted: ${messageOf(cause)}`, { cause });
     }
   }
 
@@ -125,11 +126,7 @@ export class OidcProvider {
       this.#discovered = { configuration, at: now() };
       return configuration;
     } catch (cause) {
-      throw new OidcError(`the provider cannot be asked: ${textOf(cause)}`, { cause });
+      throw new OidcError(`the provider cannot be asked: ${messageOf(cause)}`, { cause });
     }
   }
-}
-
-function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

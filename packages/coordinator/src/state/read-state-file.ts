@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { messageOf } from "../error-facts.ts";
 import { UserError } from "../errors.ts";
 import { checkState, type Checked } from "./check-state.ts";
 
@@ -14,8 +15,7 @@ export async function readStateFile(file: string, now: number): Promise<Checked>
   try {
     content = JSON.parse(text);
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new UserError(`state file ${file} is not JSON: ${reason}`, { cause });
+    throw new UserError(`state file ${file} is not JSON: ${messageOf(cause)}`, { cause });
   }
   return checkState(content, now);
 }

@@ -1,5 +1,6 @@
 import { Cron } from "croner";
 import { z } from "zod";
+import { messageOf } from "../error-facts.ts";
 import { BadRequestError } from "../errors.ts";
 import { branchReference } from "../rules/branch.ts";
 
@@ -84,9 +85,8 @@ export function nextCron(pattern: string, now: number): number | null {
     const cron = new Cron(pattern, { timezone: "UTC", mode: "6-part", paused: true });
     return cron.nextRun(new Date(now))?.getTime() ?? null;
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
     throw new BadRequestError(
-      `cron ${JSON.stringify(pattern)} has to have six fields, from seconds to day of the week: ${reason}`,
+      `cron ${JSON.stringify(pattern)} has to have six fields, from seconds to day of the week: ${messageOf(cause)}`,
       { cause },
     );
   }
