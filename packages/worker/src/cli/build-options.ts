@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { type Command, InvalidArgumentError, Option } from "@commander-js/extra-typings";
 import { addExpressionOptions } from "./expression-options.ts";
 
@@ -8,11 +9,15 @@ Exit codes are those of nix-build: 100 a build failed, 101 it took too long, 102
 deterministic, several of them joined; 1 everything else; 130 ended by Ctrl-C.
 `;
 
-/** Names and meanings are those of `nix-build` (Nix manual), but for `--json`, `--report` and `--dry-run`. */
+/** Names and meanings are those of `nix-build` (Nix manual), but for `--json` and `--report`. */
 export function addBuildOptions(command: Command): void {
   addExpressionOptions(command);
   command
-    .option("-j, --max-jobs <n>", "as --max-concurrent-builds", countFromOne)
+    .option(
+      "-j, --max-jobs <n>",
+      "as --max-concurrent-builds, or auto for as many as there are processors",
+      jobCount,
+    )
     .option("-k, --keep-going", "go on with what does not depend on what failed")
     .option("--timeout <seconds>", "longest time for one build; 0 for no limit", wholeNumber)
     .option(
@@ -68,9 +73,11 @@ export function readBuildOptions(options: Readonly<Record<string, unknown>>): Bu
   };
 }
 
-function countFromOne(text: string): number {
+/** `auto` as Nix's `max-jobs` has it. */
+function jobCount(text: string): number {
+  if (text === "auto") return availableParallelism();
   if (/^[1-9][0-9]{0,3}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError("It has to be a whole number from 1 on.");
+  throw new InvalidArgumentError("It has to be a whole number from 1 on, or auto.");
 }
 
 function wholeNumber(text: string): number {
