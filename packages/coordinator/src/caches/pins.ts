@@ -1,6 +1,6 @@
 import { v7 as uuidv7 } from "uuid";
 import type { Database } from "../db/client.ts";
-import { countPins, fillsCache, insertPin } from "../db/cache-pin-repository.ts";
+import { countPins, deleteEndedPins, fillsCache, insertPin } from "../db/cache-pin-repository.ts";
 import { findInvisible, hashPartOf } from "../db/cache-path-repository.ts";
 import { BadRequestError, NotFoundError } from "../errors.ts";
 
@@ -28,6 +28,7 @@ export async function addPin(
   }
   const id = uuidv7();
   await database.transaction(async ({ kysely }) => {
+    await deleteEndedPins(kysely, cache.id, now);
     if ((await countPins(kysely, cache.id)) >= MAX_PINS) {
       throw new BadRequestError(
         `cache "${cache.name}" has ${MAX_PINS} pins, and cannot have more: remove some`,

@@ -36,7 +36,7 @@ export function listPins(
     .execute();
 }
 
-/** Also those whose time has come and that are not removed yet. */
+/** Also those whose time has come: they stay until somebody pins something. */
 export async function countPins(db: Queries, cacheId: string): Promise<number> {
   const row = await db
     .selectFrom("cache_pins")
@@ -44,6 +44,15 @@ export async function countPins(db: Queries, cacheId: string): Promise<number> {
     .where("cache_id", "=", cacheId)
     .executeTakeFirstOrThrow();
   return row.count;
+}
+
+/** Those of the cache whose time has come by `now`, milliseconds since the epoch. */
+export async function deleteEndedPins(db: Queries, cacheId: string, now: number): Promise<void> {
+  await db
+    .deleteFrom("cache_pins")
+    .where("cache_id", "=", cacheId)
+    .where("until", "<=", now)
+    .execute();
 }
 
 /** False when the cache has no such pin. */

@@ -64,6 +64,25 @@ test("a path and an evaluation are pinned, listed and let go", async () => {
   expect((await server.get(PINS, alice)).message.total).toBe(0);
 });
 
+test("pins whose time has come make room for others", async () => {
+  const { id } = (await server.get("caches/main", alice)).message;
+  const ended = Array.from({ length: 1000 }, (_, at) => ({
+    id: `0195c2a0-0000-7000-8000-${String(at).padStart(12, "0")}`,
+    cache_id: id,
+    path: PATH,
+    evaluation_id: null,
+    until: 1,
+    created_by: null,
+    created_at: 0,
+  }));
+  await server.services.database.kysely.insertInto("cache_pins").values(ended).execute();
+  expect((await server.get(PINS, alice)).message.total).toBe(1000);
+  const { status, message } = await server.post(PINS, alice, { path: PATH });
+  expect(status).toBe(200);
+  expect((await server.get(PINS, alice)).message).toMatchObject({ total: 1 });
+  await server.delete(`${PINS}/${message}`, alice);
+});
+
 test("only who may write to the cache sees and changes what is pinned", async () => {
   const stranger = await server.user("stranger");
   for (const [token, status] of [
