@@ -5,7 +5,7 @@ import { Table } from "../parts/table.tsx";
 import { countText, durationText, plural } from "../parts/words.ts";
 import type { MetricsView } from "../views/metrics.ts";
 
-/** /metrics of the pages: figures of what the reader may see. Days are those of UTC. */
+/** /status/metrics: figures of what the reader may see. Days are those of UTC. */
 export function Metrics({ view }: { view: MetricsView }) {
   return (
     <>
