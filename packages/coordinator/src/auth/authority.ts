@@ -135,6 +135,7 @@ export class Authority {
     demanded(await this.#organizationById(caller, organizationId), "read", missing);
   }
 
+  /** The organization, when the caller has this permission in it. */
   async organization(
     caller: Caller,
     name: string,
@@ -143,10 +144,12 @@ export class Authority {
     return this.#organizationByName(caller, name, { permission });
   }
 
+  /** As readOrganization, and a project of it, active or not. */
   async readProject(caller: Caller, organization: string, name: string): Promise<ProjectAccess> {
     return this.#project(await this.readOrganization(caller, organization), name);
   }
 
+  /** As organization, and a project of it, active or not. */
   async project(
     caller: Caller,
     path: { org: string; project: string },
@@ -155,14 +158,17 @@ export class Authority {
     return this.#project(await this.organization(caller, path.org, permission), path.project);
   }
 
+  /** By its UUID, when its organization is public or the caller's. */
   async readEvaluation(caller: Caller, id: string): Promise<EvaluationAccess> {
     return this.#evaluation(caller, id, "read");
   }
 
+  /** By its UUID, when the caller is a member who may view its organization. */
   async memberEvaluation(caller: Caller, id: string): Promise<EvaluationAccess> {
     return this.#evaluation(caller, id, "member");
   }
 
+  /** By its UUID, when the caller has this permission in its organization. */
   async evaluation(
     caller: Caller,
     id: string,
@@ -171,10 +177,12 @@ export class Authority {
     return this.#evaluation(caller, id, { permission });
   }
 
+  /** An evaluation build by its UUID, when its organization is public or the caller's. */
   async readBuild(caller: Caller, id: string): Promise<BuildAccess> {
     return this.#build(caller, id, "read");
   }
 
+  /** An evaluation build by its UUID, when the caller is a member who may view its organization. */
   async memberBuild(caller: Caller, id: string): Promise<BuildAccess> {
     return this.#build(caller, id, "member");
   }
@@ -252,6 +260,7 @@ export class Authority {
     throw new NotFoundError(`cache "${name}" does not exist`);
   }
 
+  /** The cache, when the caller has this permission in it. Throws as readCache, and ForbiddenError. */
   async cache(caller: Caller, name: string, permission: CachePermission): Promise<CacheAccess> {
     const access = await this.readCache(caller, name);
     if (hasCachePermission(access.mask, permission)) return access;

@@ -10,6 +10,7 @@ const MAX_REMEMBERED = 10_000;
 export class Denials {
   readonly #toldAt = new Map<string, number>();
 
+  /** `now` in milliseconds since the epoch. The same key from the same address is told of once in a while. */
   async tell(db: Queries, key: ApiKey, address: string, now: number): Promise<void> {
     const which = `${key.id} ${address}`;
     if (now - (this.#toldAt.get(which) ?? -Infinity) < QUIET_MS) return;

@@ -22,6 +22,7 @@ export class DownloadTokens {
     this.#now = now;
   }
 
+  /** A JWT (RFC 7519) with an audience of its own: a session's token is none of these, nor the other way round. */
   sign(claims: DownloadClaims): Promise<string> {
     const now = this.#now();
     return new SignJWT(claims)

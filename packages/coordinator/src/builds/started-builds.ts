@@ -21,6 +21,7 @@ export class StartedBuilds {
     this.#background = options.background;
   }
 
+  /** From now on it counts as started; the database has it some moments later, unless the build is over by then. */
   add(attempt: number): void {
     this.#noted.set(attempt, this.#clock.now());
     if (this.#isAwaited) return;

@@ -24,6 +24,7 @@ export class PromisedPaths {
     for (const base of bases) this.#young.add(base);
   }
 
+  /** `base`: base name of the path. */
   has(base: string): boolean {
     this.#turn();
     return this.#young.has(base) || this.#old.has(base);

@@ -25,6 +25,7 @@ export class JobCounts {
     this.#clock = clock;
   }
 
+  /** Number of jobs by Cuirass's number of their builds' status. The map is kept: it is not to be changed. */
   of(evaluation: Pick<CuirassEvaluation, "number" | "finishedAt">): ReadonlyMap<number, number> {
     const { number, finishedAt } = evaluation;
     if (finishedAt === null) return this.#evaluations.countJobs(number);

@@ -70,10 +70,12 @@ export class CacheSurfaceView {
     return this.#version.get()?.data_version ?? Number.NaN;
   }
 
+  /** Also a cache that is switched off or private: whoever asks has to look. */
   findCache(name: string): SurfaceCache | undefined {
     return this.#cache.get(name);
   }
 
+  /** By the first 32 characters of its base name; undefined for a path that is hidden until it is signed. */
   findPath(cacheId: string, hashPart: string): SurfacePath | undefined {
     return this.#path.get(cacheId, hashPart);
   }
@@ -83,6 +85,7 @@ export class CacheSurfaceView {
     return this.#nar.get(cacheId, fileHash);
   }
 
+  /** As findNar, by the hash of the NAR itself. */
   findNarByHash(cacheId: string, narHash: string): SurfaceNar | undefined {
     return this.#narByHash.get(cacheId, narHash);
   }

@@ -53,6 +53,7 @@ export class CheckView {
     return this.#nars.all(narHash, limit);
   }
 
+  /** By its hash, 52 characters of Nix base 32; null when nothing is known of it. */
   nar(narHash: string): StoredNar | null {
     return this.#nar.get(narHash) ?? null;
   }
@@ -67,10 +68,12 @@ export class CheckView {
     return this.#referrers.all(cacheId, hashPart).map(({ referrer }) => referrer);
   }
 
+  /** Of the paths with these hash parts that the cache has, hidden ones included; each once for each path. */
   narHashes(cacheId: string, hashParts: readonly string[]): string[] {
     return this.#narHashes.all(JSON.stringify(hashParts), cacheId).map(({ narHash }) => narHash);
   }
 
+  /** Whether the cache has the path. */
   isShown(cacheId: string, hashPart: string): boolean {
     return this.#shown.get(cacheId, hashPart) !== undefined;
   }

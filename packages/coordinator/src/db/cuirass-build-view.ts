@@ -290,6 +290,7 @@ export class CuirassBuildView {
     );
   }
 
+  /** Systems that the project's builds are for, as systemsOfAll. */
   systemsOf(project: string): string[] {
     return this.systemsOfAll([project]).get(project) ?? [];
   }

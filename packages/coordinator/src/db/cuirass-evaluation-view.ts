@@ -117,6 +117,7 @@ export class CuirassEvaluationView {
     return found?.evaluations ?? "[]";
   }
 
+  /** As evaluationsText, read again: for few. */
   evaluationObjects(numbers: readonly number[]): EvaluationObject[] {
     // It is written by the names of the object's own members.
     return JSON.parse(this.evaluationsText(numbers)) as EvaluationObject[];

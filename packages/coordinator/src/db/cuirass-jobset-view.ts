@@ -104,6 +104,7 @@ export class CuirassJobsetView {
       : this.#find("o.name = ? and p.name = ?", [organization, project]);
   }
 
+  /** By the project's UUID. */
   jobsetOfProject(projectId: string): Jobset | null {
     return this.#find("p.id = ?", [projectId]);
   }

@@ -81,6 +81,7 @@ export class PageBuildsView {
     );
   }
 
+  /** Direct inputs, of which `dependencies` names only the first. */
   countDependencies(derivationId: number): number {
     const [row] = this.#reader.all<{ count: number }>(
       "select count(*) as count from derivation_inputs where derivation_id = ?",

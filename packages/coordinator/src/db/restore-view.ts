@@ -40,6 +40,7 @@ export class RestoreView {
     );
   }
 
+  /** By the NAR's hash, 52 characters of Nix base 32; at most ten thousand. A path comes once for each whom it may be named to. */
   pathsWith(narHash: string): NamedPath[] {
     return this.#paths.all(narHash, narHash).map(({ path, organization }) => ({
       path,

@@ -66,10 +66,12 @@ export class RootsView {
     );
   }
 
+  /** Base names of what is pinned in the cache and whose time has not come. */
   pinnedPaths(cacheId: string, now: number): string[] {
     return this.#pinnedPaths.all(cacheId, now).map(({ path }) => path);
   }
 
+  /** Evaluations that are pinned in the cache and whose time has not come. */
   pinnedEvaluations(cacheId: string, now: number): RootEvaluation[] {
     return this.#pinnedEvaluations.all(cacheId, now);
   }
@@ -84,14 +86,17 @@ export class RootsView {
     return this.#readers.all(cacheId).map(({ id }) => id);
   }
 
+  /** Projects of the organization, with the number of evaluations that each keeps. */
   projects(organization: string): { id: string; kept: number }[] {
     return this.#projects.all(organization);
   }
 
+  /** At most `count` of the project, of branches and pull requests alike. */
   newestEvaluations(project: string, count: number): RootEvaluation[] {
     return this.#newest.all(project, count);
   }
 
+  /** Also those that are of no project, as those of direct builds. */
   activeEvaluations(organization: string): RootEvaluation[] {
     return this.#active.all(organization);
   }

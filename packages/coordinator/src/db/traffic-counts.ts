@@ -22,6 +22,7 @@ export class TrafficCounts {
     return this.#caches.size === 0;
   }
 
+  /** A question for one path, answered with it or with 404. */
   narinfo(cacheId: string, isHit: boolean, reader: Reader | null): void {
     for (const traffic of this.#concerned(cacheId, reader)) {
       if (isHit) traffic.hits += 1;
@@ -29,6 +30,7 @@ export class TrafficCounts {
     }
   }
 
+  /** `bytes` that were sent, which may be a range of the file. */
   nar(cacheId: string, bytes: number, reader: Reader | null): void {
     for (const traffic of this.#concerned(cacheId, reader)) {
       traffic.narRequests += 1;
@@ -36,6 +38,7 @@ export class TrafficCounts {
     }
   }
 
+  /** What was counted since the last time, which is not counted again. */
   take(): CountedTraffic {
     const taken = { caches: this.#caches, readers: [...this.#readers.values()] };
     this.#caches = new Map();

@@ -23,6 +23,7 @@ export class Recent<V> {
     return this.#young.values.get(key) ?? this.#revive(key);
   }
 
+  /** What is used least may go for it, and more than the new value needs. */
   set(key: string, value: V): void {
     this.delete(key);
     const weight = this.#weightOf(value);
@@ -38,6 +39,7 @@ export class Recent<V> {
     for (const generation of [this.#young, this.#old]) this.#drop(generation, key);
   }
 
+  /** Looks at every key. */
   deleteAll(isMeant: (key: string) => boolean): void {
     for (const { values } of [this.#young, this.#old]) {
       for (const key of values.keys()) if (isMeant(key)) this.delete(key);

@@ -29,6 +29,7 @@ export class GatheredWrites {
     }
   }
 
+  /** Resolves when all of it is written; rejects with what any of the writes failed with. */
   async flush(): Promise<void> {
     await this.#begin();
     await this.#writing;

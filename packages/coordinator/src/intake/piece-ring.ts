@@ -47,10 +47,12 @@ export class PieceRingWriter {
     if (this.#filled === pieceAt(this.#ring, this.#at).length) this.#hand(this.#filled);
   }
 
+  /** Nothing comes any more, and all has come. */
   complete(): void {
     this.#end(COMPLETE);
   }
 
+  /** Nothing comes any more, and something is missing. */
   breakOff(): void {
     this.#end(BROKEN_OFF);
   }

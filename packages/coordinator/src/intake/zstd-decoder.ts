@@ -15,6 +15,7 @@ export class ZstdDecoder {
   /** Zero between two frames. */
   #expected = 0;
 
+  /** What comes out of these bytes; the rest of a frame that they begin stays for the next ones. Throws for what is not zstd. */
   *decode(input: Uint8Array): Generator<Buffer, void, undefined> {
     this.#output ??= Buffer.allocUnsafeSlow(OUTPUT_BYTES);
     let rest = input;

@@ -40,6 +40,7 @@ export class LiveWatch {
     this.#since = now - LOOK_BACK_MS;
   }
 
+  /** `now` in milliseconds since the epoch. The first look tells nothing: it learns how things are. */
   async look(now: number): Promise<LiveFrame[]> {
     const isFirst = this.#evaluations === null;
     const watched = await listWatched(this.#db, this.#scope);

@@ -18,11 +18,13 @@ export class LogFeed {
     return this.#isFinished;
   }
 
+  /** So many bytes more are on the disk. */
   grow(bytes: number): void {
     this.#size += bytes;
     this.#wake();
   }
 
+  /** Nothing comes any more: whoever waits is told. */
   finish(): void {
     this.#isFinished = true;
     this.#wake();

@@ -8,6 +8,7 @@ export class Bell {
     return this.#rings;
   }
 
+  /** Whoever waits now is woken, and whoever begins to wait later waits for the next time. */
   ring(): void {
     const rung = this.#ringing;
     this.#ringing = new AbortController();

@@ -9,6 +9,7 @@ export class EndedAttempts {
     return this.#counts;
   }
 
+  /** After their transaction was committed. */
   note(outcomes: readonly AttemptState[]): void {
     for (const outcome of outcomes) {
       this.#counts.set(outcome, (this.#counts.get(outcome) ?? 0) + 1);

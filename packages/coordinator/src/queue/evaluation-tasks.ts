@@ -37,6 +37,7 @@ export class EvaluationTasks {
     return counts;
   }
 
+  /** It may have something to give out now: it is read before the next look. */
   note(evaluationId: string): void {
     this.#unread.add(evaluationId);
   }
@@ -52,10 +53,12 @@ export class EvaluationTasks {
     this.#fetchers.delete(evaluationId);
   }
 
+  /** Who fetched an evaluation has its source, and is asked first to evaluate it. */
   noteFetcher(evaluationId: string, worker: WorkerId): void {
     this.#fetchers.set(evaluationId, worker);
   }
 
+  /** null when nobody has fetched it since this coordinator began. */
   fetcherOf(evaluationId: string): WorkerId | null {
     return this.#fetchers.get(evaluationId) ?? null;
   }

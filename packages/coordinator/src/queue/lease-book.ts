@@ -47,11 +47,13 @@ export class LeaseBook {
     return counts;
   }
 
+  /** As the worker tells it; only memory has it. */
   setPhase(fencing: Fencing, phase: Phase): void {
     const held = this.#byFencing.get(fencing);
     if (held !== undefined) this.#byFencing.set(fencing, { ...held, phase });
   }
 
+  /** Harmless for one that is gone. */
   remove(fencing: Fencing): void {
     const held = this.#byFencing.get(fencing);
     if (held === undefined) return;

@@ -13,6 +13,7 @@ export class SigningTasks {
   /** Workers whose list changed and was not read again yet. */
   readonly #unread = new Set<WorkerId>();
 
+  /** It may have something to sign now: it is read before the next look. */
   note(worker: WorkerId): void {
     this.#unread.add(worker);
   }

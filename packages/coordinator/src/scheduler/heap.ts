@@ -15,6 +15,7 @@ export class Heap<T> {
     return this.#items[0];
   }
 
+  /** Takes the logarithm of the size. Of two items that neither is before the other either may come first. */
   push(item: T): void {
     let at = this.#items.push(item) - 1;
     while (at > 0) {

@@ -89,12 +89,14 @@ export class ReadyQueue {
     this.#declines.delete(attempt);
   }
 
+  /** The worker gets no offer of it before that time, milliseconds since the epoch. */
   decline(attempt: number, worker: WorkerId, until: number): void {
     const declines = this.#declines.get(attempt) ?? new Map<WorkerId, number>();
     declines.set(worker, until);
     this.#declines.set(attempt, declines);
   }
 
+  /** Whether the worker has declined it and is not to be asked yet. */
   hasDeclined(attempt: number, worker: WorkerId, now: number): boolean {
     const until = this.#declines.get(attempt)?.get(worker);
     return until !== undefined && until > now;

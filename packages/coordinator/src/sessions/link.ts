@@ -62,6 +62,7 @@ export class Link {
     return this.#socket.isPaused;
   }
 
+  /** Nothing is sent on a connection that has ended, and one that does not read is ended. Nobody is told either: what matters is sent again. */
   send(message: ToWorker): void {
     if (this.#socket.readyState !== this.#socket.OPEN) return;
     if (this.#socket.bufferedAmount > MAX_UNSENT_BYTES) {
@@ -77,6 +78,7 @@ export class Link {
     this.#isStranger = false;
   }
 
+  /** As WebSockets have it (RFC 6455, 5.5.2): answered by the other side's library, not by its work. */
   ping(): void {
     if (this.#socket.readyState === this.#socket.OPEN) this.#socket.ping();
   }
@@ -118,6 +120,7 @@ export class Link {
     this.#close(code, reason);
   }
 
+  /** At once, without a close frame. */
   terminate(): void {
     this.#socket.terminate();
   }

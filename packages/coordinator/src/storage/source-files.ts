@@ -50,6 +50,7 @@ export class SourceFiles {
     return files;
   }
 
+  /** A file that comes in: it is a blob by `keepAsBlob`, or gone when it is disposed. */
   draft(): FileDraft {
     const path = join(this.#drafts, uuidv4());
     return {
@@ -99,10 +100,12 @@ export class SourceFiles {
     return join(this.#blobs, safeName(organization), hash.slice(0, 2), hash);
   }
 
+  /** Fails with ENOENT for a blob that is not there. */
   readBlob(organization: string, hash: string): AsyncIterable<Buffer> {
     return createReadStream(this.blob(organization, hash), { highWaterMark: READ_BYTES });
   }
 
+  /** Harmless for a blob that is not there. */
   async removeBlob(organization: string, hash: string): Promise<void> {
     await rm(this.blob(organization, hash), { force: true });
   }
@@ -112,6 +115,7 @@ export class SourceFiles {
     return readdir(this.#blobs);
   }
 
+  /** All blobs of an organization that is gone. */
   async removeBlobsOf(organization: string): Promise<void> {
     await rm(join(this.#blobs, safeName(organization)), { recursive: true, force: true });
   }

@@ -12,6 +12,7 @@ export class AnswerMemory<T> {
     this.#maxAnswers = maxAnswers;
   }
 
+  /** undefined for what was never asked, and for an answer whose time is over. Milliseconds since the epoch. */
   get(key: string, now: number): T | undefined {
     const known = this.#answers.get(key);
     if (known === undefined) return undefined;
@@ -20,6 +21,7 @@ export class AnswerMemory<T> {
     return undefined;
   }
 
+  /** `until` when it is believed, milliseconds since the epoch. */
   put(key: string, answer: T, until: number): void {
     this.#answers.delete(key);
     this.#answers.set(key, { answer, until });

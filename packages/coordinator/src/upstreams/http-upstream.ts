@@ -67,6 +67,7 @@ export class HttpUpstreams {
     return (this.#downUntil.get(upstream.id) ?? 0) > now ? "unknown" : null;
   }
 
+  /** What the upstream says of a path; that it cannot be reached is an answer, too, and no error. */
   async find(upstream: HttpUpstream, hashPart: string): Promise<UpstreamAnswer> {
     const known = this.known(upstream, hashPart);
     if (known !== null) return known;

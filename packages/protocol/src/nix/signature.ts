@@ -48,6 +48,7 @@ export class PublicKey {
     return PublicKey.fromBytes(keyName, bytes);
   }
 
+  /** `bytes`: the 32 of an Ed25519 public key (RFC 8032). */
   static fromBytes(keyName: string, bytes: Uint8Array): PublicKey {
     const der = Buffer.concat([SPKI_PREFIX, bytes]);
     return new PublicKey(keyName, createPublicKey({ key: der, format: "der", type: "spki" }));
@@ -61,6 +62,7 @@ export class PublicKey {
     return verify(null, Buffer.from(message), this.#key, bytes);
   }
 
+  /** `name:base64`, as Nix's `trusted-public-keys` wants it. */
   toString(): string {
     return `${this.keyName}:${rawPublicKey(this.#key).toString("base64")}`;
   }

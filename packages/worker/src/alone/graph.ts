@@ -98,6 +98,7 @@ export class BuildGraph {
     return node.drvPath;
   }
 
+  /** What waited for nothing else becomes ready. Throws for one that is not in the graph. */
   built(drvPath: string): void {
     const node = this.#endOf(drvPath, "built");
     this.#built += 1;
@@ -107,6 +108,7 @@ export class BuildGraph {
     }
   }
 
+  /** What needs it fails with it, directly or not. Throws for one that is not in the graph. */
   failed(drvPath: string): void {
     const node = this.#endOf(drvPath, "failed");
     this.#failed += 1;

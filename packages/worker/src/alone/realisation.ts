@@ -98,6 +98,7 @@ export class Realisation {
     return [...this.#planned.keys()].filter((path) => this.stateOf(path) === "dependency_failed");
   }
 
+  /** Its outputs are wanted, with all that it needs. More may be wanted until `close`. */
   want(drvPath: string): void {
     this.#wanted.push(drvPath);
     this.#wake();

@@ -99,6 +99,7 @@ export class RunnerLink {
     return this.#socket.writable;
   }
 
+  /** Nothing is sent to a runner that is gone; how its build ended is found in its files. */
   send(message: ToRunner): void {
     if (this.isOpen) this.#socket.write(`${JSON.stringify(message)}\n`);
   }

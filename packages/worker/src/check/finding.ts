@@ -25,14 +25,17 @@ export class Findings {
     this.#area = area;
   }
 
+  /** `found`: what there is. */
   ok(name: string, found: string): void {
     this.#add({ name, status: "ok", found, change: null });
   }
 
+  /** It works, and not as well as it could. `change`: what to do about it. */
   warning(name: string, found: string, change: string): void {
     this.#add({ name, status: "warning", found, change });
   }
 
+  /** The worker cannot work so. `change`: what to do about it. */
   failure(name: string, found: string, change: string): void {
     this.#add({ name, status: "failure", found, change });
   }

@@ -177,6 +177,7 @@ export class Assignments {
     await this.#forget(entry);
   }
 
+  /** The coordinator has the batch: it leaves the disk. Harmless for another holder's assignment. */
   async acknowledgeBatch(reference: AssignmentReference, sequence: number): Promise<void> {
     const entry = this.#options.journal.get(reference.assignment);
     if (entry?.record.fencing === reference.fencing) await entry.acknowledgeBatch(sequence);

@@ -54,6 +54,7 @@ export class OutputIndex {
     this.#store = store;
   }
 
+  /** Reads the file the first time. Throws a WorkerError that names it when it cannot be read. */
   of(drvPath: string): OutputPaths {
     const known = this.#kept.get(drvPath);
     if (known) return known;

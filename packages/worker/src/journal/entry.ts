@@ -92,6 +92,7 @@ export class JournalEntry {
     this.#onChange();
   }
 
+  /** Harmless for a batch that was acknowledged before. */
   async acknowledgeBatch(sequence: number): Promise<void> {
     if (!this.#batches.delete(sequence)) return;
     this.#onChange();

@@ -37,6 +37,7 @@ export class LogTail {
     return headBytes === undefined ? null : new LogTail(log, Number(headBytes), tailBytes);
   }
 
+  /** Synchronous: what was appended is in the files when it returns. Throws what the file system says. */
   append(bytes: Uint8Array): void {
     for (let rest = bytes; rest.length > 0;) {
       if (this.#segmentBytes === this.#tailBytes) this.#nextSegment();

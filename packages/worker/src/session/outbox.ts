@@ -30,6 +30,7 @@ export class Outbox {
     this.#onError = options.onError;
   }
 
+  /** In order. Too many that wait are an error of the link, told by `onError`. */
   send(message: ToCoordinator): void {
     if (this.#isClosed) return;
     if (this.#waiting.length >= MAX_WAITING) {
@@ -57,6 +58,7 @@ export class Outbox {
     this.#start();
   }
 
+  /** What waits is dropped. */
   close(): void {
     this.#isClosed = true;
   }

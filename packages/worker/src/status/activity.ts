@@ -31,10 +31,12 @@ export class Activity {
     this.#now = now;
   }
 
+  /** In the order in which they began. */
   jobs(): readonly ActiveJob[] {
     return [...this.#jobs.values()];
   }
 
+  /** The same, seen by the status. It changes nothing of what it passes on. */
   watchRuns(run: RunJob): RunJob {
     return async (spec, job) => {
       const { assignment } = job;
@@ -57,6 +59,7 @@ export class Activity {
     };
   }
 
+  /** The same, seen by the status. */
   watchBuilds(builder: Builder): Builder {
     return {
       [Symbol.asyncDispose]: () => builder[Symbol.asyncDispose](),
@@ -71,6 +74,7 @@ export class Activity {
     };
   }
 
+  /** The same, seen by the status. */
   watchMeters(meters: UsageMeters): UsageMeters {
     return {
       mode: meters.mode,

@@ -24,6 +24,7 @@ export class SessionWatch {
     return this.#state;
   }
 
+  /** The same handler, seen by the status. */
   watch(handler: SessionHandler): SessionHandler {
     return {
       hello: () => handler.hello(),

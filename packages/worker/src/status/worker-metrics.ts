@@ -44,6 +44,7 @@ export class WorkerMetrics {
     this.#transfers = transfers;
   }
 
+  /** The same, counted. */
   watchRuns(run: RunJob): RunJob {
     return async (spec, job) => {
       try {
@@ -57,6 +58,7 @@ export class WorkerMetrics {
     };
   }
 
+  /** The same, counted. */
   watchEvaluations(evaluator: Evaluator): Evaluator {
     const attributes = this.#attributes;
     return {
@@ -70,6 +72,7 @@ export class WorkerMetrics {
     };
   }
 
+  /** In Prometheus's text format. */
   text(facts: Facts): string {
     return metricsText([
       ...stateMetrics(facts),

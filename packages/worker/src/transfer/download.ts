@@ -13,6 +13,7 @@ export class Download {
     this.#first = await this.#next();
   }
 
+  /** From the first byte on, once. */
   async *bytes(): AsyncGenerator<Uint8Array, void, undefined> {
     let next = this.#first ?? (await this.#next());
     while (next.done !== true) {
@@ -21,6 +22,7 @@ export class Download {
     }
   }
 
+  /** Lets go of the connection, also in the middle. */
   async end(): Promise<void> {
     await this.#source.return?.();
   }

@@ -152,6 +152,7 @@ export class Group {
     }
   }
 
+  /** Waits a while for its last processes, as only an empty group can be removed (cgroups(7)); what is left then goes at the next start. */
   async remove(): Promise<void> {
     for (const directory of this.paths) await removeGroup(directory);
   }

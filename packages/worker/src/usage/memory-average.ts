@@ -4,6 +4,7 @@ export class MemoryAverage {
   #elapsedMs = 0;
   #product = 0;
 
+  /** Times in milliseconds from any beginning, in their order. */
   push(atMs: number, bytes: number): void {
     if (this.#last !== null) {
       const sinceMs = Math.max(0, atMs - this.#last.atMs);

@@ -20,12 +20,14 @@ export class MemoryPeak {
   #neededBytes = 0;
   #cacheBytes = 0;
 
+  /** One sample, in bytes. */
   push(use: MemoryUse): void {
     this.#samples += 1;
     this.#neededBytes = Math.max(this.#neededBytes, use.neededBytes);
     this.#cacheBytes = Math.max(this.#cacheBytes, use.cacheBytes);
   }
 
+  /** `rawPeakBytes`: the kernel's own peak, null where it has none. `none` when nothing is known at all. */
   result(rawPeakBytes: number | null): { bytes: number | null; quality: UsageQuality } {
     if (this.#samples === 0) {
       return { bytes: rawPeakBytes, quality: rawPeakBytes === null ? "none" : "sampled" };

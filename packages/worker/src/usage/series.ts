@@ -13,6 +13,7 @@ export class UsageSeries {
     this.#firstDistanceMs = intervalMs;
   }
 
+  /** In order of time. A point that comes too soon after the last is left out. */
   push(point: UsageSample): void {
     const last = this.#points.at(-1);
     if (last !== undefined && point.atMs - last.atMs < this.#distanceMs) return;

@@ -24,6 +24,7 @@ export class TreeSize {
     this.#signal = signal;
   }
 
+  /** Gives way to others in between; ends early when the signal aborts or there are too many files, and then the sum is too small. */
   async add(root: string): Promise<void> {
     this.#device = null;
     const waiting = [root];

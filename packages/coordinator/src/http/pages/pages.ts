@@ -51,6 +51,7 @@ export class Pages {
     return render(view, { ...frame, version: this.#version, now: this.#clock.now(), assets });
   }
 
+  /** A file that pages load, by the name that they give it, which changes with its contents. */
   async file(name: string): Promise<StaticFile | undefined> {
     return (await this.#load()).files.get(name);
   }

@@ -40,6 +40,7 @@ export class ReferenceScanner {
     return this.#overflowed;
   }
 
+  /** A run may begin in one chunk and end in the next. */
   write(chunk: Uint8Array): void {
     if (!this.#overflowed) this.#finder.write(chunk, this.#add);
   }
@@ -103,10 +104,12 @@ export class CandidateScanner {
     }
   }
 
+  /** A run may begin in one chunk and end in the next. Nothing is looked at once all were found. */
   write(chunk: Uint8Array): void {
     if (this.#missing.size > 0) this.#finder.write(chunk, this.#check);
   }
 
+  /** Those of the candidates that were in the stream so far. */
   found(): ReadonlySet<string> {
     return this.#found;
   }

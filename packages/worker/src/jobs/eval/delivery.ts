@@ -38,6 +38,7 @@ export class Delivery {
     this.failed.catch(() => undefined);
   }
 
+  /** Goes with the next batch. Texts that are too long are cut. */
   add(event: EvaluationEvent): void {
     this.#events.push(shortened(event));
     if (this.#events.length === 1 || this.#events.length >= BATCH_JOBS) this.#wake();

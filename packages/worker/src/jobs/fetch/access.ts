@@ -34,6 +34,7 @@ export class FetchAccess {
     this.ssh = options.ssh;
   }
 
+  /** Writes the secrets into the directory. What may be fetched is decided when it is asked for. */
   static async open(options: {
     rules: FetchRules;
     credentials: FetchSpec["credentials"];

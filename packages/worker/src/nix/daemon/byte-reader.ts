@@ -39,6 +39,7 @@ export class ByteReader {
     return this.#held.length - this.#at >= sizeBytes;
   }
 
+  /** A view that the next read may overwrite. Rejects with StreamEndedError when there are fewer. */
   async bytes(sizeBytes: number): Promise<Buffer> {
     if (!this.has(sizeBytes)) await this.#fill(sizeBytes);
     const bytes = this.#held.subarray(this.#at, this.#at + sizeBytes);
@@ -52,6 +53,7 @@ export class ByteReader {
     return this.bytes(this.#held.length - this.#at);
   }
 
+  /** An unsigned number of 64 bits. */
   async bigint(): Promise<bigint> {
     return (await this.bytes(8)).readBigUInt64LE(0);
   }
@@ -74,6 +76,7 @@ export class ByteReader {
     return padded.toString("utf8", 0, sizeBytes);
   }
 
+  /** Rejects with DaemonProtocolError for a list that is too long to be one. */
   async strings(): Promise<string[]> {
     const length = await this.number();
     if (length > MAX_LIST_LENGTH) {

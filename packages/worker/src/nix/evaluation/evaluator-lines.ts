@@ -76,6 +76,7 @@ export class EvaluatorLines {
     return [summarizeError(text, roots), ...this.#builds.logsFor(text)].join("\n");
   }
 
+  /** null for a line that tells nothing yet. */
   read(line: string): EvaluatorNews | null {
     const log = parseLog(line);
     if (log === null) {

@@ -67,6 +67,7 @@ export class EvaluatorProcess {
     if (scope.signal.aborted) this.#onAbort();
   }
 
+  /** Throws EvaluationError when the evaluation was cancelled before. */
   static async start(
     scope: EvaluationScope,
     request: {

@@ -11,6 +11,7 @@ export class FindingQueue<T> {
     this.#limit = limit;
   }
 
+  /** Resolves when there is room for more. */
   async push(item: T): Promise<void> {
     this.#items.push(item);
     this.#wakeReader();
@@ -36,6 +37,7 @@ export class FindingQueue<T> {
     this.#letWritersGo();
   }
 
+  /** Ends after `end`; throws what `fail` was given, after all that was pushed before. */
   async *read(): AsyncGenerator<T, void, undefined> {
     for (;;) {
       const items = this.#items;
