@@ -1,11 +1,12 @@
 import { describe, expect, test } from "vitest";
+import { endTimes } from "./nix/build-listener.ts";
 import { decideOutcome, type OutcomeUsage } from "./outcome.ts";
 import type { BuildEnd } from "./ports.ts";
 
 const quiet: OutcomeUsage = { oomKills: 0, memoryLimitBytes: null };
 
 function end(facts: Partial<BuildEnd>): BuildEnd {
-  return { status: null, message: null, startedAt: 1, stoppedAt: 2, endedBy: null, ...facts };
+  return { status: null, message: null, ...endTimes(1000, 2000), endedBy: null, ...facts };
 }
 
 /** One row of the contract's table each: what is known, and what it means. */

@@ -37,8 +37,11 @@ export interface BuildEnd {
   status: number | null;
   /** Nix's own words, trimmed and without colour; null when built. */
   message: string | null;
+  /** Milliseconds since the epoch, and the microseconds behind them (0 to 999). */
   startedAt: number;
+  startedUs: number;
   stoppedAt: number;
+  stoppedUs: number;
   /** Set when the build was ended by us: cancelled, or still running well after its time limit. `loss`: Nix's process was gone. */
   endedBy: "cancel" | "deadline" | "loss" | null;
 }

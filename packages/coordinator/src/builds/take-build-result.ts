@@ -315,11 +315,14 @@ async function endAs(
   const end = transit(attemptTransitions, `attempt ${attempt}`, running, event);
   if (!end.isAllowed) throw new Error(end.reason);
   change.news.outcomes.push(end.next);
+  const { startedAt, startedUs, stoppedAt, stoppedUs } = result.times;
   await endAttempt(change.kysely, attempt, {
     status: end.next,
     message,
-    startedAt: result.times.startedAt,
-    stoppedAt: result.times.stoppedAt,
+    startedAt,
+    startedUs,
+    stoppedAt,
+    stoppedUs,
     storedAt: event === "built" ? change.now : null,
     usage: result.usage,
     outputs: event === "built" ? outputsOf(result) : null,

@@ -78,12 +78,14 @@ export async function startAttempt(
   return numUpdatedRows > 0n;
 }
 
-/** How an attempt ended. Times are milliseconds since the epoch; null where it never got there. */
+/** How an attempt ended. Times are milliseconds since the epoch, with the microseconds behind them; null where it never got there. */
 export interface AttemptEnd {
   status: AttemptState;
   message: string | null;
   startedAt: number | null;
+  startedUs?: number | undefined;
   stoppedAt: number | null;
+  stoppedUs?: number | undefined;
   storedAt: number | null;
   usage: UsageRecord | null;
   /** What it made; null when it made nothing that was kept. */
@@ -128,7 +130,9 @@ export async function endAttempt(db: Queries, attempt: number, end: AttemptEnd):
       status: end.status,
       message: end.message,
       started_at: end.startedAt ?? eb.ref("started_at"),
+      started_us: end.startedUs ?? 0,
       stopped_at: end.stoppedAt,
+      stopped_us: end.stoppedUs ?? 0,
       stored_at: end.storedAt,
       ...usageColumns(end.usage),
       ...outputColumns(end.outputs),

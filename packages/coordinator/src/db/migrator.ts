@@ -20,6 +20,7 @@ import * as declaredState from "./migrations/0020-declared-state.ts";
 import * as runHistories from "./migrations/0016-run-histories.ts";
 import * as buildOrder from "./migrations/0018-build-order.ts";
 import * as storedAnew from "./migrations/0026-stored-anew.ts";
+import * as microseconds from "./migrations/0030-microseconds.ts";
 import * as cuirass from "./migrations/0015-cuirass.ts";
 import * as cuirassLists from "./migrations/0021-cuirass-lists.ts";
 
@@ -49,6 +50,7 @@ const migrations: Record<string, Migration> = {
   "0018-build-order": buildOrder,
   "0015-cuirass": cuirass,
   "0026-stored-anew": storedAnew,
+  "0030-microseconds": microseconds,
   "0021-cuirass-lists": cuirassLists,
 };
 

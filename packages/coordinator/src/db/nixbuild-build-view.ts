@@ -10,9 +10,10 @@ import { PlaceReader, type Condition, type Places } from "./place-reader.ts";
 const STARTED = "coalesce(a.started_at, a.assigned_at, a.created_at)";
 
 /** As nixbuild.net writes times: a fraction without zeros at its end, and none when it is zero. */
-function isoTime(milliseconds: string): string {
-  const text = `strftime('%Y-%m-%dT%H:%M:%f', ${milliseconds} / 1000.0, 'unixepoch')`;
-  return `rtrim(rtrim(${text}, '0'), '.') || 'Z'`;
+function isoTime(milliseconds: string, microseconds: string): string {
+  const second = `strftime('%Y-%m-%dT%H:%M:%S', ${milliseconds} / 1000, 'unixepoch')`;
+  const fraction = `printf('.%06d', ${milliseconds} % 1000 * 1000 + ${microseconds})`;
+  return `${second} || rtrim(rtrim(${fraction}, '0'), '.') || 'Z'`;
 }
 
 /** Rounded up. */
@@ -37,10 +38,10 @@ const TAGS = `json((
 /** An attempt `a` with its derivation `d` in nixbuild.net's words. Counts are numbers always: clients compute with them. */
 const MEMBERS: Readonly<Record<keyof BuildObject, string>> = {
   build_id: "a.number",
-  create_time: isoTime("a.created_at"),
-  start_time: isoTime(STARTED),
-  queue_time_seconds: `(${STARTED} - a.created_at) / 1000.0`,
-  duration_seconds: "a.duration_ms / 1000.0",
+  create_time: isoTime("a.created_at", "0"),
+  start_time: isoTime(STARTED, "a.started_us"),
+  queue_time_seconds: `((${STARTED} - a.created_at) * 1000 + a.started_us) / 1000000.0`,
+  duration_seconds: "a.duration_us / 1000000.0",
   build_status: "a.status",
   status: "a.status",
   status_message: "coalesce(a.message, iif(a.status = 'built', '', null))",

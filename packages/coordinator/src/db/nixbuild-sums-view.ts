@@ -6,7 +6,7 @@ import { tagged, type NixbuildBuildView } from "./nixbuild-build-view.ts";
 
 /** Figures of attempts added up. They are read from sums that change with the attempts; only what runs, and the edges of a period, is counted when asked. */
 
-/** Of all attempts of one status. Times are null for those that have not ended. */
+/** Of all attempts of one status. Times are microseconds since the epoch, null for those that have not ended. */
 export interface StatusSums {
   readonly status: AttemptState;
   readonly attempts: number;
@@ -14,25 +14,26 @@ export interface StatusSums {
   readonly executed: number;
   readonly measuredSeconds: number;
   readonly allocatedSeconds: number;
-  readonly durationMs: number;
+  readonly durationUs: number;
   readonly outputNarBytes: number;
-  readonly firstStartedAt: number | null;
-  readonly lastStoppedAt: number | null;
+  readonly firstStartedUs: number | null;
+  readonly lastStoppedUs: number | null;
 }
 
 type SumRow = Omit<StatusSums, "status"> & { status: string };
 
 const STORED = `s.status, sum(s.attempts) as attempts, sum(s.executed) as executed, sum(s.measured_seconds) as "measuredSeconds",
-  sum(s.allocated_seconds) as "allocatedSeconds", sum(s.duration_ms) as "durationMs", sum(s.output_nar_bytes) as "outputNarBytes",
-  min(s.first_started_at) as "firstStartedAt", max(s.last_stopped_at) as "lastStoppedAt"`;
+  sum(s.allocated_seconds) as "allocatedSeconds", sum(s.duration_us) as "durationUs", sum(s.output_nar_bytes) as "outputNarBytes",
+  min(s.first_started_us) as "firstStartedUs", max(s.last_stopped_us) as "lastStoppedUs"`;
 
-const COUNTED = `a.status, count(*) as attempts, count(a.duration_ms) as executed, sum(a.measured_seconds) as "measuredSeconds",
-  sum(a.allocated_seconds) as "allocatedSeconds", coalesce(sum(a.duration_ms), 0) as "durationMs",
+const COUNTED = `a.status, count(*) as attempts, count(a.duration_us) as executed, sum(a.measured_seconds) as "measuredSeconds",
+  sum(a.allocated_seconds) as "allocatedSeconds", coalesce(sum(a.duration_us), 0) as "durationUs",
   coalesce(sum(a.output_nar_bytes), 0) as "outputNarBytes",
-  min(coalesce(a.started_at, a.created_at)) as "firstStartedAt", max(coalesce(a.stopped_at, a.created_at)) as "lastStoppedAt"`;
+  min(coalesce(a.started_at, a.created_at) * 1000 + a.started_us) as "firstStartedUs",
+  max(coalesce(a.stopped_at, a.created_at) * 1000 + a.stopped_us) as "lastStoppedUs"`;
 
-const UNFINISHED = `a.status, count(*) as attempts, 0 as executed, 0 as "measuredSeconds", 0 as "allocatedSeconds", 0 as "durationMs",
-  0 as "outputNarBytes", null as "firstStartedAt", null as "lastStoppedAt"`;
+const UNFINISHED = `a.status, count(*) as attempts, 0 as executed, 0 as "measuredSeconds", 0 as "allocatedSeconds", 0 as "durationUs",
+  0 as "outputNarBytes", null as "firstStartedUs", null as "lastStoppedUs"`;
 
 const ENDED = "a.status not in ('pending', 'running')";
 

@@ -5,7 +5,7 @@ import { makeOrganization, seedAttempt } from "../http/routes/nixbuild/attempts.
 import { openTestServer, type TestServer } from "../http/server.test-support.ts";
 import { recordLateUsage } from "./attempt-repository.ts";
 import { addEvaluationTags } from "./tag-repository.ts";
-import { COUNT_ALL } from "./migrations/0014-nixbuild.ts";
+import { COUNT_ALL } from "./migrations/0030-microseconds.ts";
 import { fencingSchema, usageRecordSchema, workerIdSchema } from "@gradient/protocol";
 
 const DAY = Date.UTC(2026, 5, 10);
@@ -70,6 +70,8 @@ test("sums that were kept are the sums counted anew", async () => {
       name: `p${at}`,
       status,
       createdAt: DAY + at * 1_800_000,
+      startedUs: 17 * at,
+      stoppedUs: 999 - at,
       cpuMs: at === 1 ? null : 1234.5,
       tags: at < 3 ? tags : {},
     });

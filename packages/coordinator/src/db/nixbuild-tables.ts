@@ -27,7 +27,7 @@ interface AttemptTagsTable {
   attempt: number;
 }
 
-/** Sums of the attempts that ended, kept by triggers; to be counted anew by `COUNT_ALL` of migration 0014. */
+/** Sums of the attempts that ended, kept by triggers; to be counted anew by `COUNT_ALL` of migration 0030. */
 interface AttemptSumsTable {
   organization_id: string;
   /** Empty: all of the organization; else `project:ID` or `tag:ID`. */
@@ -42,10 +42,11 @@ interface AttemptSumsTable {
   executed: number;
   measured_seconds: number;
   allocated_seconds: number;
-  duration_ms: number;
+  duration_us: number;
   output_nar_bytes: number;
-  first_started_at: number;
-  last_stopped_at: number;
+  /** Microseconds since the epoch. */
+  first_started_us: number;
+  last_stopped_us: number;
 }
 
 /** The last runs of a package for a system, the newest first. */
@@ -73,8 +74,11 @@ export interface AttemptColumns {
   output_nar_bytes: Generated<number | null>;
   /** 1: it was told to end because its client had gone. */
   is_deserted: Generated<0 | 1>;
+  /** Microseconds (0 to 999) behind `started_at` and `stopped_at`, as the worker measured them. */
+  started_us: Generated<number>;
+  stopped_us: Generated<number>;
   /** Of the build itself; null until it has ended, and for one that never began. */
-  duration_ms: GeneratedAlways<number | null>;
+  duration_us: GeneratedAlways<number | null>;
   /** Whole CPU seconds, at least 1 for what was executed: cores that it was given for its duration, and what it used. */
   allocated_seconds: GeneratedAlways<number>;
   measured_seconds: GeneratedAlways<number>;

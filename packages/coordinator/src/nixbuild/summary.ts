@@ -46,9 +46,9 @@ export function summaryOf(
   const count = (which: Class): number => totalOf(ofClass(sums, which), "attempts");
   const seconds = accounting === "measured" ? "measuredSeconds" : "allocatedSeconds";
   const billable = sums.filter(({ status }) => isBillable(status));
-  const starts = sums.flatMap(({ firstStartedAt }) => firstStartedAt ?? []);
-  const stops = sums.flatMap(({ lastStoppedAt }) => lastStoppedAt ?? []);
-  const wallMs = stops.length === 0 ? 0 : Math.max(...stops) - Math.min(...starts);
+  const starts = sums.flatMap(({ firstStartedUs }) => firstStartedUs ?? []);
+  const stops = sums.flatMap(({ lastStoppedUs }) => lastStoppedUs ?? []);
+  const wallUs = stops.length === 0 ? 0 : Math.max(...stops) - Math.min(...starts);
   return {
     build_count: totalOf(sums, "attempts"),
     running_build_count: count("running"),
@@ -57,8 +57,8 @@ export function summaryOf(
     successful_build_count: count("successful"),
     total_cpu_seconds: totalOf(sums, seconds),
     billable_cpu_seconds: totalOf(billable, seconds),
-    total_duration_seconds: totalOf(sums, "durationMs") / 1000,
-    wall_time_seconds: Math.max(wallMs, 0) / 1000,
+    total_duration_seconds: totalOf(sums, "durationUs") / 1_000_000,
+    wall_time_seconds: Math.max(wallUs, 0) / 1_000_000,
     total_output_nar_size_kilobytes: Math.floor(totalOf(sums, "outputNarBytes") / 1024),
   };
 }
@@ -67,7 +67,7 @@ function ofClass(sums: readonly StatusSums[], which: Class): StatusSums[] {
   return sums.filter(({ status }) => CLASS_OF[status] === which);
 }
 
-type Figure = "attempts" | "measuredSeconds" | "allocatedSeconds" | "durationMs" | "outputNarBytes";
+type Figure = "attempts" | "measuredSeconds" | "allocatedSeconds" | "durationUs" | "outputNarBytes";
 
 function totalOf(sums: readonly StatusSums[], figure: Figure): number {
   return sums.reduce((total, each) => total + each[figure], 0);

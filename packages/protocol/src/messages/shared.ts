@@ -246,11 +246,18 @@ export const buildOutcomeSchema = z.enum([
 ]);
 export type BuildOutcome = z.infer<typeof buildOutcomeSchema>;
 
+/** Behind a millisecond. Workers of earlier releases send none. */
+const microseconds = z.int().min(0).max(999).optional();
+
 /** Milliseconds since the epoch by the worker's clock; null where the attempt never got there. */
 export const buildTimesSchema = z.object({
   acceptedAt: z.int(),
   startedAt: z.int().nullable(),
+  /** Microseconds behind `startedAt`. */
+  startedUs: microseconds,
   stoppedAt: z.int().nullable(),
+  /** Microseconds behind `stoppedAt`. */
+  stoppedUs: microseconds,
   uploadedAt: z.int().nullable(),
 });
 export type BuildTimes = z.infer<typeof buildTimesSchema>;

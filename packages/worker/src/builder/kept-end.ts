@@ -5,11 +5,16 @@ import { z } from "zod";
 import { errnoOf } from "../error-facts.ts";
 import type { KeptEnd } from "../runner/messages.ts";
 
+/** An earlier release keeps none. */
+const microseconds = z.int().min(0).max(999).default(0);
+
 const buildEndSchema = z.object({
   status: z.int().nullable(),
   message: z.string().nullable(),
   startedAt: z.number(),
+  startedUs: microseconds,
   stoppedAt: z.number(),
+  stoppedUs: microseconds,
   endedBy: z.enum(["cancel", "deadline", "loss"]).nullable(),
 });
 

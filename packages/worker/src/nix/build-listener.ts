@@ -1,4 +1,6 @@
 import type { Activity, ActivityResult, FrameListener } from "./daemon/frames.ts";
+import type { MicroClock } from "../micro-clock.ts";
+import type { BuildEnd } from "../ports.ts";
 import { isAboutBusyDatabase } from "./error-text.ts";
 
 const BUILD_ACTIVITY = 105;
@@ -13,15 +15,25 @@ export class BuildListener implements FrameListener {
   readonly #onLog: (text: string) => void;
   readonly #onForeignBuild: () => void;
   #activity: bigint | null = null;
-  #startedAt: number | null = null;
-  #stoppedAt: number | null = null;
+  readonly #clock: MicroClock;
+  /** By the clock. */
+  #startUs: number | null = null;
+  #stopUs: number | null = null;
   #held = "";
   #builtAs: string | null = null;
   /** Another derivation that Nix started to build, as it is an input that is not there. */
   foreignBuild: string | null = null;
 
-  constructor(drvPath: string, onLog: (text: string) => void, onForeignBuild: () => void) {
+  constructor(
+    drvPath: string,
+    {
+      clock,
+      onLog,
+      onForeignBuild,
+    }: { clock: MicroClock; onLog: (text: string) => void; onForeignBuild: () => void },
+  ) {
     this.#drvPath = drvPath;
+    this.#clock = clock;
     this.#onLog = onLog;
     this.#onForeignBuild = onForeignBuild;
   }
@@ -41,12 +53,12 @@ export class BuildListener implements FrameListener {
       return;
     }
     this.#activity = activity.id;
-    this.#startedAt = Date.now();
-    this.#stoppedAt = null;
+    this.#startUs = this.#clock.now();
+    this.#stopUs = null;
   }
 
   onStop(id: bigint): void {
-    if (id === this.#activity) this.#stoppedAt = Date.now();
+    if (id === this.#activity) this.#stopUs = this.#clock.now();
   }
 
   onResult(result: ActivityResult): void {
@@ -69,10 +81,10 @@ export class BuildListener implements FrameListener {
     this.#onLog(text);
   }
 
-  /** Milliseconds since the epoch. A build that never started takes no time, at the moment it was asked for. */
-  times(askedAt: number): { startedAt: number; stoppedAt: number } {
-    if (this.#startedAt === null) return { startedAt: askedAt, stoppedAt: askedAt };
-    return { startedAt: this.#startedAt, stoppedAt: this.#stoppedAt ?? Date.now() };
+  /** A build that never started takes no time, at the moment it was asked for (microseconds since the epoch). */
+  times(askedUs: number): BuildEndTimes {
+    if (this.#startUs === null) return endTimes(askedUs, askedUs);
+    return endTimes(this.#startUs, this.#stopUs ?? this.#clock.now());
   }
 
   /** The derivation that is not ours, when this one is built. Ours is built in one form only: a second one tells that the first was an input. */
@@ -87,6 +99,18 @@ export class BuildListener implements FrameListener {
     this.#held += `${line}\n`;
     if (this.#held.length > MAX_HELD_CHARACTERS) this.flush();
   }
+}
+
+type BuildEndTimes = Pick<BuildEnd, "startedAt" | "startedUs" | "stoppedAt" | "stoppedUs">;
+
+/** From microseconds since the epoch. */
+export function endTimes(startUs: number, stopUs: number): BuildEndTimes {
+  return {
+    startedAt: Math.floor(startUs / 1000),
+    startedUs: startUs % 1000,
+    stoppedAt: Math.floor(stopUs / 1000),
+    stoppedUs: stopUs % 1000,
+  };
 }
 
 /** A content-addressed derivation is built under another hash once its inputs are known, but keeps its name. */

@@ -1,7 +1,8 @@
 import type { BuildLimits } from "@gradient/protocol";
+import { MicroClock } from "../micro-clock.ts";
 import type { BuildEnd, BuildSlot, UsageMeter } from "../ports.ts";
 import { buildHookConfig } from "./build-hook.ts";
-import { BuildListener } from "./build-listener.ts";
+import { BuildListener, endTimes } from "./build-listener.ts";
 import { DaemonConnection } from "./daemon/connection.ts";
 import {
   type DaemonOptions,
@@ -39,6 +40,7 @@ type BuildRequest = Parameters<BuildSlot["build"]>[0];
 class DaemonBuildSlot implements BuildSlot {
   readonly #nix: NixInstallation;
   readonly #stateDirectory: string;
+  readonly #clock = new MicroClock();
   #connection: DaemonConnection | null = null;
   #builds = 0;
   #isBuilding = false;
@@ -65,19 +67,20 @@ class DaemonBuildSlot implements BuildSlot {
     if (this.#isBuilding)
       throw new DaemonProtocolError("a build slot builds one derivation at a time");
     this.#isBuilding = true;
-    const askedAt = Date.now();
+    const context = { clock: this.#clock, askedUs: this.#clock.now() };
     try {
-      if (request.signal.aborted) return ended("cancel", "cancelled before it started", askedAt);
+      if (request.signal.aborted)
+        return ended("cancel", "cancelled before it started", context.askedUs);
       const { meter } = request;
       if (this.#entered === meter && this.#connection?.isUsable === true) {
         meter.watchStorage();
-        return await runBuild(this.#connection, request, askedAt);
+        return await runBuild(this.#connection, request, context);
       }
       const connection = await this.#connected();
       await this.#add(connection, meter);
       meter.watchStorage();
       try {
-        return await runBuild(connection, request, askedAt);
+        return await runBuild(connection, request, context);
       } finally {
         this.#leave(connection, meter);
       }
@@ -118,7 +121,7 @@ class DaemonBuildSlot implements BuildSlot {
 async function runBuild(
   connection: DaemonConnection,
   request: BuildRequest,
-  askedAt: number,
+  { clock, askedUs }: { clock: MicroClock; askedUs: number },
 ): Promise<BuildEnd> {
   const stopper = new Stopper(connection, request.meter);
   const onAbort = (): void => stopper.stop("cancel");
@@ -127,18 +130,22 @@ async function runBuild(
   const deadlineMs = deadlineOf(request.limits);
   const deadline =
     deadlineMs === null ? undefined : setTimeout(() => stopper.stop("deadline"), deadlineMs);
-  const listener = new BuildListener(request.drvPath, request.onLog, () => stopper.stop("input"));
+  const listener = new BuildListener(request.drvPath, {
+    clock,
+    onLog: request.onLog,
+    onForeignBuild: () => stopper.stop("input"),
+  });
   try {
     await connection.call(setOptions(optionsOf(request)));
     const result = await connection.call(buildDerivation(request.drvPath, listener));
     // Nix may be done with an input and the build before it hears of it.
     const isAlone = listener.foreignBuild === null;
     if (stopper.reason !== null && !(isBuilt(result.status) && isAlone)) {
-      return endOfError(null, { stopper, listener, askedAt });
+      return endOfError(null, { stopper, listener, askedUs });
     }
-    return endOf(result, listener, askedAt);
+    return endOf(result, listener, askedUs);
   } catch (error) {
-    return endOfError(error, { stopper, listener, askedAt });
+    return endOfError(error, { stopper, listener, askedUs });
   } finally {
     listener.flush();
     clearTimeout(deadline);
@@ -176,20 +183,20 @@ class Stopper {
   }
 }
 
-function endOf(result: DaemonBuildResult, listener: BuildListener, askedAt: number): BuildEnd {
+function endOf(result: DaemonBuildResult, listener: BuildListener, askedUs: number): BuildEnd {
   return {
     status: result.status,
     message: isBuilt(result.status) ? null : result.message,
-    ...listener.times(askedAt),
+    ...listener.times(askedUs),
     endedBy: null,
   };
 }
 
 function endOfError(
   error: unknown,
-  context: { stopper: Stopper; listener: BuildListener; askedAt: number },
+  context: { stopper: Stopper; listener: BuildListener; askedUs: number },
 ): BuildEnd {
-  const times = context.listener.times(context.askedAt);
+  const times = context.listener.times(context.askedUs);
   const { reason } = context.stopper;
   if (reason === "input") {
     const message = `the input ${context.listener.foreignBuild} is not in this store, and would have been built within this attempt`;
@@ -208,8 +215,8 @@ function endOfError(
   throw error;
 }
 
-function ended(endedBy: "cancel", message: string, at: number): BuildEnd {
-  return { status: null, message, startedAt: at, stoppedAt: at, endedBy };
+function ended(endedBy: "cancel", message: string, atUs: number): BuildEnd {
+  return { status: null, message, ...endTimes(atUs, atUs), endedBy };
 }
 
 /** Built, substituted, valid already, resolved to something valid. */

@@ -19,6 +19,7 @@ import type {
   UsageMeter,
   UsageMeters,
 } from "../ports.ts";
+import { endTimes } from "../nix/build-listener.ts";
 import { storePath } from "./offers.ts";
 
 export const USAGE = usageRecordSchema.parse({
@@ -180,7 +181,7 @@ export class ScriptedBuild {
     this.ended = new Promise((resolve) => {
       resolveEnd = resolve;
     });
-    const times = { startedAt: Date.now(), stoppedAt: Date.now() };
+    const times = endTimes(Date.now() * 1000, Date.now() * 1000);
     this.end = (end) => resolveEnd({ status: 0, message: null, ...times, endedBy: null, ...end });
     const cancel = (): void => this.end({ status: null, message: "cancelled", endedBy: "cancel" });
     request.signal.addEventListener("abort", cancel, { once: true });

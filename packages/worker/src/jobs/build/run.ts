@@ -104,8 +104,8 @@ async function build(
         onLogGrew: (logBytes) => job.entry.log.grewTo(logBytes),
       },
     });
-    attempt.times.startedAt = end.startedAt;
-    attempt.times.stoppedAt = end.stoppedAt;
+    const { startedAt, startedUs, stoppedAt, stoppedUs } = end;
+    Object.assign(attempt.times, { startedAt, startedUs, stoppedAt, stoppedUs });
     attempt.usage = usage;
     return end;
   } finally {

@@ -10,6 +10,9 @@ export interface AttemptSeed {
   /** Milliseconds behind the creation; null: never. */
   startedAfterMs?: number | null;
   durationMs?: number;
+  /** Microseconds behind start and stop. */
+  startedUs?: number;
+  stoppedUs?: number;
   cpuMs?: number | null;
   cores?: number;
   tags?: Record<string, string>;
@@ -71,6 +74,8 @@ export async function seedAttempt(
       status: seed.status,
       message: seed.message ?? null,
       started_at: startedAt,
+      started_us: seed.startedUs ?? 0,
+      stopped_us: seed.stoppedUs ?? 0,
       stopped_at: isEnded ? (startedAt ?? seed.createdAt) + (hasRun ? durationMs : 0) : null,
       cpu_time_ms: hasRun ? cpuMs : null,
       memory_peak_bytes: hasRun ? 5_000_000 : null,

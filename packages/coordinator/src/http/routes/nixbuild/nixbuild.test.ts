@@ -140,6 +140,48 @@ describe("a build object", () => {
     }
   });
 
+  test("has times to the microsecond, which add up, and CPU seconds of just that time", async () => {
+    const erin = await server.user("erin");
+    const organizationId = await makeOrganization(server, erin, "micro");
+    const seed = {
+      organizationId,
+      status: "built",
+      createdAt: DAY,
+      cores: 1,
+      cpuMs: null,
+    } as const;
+    for (const [name, durationMs, startedUs, stoppedUs] of [
+      ["whole", 1000, 456, 456],
+      ["over", 1000, 456, 457],
+      ["under", 1000, 456, 450],
+    ] as const) {
+      await seedAttempt(db(), { ...seed, name, durationMs, startedUs, stoppedUs });
+    }
+    const builds = z
+      .array(buildObject)
+      .parse((await get("/builds", erin)).json)
+      .toReversed();
+    expect(
+      builds.map((build) => [build.queue_time_seconds, build.duration_seconds, build.cpu_seconds]),
+    ).toEqual([
+      [1.000456, 1, 1],
+      [1.000456, 1.000001, 2],
+      [1.000456, 0.999994, 1],
+    ]);
+    expect(new Set(builds.map((build) => build.start_time))).toEqual(
+      new Set(["2027-01-10T00:00:01.000456Z"]),
+    );
+    const summary = (await get("/builds/summary", erin)).json;
+    expect(summary).toMatchObject({
+      total_cpu_seconds: 4,
+      total_duration_seconds: 2.999995,
+      wall_time_seconds: 1.000001,
+    });
+    // Of a part of a day attempts are counted themselves.
+    const path = "/builds/summary?create_time_to=2027-01-10T00:30:00Z";
+    expect((await get(path, erin)).json).toEqual(summary);
+  });
+
   test("that was never executed has used nothing", async () => {
     const build = (await get(`/builds/${numberOf("client_error")}`)).json;
     expect(build).toMatchObject({ cpu_seconds: 0, duration_seconds: null });
