@@ -57,7 +57,9 @@ describe.runIf(process.getuid?.() === 0)("nixbuild.net's API", () => {
   beforeAll(async () => {
     farm = await TestFarm.start();
     startWith(farm, 64 * MEBIBYTE);
-    await farm.addWorker("alpha", { flags: ["--max-concurrent-builds", "2"] });
+    // It says that it has a feature that its Nix knows nothing of.
+    const flags = ["--max-concurrent-builds", "2", "--system-features", "quantum"];
+    await farm.addWorker("alpha", { flags });
     key = await farm.api.call<string>("POST", "/user/keys", {
       name: "reader",
       permissions: ["viewOrg"],
@@ -120,6 +122,12 @@ describe.runIf(process.getuid?.() === 0)("nixbuild.net's API", () => {
     expect(good).toMatchObject({ status: "built", status_message: "" });
     expect(good?.duration_seconds).toBeGreaterThan(0);
     expect(good?.peak_memory_use_kilobytes).toBeGreaterThan(0);
+    const builds = await read<NixbuildBuild[]>(`/builds?${RUN}`);
+    // Not one of them began and ended with a millisecond.
+    expect(builds.some(({ start_time: time }) => /\.\d{4,6}Z$/.test(time))).toBe(true);
+    expect(
+      builds.some(({ duration_seconds: seconds }) => ((seconds ?? 0) * 1e6) % 1000 > 0.5),
+    ).toBe(true);
     const [output] = good?.outputs ?? [];
     const hash = output?.path.slice("/nix/store/".length).slice(0, 32);
     const narinfo = await get(`/cache/main/${hash}.narinfo`);
@@ -179,6 +187,30 @@ describe.runIf(process.getuid?.() === 0)("nixbuild.net's API", () => {
       billable_cpu_seconds: 0,
       billable_build_count: 0,
     });
+  });
+
+  test("usage as a table and for Prometheus is that of the same builds", async () => {
+    const summary = await read<Record<string, number>>("/builds/summary");
+    const expected = {
+      builds: summary["build_count"],
+      billable_builds: 5,
+      measured_cpu_seconds: summary["total_cpu_seconds"],
+      billable_measured_cpu_seconds: summary["billable_cpu_seconds"],
+    };
+    const table = await get("/api/v1/orgs/acme/usage.csv?by=project");
+    const [header = [], ...lines] = table.text
+      .trimEnd()
+      .split("\r\n")
+      .map((line) => line.split(","));
+    expect(lines.map((line) => line[header.indexOf("group")])).toContain("widgets");
+    const metrics = await get("/api/v1/orgs/acme/usage/metrics");
+    for (const [name, value] of Object.entries(expected)) {
+      const column = header.indexOf(name);
+      const sum = lines.reduce((total, line) => total + Number(line[column]), 0);
+      expect([name, sum]).toEqual([name, value]);
+      const labels = `{organization="acme",project="widgets"}`;
+      expect(metrics.text).toContain(`gradient_usage_${name}_total${labels} ${value}\n`);
+    }
   });
 
   test("what a build has used is told while it runs, and rises", async () => {
@@ -247,21 +279,31 @@ describe.runIf(process.getuid?.() === 0)("nixbuild.net's API", () => {
     expect(build?.cpu_count).toBeGreaterThan(0);
   }, 150_000);
 
-  test("a build that asks for more memory than there is fails and says so", async () => {
+  test("a build that asks for more memory than there is, or for a feature that Nix has not, fails and says so", async () => {
     const files = {
-      "default.nix": expression(
-        `{ greedy = mk "greedy" "echo > $out" { NIXBUILDNET_MIN_MEM = 1000000000; }; }`,
-      ),
+      "default.nix": expression(`{
+        greedy = mk "greedy" "echo > $out" { NIXBUILDNET_MIN_MEM = 1000000000; };
+        featured = mk "featured" "echo > $out" { requiredSystemFeatures = [ "quantum" ]; };
+      }`),
     };
     await farm.addFilesProject("greedy", "*", files);
-    expect(await buildsBy("greedy")).toMatchObject([
-      {
+    const builds = await buildsBy("greedy");
+    expect(builds).toHaveLength(2);
+    expect(builds).toContainEqual(
+      expect.objectContaining({
         status: "client_error",
         status_message: expect.stringContaining("1000000000 MB of memory"),
         cpu_seconds: 0,
         duration_seconds: null,
-      },
-    ]);
+      }),
+    );
+    expect(builds).toContainEqual(
+      expect.objectContaining({
+        status: "client_error",
+        status_message: expect.stringContaining("quantum"),
+        outputs: [],
+      }),
+    );
   }, 150_000);
 
   test("what failed before is not built again for who wants that, and the answer says so", async () => {
