@@ -15,8 +15,8 @@ import { listKnownHosts } from "./db/known-host-repository.ts";
 import { LastUse } from "./db/last-use.ts";
 import { openFarm, type Farm, type FarmOptions } from "./farm.ts";
 import type { Services } from "./http/api.ts";
-import { ActionRounds } from "./actions/action-rounds.ts";
-import { StatusReports } from "./forges/statuses/status-reports.ts";
+import { openActionOutbox } from "./actions/action-outbox.ts";
+import { openStatusOutbox } from "./forges/statuses/status-outbox.ts";
 import { openFrontServices } from "./http/front-services.ts";
 import { addressUrl, listen } from "./http/listen.ts";
 import { createHttpServer } from "./http/server.ts";
@@ -184,8 +184,8 @@ async function open(config: Config, logger: Logger, resources: Resources): Promi
   resources.use(new HttpShutdown(app, stopping, farm));
   resources.use(maintenance).start();
   resources.use(new TriggerRounds(services));
-  resources.use(new StatusReports(services));
-  resources.use(new ActionRounds(services));
+  resources.use(openStatusOutbox(services));
+  resources.use(openActionOutbox(services));
   resources.use(new NoticeRounds(services));
   return listen(app, config.listen);
 }

@@ -1,6 +1,7 @@
 import type { Insertable, Selectable } from "kysely";
 import type { Action } from "./action-repository.ts";
 import type { ActionDeliveriesTable } from "./action-tables.ts";
+import type { Excepted } from "../outbound/outbox.ts";
 import type { Queries } from "./client.ts";
 
 export type Delivery = Selectable<ActionDeliveriesTable>;
@@ -25,11 +26,12 @@ export interface DueDelivery {
   readonly derivation: string | null;
 }
 
-/** Those that wait longest first. */
+/** Those that wait longest first. `except`: their ids, and all of some actions. */
 export async function findDueDeliveries(
   db: Queries,
   now: number,
   limit: number,
+  { ids, senders }: Excepted,
 ): Promise<DueDelivery[]> {
   const rows = await db
     .selectFrom("action_deliveries as delivery")
@@ -60,6 +62,8 @@ export async function findDueDeliveries(
       "derivations.name as derivation",
     ])
     .where("delivery.due_at", "<=", now)
+    .where("delivery.id", "not in", ids)
+    .where("delivery.action_id", "not in", senders)
     .orderBy("delivery.due_at")
     .limit(limit)
     .execute();

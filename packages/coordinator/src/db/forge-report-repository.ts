@@ -2,6 +2,7 @@ import { sql } from "kysely";
 import { placeOf } from "../forges/repository-place.ts";
 import { repositoryHost } from "../forges/forge-host.ts";
 import { ENDED_EVALUATION_STATES } from "../scheduler/evaluation-state.ts";
+import type { Excepted } from "../outbound/outbox.ts";
 import type { Queries } from "./client.ts";
 import type { Evaluation } from "./evaluation-repository.ts";
 import { listIntegrations, type Integration } from "./integration-repository.ts";
@@ -50,6 +51,8 @@ async function findChosen(db: Queries, project: string): Promise<string | undefi
 /** Something that a forge is to be told now. */
 export interface DueReport {
   readonly evaluation: string;
+  /** Of the evaluation, as pages name it. */
+  readonly number: number;
   readonly sent: "pending" | null;
   readonly tries: number;
   readonly state: string;
@@ -69,11 +72,12 @@ const askedBy = sql<string | null>`(
   select id from actions where project_id = projects.id and integration_id = integrations.id and active = 1
   order by created_at limit 1)`.as("action");
 
-/** Reports that are due and whose evaluation has news, those that wait longest first. */
+/** Reports that are due and whose evaluation has news, those that wait longest first. `except`: ids of evaluations, and all of some integrations. */
 export async function findDueReports(
   db: Queries,
   now: number,
   limit: number,
+  { ids, senders }: Excepted,
 ): Promise<DueReport[]> {
   const rows = await db
     .selectFrom("forge_reports")
@@ -84,19 +88,22 @@ export async function findDueReports(
     .selectAll("integrations")
     .select([
       "evaluations.id as evaluation",
+      "evaluations.number",
       "evaluations.state",
       "evaluations.revision",
       "evaluations.repository",
-      "evaluations.pr_number",
+      "evaluations.pr_number as pullRequest",
       "evaluations.needs_approval",
-      "projects.name as project_name",
-      "organizations.name as organization_name",
+      "projects.name as projectName",
+      "organizations.name as organizationName",
       "forge_reports.sent",
       "forge_reports.tries",
-      "forge_reports.due_at",
+      "forge_reports.due_at as dueAt",
       askedBy,
     ])
     .where("forge_reports.due_at", "<=", now)
+    .where("forge_reports.evaluation_id", "not in", ids)
+    .where("forge_reports.integration_id", "not in", senders)
     .where((where) =>
       where.or([
         where.and([
@@ -109,24 +116,12 @@ export async function findDueReports(
     .orderBy("forge_reports.due_at")
     .limit(limit)
     .execute();
-  return rows.map((row) => {
-    const { evaluation, state, revision, repository, pr_number, sent, tries, action } = row;
-    return {
-      action,
-      evaluation,
-      sent,
-      tries,
-      state,
-      revision: revision ?? "",
-      repository,
-      pullRequest: pr_number,
-      needsApproval: row.needs_approval === 1,
-      dueAt: row.due_at,
-      organizationName: row.organization_name,
-      projectName: row.project_name,
-      integration: row,
-    };
-  });
+  return rows.map((row) => ({
+    ...row,
+    revision: row.revision ?? "",
+    needsApproval: row.needs_approval === 1,
+    integration: row,
+  }));
 }
 
 /** The forge was told that it has begun. */

@@ -11,7 +11,7 @@ import { OutboundClient } from "../../outbound/outbound-client.ts";
 import { TestFarm, type TestOrganization } from "../../test-farm.test-support.ts";
 import { createAction } from "../../actions/change-action.ts";
 import { createIntegration } from "../integrations.ts";
-import { StatusReports } from "./status-reports.ts";
+import { openStatusOutbox } from "./status-outbox.ts";
 
 const COMMIT = "a".repeat(40);
 const masterKey = new MasterKey(Buffer.alloc(32, 7));
@@ -62,7 +62,7 @@ let farm: TestFarm;
 let clock: ManualClock;
 let organization: TestOrganization;
 let outbound: OutboundClient;
-let reports: StatusReports;
+let reports: ReturnType<typeof openStatusOutbox>;
 let forge: FakeForge;
 
 beforeEach(async () => {
@@ -79,8 +79,8 @@ afterEach(async () => {
   await farm[Symbol.asyncDispose]();
 });
 
-function open(): StatusReports {
-  return new StatusReports({
+function open(): ReturnType<typeof openStatusOutbox> {
+  return openStatusOutbox({
     database: farm.database,
     clock,
     logger: createLogger("silent"),
@@ -126,6 +126,15 @@ async function start(revision: string | null = COMMIT, pullRequest?: number): Pr
   });
   if (started.outcome !== "created") throw new Error(started.outcome);
   return started.evaluation;
+}
+
+async function numberOf(evaluation: string): Promise<number> {
+  const { number } = await farm.database.kysely
+    .selectFrom("evaluations")
+    .select("number")
+    .where("id", "=", evaluation)
+    .executeTakeFirstOrThrow();
+  return number;
 }
 
 async function end(evaluation: string, state: "Completed" | "Failed"): Promise<void> {
@@ -180,7 +189,7 @@ describe.each([
     words: { success: "success", failure: "failed", error: "canceled" },
   },
 ])("$kind", ({ kind, suffix, path, header, words }) => {
-  test("is told at the start and at the end, with a link to the evaluation", async () => {
+  test("is told at the start and at the end, with a link to the evaluation's page", async () => {
     await connect(kind, suffix);
     const evaluation = await start();
     await pass(2);
@@ -189,7 +198,7 @@ describe.each([
     expect(first?.headers[header[0]]).toBe(header[1]);
     expect(first?.body).toEqual({
       state: "pending",
-      target_url: `https://farm.example/api/v1/evals/${evaluation}`,
+      target_url: `https://farm.example/eval/${await numberOf(evaluation)}`,
       description: expect.any(String),
       context: "gradient/acme/tools",
     });

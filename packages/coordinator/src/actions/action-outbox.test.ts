@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { createServer, type IncomingHttpHeaders } from "node:http";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
+import { v7 as uuidv7 } from "uuid";
 import { afterEach, beforeEach, expect, onTestFinished, test } from "vitest";
 import { createLogger } from "../logger.ts";
 import { MasterKey } from "../keys/master-key.ts";
@@ -15,7 +16,7 @@ import { makeDerivation } from "../test-objects.test-support.ts";
 import { evaluate, openScene, reportBuilt, type Scene } from "../test-scene.test-support.ts";
 import type { ActionConfig, ActionEvent } from "./action-config.ts";
 import { ACTION_EVENTS } from "./action-config.ts";
-import { ActionRounds } from "./action-rounds.ts";
+import { openActionOutbox } from "./action-outbox.ts";
 import { changeAction, createAction, getAction } from "./change-action.ts";
 
 const masterKey = new MasterKey(Buffer.alloc(32, 7));
@@ -30,12 +31,30 @@ class Receiver {
   readonly received: Received[] = [];
   status = 204;
   url = "";
+  /** Takes what comes and does not answer. */
+  isSilent = false;
+  #waiting: (() => void)[] = [];
   readonly #server = createServer((request, response) => {
-    void text(request).then((body) => {
+    void text(request).then(async (body) => {
       this.received.push({ headers: request.headers, body });
+      for (const wake of this.#waiting.splice(0)) wake();
+      if (this.isSilent) await new Promise<void>((resolve) => this.#unanswered.push(resolve));
       response.writeHead(this.status).end(this.status === 204 ? undefined : "why not");
     });
   });
+  #unanswered: (() => void)[] = [];
+
+  /** Resolves when so many requests have come. */
+  async count(count: number): Promise<void> {
+    while (this.received.length < count) {
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
+  }
+
+  answer(): void {
+    this.isSilent = false;
+    for (const answer of this.#unanswered.splice(0)) answer();
+  }
 
   async listen(): Promise<this> {
     this.#server.listen(0, "127.0.0.1");
@@ -73,10 +92,10 @@ afterEach(async () => {
 
 const parts = () => ({ database: scene.farm.database, masterKey, outbound, mailer });
 
-async function act(config: ActionConfig, events: readonly ActionEvent[]) {
+async function act(config: ActionConfig, events: readonly ActionEvent[], name = "act") {
   const { project: projectId, id: organizationId } = scene.organization;
   const of = { projectId, organizationId, createdBy: projectId };
-  const settings = { name: "act", config, events, isActive: true };
+  const settings = { name, config, events, isActive: true };
   const { id, token } = await createAction(parts(), of, settings, clock.now());
   return { id, token };
 }
@@ -87,14 +106,17 @@ const hook = (token?: string | null): ActionConfig => ({
   ...(token === undefined ? {} : { token }),
 });
 
-/** Rounds until the given time has passed. */
-async function pass(seconds: number): Promise<void> {
-  await using rounds = new ActionRounds({
+const open = () =>
+  openActionOutbox({
     ...parts(),
     clock,
     logger: createLogger("silent"),
     serveUrl: "https://farm.example",
   });
+
+/** Rounds until the given time has passed. */
+async function pass(seconds: number): Promise<void> {
+  await using rounds = open();
   for (let second = 0; second < seconds; second += 2) {
     await clock.advance(2000);
     await rounds.idle();
@@ -273,4 +295,46 @@ test("a mail server that is down is asked again", async () => {
   expect(await deliveries()).toMatchObject([
     { is_delivered: 0, tries: 1, due_at: expect.any(Number) },
   ]);
+});
+
+test("a receiver that does not answer holds up nobody else, whoever tells it", async () => {
+  const silent = await new Receiver().listen();
+  silent.isSilent = true;
+  const toSilent = [];
+  for (let more = 0; more < 40; more += 1) {
+    const config: ActionConfig = { type: "send_web_request", url: silent.url };
+    toSilent.push(await act(config, [], `silent-${more}`));
+  }
+  const told = await act(hook(), []);
+  const db = scene.farm.database.kysely;
+  const deliveries = [...toSilent, ...Array.from({ length: 40 }, () => told)].map((action, at) => ({
+    id: uuidv7(),
+    action_id: action.id,
+    event: `event-${at}`,
+    state: "Completed",
+    created_at: clock.now(),
+    due_at: clock.now() + at,
+    tries: 0,
+  }));
+  await db.insertInto("action_deliveries").values(deliveries).execute();
+  await using outbox = open();
+  await clock.advance(2000);
+  await receiver.count(40);
+  expect(receiver.events()).toHaveLength(40);
+  // It holds its own part of what goes out at once, and the rest of it waits.
+  expect(silent.received.length).toBeLessThanOrEqual(4);
+  silent.answer();
+  await outbox.idle();
+  expect(silent.events().toSorted()).toEqual(
+    deliveries
+      .slice(0, 40)
+      .map(({ event }) => event)
+      .toSorted(),
+  );
+  const left = await db
+    .selectFrom("action_deliveries")
+    .select("id")
+    .where("is_delivered", "=", 0)
+    .execute();
+  expect(left).toEqual([]);
 });
