@@ -45,7 +45,7 @@ function query<T>(dataDir: string, sql: string): T[] {
 /** Every row that a person may have made. */
 function rowsOf(dataDir: string): unknown {
   const tables =
-    "users organizations organization_members roles integrations projects triggers actions caches cache_members cache_keys cache_upstreams cache_subscriptions cache_backfills worker_registrations workers api_keys audit_events notices";
+    "users organizations organization_members roles integrations projects project_flake_inputs triggers actions caches cache_members cache_keys cache_upstreams cache_subscriptions cache_backfills worker_registrations workers api_keys audit_events notices";
   return tables.split(" ").map((table) => query(dataDir, `select * from ${table} order by 1, 2`));
 }
 
@@ -129,6 +129,10 @@ describe("state apply", () => {
     state.projects.site.triggers[0].config.interval_secs = 120;
     state.projects.site.actions[0].events = ["evaluation.failed"];
     state.projects.site.actions.pop();
+    Object.assign(state.projects.site.flake_input_overrides, {
+      nixpkgs: { url: "github:NixOS/nixpkgs/master" },
+      systems: { url: "github:nix-systems/default" },
+    });
     Object.assign(state.projects.site, { display_name: "The site" });
     Object.assign(state.users.bob, { name: "Bobby" });
     const { out } = await apply(dataDir, state);
@@ -140,6 +144,11 @@ describe("state apply", () => {
     expect(query(dataDir, "select name, events_json from actions order by name")).toEqual([
       { name: "chat", events_json: '["evaluation.failed"]' },
       { name: "statuses", events_json: "[]" },
+    ]);
+    const inputs = "select input_name, url from project_flake_inputs order by input_name";
+    expect(query(dataDir, inputs)).toEqual([
+      { input_name: "nixpkgs", url: "github:NixOS/nixpkgs/master" },
+      { input_name: "systems", url: "github:nix-systems/default" },
     ]);
     expect(query(dataDir, "select role from organization_members order by role")).toEqual([
       { role: "Admin" },

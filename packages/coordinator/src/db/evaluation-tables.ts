@@ -26,6 +26,16 @@ export interface ProjectsTable {
   open_hook: Generated<Flag>;
 }
 
+/** An input of a project's flake that is another one than its lock file says. */
+export interface ProjectFlakeInputsTable {
+  id: string;
+  project_id: string;
+  input_name: string;
+  url: string;
+  created_at: number;
+  updated_at: number;
+}
+
 export interface CommitsTable {
   id: string;
   hash: string;
@@ -131,6 +141,7 @@ export interface JobsTable {
 /** Projects and their evaluations. */
 export interface EvaluationTables {
   projects: ProjectsTable;
+  project_flake_inputs: ProjectFlakeInputsTable;
   commits: CommitsTable;
   evaluations: EvaluationsTable;
   evaluation_messages: EvaluationMessagesTable;

@@ -21,6 +21,7 @@ import * as runHistories from "./migrations/0016-run-histories.ts";
 import * as buildOrder from "./migrations/0018-build-order.ts";
 import * as storedAnew from "./migrations/0026-stored-anew.ts";
 import * as microseconds from "./migrations/0030-microseconds.ts";
+import * as flakeInputs from "./migrations/0031-flake-inputs.ts";
 import * as cuirass from "./migrations/0015-cuirass.ts";
 import * as cuirassLists from "./migrations/0021-cuirass-lists.ts";
 
@@ -51,6 +52,7 @@ const migrations: Record<string, Migration> = {
   "0015-cuirass": cuirass,
   "0026-stored-anew": storedAnew,
   "0030-microseconds": microseconds,
+  "0031-flake-inputs": flakeInputs,
   "0021-cuirass-lists": cuirassLists,
 };
 

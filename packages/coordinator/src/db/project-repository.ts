@@ -95,6 +95,15 @@ export async function isProjectName(
   return row !== undefined;
 }
 
+/** The next evaluation runs even when no commit came: another one is to be expected of it. */
+export async function forceEvaluation(db: Queries, projectId: string): Promise<void> {
+  await db
+    .updateTable("projects")
+    .set({ force_evaluation: 1 })
+    .where("id", "=", projectId)
+    .execute();
+}
+
 /** False when the new name is taken by another project of the organization. */
 export async function updateProject(
   db: Queries,

@@ -23,6 +23,11 @@ async function readOrganizations(db: Queries) {
       .orderBy("name")
       .execute(),
     projects: await db.selectFrom("projects").selectAll().orderBy("name").execute(),
+    flakeInputs: await db
+      .selectFrom("project_flake_inputs")
+      .selectAll()
+      .orderBy("input_name")
+      .execute(),
     actions: await db
       .selectFrom("actions")
       .selectAll()

@@ -1,3 +1,4 @@
+import { listInputOverrides } from "../db/flake-input-repository.ts";
 import { insertEvaluation, type NewEvaluation } from "../db/new-evaluation-repository.ts";
 import type { Evaluation } from "../db/evaluation-repository.ts";
 import {
@@ -145,9 +146,10 @@ async function insert(
   about: Omit<NewEvaluation, "organization" | "project" | "repository" | "wildcard">,
 ): Promise<Evaluation> {
   const { organization, repository, wildcard } = project;
+  const inputOverrides = await listInputOverrides(kysely, projectId);
   const evaluation = await insertEvaluation(
     kysely,
-    { organization, project: projectId, repository, wildcard, ...about },
+    { organization, project: projectId, repository, wildcard, inputOverrides, ...about },
     now,
   );
   if (about.pullRequest === null) await clearForced(kysely, projectId);

@@ -159,6 +159,12 @@ describe("what is wrong is told with its path and what to do", () => {
       /inbound integration/,
     ],
     [
+      "inputs of flakes",
+      (s) => void (s.projects.site.flake_input_overrides.nixpkgs.url = "../nixpkgs"),
+      "$.projects.site.flake_input_overrides.nixpkgs",
+      /has to be remote/,
+    ],
+    [
       "addresses of actions",
       (s) => void (s.projects.site.actions[0].config.url = "hooks.example.org"),
       "$.projects.site.actions[0].config.url",

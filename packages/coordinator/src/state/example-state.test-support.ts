@@ -55,6 +55,7 @@ export function exampleState() {
         wildcard: "packages.*.*",
         keep_evaluations: 5,
         sign_cache: true,
+        flake_input_overrides: { nixpkgs: { url: "github:NixOS/nixpkgs/nixos-unstable" } },
         alias: "guix",
         priority: 3,
         open_hook: true,

@@ -181,6 +181,8 @@ const project = z.strictObject({
   ),
   /** Left out: those that are there stay. */
   actions: z.array(action).optional(),
+  /** By names of inputs. Left out: those that are there stay. */
+  flake_input_overrides: z.record(z.string(), z.strictObject({ url: z.string() })).optional(),
   created_by: z.string().optional(),
 });
 

@@ -409,6 +409,21 @@ export const demands: Readonly<Record<string, Demand>> = {
   "GET /projects/:org/:project/actions/:id/deliveries/:delivery_id": organization("manageActions", {
     mayMiss: true,
   }),
+  "GET /projects/:org/:project/flake-inputs": organization("member"),
+  "POST /projects/:org/:project/flake-inputs": organization("editProject", {
+    body: { input_name: "nixpkgs", url: "github:NixOS/nixpkgs" },
+    changes: true,
+  }),
+  "GET /projects/:org/:project/flake-inputs/:id": organization("member", { mayMiss: true }),
+  "PATCH /projects/:org/:project/flake-inputs/:id": organization("editProject", {
+    body: {},
+    changes: true,
+    mayMiss: true,
+  }),
+  "DELETE /projects/:org/:project/flake-inputs/:id": organization("editProject", {
+    changes: true,
+    mayMiss: true,
+  }),
   "GET /projects/:org/:project/triggers": organization("member"),
   "POST /projects/:org/:project/triggers": organization("manageTriggers", {
     body: { config: { type: "polling", interval_secs: 300 } },

@@ -101,6 +101,11 @@ export const contract = rows(`
   PATCH  /projects/{org}/{project}/triggers/{id}            required
   DELETE /projects/{org}/{project}/triggers/{id}            required
   POST   /projects/{org}/{project}/triggers/{id}/test       required
+  GET    /projects/{org}/{project}/flake-inputs             required
+  POST   /projects/{org}/{project}/flake-inputs             required
+  GET    /projects/{org}/{project}/flake-inputs/{id}        required
+  PATCH  /projects/{org}/{project}/flake-inputs/{id}        required
+  DELETE /projects/{org}/{project}/flake-inputs/{id}        required
   GET    /evals/{id}                                        optional
   POST   /evals/{id}                                        required
   GET    /evals/{id}/builds                                 optional

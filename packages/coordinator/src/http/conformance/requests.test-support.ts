@@ -103,6 +103,10 @@ export const validRequests: Readonly<Record<string, ValidRequest>> = {
     body: { config: { type: "polling", interval_secs: 600 } },
   },
   "PATCH /projects/{org}/{project}/triggers/{id}": { body: { active: false } },
+  "POST /projects/{org}/{project}/flake-inputs": {
+    body: { input_name: "nixpkgs", url: "github:NixOS/nixpkgs/nixos-unstable" },
+  },
+  "PATCH /projects/{org}/{project}/flake-inputs/{id}": { body: { input_name: "other" } },
   "POST /projects/{org}/{project}/actions": {
     body: {
       name: "hook",

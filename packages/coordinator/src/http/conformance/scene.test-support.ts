@@ -108,6 +108,8 @@ async function seed(server: TestServer, owner: string): Promise<Record<string, s
     name: "chat",
     config: { type: "send_web_request", url: "https://example.com/hook" },
   });
+  const input = { input_name: "systems", url: "github:nix-systems/default" };
+  await server.post("projects/acme/tools/flake-inputs", owner, input);
   const { id: actionId } = action.message.action as { id: string };
   await server.post(`projects/acme/tools/actions/${actionId}/test`, owner);
   const told = await server.get(`projects/acme/tools/actions/${actionId}/deliveries`, owner);
@@ -130,6 +132,7 @@ async function seed(server: TestServer, owner: string): Promise<Record<string, s
     "integrations.id": await first("orgs/acme/integrations"),
     "actions.id": actionId,
     "deliveries.delivery_id": String(told.message.items[0].id),
+    "flake-inputs.id": await first("projects/acme/tools/flake-inputs"),
     "triggers.id": await first("projects/acme/tools/triggers"),
     forge: "gitea",
     integration: "hook",

@@ -11,6 +11,7 @@ import { ConflictError } from "../../errors.ts";
 import type { DeclaredProject } from "../declared.ts";
 import { creatorId, difference, idOf, record, type Applying } from "./applying.ts";
 import { applyActions } from "./actions.ts";
+import { applyFlakeInputs } from "./flake-inputs.ts";
 import { applyTriggers } from "./triggers.ts";
 
 /** Makes the projects what the file declares. After a change the next evaluation runs even when no commit came. */
@@ -68,8 +69,9 @@ async function applyProject(applying: Applying, project: DeclaredProject): Promi
   const of = { projectId: id, organizationId, isNew: found === undefined };
   const hasOtherTriggers = await applyTriggers(applying, project, of);
   const hasOtherActions = await applyActions(applying, project, of);
+  const hasOtherInputs = await applyFlakeInputs(applying, project, id);
   if (found === undefined) record(applying, "created", "project", shown);
-  else if (changed !== null || hasOtherTriggers || hasOtherActions)
+  else if (changed !== null || hasOtherTriggers || hasOtherActions || hasOtherInputs)
     record(applying, "changed", "project", shown);
 }
 

@@ -1,4 +1,6 @@
+import { checkLasting } from "../../projects/flake-inputs.ts";
 import { checkEmail } from "../../rules/account.ts";
+import { checkInputOverrides } from "../../rules/input-override.ts";
 import { checkDisplayName, checkSlug } from "../../rules/names.ts";
 import { checkRepository } from "../../rules/repository.ts";
 import { checkWildcard } from "../../rules/wildcard.ts";
@@ -37,6 +39,19 @@ export function checkProjects(declared: Declared, findings: Findings, now: numbe
     checkCreator(declared, findings, project);
     checkTriggers(declared, findings, project, now);
     checkActions(declared, findings, project);
+    checkFlakeInputs(findings, project);
+  }
+}
+
+function checkFlakeInputs(
+  findings: Findings,
+  { path, flake_input_overrides: overrides = {} }: DeclaredProject,
+): void {
+  for (const [input, { url }] of Object.entries(overrides)) {
+    findings.rule([...path, "flake_input_overrides", input], () => {
+      checkInputOverrides([{ input, url }]);
+      checkLasting({ input, url });
+    });
   }
 }
 

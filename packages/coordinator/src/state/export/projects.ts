@@ -52,10 +52,19 @@ export function exportProjects(rows: Declarable, names: Names): object {
           open_hook: project.open_hook === 1,
           triggers: triggersOf(rows, project.id),
           actions: actionsOf(rows, project.id),
+          flake_input_overrides: flakeInputsOf(rows, project.id),
           created_by: names.creator(project.created_by),
         },
       ];
     }),
+  );
+}
+
+function flakeInputsOf({ flakeInputs }: Declarable, projectId: string): object {
+  return Object.fromEntries(
+    flakeInputs
+      .filter((row) => row.project_id === projectId)
+      .map(({ input_name: input, url }) => [input, { url }]),
   );
 }
 

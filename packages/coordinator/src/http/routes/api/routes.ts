@@ -80,6 +80,11 @@ import { testActionRoute } from "./projects/test-action.ts";
 import { renewActionTokenRoute } from "./projects/renew-action-token.ts";
 import { listDeliveriesRoute } from "./projects/list-deliveries.ts";
 import { getDeliveryRoute } from "./projects/get-delivery.ts";
+import { listFlakeInputsRoute } from "./projects/list-flake-inputs.ts";
+import { createFlakeInputRoute } from "./projects/create-flake-input.ts";
+import { getFlakeInputRoute } from "./projects/get-flake-input.ts";
+import { updateFlakeInputRoute } from "./projects/update-flake-input.ts";
+import { deleteFlakeInputRoute } from "./projects/delete-flake-input.ts";
 import { getProjectMetricsRoute } from "./projects/get-metrics.ts";
 import { getEntryPointMetricsRoute } from "./projects/get-entry-point-metrics.ts";
 import { getFlakeGraphRoute } from "./evals/get-flake-graph.ts";
@@ -269,6 +274,11 @@ export const apiRoutes: readonly Route[] = [
   deleteTriggerRoute,
   testTriggerRoute,
   setDrainingRoute,
+  listFlakeInputsRoute,
+  createFlakeInputRoute,
+  getFlakeInputRoute,
+  updateFlakeInputRoute,
+  deleteFlakeInputRoute,
   getProjectMetricsRoute,
   getEntryPointMetricsRoute,
   getFlakeGraphRoute,
