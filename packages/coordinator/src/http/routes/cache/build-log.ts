@@ -3,13 +3,14 @@ import { findNewestAttemptInCache } from "../../../db/build-view.ts";
 import { NotFoundError } from "../../../errors.ts";
 import { sendLog } from "../../../logs/send-log.ts";
 import type { CacheRoute } from "../../api.ts";
+import { sendGrowing } from "../../growing-answer.ts";
 import { readableCache } from "./cache-access.ts";
 import { checkDrvName, logDocument } from "./log-name.ts";
 
-/** GET /cache/{cache}/log/{drv}: what `nix log` asks for. */
+/** GET /cache/{cache}/log/{drv}: what `nix log` asks for. With `?follow` it goes on until the build has ended: Nix itself shows nothing before that. */
 export const buildLog: CacheRoute = (app, services) => {
-  const { database, documents, logs, upstreams } = services;
-  app.get<{ Params: { cache: string; drv: string } }>(
+  const { database, documents, logs, stopping, upstreams } = services;
+  app.get<{ Params: { cache: string; drv: string }; Querystring: { follow?: string } }>(
     "/:cache/log/:drv",
     async (request, reply) => {
       const { cache: name, drv } = request.params;
@@ -21,6 +22,9 @@ export const buildLog: CacheRoute = (app, services) => {
         "x-cache": "HIT",
         "access-control-allow-origin": "*",
       };
+      if (attempt !== undefined && request.query.follow !== undefined) {
+        return sendGrowing(reply, stopping, headers, (signal) => logs.follow(attempt, 0, signal));
+      }
       if (attempt !== undefined) return sendLog(reply, headers, logs.text(attempt));
       const uploaded = await documents.open(cache.id, logDocument(drv));
       const log = uploaded ?? (await upstreams.findLog(cache.id, drv));

@@ -426,7 +426,9 @@ describe("the log of a derivation", () => {
           yield* ["log of ", `${attempt}\n`];
         },
         size: () => Promise.resolve(0),
-        follow: async function* () {},
+        follow: async function* (attempt, offset) {
+          yield* [`log of ${attempt} from ${offset}, `, "to its end\n"];
+        },
       },
     });
     const token = await farm.user("alice");
@@ -472,6 +474,9 @@ describe("the log of a derivation", () => {
     expect([answer.status, answer.text]).toEqual([200, `log of ${seed.base.attempt}\n`]);
     expect(answer.headers.get("content-type")).toBe("text/plain; charset=utf-8");
     expect(answer.headers.get("x-cache")).toBe("HIT");
+    const followed = await farm.get(`${path}?follow`);
+    expect(followed.text).toBe(`log of ${seed.base.attempt} from 0, to its end\n`);
+    expect(followed.headers.get("content-type")).toBe("text/plain; charset=utf-8");
     isBroken = true;
     const broken = await farm.get(path);
     expect([broken.status, broken.json?.code]).toEqual([500, "internal"]);
