@@ -2,8 +2,8 @@ import { runCommand } from "./command.mjs";
 import { root } from "./layout.mjs";
 import { describeFailure, runStep } from "./step.mjs";
 
-/** Scripts of package.json that look at the code. `lint` also holds the direction of imports. */
-const checks = ["lint", "format:check", "unused"];
+/** Scripts of package.json that look at the code, and at what is made from it. `lint` also holds the direction of imports. */
+const checks = ["lint", "format:check", "unused", "openapi:check", "docs:check"];
 
 /** Runs all checks, shows what they find, and resolves to how many failed. */
 export async function runChecks() {
