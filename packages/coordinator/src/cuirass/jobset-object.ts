@@ -10,8 +10,8 @@ export const jobsetObject = z.object({
     .array(z.unknown())
     .meta({ description: "Empty: outputs name their own products." }),
   notifications: z
-    .array(z.unknown())
-    .meta({ description: "Empty: forges are told by integrations." }),
+    .array(z.object({ type: z.literal("email") }))
+    .meta({ description: "One for each action that mails; to whom is for members to see." }),
   period: z
     .int()
     .meta({ description: "Seconds between looks at the repository; 0 when it is told." }),

@@ -36,7 +36,8 @@ const MEMBERS: Readonly<Record<keyof JobsetObject, string>> = {
   channels: `json_array(json_object('name', coalesce(p.alias, p.name), 'url', p.repository,
     'branch', coalesce(t.config_json ->> 'branch', 'HEAD'), 'commit', json('false')))`,
   "build-outputs": "json('[]')",
-  notifications: "json('[]')",
+  notifications: `(select json_group_array(json_object('type', 'email')) from actions
+    where actions.project_id = p.id and actions.active = 1 and actions.type = 'send_mail')`,
   period: "coalesce(t.config_json ->> 'interval_secs', 0)",
   priority: "p.priority",
   systems: `json(${systemsOf("p.id")})`,

@@ -20,7 +20,7 @@ import { addJsonBodies } from "./plugins/json-body.ts";
 import { addLowerCaseIds } from "./plugins/lower-case-ids.ts";
 import { addRequestMetrics } from "./plugins/request-metrics.ts";
 import { addSummaries } from "./plugins/summaries.ts";
-import { addUnknownRoutes } from "./plugins/unknown-routes.ts";
+import { addUnknownRoutes, refuseUndecodable } from "./plugins/unknown-routes.ts";
 import { rawServer, refuseMalformed } from "./raw-server.ts";
 import { REQUEST_ID_HEADER } from "./request-ids.ts";
 import { accountRoutes } from "./routes/account/routes.ts";
@@ -56,7 +56,8 @@ export async function createHttpServer(
     bodyLimit: services.config.maxRequestSize,
     rewriteUrl: ({ url = "/" }) => withoutTrailingSlash(url),
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
-    frameworkErrors: (error, request, reply) => void handleError(error, request, reply),
+    frameworkErrors: (error, request, reply) =>
+      void refuseUndecodable(error, request, reply, services.config.nixbuildPrefix),
     clientErrorHandler: (error, socket) =>
       refuseMalformed(error, socket, services.requestIds.make()),
     serverFactory: (handler) => rawServer(services, handler),

@@ -1,10 +1,15 @@
-import type { FastifyRequest } from "fastify";
+import type { FastifyReply, FastifyRequest } from "fastify";
 import { NotFoundError } from "../../errors.ts";
 import type { Server } from "../api.ts";
-import { errorBody } from "../errors.ts";
+import { errorBody, handleError } from "../errors.ts";
 import { sendErrorPage } from "../pages/error-page.ts";
+import { REQUEST_ID_HEADER } from "../request-ids.ts";
 import { isCuirassPath, sendNoResource } from "../routes/cuirass/cuirass-errors.ts";
-import { isNixbuildPath, nixbuildErrorBody } from "../routes/nixbuild/nixbuild-errors.ts";
+import {
+  isNixbuildPath,
+  nixbuildErrorBody,
+  sendNixbuildError,
+} from "../routes/nixbuild/nixbuild-errors.ts";
 import { answerOptions } from "./cors.ts";
 
 interface KnownRoute {
@@ -40,6 +45,19 @@ export function addUnknownRoutes(app: Server, nixbuildPrefix: string | null): vo
       .header("allow", allowed.join(", "))
       .send(bodyOf(path, "method_not_allowed", message));
   });
+}
+
+/** An address that cannot be decoded reaches no route: it is refused in the shape of the API that lies there. */
+export function refuseUndecodable(
+  error: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  nixbuildPrefix: string | null,
+): FastifyReply {
+  const path = request.url.split("?", 1)[0] ?? "";
+  if (isNixbuildPath(path, nixbuildPrefix)) return sendNixbuildError(error, request, reply);
+  if (!isCuirassPath(path)) return handleError(error, request, reply);
+  return sendNoResource(request, reply.header(REQUEST_ID_HEADER, request.id));
 }
 
 /** First words of paths that only programs ask for. */

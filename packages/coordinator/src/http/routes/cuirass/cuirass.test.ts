@@ -144,6 +144,12 @@ describe("a build", () => {
     },
   );
 
+  test("an address that cannot be decoded is not there", async () => {
+    const answer = await get("/build/%zz");
+    expect([answer.status, answer.text]).toEqual([404, "Resource not found: /build/%zz"]);
+    expect(answer.headers.get("x-request-id")).toEqual(expect.any(String));
+  });
+
   test("is found by its output", async () => {
     const base = sceneDrv("good-1").slice(0, -4);
     expect((await get(`/output/${base}-doc`)).json).toMatchObject({
@@ -265,6 +271,33 @@ describe("lists", () => {
       ]);
     },
   );
+});
+
+test("a jobset that mails says so, and nobody's address", async () => {
+  const { id: project } = await server.services.database.kysely
+    .selectFrom("projects")
+    .select("id")
+    .where("name", "=", "web")
+    .executeTakeFirstOrThrow();
+  const action = {
+    project_id: project,
+    config_json: JSON.stringify({ type: "send_mail", recipients: ["ops@example.org"] }),
+    events_json: "[]",
+    created_by: "x",
+    created_at: 1,
+    updated_at: 1,
+  };
+  await server.services.database.kysely
+    .insertInto("actions")
+    .values([
+      { ...action, id: "1", name: "mail", type: "send_mail", active: 1 },
+      { ...action, id: "2", name: "off", type: "send_mail", active: 0 },
+      { ...action, id: "3", name: "hook", type: "send_web_request", active: 1 },
+    ])
+    .execute();
+  const { json } = await get("/jobsets");
+  await server.services.database.kysely.deleteFrom("actions").execute();
+  expect(json).toMatchObject([{ name: "acme.web", notifications: [{ type: "email" }] }]);
 });
 
 describe("what is wrong is refused as by Cuirass", () => {

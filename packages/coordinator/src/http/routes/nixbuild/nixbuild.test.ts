@@ -386,6 +386,8 @@ describe("who may ask", () => {
     const posted = await server.post("/builds", alice, {});
     expect([posted.status, posted.json]).toEqual([405, { error: expect.any(String) }]);
     expect(posted.headers.get("allow")).toBe("GET, HEAD");
+    const undecodable = await get("/builds/%zz");
+    expect([undecodable.status, undecodable.json]).toEqual([400, { error: expect.any(String) }]);
   });
 
   test("all of it is also served where the setting says", async () => {
