@@ -22,7 +22,8 @@ export const buildLog: CacheRoute = (app, services) => {
         "x-cache": "HIT",
         "access-control-allow-origin": "*",
       };
-      if (attempt !== undefined && request.query.follow !== undefined) {
+      const isFollowed = request.query.follow !== undefined && request.method !== "HEAD";
+      if (attempt !== undefined && isFollowed) {
         return sendGrowing(reply, stopping, headers, (signal) => logs.follow(attempt, 0, signal));
       }
       if (attempt !== undefined) return sendLog(reply, headers, logs.text(attempt));

@@ -419,6 +419,7 @@ test("a cache that is switched off answers 400 to everything", async () => {
 describe("the log of a derivation", () => {
   test("is shown by a cache that holds what it made, and by no other", async () => {
     let isBroken = false;
+    let isRunning = false;
     await using farm = await openTestServer({
       logs: {
         text: async function* (attempt) {
@@ -427,7 +428,9 @@ describe("the log of a derivation", () => {
         },
         size: () => Promise.resolve(0),
         follow: async function* (attempt, offset) {
-          yield* [`log of ${attempt} from ${offset}, `, "to its end\n"];
+          yield `log of ${attempt} from ${offset}, `;
+          if (isRunning) await new Promise(() => undefined);
+          yield "to its end\n";
         },
       },
     });
@@ -477,6 +480,9 @@ describe("the log of a derivation", () => {
     const followed = await farm.get(`${path}?follow`);
     expect(followed.text).toBe(`log of ${seed.base.attempt} from 0, to its end\n`);
     expect(followed.headers.get("content-type")).toBe("text/plain; charset=utf-8");
+    isRunning = true;
+    const head = await fetch(`${farm.url}${path}?follow`, { method: "HEAD" });
+    expect([head.status, await head.text()]).toEqual([200, ""]);
     isBroken = true;
     const broken = await farm.get(path);
     expect([broken.status, broken.json?.code]).toEqual([500, "internal"]);
