@@ -12,7 +12,7 @@ import { type Palette, printable } from "../text/terminal-text.ts";
 import { expressionRequest } from "./expression-options.ts";
 import { Interruption } from "./interruption.ts";
 import type { Invocation } from "./program.ts";
-import { writeOut } from "./standard-output.ts";
+import { OutputLines } from "./standard-output.ts";
 import { INTERRUPTED, paletteFor } from "./terminal.ts";
 
 /** Prints each attribute as soon as it is evaluated. Resolves to 1 when one of them, or the whole, failed. */
@@ -48,6 +48,7 @@ async function printJobs(
     });
     let exitCode = 0;
     try {
+      await using output = new OutputLines();
       const events = evaluateSelections({
         evaluator,
         target,
@@ -63,7 +64,7 @@ async function printJobs(
           continue;
         }
         if (event.job.outcome === "error") exitCode = 1;
-        await writeOut(`${lineOf(event.job)}\n`);
+        await output.add(lineOf(event.job));
       }
       return exitCode;
     } catch (error) {

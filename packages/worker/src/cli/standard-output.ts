@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import { errnoOf, reasonOf } from "../error-facts.ts";
 import { UserError } from "../errors.ts";
 
@@ -21,4 +22,49 @@ export function writeOut(text: string): Promise<void> {
       }
     });
   });
+}
+
+/** So much is held at most. */
+const MAX_HELD_CHARACTERS = 64 * 1024;
+
+/** Lines for standard output. Those that come at the same time are written at once, and wake whoever reads them once. */
+export class OutputLines implements AsyncDisposable {
+  #held = "";
+  #writing: Promise<void> | null = null;
+  #failure: { error: unknown } | null = null;
+
+  /** Resolves when there is room for more. Rejects with what an earlier line could not be written for, as does the end. */
+  async add(line: string): Promise<void> {
+    this.#throwFailure();
+    this.#held += `${line}\n`;
+    this.#writing ??= this.#write();
+    if (this.#held.length > MAX_HELD_CHARACTERS) await this[Symbol.asyncDispose]();
+  }
+
+  /** Resolves when all of them are on their way. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#writing;
+    this.#throwFailure();
+  }
+
+  /** Once: whoever has heard of it writes nothing more. */
+  #throwFailure(): void {
+    const failure = this.#failure;
+    this.#failure = null;
+    if (failure !== null) throw failure.error;
+  }
+
+  async #write(): Promise<void> {
+    try {
+      while (this.#held !== "") {
+        await setImmediate();
+        const text = this.#held;
+        this.#held = "";
+        await writeOut(text);
+      }
+    } catch (error) {
+      this.#failure = { error };
+    }
+    this.#writing = null;
+  }
 }

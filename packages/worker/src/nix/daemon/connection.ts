@@ -129,12 +129,16 @@ export class DaemonConnection implements AsyncDisposable {
 
   /**
    * Makes calls without a body that the daemon works on one after the other, without waiting for the answer of one before the next
-   * is sent. After an error of any of them the connection is dead.
+   * is sent. Answers are read once `rested` resolves. After an error of any of them the connection is dead.
    */
-  async callAll<Answer>(calls: readonly Call<Answer>[]): Promise<Answer[]> {
+  async callAll<Answer>(
+    calls: readonly Call<Answer>[],
+    rested: () => Promise<void>,
+  ): Promise<Answer[]> {
     try {
       return await this.#guard(async () => {
         const sent = this.#write(Buffer.concat(calls.map(({ request }) => request.bytes())));
+        await rested();
         const answers: Answer[] = [];
         for (const { answer, listener = {} } of calls) {
           await readFrames(this.#reader, listener, this.#minor);

@@ -1,11 +1,19 @@
+const INITIAL_BYTES = 256;
+const HIGH = 0x1_0000_0000;
+
 /** Builds one request of the worker protocol: 64 bit little endian numbers, strings padded with zeros to 8 bytes. */
 export class Request {
-  readonly #pieces: Buffer[] = [];
+  #bytes: Buffer = Buffer.allocUnsafe(INITIAL_BYTES);
+  #length = 0;
 
   number(value: number | bigint): this {
-    const bytes = Buffer.alloc(8);
-    bytes.writeBigUInt64LE(BigInt(value));
-    this.#pieces.push(bytes);
+    const at = this.#extend(8);
+    if (typeof value === "bigint") {
+      this.#bytes.writeBigUInt64LE(value, at);
+    } else {
+      this.#bytes.writeUInt32LE(value % HIGH, at);
+      this.#bytes.writeUInt32LE(Math.floor(value / HIGH), at + 4);
+    }
     return this;
   }
 
@@ -14,19 +22,26 @@ export class Request {
   }
 
   string(value: string): this {
-    return this.byteString(Buffer.from(value, "utf8"));
+    const sizeBytes = Buffer.byteLength(value);
+    this.number(sizeBytes);
+    const at = this.#extend(padded(sizeBytes));
+    this.#bytes.write(value, at);
+    this.#bytes.fill(0, at + sizeBytes, this.#length);
+    return this;
   }
 
   byteString(value: Buffer): this {
     this.number(value.length);
-    this.#pieces.push(value);
-    if (value.length % 8 !== 0) this.#pieces.push(Buffer.alloc(8 - (value.length % 8)));
+    const at = this.#extend(padded(value.length));
+    this.#bytes.set(value, at);
+    this.#bytes.fill(0, at + value.length, this.#length);
     return this;
   }
 
   /** Bytes that are in the protocol's words already. */
   raw(bytes: Uint8Array): this {
-    this.#pieces.push(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
+    const at = this.#extend(bytes.length);
+    this.#bytes.set(bytes, at);
     return this;
   }
 
@@ -36,7 +51,24 @@ export class Request {
     return this;
   }
 
+  /** What was added until now. */
   bytes(): Buffer {
-    return Buffer.concat(this.#pieces);
+    return this.#bytes.subarray(0, this.#length);
   }
+
+  /** Makes room for so many bytes more, and answers where they begin. */
+  #extend(sizeBytes: number): number {
+    const at = this.#length;
+    this.#length += sizeBytes;
+    if (this.#length > this.#bytes.length) {
+      const larger = Buffer.allocUnsafe(2 * this.#length);
+      larger.set(this.#bytes.subarray(0, at));
+      this.#bytes = larger;
+    }
+    return at;
+  }
+}
+
+function padded(sizeBytes: number): number {
+  return Math.ceil(sizeBytes / 8) * 8;
 }

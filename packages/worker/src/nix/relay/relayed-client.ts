@@ -21,7 +21,7 @@ import { DaemonProtocolError } from "../nix-error.ts";
 import { errorFrame, fieldsOf, readContent, readHasReferences } from "./evaluator-messages.ts";
 import { Foresight } from "./foresight.ts";
 import { RequestReader } from "./request-reader.ts";
-import { type TextFile, addTextRequest, factsOf, textFileOf } from "./text-file.ts";
+import { type TextFile, UNREAD_FACTS, addTextRequest, addedText, textFileOf } from "./text-file.ts";
 import type { TextWriter } from "./text-writer.ts";
 
 /**
@@ -208,12 +208,11 @@ export class RelayedClient {
       case QUERY_PATH_INFO:
         return this.#askOfPath(operation, reader);
     }
-    this.#passForeseen();
+    if (operation === ADD_TEXT_TO_STORE) return this.#addText(reader);
+    this.#takeForeseen(operation, "");
     switch (operation) {
       case SET_OPTIONS:
         return this.#setOptions(reader);
-      case ADD_TEXT_TO_STORE:
-        return this.#addText(reader);
       case ADD_TO_STORE:
         return this.#minor === TERSE_MINOR ? this.#addSource(reader) : this.#addToStore(reader);
       default:
@@ -247,15 +246,13 @@ export class RelayedClient {
     if (reader.isShort) return this.#waitFor(reader);
     const text = textFileOf(name, contents, references);
     const request = this.#take(reader);
+    const { path } = text ?? { path: "" };
+    const foreseen = this.#takeForeseen(ADD_TEXT_TO_STORE, path);
     if (text === null) return this.#passAfterTexts(request);
-    const { path } = text;
     const wait = this.#giveToWriter(text, request);
-    const answer = this.#foresight.join(new Request().number(LAST).string(path), {
-      operation: QUERY_PATH_INFO,
-      path,
-      answer: () => new Request().number(LAST).boolean(true).raw(factsOf(text)),
-    });
-    return this.#writeAfter(wait, answer);
+    if (foreseen === null) return wait ?? "done";
+    const { answer, next } = addedText(path);
+    return this.#writeAfter(wait, foreseen ?? this.#foresight.join(answer(), next));
   }
 
   /** In protocols that are not terse. An evaluator sends the content of what it adds after the rest. */
@@ -280,7 +277,7 @@ export class RelayedClient {
     const text = contents === null ? null : textFileOf(name, contents, references);
     if (text === null) return this.#passContentOn(header);
     this.#take(reader);
-    const answer = new Request().number(LAST).string(text.path).raw(factsOf(text));
+    const answer = new Request().number(LAST).string(text.path).raw(UNREAD_FACTS);
     return this.#writeAfter(this.#giveToWriter(text, addTextRequest(text)), answer);
   }
 
@@ -371,6 +368,8 @@ export class RelayedClient {
       operation: IS_VALID_PATH,
       path,
       answer: () => new Request().number(LAST).boolean(false),
+      // The text may come in frames.
+      next: this.#minor === TERSE_MINOR ? addedText(path) : null,
     };
     return this.#writeAfter(null, this.#foresight.join(answer, next));
   }
@@ -382,10 +381,6 @@ export class RelayedClient {
       this.#tools.onFault(error);
       throw error;
     }
-  }
-
-  #passForeseen(): void {
-    this.#takeForeseen(0, "");
   }
 
   /**

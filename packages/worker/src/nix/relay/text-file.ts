@@ -1,15 +1,8 @@
-import {
-  type Hash,
-  StorePathError,
-  formatContentAddress,
-  formatHexDigest,
-  hashBytes,
-  isStorePath,
-  singleFileNar,
-  textStorePath,
-} from "@gradient/protocol";
-import { ADD_TEXT_TO_STORE } from "../daemon/operations.ts";
+import { StorePathError, hashBytes, isStorePath, textStorePath } from "@gradient/protocol";
+import { LAST } from "../daemon/frames.ts";
+import { ADD_TEXT_TO_STORE, QUERY_PATH_INFO } from "../daemon/operations.ts";
 import { Request } from "../daemon/request.ts";
+import type { Question } from "./foresight.ts";
 
 /** A text file of the store, such as a `.drv`. */
 export interface TextFile {
@@ -17,8 +10,6 @@ export interface TextFile {
   readonly path: string;
   readonly name: string;
   readonly contents: Buffer;
-  /** SHA-256 of the contents. */
-  readonly hash: Hash;
   readonly references: readonly string[];
 }
 
@@ -30,9 +21,8 @@ export function textFileOf(
 ): TextFile | null {
   if (!references.every(isStorePath)) return null;
   try {
-    const hash = hashBytes("sha256", contents);
-    const path = textStorePath(name, hash, references);
-    return { path, name, contents, hash, references };
+    const path = textStorePath(name, hashBytes("sha256", contents), references);
+    return { path, name, contents, references };
   } catch (error) {
     if (error instanceof StorePathError) return null;
     throw error;
@@ -49,17 +39,32 @@ export function addTextRequest({ name, contents, references }: TextFile): Buffer
     .bytes();
 }
 
-/** What a daemon tells of it (`UnkeyedValidPathInfo` of the worker protocol). */
-export function factsOf({ contents, hash, references }: TextFile): Buffer {
-  const nar = singleFileNar(contents);
-  return new Request()
-    .string("") // no deriver
-    .string(formatHexDigest(hashBytes("sha256", nar)))
-    .strings(references.toSorted())
-    .number(Math.floor(Date.now() / 1000))
-    .number(nar.length)
-    .boolean(false) // not built here
-    .strings([]) // no signatures
-    .string(formatContentAddress({ method: "text", hash }))
-    .bytes();
+/**
+ * In place of what a daemon tells of a text that was added (`UnkeyedValidPathInfo` of the worker protocol). Nix reads no more of it than
+ * that it is there; whoever asks for facts later is told by the store.
+ */
+export const UNREAD_FACTS: Buffer = new Request()
+  .string("") // no deriver
+  .string("0".repeat(64)) // SHA-256 of the NAR
+  .strings([]) // references
+  .number(0) // registration time
+  .number(0) // size of the NAR
+  .boolean(false) // not built here
+  .strings([]) // no signatures
+  .string("") // no content address
+  .bytes();
+
+/** What is answered to a client that adds a text, which asks for the facts of it then, and reads none of them. */
+export function addedText(path: string): Question & { next: Question } {
+  return {
+    operation: ADD_TEXT_TO_STORE,
+    path,
+    answer: () => new Request().number(LAST).string(path),
+    next: {
+      operation: QUERY_PATH_INFO,
+      path,
+      answer: () => new Request().number(LAST).boolean(true).raw(UNREAD_FACTS),
+      next: null,
+    },
+  };
 }

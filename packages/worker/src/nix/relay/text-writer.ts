@@ -8,6 +8,8 @@ const MAX_BATCH = 100;
 /** Handing over one text costs both processes as much as handing over many: so many are waited for, as long as nobody needs one. */
 const GATHERED = 32;
 const GATHER_MS = 20;
+/** Each answer would wake us while the other process writes the next: they are read together, unless somebody waits. */
+const ANSWER_MS = 10;
 /** Of texts that are not written yet. A single larger one is taken all the same. */
 const MAX_HELD_BYTES = 32 * 1024 * 1024;
 
@@ -35,9 +37,10 @@ export class TextWriter implements AsyncDisposable {
   #last: Promise<void> = Promise.resolve();
   #heldBytes = 0;
   #isRunning = false;
+  #isGathering = false;
   /** Somebody waits for something in the queue. */
   #isUrgent = false;
-  #endGathering = (): void => {};
+  #endRest = (): void => {};
   #failure: { error: unknown } | null = null;
 
   constructor(
@@ -62,7 +65,7 @@ export class TextWriter implements AsyncDisposable {
     this.#last = entry.written;
     this.#heldBytes += contents.length;
     if (!this.#isRunning) void this.#run();
-    if (this.#queue.length >= GATHERED) this.#endGathering();
+    if (this.#isGathering && this.#queue.length >= GATHERED) this.#endRest();
     const [oldest] = this.#unwritten.values();
     if (this.#heldBytes <= MAX_HELD_BYTES || oldest === undefined) return null;
     this.#hurry();
@@ -92,7 +95,7 @@ export class TextWriter implements AsyncDisposable {
 
   /** Resolves when all that was added until now is in the store. */
   async flush(): Promise<void> {
-    if (this.#queue.length > 0) this.#hurry();
+    if (this.#unwritten.size > 0) this.#hurry();
     await this.#last;
   }
 
@@ -109,10 +112,10 @@ export class TextWriter implements AsyncDisposable {
         await this.#gather();
         const batch = this.#queue.slice(0, MAX_BATCH);
         this.#queue = this.#queue.slice(MAX_BATCH);
-        this.#isUrgent &&= this.#queue.length > 0;
         const calls = batch.map(({ request }) => addText(request));
-        const paths = await connection.callAll(calls);
+        const paths = await connection.callAll(calls, () => this.#rest(ANSWER_MS));
         for (const [index, entry] of batch.entries()) this.#settle(entry, paths[index]);
+        this.#isUrgent &&= this.#queue.length > 0;
       }
       this.#isRunning = false;
     } catch (error) {
@@ -123,21 +126,28 @@ export class TextWriter implements AsyncDisposable {
 
   /** Waits for more texts to go with those of the queue. */
   async #gather(): Promise<void> {
-    if (!this.#isUrgent && this.#queue.length < GATHERED) {
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, GATHER_MS);
-        this.#endGathering = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
-    }
-    this.#endGathering = () => {};
+    if (this.#queue.length >= GATHERED) return;
+    this.#isGathering = true;
+    await this.#rest(GATHER_MS);
+    this.#isGathering = false;
+  }
+
+  /** Does nothing for a while, if nobody waits. */
+  async #rest(ms: number): Promise<void> {
+    if (this.#isUrgent) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.#endRest = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.#endRest = () => {};
   }
 
   #hurry(): void {
     this.#isUrgent = true;
-    this.#endGathering();
+    this.#endRest();
   }
 
   #settle(entry: Entry, answered: string | undefined): void {
