@@ -16,10 +16,12 @@ const schema = z.looseObject({
     .default([]),
 });
 
+/** As Nix before 2.35 names an output of a derivation, and the file that tells what it has become. */
 export function isRealisationId(text: string): boolean {
   return ID.test(text);
 }
 
+/** What Nix takes for the name of an output: it becomes a part of a store path's name. */
 export function isOutputName(text: string): boolean {
   return OUTPUT_NAME.test(text);
 }

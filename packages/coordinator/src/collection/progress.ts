@@ -29,6 +29,7 @@ export const progressSchema = z.object({
 
 export type Progress = z.infer<typeof progressSchema>;
 
+/** What a task has to tell before it begins. */
 export function noProgress(): Progress {
   return {
     phase: "queued",
@@ -46,6 +47,7 @@ export function noProgress(): Progress {
   };
 }
 
+/** Adds to the report as long as there is room; what comes later is only counted. */
 export function name(progress: Progress, texts: readonly string[]): void {
   progress.named.push(...texts.slice(0, MAX_NAMED_PATHS - progress.named.length));
 }

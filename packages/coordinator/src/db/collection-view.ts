@@ -38,6 +38,7 @@ export interface CacheTotals {
   readonly fileBytes: number;
 }
 
+/** What a collection reads before it removes something; whoever removes looks again, in the transaction. */
 export class CollectionView {
   readonly roots: RootsView;
   readonly #rowsOfPaths: PreparedQuery<[string, string], TimedPath>;

@@ -100,6 +100,7 @@ export class NixbuildBuildView {
     return found?.builds ?? "[]";
   }
 
+  /** One build, read from the text again; null when there is none of the number. */
   build(number: number): BuildObject | null {
     // It is written by the names of the object's own members.
     const [build] = JSON.parse(this.builds([number])) as BuildObject[];
@@ -116,6 +117,7 @@ export class NixbuildBuildView {
     return places.map(({ number }) => number);
   }
 
+  /** Id of the organization whose attempt it is; null for one that does not exist. */
   organizationOf(number: number): string | null {
     const [row] = this.all<{ id: string | null }>(
       `select organization_id as id from attempts where number = ?`,

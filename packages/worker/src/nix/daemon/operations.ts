@@ -55,6 +55,7 @@ export const STORE_OPTIONS = {
   substituters: "",
 } as const;
 
+/** Those of the paths that are valid in the store. Nothing is looked for in substituters. */
 export function queryValidPaths(paths: readonly string[]): Call<string[]> {
   const withSubstitution = false;
   return {
@@ -63,6 +64,7 @@ export function queryValidPaths(paths: readonly string[]): Call<string[]> {
   };
 }
 
+/** null for a path that is not valid. */
 export function queryPathInfo(path: string): Call<StoredPath | null> {
   return {
     request: new Request().number(QUERY_PATH_INFO).string(path),

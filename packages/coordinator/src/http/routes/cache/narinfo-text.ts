@@ -13,6 +13,7 @@ export function narinfoTag(text: string): string {
   return `"${createHash("sha256").update(text).digest("base64url").slice(0, 22)}"`;
 }
 
+/** Said alike wherever a path is asked for; `hash` is the 32 characters of it. */
 export function noSuchPath(cacheName: string, hash: string): string {
   return `cache "${cacheName}" has no path with hash ${hash}`;
 }
