@@ -33,7 +33,7 @@ export function withArguments(source: EvaluationSource, body: string): string {
   return `{ ${names.join(", ")} }: let given = { inherit ${names.join(" ")}; }; in ${body}`;
 }
 
-/** A string of Nix's language with exactly this text (Nix manual, string literals), but that Nix reads CR as a line feed. */
+/** A string of Nix's language with exactly this text (Nix manual, string literals). CR is escaped, as Nix takes it for the end of a line. */
 export function nixString(text: string): string {
-  return `"${text.replaceAll(/["\\]|\$\{/g, "\\$&")}"`;
+  return `"${text.replaceAll(/["\\]|\$\{/g, "\\$&").replaceAll("\r", "\\r")}"`;
 }
