@@ -15,7 +15,7 @@ export class ZstdEncoder {
     this.#context.setParameter(zstd.CParameter.compressionLevel, LEVEL);
   }
 
-  /** What comes out so far, which may be nothing. `finish` gives the rest. */
+  /** What comes out so far, which may be nothing. `end` gives the rest. */
   *encode(input: Uint8Array): Generator<Buffer, void, undefined> {
     let rest = input;
     while (rest.length > 0) {

@@ -39,7 +39,7 @@ export class ByteReader {
     return this.#held.length - this.#at >= sizeBytes;
   }
 
-  /** A view that the next read may overwrite. Rejects with StreamEndedError when there are fewer. */
+  /** A view of what has come, which later reads leave as it is. Rejects with StreamEndedError when there are fewer. */
   async bytes(sizeBytes: number): Promise<Buffer> {
     if (!this.has(sizeBytes)) await this.#fill(sizeBytes);
     const bytes = this.#held.subarray(this.#at, this.#at + sizeBytes);
