@@ -437,7 +437,7 @@ function connectSweep(
     intervalMs: times.sweepMs,
     removeStaged: async (before) => {
       await ground.files.removeStaged(before);
-      await intake.nars.removeHidden(before);
+      await intake.nars.removals.removeHidden(before);
     },
     cleanSources: (now) => cleanSources(options.database.kysely, ground.sourceFiles, now),
     forgetOld: () => {

@@ -181,7 +181,7 @@ export class CacheContent {
       );
     }
     if (given.compression !== file.compression) {
-      await this.#options.intake.discard(cache.id, given.narHash);
+      await this.#options.intake.removals.discard(cache.id, given.narHash);
       throw new UnprocessableError(
         `the file is compressed with ${given.compression}, not ${file.compression} as the narinfo says`,
         { code: "wrong_compression" },
@@ -194,7 +194,7 @@ export class CacheContent {
   /** Discards a file that was received and that no path is shown with: what was said of it was wrong. */
   async forget(cache: ContentCache, fileHash: string): Promise<void> {
     const given = this.#options.findNarFile(cache.id, fileHash);
-    if (given !== null) await this.#options.intake.discard(cache.id, given.narHash);
+    if (given !== null) await this.#options.intake.removals.discard(cache.id, given.narHash);
   }
 
   async #receive(
@@ -233,7 +233,7 @@ export class CacheContent {
       );
     } catch (error) {
       if (error instanceof CoordinatorError) {
-        await this.#options.intake.discard(cache.id, object.narHash);
+        await this.#options.intake.removals.discard(cache.id, object.narHash);
       }
       throw error;
     }
@@ -359,7 +359,7 @@ export class CacheContent {
         { code: "still_referenced" },
       );
     }
-    await intake.discard(cache.id, shown.narHash);
+    await intake.removals.discard(cache.id, shown.narHash);
   }
 }
 

@@ -1,15 +1,13 @@
-import { createHash } from "node:crypto";
-import { encodeNix32 } from "@gradient/protocol";
 import type { Clock } from "../clock.ts";
 import type { CheckView, StoredNar } from "../db/check-view.ts";
 import { NotFoundError, UnavailableError, UnprocessableError } from "../errors.ts";
-import { NarInspection } from "../intake/nar-inspection.ts";
 import type { NarIntake } from "../intake/nar-intake.ts";
-import { Turns } from "../intake/turns.ts";
-import { ZstdDecoder } from "../intake/zstd-decoder.ts";
+import { StoredFileInspector } from "../intake/stored-file-inspector.ts";
+import type { StoredFile } from "../intake/stored-file-messages.ts";
 import type { Restoration } from "../restoring/restoration.ts";
 import type { NarStorage } from "../storage/nar-storage.ts";
 import { name, type Progress } from "./progress.ts";
+import { removeStrayFiles } from "./remove-strays.ts";
 import { withdrawNar } from "./withdraw-nar.ts";
 
 const STEP = 100;
@@ -31,6 +29,11 @@ export interface CheckOptions {
   readonly restoration: Pick<Restoration, "restore"> | null;
   readonly progress: Progress;
   readonly signal: AbortSignal;
+}
+
+/** A check that goes on. */
+interface Check extends CheckOptions {
+  readonly inspector: StoredFileInspector;
 }
 
 /** What is wrong with a file. That it could not be read says nothing about it, unless the disk has lost it. */
@@ -58,15 +61,17 @@ interface LostNar extends StoredNar {
  * again. Files that nothing knows are removed.
  */
 export async function checkStore(options: CheckOptions): Promise<void> {
-  const { view, progress } = options;
+  const { view, progress, isRepair } = options;
   const missing: LostNar[] = [];
   let total = 0;
   const pace = new Pace(options.clock);
+  await using inspector = new StoredFileInspector();
+  const inspecting: Check = { ...options, inspector };
   progress.phase = "objects";
   for (let after = ""; ;) {
     const nars = view.narsAfter(after, STEP);
     const lost: LostNar[] = [];
-    for (const nar of nars) lost.push(...(await check(options, nar, pace)));
+    for (const nar of nars) lost.push(...(await check(inspecting, nar, pace)));
     await mend(
       options,
       lost.filter(({ isMissing }) => !isMissing),
@@ -85,11 +90,15 @@ export async function checkStore(options: CheckOptions): Promise<void> {
     for (let at = 0; at < missing.length; at += STEP)
       await mend(options, missing.slice(at, at + STEP));
   }
-  await checkStrays(options);
+  progress.phase = "files";
+  const { removals } = options.intake;
+  const strays = await removeStrayFiles({ ...options, removals, isDryRun: !isRepair });
+  progress.problems += strays.found;
+  progress.files += strays.removed;
 }
 
 /** Nothing, or the one when its bytes are lost. */
-async function check(options: CheckOptions, nar: StoredNar, pace: Pace): Promise<LostNar[]> {
+async function check(options: Check, nar: StoredNar, pace: Pace): Promise<LostNar[]> {
   const { progress, signal } = options;
   signal.throwIfAborted();
   const verdict = await judge(options, nar);
@@ -133,30 +142,6 @@ async function mend(options: CheckOptions, lost: readonly LostNar[]): Promise<vo
   progress.phase = phase;
 }
 
-async function checkStrays({
-  files,
-  intake,
-  isRepair,
-  progress,
-  signal,
-}: CheckOptions): Promise<void> {
-  progress.phase = "files";
-  const turns = new Turns();
-  for await (const hashes of files.hashes()) {
-    for (let at = 0; at < hashes.length; at += STEP) {
-      signal.throwIfAborted();
-      const strays = intake.findStrays(hashes.slice(at, at + STEP));
-      progress.problems += strays.length;
-      name(
-        progress,
-        strays.map((narHash) => `sha256:${narHash}: a file that nothing knows`),
-      );
-      if (isRepair) progress.files += await intake.removeStrays(strays);
-      await turns.giveWay();
-    }
-  }
-}
-
 function tell(options: CheckOptions, nar: StoredNar, { kind, reason }: Fault): void {
   options.progress.problems += 1;
   name(options.progress, [`${describe(options, nar)} is ${kind}: ${reason}`]);
@@ -169,7 +154,7 @@ function describe({ view }: CheckOptions, { narHash }: StoredNar): string {
 }
 
 /** Looks again when the file was stored anew meanwhile, or went by itself or with one that was damaged. */
-async function judge(options: CheckOptions, listed: StoredNar): Promise<Verdict> {
+async function judge(options: Check, listed: StoredNar): Promise<Verdict> {
   for (let nar = listed; ;) {
     const verdict = await look(options, nar);
     if (verdict.kind === "good") return verdict;
@@ -181,28 +166,13 @@ async function judge(options: CheckOptions, listed: StoredNar): Promise<Verdict>
 }
 
 async function look(
-  { files, signal }: CheckOptions,
+  { files, inspector, signal }: Check,
   nar: StoredNar,
 ): Promise<Exclude<Verdict, { kind: "gone" }>> {
-  const fileHash = createHash("sha256");
-  const decoder = new ZstdDecoder();
-  const inspection = new NarInspection(nar.narSize);
-  const turns = new Turns();
-  let bytes = 0;
+  let found: StoredFile;
   try {
     const stream: AsyncIterable<Buffer> = await files.read(nar.narHash);
-    for await (const chunk of stream) {
-      signal.throwIfAborted();
-      bytes += chunk.length;
-      fileHash.update(chunk);
-      for (const piece of decoder.decode(chunk)) {
-        inspection.write(piece);
-        await turns.giveWay();
-      }
-    }
-    decoder.end();
-    const found = inspection.finish();
-    if (found.narHash !== nar.narHash) return damaged(`its NAR has hash sha256:${found.narHash}`);
+    found = await inspector.inspect(untilAborted(stream, signal), nar.narSize);
   } catch (error) {
     signal.throwIfAborted();
     if (error instanceof UnprocessableError) return damaged(error.message);
@@ -215,10 +185,21 @@ async function look(
     }
     throw error;
   }
-  const hash = encodeNix32(fileHash.digest());
-  if (hash !== nar.fileHash) return damaged(`the file has hash sha256:${hash}`);
-  if (bytes !== nar.fileSize) return damaged(`the file has ${bytes} bytes`);
-  return { kind: "good", bytes };
+  const { narHash, fileHash, fileSize } = found;
+  if (narHash !== nar.narHash) return damaged(`its NAR has hash sha256:${narHash}`);
+  if (fileHash !== nar.fileHash) return damaged(`the file has hash sha256:${fileHash}`);
+  if (fileSize !== nar.fileSize) return damaged(`the file has ${fileSize} bytes`);
+  return { kind: "good", bytes: fileSize };
+}
+
+async function* untilAborted(
+  stream: AsyncIterable<Buffer>,
+  signal: AbortSignal,
+): AsyncGenerator<Buffer, void, undefined> {
+  for await (const chunk of stream) {
+    signal.throwIfAborted();
+    yield chunk;
+  }
 }
 
 function damaged(reason: string): Fault {

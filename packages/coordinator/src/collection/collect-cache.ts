@@ -1,29 +1,21 @@
 import { v7 as uuidv7 } from "uuid";
-import type { Queries } from "../db/client.ts";
 import { firstOpenEvaluation, type RemovalGuard } from "../db/collection-repository.ts";
-import type { CollectionView, TimedPath } from "../db/collection-view.ts";
-import type { NarIntake } from "../intake/nar-intake.ts";
+import type { TimedPath } from "../db/collection-view.ts";
 import { Turns } from "../intake/turns.ts";
 import { Marking, type KeepTimes, type Keeping } from "./mark-kept.ts";
-import { name, type Progress } from "./progress.ts";
-import { Removal, type Removed } from "./removal.ts";
+import type { PassTools } from "./pass-tools.ts";
+import { name } from "./progress.ts";
+import { Removal } from "./removal.ts";
 import type { RowSet } from "./row-set.ts";
 
 const STEP = 200;
 
 /** What a pass is made with. */
-export interface PassOptions {
-  readonly kysely: Queries;
-  readonly view: CollectionView;
-  readonly intake: Pick<NarIntake, "release">;
+export interface PassOptions extends PassTools {
   readonly times: KeepTimes;
   readonly isDryRun: boolean;
   /** What a dry run has reported already. */
   readonly reported: RowSet;
-  /** Whether somebody was told of late that the path is here, and relies on it. */
-  readonly isPromised: (base: string) => boolean;
-  readonly progress: Progress;
-  readonly signal: AbortSignal;
 }
 
 /** Takes out of one cache what nothing keeps. */
@@ -33,10 +25,12 @@ export async function collectCache(options: PassOptions, cache: string): Promise
   const guard = await guardOf(options, { createdSince: until, fetchedSince: times.usedSince });
   const kept = await findKept(options, cache, "all");
   if (isDryRun) {
-    for await (const paths of unkeptBefore(options, cache, kept, until)) report(options, paths);
+    for await (const paths of unkeptBefore(options, cache, kept, until)) {
+      await report(options, paths);
+    }
     return;
   }
-  await using removal = removalOf(options, cache, guard);
+  const removal = new Removal(options, cache, guard);
   let at: TimedPath = { at: until, row: 0, lastFetchedAt: null };
   const mayGo = (path: TimedPath): boolean =>
     !kept.has(path.row) && path.at < until && isBehind(at, path);
@@ -71,18 +65,6 @@ export async function guardOf(
   return { ...since, now: times.now, pinnedSince: times.now, evaluationsFrom };
 }
 
-export function removalOf(options: PassOptions, cache: string, guard: RemovalGuard): Removal {
-  const { view, intake, progress, signal, isPromised } = options;
-  const onRemoved = (removed: Removed): void => {
-    progress.paths += removed.paths.length;
-    progress.pathBytes += removed.pathBytes;
-    progress.files += removed.files;
-    progress.fileBytes += removed.fileBytes;
-    name(progress, removed.paths);
-  };
-  return new Removal({ view, intake, cache, guard, onRemoved, signal, isPromised });
-}
-
 /** Paths of the cache that came before that time and are not kept, the newest first. */
 export async function* unkeptBefore(
   { view, signal }: PassOptions,
@@ -104,17 +86,17 @@ export async function* unkeptBefore(
 }
 
 /** Counts what would go. */
-export function report(
+export async function report(
   { view, progress, isPromised, reported }: PassOptions,
   paths: readonly TimedPath[],
-): void {
-  const described = view
-    .describe(paths.map(({ row }) => row))
-    .filter(({ row, path }) => !isPromised(path) && reported.add(row));
-  progress.paths += described.length;
-  progress.pathBytes += described.reduce((sum, { fileSize }) => sum + fileSize, 0);
+): Promise<void> {
+  const described = view.describe(paths.map(({ row }) => row));
+  const isKept = await isPromised(described.map(({ path }) => path));
+  const going = described.filter(({ row, path }) => !isKept(path) && reported.add(row));
+  progress.paths += going.length;
+  progress.pathBytes += going.reduce((sum, { fileSize }) => sum + fileSize, 0);
   name(
     progress,
-    described.map(({ path }) => path),
+    going.map(({ path }) => path),
   );
 }

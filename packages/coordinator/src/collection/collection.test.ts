@@ -120,12 +120,7 @@ describe("what stays, with all that it refers to", () => {
   });
 
   test("is what somebody was promised", async () => {
-    const { path } = await scene.database.kysely
-      .selectFrom("cache_paths")
-      .select("path")
-      .where("path", "like", "%-program")
-      .executeTakeFirstOrThrow();
-    scene.promised.add([path]);
+    scene.promise("program");
     await scene.collect();
     expect(await scene.shown(cache)).toHaveLength(2);
     await scene.clock.advance(2 * DAY_MS);
@@ -148,8 +143,28 @@ describe("files", () => {
     const hash = scene.narHash("stray");
     await scene.files.store([{ narHash: hash, bytes: Buffer.from("x") }]);
     await writeFile(`${scene.dataDir}/nar/README`, "not ours");
+    const dry = await scene.collect({ isDryRun: true });
+    expect(dry).toMatchObject({ files: 1, named: [`sha256:${hash}: a file that nothing knows`] });
+    expect(await scene.hasFile("stray")).toBe(true);
     expect((await scene.collect()).files).toBe(1);
     expect(await scene.hasFile("stray")).toBe(false);
+  });
+
+  test("that a cache was given and shows no more go after a day, which a dry run tells", async () => {
+    for (const name of ["left", "shown elsewhere", "young"]) {
+      await scene.addPath(cache, name);
+      await scene.addNarFile(cache, name, { ageMs: name === "young" ? 1000 : 100 * DAY_MS });
+    }
+    await scene.database.kysely.deleteFrom("cache_paths").where("cache_id", "=", cache).execute();
+    const other = await scene.addCache("other");
+    await scene.addPath(other, "shown elsewhere", { fetchedMs: DAY_MS });
+    const dry = await scene.collect({ isDryRun: true });
+    expect(dry).toMatchObject({ paths: 0, files: 1, fileBytes: 10 });
+    expect(dry.named).toEqual([`sha256:${scene.narHash("left")}: a file that no cache shows`]);
+    expect(await scene.hasFile("left")).toBe(true);
+    expect(await scene.collect()).toMatchObject({ paths: 0, files: 1, fileBytes: 10 });
+    const files = ["left", "shown elsewhere", "young"].map((name) => scene.hasFile(name));
+    expect(await Promise.all(files)).toEqual([false, true, true]);
   });
 
   test("whose cache was deleted go after a day", async () => {
@@ -256,8 +271,8 @@ describe("a pass", () => {
       looks += 1;
       if (looks === 3) stop.abort();
     };
-    const release = scene.intake.release.bind(scene.intake);
-    scene.intake.release = async (hashes, remove) => {
+    const release = scene.intake.removals.release.bind(scene.intake.removals);
+    scene.intake.removals.release = async (hashes, remove) => {
       const released = await release(hashes, remove);
       await broken();
       return released;
@@ -275,9 +290,9 @@ describe("a pass", () => {
       const references = [1, 2, 3].filter((back) => back <= n).map((back) => `p${n - back}`);
       await scene.addPath(cache, `p${n}`, { references });
     }
-    const release = scene.intake.release.bind(scene.intake);
+    const release = scene.intake.removals.release.bind(scene.intake.removals);
     let looks = 0;
-    scene.intake.release = (hashes, remove) => {
+    scene.intake.removals.release = (hashes, remove) => {
       looks += hashes.length;
       return release(hashes, remove);
     };
@@ -288,9 +303,9 @@ describe("a pass", () => {
   test("sees what came to need a path since it began", async () => {
     const names = ["referred", "pinned", "linked", "fetched", "gone"];
     for (const name of names) await scene.addPath(cache, name);
-    const release = scene.intake.release.bind(scene.intake);
+    const release = scene.intake.removals.release.bind(scene.intake.removals);
     let isDone = false;
-    scene.intake.release = async (hashes, remove) => {
+    scene.intake.removals.release = async (hashes, remove) => {
       if (!isDone) {
         isDone = true;
         await scene.addPath(cache, "new", { references: ["referred"], ageMs: 0 });
@@ -318,9 +333,9 @@ describe("a pass", () => {
       foundHashes: null,
       buildProducts: [],
     };
-    const release = scene.intake.release.bind(scene.intake);
+    const release = scene.intake.removals.release.bind(scene.intake.removals);
     const adding: Promise<void>[] = [];
-    scene.intake.release = (hashes, remove) => {
+    scene.intake.removals.release = (hashes, remove) => {
       const released = release(hashes, remove);
       adding.push(scene.intake.add([{ object, bytes: Buffer.from("again") }]));
       return released;

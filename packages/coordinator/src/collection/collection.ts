@@ -1,29 +1,27 @@
 import type { Clock } from "../clock.ts";
 import type { Database } from "../db/client.ts";
-import { CollectionView, type CacheToCollect } from "../db/collection-view.ts";
-import type { NarIntake } from "../intake/nar-intake.ts";
+import { CollectionView } from "../db/collection-view.ts";
+import type { NarRemovals } from "../intake/nar-removals.ts";
 import type { NarStorage } from "../storage/nar-storage.ts";
-import { BYTES_PER_GB } from "../rules/storage.ts";
-import { collectCache, type PassOptions } from "./collect-cache.ts";
-import { evict } from "./evict.ts";
+import { FULL_SHARE, limitOf, type PassJob } from "./pass.ts";
 import type { Progress } from "./progress.ts";
-import type { PromisedPaths } from "./promised-paths.ts";
-import { RowSet } from "./row-set.ts";
-import { removeStrayFiles, removeUnusedNars } from "./remove-unused.ts";
+import { removeStrayFiles } from "./remove-strays.ts";
 
 /** Whoever uploads something has so long until something refers to it, or an evaluation needs it. */
 const GRACE_MS = 24 * 3600 * 1000;
 
-/** Room is made as soon as less than a twentieth is left, and until a tenth is. */
-const FULL_SHARE = 0.95;
-const ROOMY_SHARE = 0.9;
+/** Makes a pass over caches. When it resolves, all is durable and the files are gone. Rejects when the signal is aborted. */
+export type MakePass = (
+  job: PassJob,
+  run: { progress: Progress; signal: AbortSignal },
+) => Promise<void>;
 
 export interface CollectionOptions {
-  readonly database: Database;
+  readonly database: Pick<Database, "prepare">;
   readonly clock: Pick<Clock, "now">;
   readonly files: NarStorage;
-  readonly intake: NarIntake;
-  readonly promised: PromisedPaths;
+  readonly removals: Pick<NarRemovals, "findStrays" | "removeStrays">;
+  readonly makePass: MakePass;
   /** How long a path stays that nobody fetches and nothing needs. */
   readonly ttlMs: number;
   /** Bytes of all files; 0 for no limit. */
@@ -55,21 +53,17 @@ export class Collection {
     signal: AbortSignal;
   }): Promise<void> {
     const { cache, isDryRun, progress, signal } = pass;
-    const caches = this.#view.caches().filter(({ id }) => cache === null || cache === id);
-    progress.cachesTotal = caches.length;
-    const options = this.#passOptions(pass);
-    for (const each of caches) {
-      progress.phase = `cache ${each.name}`;
-      await collectCache(options, each.id);
-      await this.#makeRoom(options, each);
-      progress.cachesDone += 1;
+    const { clock, ttlMs, maxStorageBytes, makePass, files, removals } = this.#options;
+    const now = clock.now();
+    const times = { now, usedSince: now - ttlMs, youngSince: now - GRACE_MS };
+    const wanted = new Map(this.#wanted);
+    if (!isDryRun) {
+      if (cache === null) this.#wanted.clear();
+      else this.#wanted.delete(cache);
     }
-    if (cache === null) await this.#makeRoomOnDisk(options);
-    if (isDryRun) return;
-    progress.phase = "files";
-    const { files, intake, clock } = this.#options;
-    await removeUnusedNars({ view: this.#view, intake, progress, signal }, clock.now() - GRACE_MS);
-    await removeStrayFiles(files, intake, { progress, signal });
+    await makePass({ cache, isDryRun, times, maxStorageBytes, wanted }, { progress, signal });
+    const strays = await removeStrayFiles({ files, removals, isDryRun, progress, signal });
+    progress.files += isDryRun ? strays.found : strays.removed;
   }
 
   /** Caches that have too little room; null when the disk has. */
@@ -85,53 +79,4 @@ export class Collection {
       )
       .map(({ id }) => id);
   }
-
-  async #makeRoom(options: PassOptions, cache: CacheToCollect): Promise<void> {
-    const { view, progress, isDryRun } = options;
-    const before = progress.pathBytes;
-    const wanted = this.#wanted.get(cache.id) ?? 0;
-    if (!isDryRun) this.#wanted.delete(cache.id);
-    const missingBytes = (share: number): number =>
-      view.totals(cache.id).fileBytes -
-      (isDryRun ? progress.pathBytes - before : 0) -
-      Math.min(share * limitOf(cache), limitOf(cache) - wanted);
-    if (cache.maxStorageGb === 0 || missingBytes(FULL_SHARE) <= 0) return;
-    progress.phase = `room in cache ${cache.name}`;
-    await evict(options, [cache.id], () => missingBytes(ROOMY_SHARE));
-  }
-
-  async #makeRoomOnDisk(options: PassOptions): Promise<void> {
-    const { maxStorageBytes } = this.#options;
-    const { view, progress, isDryRun } = options;
-    const missingBytes = (share: number): number =>
-      view.diskBytes() - (isDryRun ? progress.pathBytes : 0) - share * maxStorageBytes;
-    if (maxStorageBytes === 0 || missingBytes(FULL_SHARE) <= 0) return;
-    progress.phase = "room on the disk";
-    const caches = view.caches().map(({ id }) => id);
-    await evict(options, caches, () => missingBytes(ROOMY_SHARE));
-  }
-
-  #passOptions({
-    isDryRun,
-    progress,
-    signal,
-  }: Pick<PassOptions, "isDryRun" | "progress" | "signal">): PassOptions {
-    const { database, clock, intake, promised, ttlMs } = this.#options;
-    const now = clock.now();
-    return {
-      kysely: database.kysely,
-      view: this.#view,
-      intake,
-      times: { now, usedSince: now - ttlMs, youngSince: now - GRACE_MS },
-      isPromised: (base) => promised.has(base),
-      isDryRun,
-      reported: new RowSet(),
-      progress,
-      signal,
-    };
-  }
-}
-
-function limitOf({ maxStorageGb }: CacheToCollect): number {
-  return maxStorageGb * BYTES_PER_GB;
 }

@@ -1,13 +1,6 @@
 import type { CollectionView, TimedPath } from "../db/collection-view.ts";
-import {
-  findKept,
-  guardOf,
-  removalOf,
-  report,
-  unkeptBefore,
-  type PassOptions,
-} from "./collect-cache.ts";
-import type { Removal } from "./removal.ts";
+import { findKept, guardOf, report, unkeptBefore, type PassOptions } from "./collect-cache.ts";
+import { Removal } from "./removal.ts";
 import type { RowSet } from "./row-set.ts";
 
 /** A path that may go, and when it was used last. */
@@ -42,12 +35,8 @@ export async function evict(
   }
   evictable.sort((a, b) => a.usedAt - b.usedAt);
   if (isDryRun) return reportUntil(options, evictable, missingBytes);
-  const removals = caches.map((cache) => removalOf(options, cache, guard));
-  try {
-    await removeInOrder(options, removals, kept, evictable, missingBytes);
-  } finally {
-    for (const removal of removals) await removal[Symbol.asyncDispose]();
-  }
+  const removals = caches.map((cache) => new Removal(options, cache, guard));
+  await removeInOrder(options, removals, kept, evictable, missingBytes);
 }
 
 async function removeInOrder(
@@ -73,15 +62,15 @@ async function removeInOrder(
   }
 }
 
-function reportUntil(
+async function reportUntil(
   options: PassOptions,
   evictable: readonly Evictable[],
   missingBytes: () => number,
-): void {
+): Promise<void> {
   for (let at = 0; at < evictable.length && missingBytes() > 0;) {
     const some = enough(options.view, evictable.slice(at, at + STEP), missingBytes());
     at += some.length;
-    report(
+    await report(
       options,
       some.map(({ path }) => path),
     );

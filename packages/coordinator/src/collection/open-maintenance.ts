@@ -9,6 +9,7 @@ import { Restoration, type RestorationParts } from "../restoring/restoration.ts"
 import { checkStore } from "./check-store.ts";
 import { BYTES_PER_GB } from "../rules/storage.ts";
 import { Collection } from "./collection.ts";
+import { passesInThreads } from "./pass-in-thread.ts";
 import { Maintenance } from "./maintenance.ts";
 import type { PromisedPaths } from "./promised-paths.ts";
 
@@ -28,12 +29,13 @@ export function openMaintenance(options: {
   onFinished?: () => Promise<void>;
 }): Maintenance {
   const { config, database, clock, logger, files, intake, promised, restoring } = options;
+  const { removals } = intake;
   const collection = new Collection({
     database,
     clock,
     files,
-    intake,
-    promised,
+    removals,
+    makePass: passesInThreads({ database, removals, isPromised: (path) => promised.has(path) }),
     ttlMs: config.narTtlHours * HOUR_MS,
     maxStorageBytes: config.maxStorageGb * BYTES_PER_GB,
   });

@@ -1,59 +1,38 @@
-import { setImmediate as nextTurn } from "node:timers/promises";
 import {
   deleteUnneededPaths,
   type GonePath,
   type RemovalGuard,
 } from "../db/collection-repository.ts";
-import type { CollectionView, TimedPath } from "../db/collection-view.ts";
+import type { TimedPath } from "../db/collection-view.ts";
 import { readJsonColumn, stringListSchema } from "../db/json-column.ts";
-import type { NarIntake } from "../intake/nar-intake.ts";
+import type { PassTools } from "./pass-tools.ts";
+import { name } from "./progress.ts";
 
-/** A transaction takes about this long: then everybody else gets a turn. */
-const TURN_MS = 1.5;
+/** A transaction takes about this long: whoever else writes waits for it. Who reads does not. */
+const TURN_MS = 10;
 const MIN_BATCH = 4;
-const MAX_BATCH = 128;
-/** Transactions whose files are still to be removed. */
-const MAX_UNFINISHED = 16;
-
-/** What is told of a removal as it goes on. */
-export interface Removed {
-  /** Base names. */
-  readonly paths: readonly string[];
-  /** What they counted in the cache. */
-  readonly pathBytes: number;
-  readonly files: number;
-  readonly fileBytes: number;
-}
+const MAX_BATCH = 256;
 
 /** Whether something that a path referred to which went may go as well, as far as its time has come. */
 export type MayGo = (reference: TimedPath) => boolean;
-
-export interface RemovalOptions {
-  readonly view: CollectionView;
-  readonly intake: Pick<NarIntake, "release">;
-  readonly cache: string;
-  readonly guard: RemovalGuard;
-  /** Whether somebody was told of late that the path is here, and relies on it. */
-  readonly isPromised: (base: string) => boolean;
-  readonly onRemoved: (removed: Removed) => void;
-  readonly signal: AbortSignal;
-}
 
 /**
  * Takes paths out of a cache, what refers before what is referred to, in short transactions: whoever reads the cache meanwhile never sees a path without what it needs.
  * A path that something refers to when its turn comes stays, and is tried again when what refers to it goes.
  */
-export class Removal implements AsyncDisposable {
-  readonly #options: RemovalOptions;
-  readonly #unfinished = new Set<Promise<void>>();
+export class Removal {
+  readonly #tools: PassTools;
+  readonly #cache: string;
+  readonly #guard: RemovalGuard;
   #batch = 16;
   #waiting: number[] = [];
   /** The same rows: one that several paths refer to waits once. */
   readonly #isWaiting = new Set<number>();
-  #failure: { readonly error: unknown } | null = null;
 
-  constructor(options: RemovalOptions) {
-    this.#options = options;
+  constructor(tools: PassTools, cache: string, guard: RemovalGuard) {
+    this.#tools = tools;
+    this.#cache = cache;
+    this.#guard = guard;
   }
 
   /** Removes the paths, sooner or later. */
@@ -62,43 +41,48 @@ export class Removal implements AsyncDisposable {
     while (this.#waiting.length >= this.#batch) await this.#step(mayGo);
   }
 
-  /** Removes what waits. When it resolves, all is durable and the files are gone. */
+  /** Removes what waits. */
   async finish(mayGo: MayGo): Promise<void> {
     while (this.#waiting.length > 0) await this.#step(mayGo);
-    await Promise.all(this.#unfinished);
-    this.#throwFailure();
-  }
-
-  /** To be left in any case: files of what was taken out of the database are on their way. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(this.#unfinished);
   }
 
   async #step(mayGo: MayGo): Promise<void> {
-    const { view, intake, cache, guard, onRemoved, signal } = this.#options;
-    await nextTurn();
+    const { view, progress, signal } = this.#tools;
     signal.throwIfAborted();
     const taken = this.#waiting.splice(0, this.#batch);
     for (const row of taken) this.#isWaiting.delete(row);
-    const unpromised = view.describe(taken).filter(({ path }) => !this.#options.isPromised(path));
-    const rows = unpromised.map(({ row }) => row);
-    const narHashes = unpromised.map(({ narHash }) => narHash);
+    const gone = await this.#remove(taken);
+    const next = view.positionsOf(this.#cache, referencesOf(gone)).filter((each) => mayGo(each));
+    this.#waiting.unshift(...this.#notWaiting(next.map(({ row }) => row)));
+    progress.paths += gone.length;
+    progress.pathBytes += bytesOf(gone);
+    name(
+      progress,
+      gone.map(({ path }) => path),
+    );
+  }
+
+  /** Resolves to those that went. */
+  async #remove(taken: readonly number[]): Promise<readonly GonePath[]> {
+    const { view, progress, release } = this.#tools;
+    const described = view.describe(taken);
+    const narHashes = described.map(({ narHash }) => narHash);
+    const paths = described.map(({ path }) => path);
     let start = 0;
-    const { result, gone, finished } = await intake.release(narHashes, (db) => {
+    const { result, gone } = await release({ narHashes, paths }, (db, isPromised) => {
       // Others' writes, which are waited for, do not count; the commit does.
       start = performance.now();
-      return deleteUnneededPaths(db, rows, guard);
+      const unpromised = described.filter(({ path }) => !isPromised(path));
+      return deleteUnneededPaths(
+        db,
+        unpromised.map(({ row }) => row),
+        this.#guard,
+      );
     });
     this.#adapt(performance.now() - start);
-    const next = view.positionsOf(cache, referencesOf(result)).filter((each) => mayGo(each));
-    this.#waiting.unshift(...this.#notWaiting(next.map(({ row }) => row)));
-    onRemoved({
-      paths: result.map(({ path }) => path),
-      pathBytes: result.reduce((sum, { fileSize }) => sum + fileSize, 0),
-      files: gone.length,
-      fileBytes: gone.reduce((sum, { fileSize }) => sum + fileSize, 0),
-    });
-    await this.#track(finished);
+    progress.files += gone.length;
+    progress.fileBytes += bytesOf(gone);
+    return result;
   }
 
   /** Those of the rows that do not wait yet, as from now on they do. */
@@ -112,21 +96,10 @@ export class Removal implements AsyncDisposable {
     if (tookMs > TURN_MS) this.#batch = Math.max(MIN_BATCH, this.#batch >> 1);
     else if (tookMs < TURN_MS / 3) this.#batch = Math.min(MAX_BATCH, this.#batch << 1);
   }
+}
 
-  async #track(finished: Promise<void>): Promise<void> {
-    const tracked = finished
-      .catch((error: unknown) => {
-        this.#failure ??= { error };
-      })
-      .finally(() => this.#unfinished.delete(tracked));
-    this.#unfinished.add(tracked);
-    if (this.#unfinished.size >= MAX_UNFINISHED) await Promise.race(this.#unfinished);
-    this.#throwFailure();
-  }
-
-  #throwFailure(): void {
-    if (this.#failure !== null) throw this.#failure.error;
-  }
+function bytesOf(files: readonly { readonly fileSize: number }[]): number {
+  return files.reduce((sum, { fileSize }) => sum + fileSize, 0);
 }
 
 function referencesOf(paths: readonly GonePath[]): string[] {

@@ -1,55 +1,38 @@
-import type { CollectionView } from "../db/collection-view.ts";
-import type { NarIntake } from "../intake/nar-intake.ts";
+import { forgetHiddenFiles, type GoneNar } from "../db/collection-repository.ts";
 import { Turns } from "../intake/turns.ts";
-import type { NarStorage } from "../storage/nar-storage.ts";
-import type { Progress } from "./progress.ts";
+import type { PassTools } from "./pass-tools.ts";
+import { name } from "./progress.ts";
 
 const STEP = 100;
-const RELEASED_AT_ONCE = 32;
 
-/** Removes objects that nothing shows: of caches that were deleted, of results that never came. */
+/**
+ * Removes objects that nothing shows: of caches that were deleted, of results that never came, of files that a cache was given and does not show. A dry run counts and names them.
+ */
 export async function removeUnusedNars(
-  options: {
-    view: CollectionView;
-    intake: Pick<NarIntake, "release">;
-    progress: Progress;
-    signal: AbortSignal;
-  },
-  unusedSince: number,
+  { view, progress, signal, release }: PassTools,
+  { unusedSince, isDryRun }: { unusedSince: number; isDryRun: boolean },
 ): Promise<void> {
-  const { view, intake, progress, signal } = options;
   const turns = new Turns();
   for (let after = ""; ;) {
     signal.throwIfAborted();
     const nars = view.narsAfter(after, unusedSince, STEP);
-    const unused = nars.flatMap((nar) => (nar.unused === 1 ? nar.narHash : []));
-    for (let at = 0; at < unused.length; at += RELEASED_AT_ONCE) {
-      const { gone, finished } = await intake.release(unused.slice(at, at + RELEASED_AT_ONCE), () =>
-        Promise.resolve(null),
+    let gone: readonly GoneNar[] = nars.filter(({ unused }) => unused === 1);
+    const narHashes = gone.map(({ narHash }) => narHash);
+    if (isDryRun) {
+      name(
+        progress,
+        narHashes.map((narHash) => `sha256:${narHash}: a file that no cache shows`),
       );
-      progress.files += gone.length;
-      progress.fileBytes += gone.reduce((sum, { fileSize }) => sum + fileSize, 0);
-      await finished;
+    } else if (narHashes.length > 0) {
+      ({ gone } = await release({ narHashes, paths: [] }, (db) =>
+        forgetHiddenFiles(db, narHashes, unusedSince),
+      ));
     }
+    progress.files += gone.length;
+    progress.fileBytes += gone.reduce((sum, { fileSize }) => sum + fileSize, 0);
     const last = nars.at(-1);
     if (last === undefined) return;
     after = last.narHash;
     await turns.giveWay();
-  }
-}
-
-/** Removes files without an object: what a crash left between the two. */
-export async function removeStrayFiles(
-  files: NarStorage,
-  intake: Pick<NarIntake, "removeStrays">,
-  { progress, signal }: { progress: Progress; signal: AbortSignal },
-): Promise<void> {
-  const turns = new Turns();
-  for await (const hashes of files.hashes()) {
-    for (let at = 0; at < hashes.length; at += STEP) {
-      signal.throwIfAborted();
-      progress.files += await intake.removeStrays(hashes.slice(at, at + STEP));
-      await turns.giveWay();
-    }
   }
 }

@@ -6,13 +6,16 @@ import { encodeNix32 } from "@gradient/protocol";
 import { v7 as uuidv7 } from "uuid";
 import { insertNarFile } from "../db/cache-nar-file-repository.ts";
 import type { Database } from "../db/client.ts";
+import { CollectionView } from "../db/collection-view.ts";
 import { prepareFindNarObject } from "../db/nar-object-repository.ts";
 import { prepareHasUploaded } from "../db/nar-possession-repository.ts";
 import { openPlannedDatabase } from "../db/planned-database.test-support.ts";
 import { NarIntake } from "../intake/nar-intake.ts";
 import { ManualClock } from "../manual-clock.test-support.ts";
 import { NarFiles } from "../storage/nar-files.ts";
-import { Collection } from "./collection.ts";
+import { Collection, type MakePass } from "./collection.ts";
+import type { IsPromised, PassTools } from "./pass-tools.ts";
+import { runPass } from "./pass.ts";
 import { noProgress, type Progress } from "./progress.ts";
 import { PromisedPaths } from "./promised-paths.ts";
 import { cacheRow, organizationRow, projectRow } from "../db/rows.test-support.ts";
@@ -43,6 +46,8 @@ export class CollectionScene implements AsyncDisposable {
   readonly promised = new PromisedPaths(this.clock);
   readonly dataDir: string;
   readonly database: Database;
+  /** Here, where a test sees each statement and each step, unless it says otherwise. */
+  makePass: MakePass = (job, run) => this.#makePass(job, run);
 
   private constructor(dataDir: string, database: Database, files: NarFiles) {
     this.dataDir = dataDir;
@@ -66,16 +71,38 @@ export class CollectionScene implements AsyncDisposable {
   }
 
   collection(maxStorageBytes = 0): Collection {
-    const { database, clock, files, intake, promised } = this;
+    const { database, clock, files, intake } = this;
+    const { removals } = intake;
     return new Collection({
       database,
       clock,
       files,
-      intake,
-      promised,
+      removals,
+      makePass: this.makePass,
       ttlMs: TTL_MS,
       maxStorageBytes,
     });
+  }
+
+  async #makePass(...[job, run]: Parameters<MakePass>): Promise<void> {
+    const { database, promised } = this;
+    const { kysely } = database;
+    const isPromised: IsPromised = (path) => promised.has(path);
+    const unfinished: Promise<void>[] = [];
+    const release: PassTools["release"] = async ({ narHashes }, remove) => {
+      const released = await this.intake.removals.release(narHashes, (db) =>
+        remove(db, isPromised),
+      );
+      unfinished.push(released.finished);
+      return released;
+    };
+    const view = new CollectionView(database);
+    const asked = () => Promise.resolve(isPromised);
+    try {
+      await runPass(job, { kysely, view, release, isPromised: asked, ...run });
+    } finally {
+      await Promise.all(unfinished);
+    }
   }
 
   /** One pass over everything. */
@@ -279,6 +306,11 @@ export class CollectionScene implements AsyncDisposable {
         created_at: this.clock.now(),
       })
       .execute();
+  }
+
+  /** Somebody is told that the path is here. */
+  promise(name: string): void {
+    this.promised.add([baseOf(name)]);
   }
 
   /** Names of what the cache shows, in order. */

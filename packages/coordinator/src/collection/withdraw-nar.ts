@@ -21,7 +21,7 @@ export async function withdrawNar(
   narHash: string,
 ): Promise<void> {
   const { view, intake, progress, signal } = options;
-  await intake.withhold(narHash);
+  await intake.removals.withhold(narHash);
   for (let tries = 1; ; tries += 1) {
     if (tries > MAX_TRIES)
       throw new Error(`what refers to sha256:${narHash} comes faster than it goes`);
@@ -29,7 +29,7 @@ export async function withdrawNar(
     signal.throwIfAborted();
     const paths = view.pathsWith(narHash);
     // False when something new refers to one of them.
-    if (!(await intake.forget(narHash, paths))) continue;
+    if (!(await intake.removals.forget(narHash, paths))) continue;
     progress.paths += paths.length;
     progress.files += 1;
     return;
@@ -64,8 +64,9 @@ async function removeReferrers(
     for (let at = 0; at < rest.length; at += STEP) {
       signal.throwIfAborted();
       const some = rest.slice(at, at + STEP);
-      const { result, finished } = await intake.release(view.narHashes(path.cacheId, some), (db) =>
-        deleteUnreferredPaths(db, path.cacheId, some),
+      const { result, finished } = await intake.removals.release(
+        view.narHashes(path.cacheId, some),
+        (db) => deleteUnreferredPaths(db, path.cacheId, some),
       );
       await finished;
       progress.paths += result.length;

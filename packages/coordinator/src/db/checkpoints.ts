@@ -8,8 +8,6 @@ const ENTRY = "db/checkpoint-thread.js";
 const COPIED_AT_ONCE = 1000;
 /** With more of them in the log it is time to let it come to an end: as long as somebody writes, it cannot begin anew. */
 const MAX_PAGES = 8000;
-/** The last resort, on the writer's own time: nobody has copied for long. */
-export const OWN_CHECKPOINT_PAGES = 32_000;
 const IDLE_MS = 10_000;
 /** Megabytes: the thread makes no objects. */
 const THREAD_LIMITS = { maxYoungGenerationSizeMb: 1, maxOldGenerationSizeMb: 16 };

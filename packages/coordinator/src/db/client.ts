@@ -1,24 +1,26 @@
-import Sqlite from "better-sqlite3";
+import type Sqlite from "better-sqlite3";
 import { open } from "node:fs/promises";
-import { Kysely, type SqliteDatabase, type Transaction as KyselyTransaction } from "kysely";
-import { Checkpoints, OWN_CHECKPOINT_PAGES } from "./checkpoints.ts";
+import { Kysely, type Transaction as KyselyTransaction } from "kysely";
+import { Checkpoints } from "./checkpoints.ts";
+import {
+  cacheStatements,
+  openConnection,
+  OWN_CHECKPOINT_PAGES,
+  prepareOn,
+  type DatabaseOptions,
+  type PreparedQuery,
+  type SqlValue,
+} from "./connection.ts";
 import { DiskBarrier } from "./disk-barrier.ts";
 import { MigratingDialect } from "./migrating-dialect.ts";
 import { migrateToLatest, readSchema, requireSchema, type Schema } from "./migrator.ts";
 import { addSqlFunctions } from "./sql-functions.ts";
 import type { Tables } from "./tables.ts";
 
+export type { PreparedQuery, SqlValue };
+
 /** What a repository function needs: the database itself, or an open transaction. */
 export type Queries = Kysely<Tables>;
-
-/** Values that a prepared query takes. */
-export type SqlValue = string | number | null;
-
-/** A statement that is prepared once and read synchronously, for the paths where a query builder costs too much. */
-export interface PreparedQuery<Params extends readonly SqlValue[], Row> {
-  get(...params: Params): Row | undefined;
-  all(...params: Params): Row[];
-}
 
 /** An open transaction. All its statements go through `kysely`; a statement on the database itself would wait for the transaction to end. */
 export interface Transaction {
@@ -28,6 +30,8 @@ export interface Transaction {
 }
 
 export interface Database extends AsyncDisposable {
+  /** Where it lies. */
+  readonly file: string;
   /** The one writing connection. Statements and transactions take turns on it. */
   readonly kysely: Queries;
   /** Prepares a reading statement on a second connection: it sees what is committed and never waits for a transaction. Prepare once, not for each call. */
@@ -42,46 +46,13 @@ export interface Database extends AsyncDisposable {
    * For what nobody was promised and what comes about again by itself, or for what is promised after `flushed`.
    */
   relaxedTransaction<T>(run: (tx: Transaction) => Promise<T>): Promise<T>;
+  /**
+   * Runs `run` while nobody here writes: for a thread that writes on a connection of its own, as `relaxedTransaction` does. SQLite would have this thread sleep until the other
+   * one is done.
+   */
+  turn<T>(run: () => Promise<T>): Promise<T>;
   /** Resolves when everything that is committed now is durable. Those who wait at the same time share one write to the disk. */
   flushed(): Promise<void>;
-}
-
-const BUSY_TIMEOUT_MS = 5000;
-const STATEMENT_CACHE_SIZE = 1000;
-
-export interface DatabaseOptions {
-  /** Is told each statement when it is prepared. */
-  onStatement?: (sql: string) => void;
-}
-
-/** Keeps statements prepared, and starts transactions with the write lock held, so that no transaction fails in its middle because another process wrote. */
-function cacheStatements(
-  connection: Sqlite.Database,
-  { onStatement }: DatabaseOptions = {},
-): SqliteDatabase {
-  const statements = new Map<string, Sqlite.Statement>();
-  return {
-    close: () => {
-      connection.close();
-    },
-    prepare: (sql) => {
-      let statement = statements.get(sql);
-      if (statement !== undefined) return statement;
-      onStatement?.(sql);
-      statement = connection.prepare(sql === "begin" ? "begin immediate" : sql);
-      if (statements.size >= STATEMENT_CACHE_SIZE) statements.clear();
-      statements.set(sql, statement);
-      return statement;
-    },
-  };
-}
-
-function openConnection(file: string, options: Sqlite.Options): Sqlite.Database {
-  const connection = new Sqlite(file, { ...options, timeout: BUSY_TIMEOUT_MS });
-  connection.pragma("foreign_keys = ON");
-  connection.pragma("temp_store = MEMORY");
-  connection.pragma("cache_size = -16000");
-  return connection;
 }
 
 async function transact<T>(db: Queries, run: (tx: Transaction) => Promise<T>): Promise<T> {
@@ -125,8 +96,11 @@ async function readNewSchema(): Promise<Schema> {
   }
 }
 
-/** Opens the database file, makes it when it is missing, and brings its tables up to date. */
-export async function openDatabase(file: string, options: DatabaseOptions = {}): Promise<Database> {
+/** The writing connection, with its tables up to date. */
+async function openWriter(
+  file: string,
+  options: DatabaseOptions,
+): Promise<{ writer: Sqlite.Database; kysely: Queries }> {
   const writer = openConnection(file, {});
   writer.pragma("journal_mode = WAL");
   writer.pragma("synchronous = FULL");
@@ -141,6 +115,12 @@ export async function openDatabase(file: string, options: DatabaseOptions = {}):
     await kysely.destroy();
     throw error;
   }
+  return { writer, kysely };
+}
+
+/** Opens the database file, makes it when it is missing, and brings its tables up to date. */
+export async function openDatabase(file: string, options: DatabaseOptions = {}): Promise<Database> {
+  const { writer, kysely } = await openWriter(file, options);
   const reader = openConnection(file, { readonly: true });
   addSqlFunctions(reader);
   // The log stays as long as a connection is open. Its locks lie in another file, so closing this handle takes none away.
@@ -150,27 +130,31 @@ export async function openDatabase(file: string, options: DatabaseOptions = {}):
   const barrier = new DiskBarrier(() => log.datasync());
   // The commit does not wait for the disk; the barrier does, once for all that were committed meanwhile, and outside of this thread.
   // The setting belongs to the connection, which nobody else uses until it is set back.
-  const relaxed: Database["relaxedTransaction"] = async (run) => {
+  const turn = async <T>(run: (connection: Queries) => Promise<T>): Promise<T> => {
     await checkpoints?.room();
     return kysely.connection().execute(async (connection) => {
+      try {
+        return await run(connection);
+      } finally {
+        checkpoints?.committed();
+      }
+    });
+  };
+  const relaxed: Database["relaxedTransaction"] = (run) =>
+    turn(async (connection) => {
       writer.pragma("synchronous = NORMAL");
       try {
         return await transact(connection, run);
       } finally {
         writer.pragma("synchronous = FULL");
-        checkpoints?.committed();
       }
     });
-  };
   return {
+    file,
     kysely,
     prepare: <Params extends readonly SqlValue[], Row>(sql: string) => {
       options.onStatement?.(sql);
-      const statement = reader.prepare<SqlValue[], Row>(sql);
-      return {
-        get: (...params: Params) => statement.get(...params),
-        all: (...params: Params) => statement.all(...params),
-      };
+      return prepareOn<Params, Row>(reader, sql);
     },
     transaction: async (run) => {
       const result = await relaxed(run);
@@ -178,6 +162,7 @@ export async function openDatabase(file: string, options: DatabaseOptions = {}):
       return result;
     },
     relaxedTransaction: relaxed,
+    turn: (run) => turn(run),
     flushed: () => barrier.passed(),
     [Symbol.asyncDispose]: async () => {
       await barrier.passed();

@@ -18,6 +18,21 @@ export interface GoneNar {
   readonly fileSize: number;
 }
 
+/** Forgets what caches were given of the NARs before that time and do not show: nothing holds them any more. */
+export async function forgetHiddenFiles(
+  db: Queries,
+  narHashes: readonly string[],
+  before: number,
+): Promise<void> {
+  await sql`
+    delete from cache_nar_files
+    where nar_hash in (select value from json_each(${JSON.stringify(narHashes)})) and created_at < ${before}
+      and not exists (
+        select 1 from cache_paths p
+        where p.cache_id = cache_nar_files.cache_id and p.nar_hash = cache_nar_files.nar_hash)
+  `.execute(db);
+}
+
 /** What may have come since it was found out what is kept. */
 export interface RemovalGuard {
   readonly now: number;

@@ -26,6 +26,13 @@ export interface PathToGo {
   readonly fileSize: number;
 }
 
+/** An object, and whether nothing has used it for some time. */
+export interface NarToGo {
+  readonly narHash: string;
+  readonly fileSize: number;
+  readonly unused: 0 | 1;
+}
+
 export interface CacheToCollect {
   readonly id: string;
   readonly name: string;
@@ -47,7 +54,7 @@ export class CollectionView {
   readonly #fetched: PreparedQuery<[string, number, number, number], Position>;
   readonly #created: PreparedQuery<[string, number, number, number], TimedPath>;
   readonly #toGo: PreparedQuery<[string], PathToGo>;
-  readonly #unusedNars: PreparedQuery<[number, string, number], { narHash: string; unused: 0 | 1 }>;
+  readonly #unusedNars: PreparedQuery<[number, number, string, number], NarToGo>;
   readonly #totals: PreparedQuery<[string], CacheTotals>;
   readonly #caches: PreparedQuery<[], CacheToCollect>;
   readonly #diskBytes: PreparedQuery<[], { fileBytes: number }>;
@@ -88,9 +95,9 @@ export class CollectionView {
        cross join nar_objects n on n.nar_hash = p.nar_hash`,
     );
     this.#unusedNars = prepare(
-      `select n.nar_hash as "narHash", n.created_at < ?
+      `select n.nar_hash as "narHash", n.file_size as "fileSize", n.created_at < ?
          and not exists (select 1 from cache_paths p where p.nar_hash = n.nar_hash)
-         and not exists (select 1 from cache_nar_files f where f.nar_hash = n.nar_hash)
+         and not exists (select 1 from cache_nar_files f where f.nar_hash = n.nar_hash and f.created_at >= ?)
          and not exists (select 1 from nar_possessions o where o.nar_hash = n.nar_hash) as unused
        from nar_objects n where n.nar_hash > ? order by n.nar_hash limit ?`,
     );
@@ -133,12 +140,8 @@ export class CollectionView {
   }
 
   /** Objects in order of their hashes, and whether nothing has used them since that time. */
-  narsAfter(
-    narHash: string,
-    unusedSince: number,
-    limit: number,
-  ): { narHash: string; unused: 0 | 1 }[] {
-    return this.#unusedNars.all(unusedSince, narHash, limit);
+  narsAfter(narHash: string, unusedSince: number, limit: number): NarToGo[] {
+    return this.#unusedNars.all(unusedSince, unusedSince, narHash, limit);
   }
 
   totals(cacheId: string): CacheTotals {

@@ -68,7 +68,10 @@ function isOurs(): boolean {
   Error.stackTraceLimit = stackTraceLimit;
   const from = stack
     .split("\n")
-    .find((line) => line.includes("/coordinator/src/") && !/db\/(?:client|planned)/.test(line));
+    .find(
+      (line) =>
+        line.includes("/coordinator/src/") && !/db\/(?:client|connection|planned)/.test(line),
+    );
   return from !== undefined && !/\.test(?:-support)?\.ts|db\/state-view\.ts/.test(from);
 }
 

@@ -2,22 +2,10 @@ import { createHash } from "node:crypto";
 import { encodeNix32, type BundledNar, type OrganizationId } from "@gradient/protocol";
 import type { Clock } from "../clock.ts";
 import type { Database, Queries } from "../db/client.ts";
-import { deleteCachedPath, findReferrers } from "../db/cache-path-repository.ts";
+import { touchNars } from "../db/collection-repository.ts";
+import { insertNarFile } from "../db/cache-nar-file-repository.ts";
 import {
-  deleteNar,
-  deleteUnusedNars,
-  touchNars,
-  type GoneNar,
-} from "../db/collection-repository.ts";
-import {
-  deleteHiddenNarFiles,
-  findHiddenNarFiles,
-  insertNarFile,
-} from "../db/cache-nar-file-repository.ts";
-import {
-  deleteUnusedNarObject,
   insertNarObjects,
-  isNarShown,
   replaceNarFile,
   type FindNarObject,
   type NarObject,
@@ -39,6 +27,7 @@ import { KeyedLock } from "./keyed-lock.ts";
 import { Measure } from "./measure.ts";
 import { checkClaim, sizeMismatch, type NarClaim } from "./nar-claim.ts";
 import { NarInspection } from "./nar-inspection.ts";
+import { NarRemovals } from "./nar-removals.ts";
 import { packNar } from "./pack-nar.ts";
 import { receiveFile, type ReceivedFile, type ReceiveLimits } from "./received-file.ts";
 import { Turns } from "./turns.ts";
@@ -82,14 +71,13 @@ const MAX_INSPECTIONS = 16;
 
 const MAX_FILES = 8;
 
-/** Files that caches were given are looked at for so long; what is shown by then is not looked at again. */
-const HIDDEN_LOOKED_AT_MS = 7 * 24 * 3600 * 1000;
-
 /** Less than this is soon sent again. */
 const MIN_STAGED_BYTES = 1024 * 1024;
 
 /** Where NARs come in. Nothing is recorded that was not verified, and what is recorded is durable. */
 export class NarIntake {
+  /** Where they go again. */
+  readonly removals: NarRemovals;
   readonly #database: Database;
   readonly #files: NarStorage;
   readonly #find: FindNarObject;
@@ -115,6 +103,7 @@ export class NarIntake {
     this.#find = options.findNarObject;
     this.#possesses = options.possesses;
     this.#clock = options.clock;
+    this.removals = new NarRemovals({ ...options, lock: this.#lock });
   }
 
   /**
@@ -266,94 +255,6 @@ export class NarIntake {
   /** Whether a file for the cache would be read at once. */
   hasRoomForFile(cacheId: string): boolean {
     return this.#fileGate.hasRoomFor(cacheId);
-  }
-
-  /** Forgets what a cache was given of a NAR that it shows no path with, and the NAR itself when nobody else has it. */
-  async discard(cacheId: string, narHash: string): Promise<void> {
-    await this.#lock.hold([narHash], async () => {
-      const isGone = await this.#database.transaction(async ({ kysely }) => {
-        await deleteHiddenNarFiles(kysely, cacheId, narHash);
-        return deleteUnusedNarObject(kysely, narHash);
-      });
-      if (isGone) await this.#files.remove(narHash);
-    });
-  }
-
-  /**
-   * Runs `remove`, which takes paths with these NARs out of caches, and forgets the NARs that nobody has any more: first in the database, then on the disk, while no upload
-   * of one of them is stored. Resolves when it is committed; `finished` when it is durable and the files are gone.
-   */
-  release<T>(
-    narHashes: readonly string[],
-    remove: (kysely: Queries) => Promise<T>,
-  ): Promise<{ result: T; gone: GoneNar[]; finished: Promise<void> }> {
-    return new Promise((resolve, reject) => {
-      const finished = this.#lock.hold(narHashes, async () => {
-        const { result, gone } = await this.#database.relaxedTransaction(async ({ kysely }) => {
-          const removed = await remove(kysely);
-          return { result: removed, gone: await deleteUnusedNars(kysely, narHashes) };
-        });
-        resolve({ result, gone, finished });
-        if (gone.length === 0) return;
-        // After a power failure a row without its file would be worse than a file without its row.
-        await this.#database.flushed();
-        for (const { narHash } of gone) await this.#files.remove(narHash);
-      });
-      finished.catch(reject);
-    });
-  }
-
-  /** A NAR whose file is not what it was when it was verified: nobody is sent it any more. */
-  async withhold(narHash: string): Promise<void> {
-    await this.#lock.hold([narHash], () => this.#files.remove(narHash));
-  }
-
-  /** Takes the paths, which have this NAR, out of their caches, and forgets it whoever has it. False, and nothing is done, when something refers to one of them. */
-  async forget(
-    narHash: string,
-    paths: readonly { cacheId: string; hashPart: string }[],
-  ): Promise<boolean> {
-    return await this.#lock.hold([narHash], async () => {
-      const isForgotten = await this.#database.transaction(async ({ kysely }) => {
-        for (const { cacheId, hashPart } of paths) {
-          if ((await findReferrers(kysely, cacheId, hashPart, 1)).length > 0) return false;
-        }
-        for (const { cacheId, hashPart } of paths) {
-          await deleteCachedPath(kysely, cacheId, hashPart);
-        }
-        if (await isNarShown(kysely, narHash)) return false;
-        await deleteNar(kysely, narHash);
-        return true;
-      });
-      if (isForgotten) await this.#files.remove(narHash);
-      return isForgotten;
-    });
-  }
-
-  /** Those of the files that no object has: a crash came between the two, or they are about to get theirs. */
-  findStrays(narHashes: readonly string[]): string[] {
-    return narHashes.filter((narHash) => this.#find(narHash) === null);
-  }
-
-  /** Removes files that no object has. Resolves to how many they were. */
-  async removeStrays(narHashes: readonly string[]): Promise<number> {
-    let removed = 0;
-    for (const narHash of this.findStrays(narHashes)) {
-      await this.#lock.hold([narHash], async () => {
-        if (this.#find(narHash) !== null) return;
-        await this.#files.remove(narHash);
-        removed += 1;
-      });
-    }
-    return removed;
-  }
-
-  /** Discards what caches were given before that time and never showed. To be called more often than once in a week. */
-  async removeHidden(before: number): Promise<void> {
-    const since = { after: before - HIDDEN_LOOKED_AT_MS, before };
-    for (const { cacheId, narHash } of await findHiddenNarFiles(this.#database.kysely, since)) {
-      await this.discard(cacheId, narHash);
-    }
   }
 
   async #begin({ name, offset }: NarUpload): Promise<Draft> {

@@ -1,8 +1,11 @@
 import { createHash } from "node:crypto";
 import { mkdir, unlink, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
+import { Readable } from "node:stream";
+import { buffer } from "node:stream/consumers";
+import type { Worker } from "node:worker_threads";
 import { encodeNix32 } from "@gradient/protocol";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { compress } from "zstd-napi";
 import { noProgress } from "../../../../collection/progress.ts";
 import { insertCachedPaths } from "../../../../db/cache-path-repository.ts";
@@ -184,6 +187,30 @@ test("what was noted about accounts goes after two years", async () => {
 describe("a check", () => {
   test("finds nothing wrong with what is as it was", async () => {
     expect(await run("fsck")).toMatchObject({ checked_files: 3, problems: 0, report: [] });
+  });
+
+  test("looks at files in a thread, and everybody is answered meanwhile", async () => {
+    const threads: Worker[] = [];
+    const noteThread = (thread: Worker): void => void threads.push(thread);
+    process.on("worker", noteThread);
+    const inspect = vi.spyOn(NarInspection.prototype, "write");
+    const read = server.nars.read.bind(server.nars);
+    const answers: number[][] = [];
+    server.nars.read = async (narHash) => {
+      const bytes = await buffer(await read(narHash));
+      return Readable.from(
+        (async function* () {
+          yield bytes.subarray(0, 20);
+          answers.push(await shown());
+          yield bytes.subarray(20);
+        })(),
+      );
+    };
+    expect(await run("fsck")).toMatchObject({ checked_files: 3, problems: 0 });
+    process.off("worker", noteThread);
+    expect(answers).toEqual([200, 200, 200].map(() => [200, 200, 200]));
+    expect(inspect).not.toHaveBeenCalled();
+    expect(threads).toHaveLength(1);
   });
 
   test("tells what is damaged, what is missing, and what nothing knows", async () => {
