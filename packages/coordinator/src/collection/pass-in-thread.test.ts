@@ -54,17 +54,19 @@ test("while it writes nobody else here does, and everybody reads", async () => {
   const writing: Promise<unknown>[] = [];
   useThread({
     removals: {
-      releaseElsewhere: (narHashes, remove) =>
-        removals.releaseElsewhere(narHashes, async () => {
+      releaseElsewhere: (narHashes, thread) => {
+        const remove = async () => {
           const write = scene.database.transaction(async () => void order.push("we write"));
           writing.push(write);
           expect(scene.database.prepare("select count(*) as n from cache_paths").get()).toEqual({
             n: 3,
           });
-          const gone = await remove();
+          const gone = await thread.remove();
           order.push("the thread has written");
           return gone;
-        }),
+        };
+        return removals.releaseElsewhere(narHashes, { ...thread, remove });
+      },
     },
   });
   await scene.collect();
@@ -79,10 +81,10 @@ test("a pass that is stopped leaves every path with what it needs", async () => 
   let releases = 0;
   useThread({
     removals: {
-      releaseElsewhere: (narHashes, remove) => {
+      releaseElsewhere: (narHashes, thread) => {
         releases += 1;
         if (releases === 3) stop.abort(new Error("enough"));
-        return removals.releaseElsewhere(narHashes, remove);
+        return removals.releaseElsewhere(narHashes, thread);
       },
     },
   });
@@ -105,17 +107,18 @@ test("what goes wrong on either side ends the pass, and everybody writes again",
   await expect(scene.collect()).rejects.toThrow("directory does not exist");
   useThread({
     removals: {
-      releaseElsewhere: (narHashes, remove) =>
-        scene.intake.removals.releaseElsewhere(narHashes, async () => {
-          const [thread] = threads.splice(0);
-          await thread?.terminate();
-          return remove();
-        }),
+      releaseElsewhere: (narHashes, thread) => {
+        const remove = async () => {
+          for (const each of threads) await each.terminate();
+          return thread.remove();
+        };
+        return scene.intake.removals.releaseElsewhere(narHashes, { ...thread, remove });
+      },
     },
   });
   const threads: Worker[] = [];
   process.once("worker", (thread: Worker) => threads.push(thread));
-  await expect(scene.collect()).rejects.toThrow("ended before it wrote");
+  await expect(scene.collect()).rejects.toThrow("ended in its midst");
   await scene.addPath(cache, "more");
   expect(await scene.shown(cache)).toHaveLength(4);
 });

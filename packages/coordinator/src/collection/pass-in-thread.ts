@@ -3,6 +3,7 @@ import type { Database } from "../db/client.ts";
 import type { GoneNar } from "../db/collection-repository.ts";
 import type { NarRemovals } from "../intake/nar-removals.ts";
 import { threadEntry } from "../thread-entry.ts";
+import { ThreadReplies } from "../thread-replies.ts";
 import type { MakePass } from "./collection.ts";
 import type { FromPass, PassThreadData, ToPass } from "./pass-messages.ts";
 import type { IsPromised, Release } from "./pass-tools.ts";
@@ -10,7 +11,7 @@ import type { PassJob } from "./pass.ts";
 import type { Progress } from "./progress.ts";
 
 /** Transactions whose files are still to be removed. */
-const MAX_UNFINISHED = 16;
+const MAX_UNFINISHED = 4;
 
 export interface PassSurroundings {
   readonly database: Pick<Database, "file">;
@@ -18,7 +19,7 @@ export interface PassSurroundings {
   readonly isPromised: IsPromised;
 }
 
-/** Passes that are made in a thread of their own each, with a connection of its own: of the main thread it wants that nobody else writes for a moment, and that files are removed. */
+/** Passes that are made in a thread of their own each, with a connection of its own: of the main thread it wants that nobody else writes for a moment, and to know when files may go. */
 export function passesInThreads(surroundings: PassSurroundings): MakePass {
   return async (job, { progress, signal }) => {
     signal.throwIfAborted();
@@ -43,10 +44,9 @@ class PassThread {
   readonly #progress: Progress;
   readonly #thread: Worker;
   readonly #unfinished = new Set<Promise<void>>();
+  readonly #written = new ThreadReplies<readonly GoneNar[]>();
+  readonly #unlinked = new ThreadReplies<null>();
   #failure: { readonly error: unknown } | null = null;
-  #released: (gone: readonly GoneNar[]) => void = () => undefined;
-  #broken: (error: unknown) => void = () => undefined;
-  #isOver = false;
 
   constructor(surroundings: PassSurroundings, job: PassJob, progress: Progress) {
     this.#surroundings = surroundings;
@@ -69,8 +69,10 @@ class PassThread {
       this.#thread.on("error", (error) => this.#fail(error));
       this.#thread.on("exit", () => resolve());
     });
-    this.#isOver = true;
-    this.#broken(new Error("a pass ended while it wrote"));
+    // Who is no more would let everybody wait for ever.
+    const gone = new Error("the thread of a pass ended in its midst");
+    this.#written.end(gone);
+    this.#unlinked.end(gone);
     await Promise.all(this.#unfinished);
     if (this.#failure !== null) throw this.#failure.error;
   }
@@ -84,33 +86,40 @@ class PassThread {
         this.#track(this.#release(message));
         return;
       case "released":
-        this.#released(message.gone);
+        this.#written.give(message.gone);
+        return;
+      case "unlinked":
+        this.#unlinked.give(null);
         return;
       case "progress":
         Object.assign(this.#progress, message.progress);
+        return;
+      case "done":
+        // One that was stopped may have been about to write.
+        this.#written.end(new Error("the pass is over"));
+        void Promise.all(this.#unfinished).then(() => this.#tell({ type: "end" }));
     }
   }
 
   /** Resolves when the files are gone. */
   async #release({ narHashes, paths }: Release): Promise<void> {
     if (this.#unfinished.size >= MAX_UNFINISHED) await Promise.race(this.#unfinished);
-    const { finished } = await this.#surroundings.removals.releaseElsewhere(narHashes, () =>
-      this.#write(paths),
-    );
+    const { finished } = await this.#surroundings.removals.releaseElsewhere(narHashes, {
+      remove: () => {
+        const gone = this.#written.next();
+        this.#answer(paths);
+        return gone;
+      },
+      unlink: async (files) => {
+        const done = this.#unlinked.next();
+        this.#tell({ type: "unlink", files });
+        await done;
+      },
+    });
     await finished;
   }
 
-  /** Has the thread write, and resolves when that is committed. */
-  #write(paths: readonly string[]): Promise<readonly GoneNar[]> {
-    return new Promise((resolve, reject) => {
-      this.#released = resolve;
-      this.#broken = reject;
-      // Who is no more would let everybody wait for ever.
-      if (this.#isOver) reject(new Error("a pass ended before it wrote"));
-      else this.#answer(paths);
-    });
-  }
-
+  /** What fails ends the pass. */
   #track(release: Promise<void>): void {
     const tracked = release
       .catch((error: unknown) => this.#fail(error))

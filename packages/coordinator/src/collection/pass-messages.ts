@@ -13,16 +13,23 @@ export interface PassThreadData {
 }
 
 /**
- * From the thread. `ask` and `release` are answered; behind the answer to `release` the thread writes, and says `released` when that is committed. It ends when the pass has, or
- * with an error.
+ * From the thread. `ask` and `release` are answered; behind the answer to `release` the thread writes, and says `released` when that is committed. `done`: the pass is over, for good
+ * or ill, and the thread waits for its end.
  */
 export type FromPass =
   | { readonly type: "ask"; readonly paths: readonly string[] }
   | ({ readonly type: "release" } & Release)
   | { readonly type: "released"; readonly gone: readonly GoneNar[] }
-  | { readonly type: "progress"; readonly progress: Progress };
+  | { readonly type: "unlinked" }
+  | { readonly type: "progress"; readonly progress: Progress }
+  | { readonly type: "done" };
 
-/** To the thread. `answer`: those of the paths that somebody was promised. `stop`: nobody wants the pass any more. */
+/**
+ * To the thread. `answer`: those of the paths that somebody was promised. `unlink`: files to be removed, which is said to be done by `unlinked`. `stop`: nobody wants the pass any more.
+ * `end`: nothing follows.
+ */
 export type ToPass =
   | { readonly type: "answer"; readonly promised: readonly string[] }
-  | { readonly type: "stop" };
+  | { readonly type: "unlink"; readonly files: readonly string[] }
+  | { readonly type: "stop" }
+  | { readonly type: "end" };

@@ -1,7 +1,10 @@
+import { unlinkSync } from "node:fs";
 import { parentPort, workerData } from "node:worker_threads";
 import { deleteUnusedNars } from "../db/collection-repository.ts";
 import { CollectionView } from "../db/collection-view.ts";
 import { openThreadDatabase } from "../db/thread-database.ts";
+import { isMissing } from "../error-facts.ts";
+import { ThreadReplies } from "../thread-replies.ts";
 import type { FromPass, PassThreadData, ToPass } from "./pass-messages.ts";
 import type { IsPromised, PassTools } from "./pass-tools.ts";
 import { runPass } from "./pass.ts";
@@ -15,29 +18,44 @@ if (port === null) throw new Error("this file is the entry of a worker thread");
 const { file, job } = workerData as PassThreadData;
 const stopping = new AbortController();
 const progress = noProgress();
-let answered: (isPromised: IsPromised) => void = () => undefined;
-let unanswered: (reason: unknown) => void = () => undefined;
+const answers = new ThreadReplies<readonly string[]>();
+const endings = new ThreadReplies<null>();
 
 port.on("message", (message: ToPass) => {
-  if (message.type === "stop") {
-    stopping.abort();
-    unanswered(stopping.signal.reason);
-    return;
+  switch (message.type) {
+    case "answer":
+      answers.give(message.promised);
+      return;
+    case "unlink":
+      for (const each of message.files) unlink(each);
+      tell({ type: "unlinked" });
+      return;
+    case "stop":
+      stopping.abort();
+      answers.end(stopping.signal.reason);
+      return;
+    case "end":
+      endings.give(null);
   }
-  const promised = new Set(message.promised);
-  answered((path) => promised.has(path));
 });
 
 function tell(message: FromPass): void {
   port?.postMessage(message);
 }
 
-function ask(message: FromPass): Promise<IsPromised> {
-  return new Promise((resolve, reject) => {
-    answered = resolve;
-    unanswered = reject;
-    tell(message);
-  });
+async function ask(message: FromPass): Promise<IsPromised> {
+  const answer = answers.next();
+  tell(message);
+  const promised = new Set(await answer);
+  return (path) => promised.has(path);
+}
+
+function unlink(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+  }
 }
 
 function toolsOf({ kysely, prepare }: ReturnType<typeof openThreadDatabase>): PassTools {
@@ -67,6 +85,9 @@ try {
   if (!stopping.signal.aborted) throw error;
 } finally {
   clearInterval(telling);
+  const ending = endings.next();
   tell({ type: "progress", progress });
+  tell({ type: "done" });
+  await ending;
   port.close();
 }

@@ -20,6 +20,14 @@ export interface Released {
   readonly finished: Promise<void>;
 }
 
+/** A thread that takes paths out of caches. */
+export interface ReleasingThread {
+  /** It may write now. Resolves to the NARs that went, when that is committed. */
+  readonly remove: () => Promise<readonly GoneNar[]>;
+  /** It removes files of this machine's disk; those that are not there do not matter. */
+  readonly unlink: (files: readonly string[]) => Promise<void>;
+}
+
 /** Where NARs go: the row and the file of one are never of different uploads. */
 export class NarRemovals {
   readonly #database: Database;
@@ -59,22 +67,27 @@ export class NarRemovals {
     narHashes: readonly string[],
     remove: (kysely: Queries) => Promise<T>,
   ): Promise<Released & { result: T }> {
-    const { outcome, finished } = await this.#release(narHashes, () =>
-      this.#database.relaxedTransaction(async ({ kysely }) => {
-        const result = await remove(kysely);
-        return { result, gone: await deleteUnusedNars(kysely, narHashes) };
-      }),
+    const { outcome, finished } = await this.#release(
+      narHashes,
+      () =>
+        this.#database.relaxedTransaction(async ({ kysely }) => {
+          const result = await remove(kysely);
+          return { result, gone: await deleteUnusedNars(kysely, narHashes) };
+        }),
+      (gone) => this.#removeFiles(gone),
     );
     return { ...outcome, finished };
   }
 
-  /** As `release`, where a thread does what is done in the database: `remove` resolves to the NARs that went when it is committed. */
+  /** As `release`, for a thread that does it. */
   async releaseElsewhere(
     narHashes: readonly string[],
-    remove: () => Promise<readonly GoneNar[]>,
+    { remove, unlink }: ReleasingThread,
   ): Promise<Released> {
-    const { outcome, finished } = await this.#release(narHashes, () =>
-      this.#database.turn(async () => ({ gone: await remove() })),
+    const { outcome, finished } = await this.#release(
+      narHashes,
+      () => this.#database.turn(async () => ({ gone: await remove() })),
+      (gone) => this.#files.removeMany(gone, unlink),
     );
     return { ...outcome, finished };
   }
@@ -82,6 +95,7 @@ export class NarRemovals {
   #release<T extends { gone: readonly GoneNar[] }>(
     narHashes: readonly string[],
     remove: () => Promise<T>,
+    removeFiles: (gone: readonly string[]) => Promise<void>,
   ): Promise<{ outcome: T; finished: Promise<void> }> {
     return new Promise((resolve, reject) => {
       const finished = this.#lock.hold(narHashes, async () => {
@@ -90,10 +104,14 @@ export class NarRemovals {
         if (outcome.gone.length === 0) return;
         // After a power failure a row without its file would be worse than a file without its row.
         await this.#database.flushed();
-        for (const { narHash } of outcome.gone) await this.#files.remove(narHash);
+        await removeFiles(outcome.gone.map(({ narHash }) => narHash));
       });
       finished.catch(reject);
     });
+  }
+
+  async #removeFiles(narHashes: readonly string[]): Promise<void> {
+    for (const narHash of narHashes) await this.#files.remove(narHash);
   }
 
   /** A NAR whose file is not what it was when it was verified: nobody is sent it any more. */

@@ -1,32 +1,24 @@
 import { Worker } from "node:worker_threads";
 import { UnprocessableError } from "../errors.ts";
 import { threadEntry } from "../thread-entry.ts";
+import { ThreadReplies } from "../thread-replies.ts";
 import type { FromFileThread, StoredFile, ToFileThread } from "./stored-file-messages.ts";
 
 /** Megabytes: the thread makes few objects that live. */
 const THREAD_LIMITS = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 32 };
 
-interface Waiting {
-  readonly resolve: (answer: FromFileThread) => void;
-  readonly reject: (error: unknown) => void;
-}
-
 /** Has stored files inspected by a thread, one after the other, while this one has its time for all else. */
 export class StoredFileInspector implements AsyncDisposable {
   readonly #thread: Worker;
-  readonly #waiting: Waiting[] = [];
-  #failure: { readonly error: unknown } | null = null;
+  readonly #answers = new ThreadReplies<FromFileThread>();
 
   constructor() {
     this.#thread = new Worker(threadEntry("intake/stored-file-thread.js"), {
       execArgv: [],
       resourceLimits: THREAD_LIMITS,
     });
-    this.#thread.on("message", (answer: FromFileThread) => this.#waiting.shift()?.resolve(answer));
-    this.#thread.on("error", (error) => {
-      this.#failure = { error };
-      for (const { reject } of this.#waiting.splice(0)) reject(error);
-    });
+    this.#thread.on("message", (answer: FromFileThread) => this.#answers.give(answer));
+    this.#thread.on("error", (error) => this.#answers.end(error));
   }
 
   /**
@@ -49,12 +41,7 @@ export class StoredFileInspector implements AsyncDisposable {
   }
 
   #ask(message: ToFileThread, handedOver: ArrayBuffer[] = []): Promise<FromFileThread> {
-    const answer = new Promise<FromFileThread>((resolve, reject) => {
-      if (this.#failure !== null) reject(this.#failure.error);
-      else this.#waiting.push({ resolve, reject });
-    });
-    // Whoever awaits it is told; the source may fail before.
-    answer.catch(() => undefined);
+    const answer = this.#answers.next();
     this.#thread.postMessage(message, handedOver);
     return answer;
   }

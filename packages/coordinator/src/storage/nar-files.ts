@@ -76,6 +76,13 @@ export class NarFiles implements NarStorage {
     });
   }
 
+  removeMany(
+    narHashes: readonly string[],
+    unlink: (files: readonly string[]) => Promise<void>,
+  ): Promise<void> {
+    return unlink(narHashes.map((narHash) => this.file(narHash)));
+  }
+
   /** A folder at a time, some 1/64 of them. */
   async *hashes(): AsyncGenerator<string[], void, undefined> {
     for (const folder of (await readdir(this.#root)).toSorted()) {

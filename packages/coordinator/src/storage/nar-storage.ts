@@ -14,6 +14,11 @@ export interface NarStorage extends NarStore, AsyncDisposable {
   store(objects: readonly { narHash: string; bytes: Uint8Array }[]): Promise<void>;
   /** Removes what is stored of a NAR that is no more, if there is something. Who reads it already reads on. */
   remove(narHash: string): Promise<void>;
+  /** Removes what is stored of many. `unlink`: what removes files of this machine's disk, so that this thread need not. */
+  removeMany(
+    narHashes: readonly string[],
+    unlink: (files: readonly string[]) => Promise<void>,
+  ): Promise<void>;
   /** Hashes of all stored NARs, many at a time. */
   hashes(): AsyncGenerator<string[], void, undefined>;
 }

@@ -105,6 +105,10 @@ export class S3Nars implements NarStorage {
     await this.#bucket.remove(objectName(narHash));
   }
 
+  async removeMany(narHashes: readonly string[]): Promise<void> {
+    await this.#small.map(narHashes, (narHash) => this.remove(narHash));
+  }
+
   async *hashes(): AsyncGenerator<string[], void, undefined> {
     for await (const names of this.#bucket.names(NARS)) {
       yield names.flatMap((name) => narHashOf(name.slice(NARS.length)) ?? []);
