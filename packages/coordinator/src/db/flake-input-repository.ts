@@ -21,6 +21,7 @@ export async function listInputOverrides(db: Queries, projectId: string): Promis
   return rows.map(({ input_name: input, url }) => ({ input, url }));
 }
 
+/** Only one of this project: another's id finds nothing. */
 export function findFlakeInput(
   db: Queries,
   projectId: string,
@@ -34,6 +35,7 @@ export function findFlakeInput(
     .executeTakeFirst();
 }
 
+/** Whether the project has one for the same input is for the caller to see to, in the same transaction. */
 export async function insertFlakeInput(
   db: Queries,
   row: Insertable<ProjectFlakeInputsTable>,
@@ -41,6 +43,7 @@ export async function insertFlakeInput(
   await db.insertInto("project_flake_inputs").values(row).execute();
 }
 
+/** Evaluations that have begun keep what they began with. */
 export async function updateFlakeInput(
   db: Queries,
   id: string,
@@ -49,6 +52,7 @@ export async function updateFlakeInput(
   await db.updateTable("project_flake_inputs").set(change).where("id", "=", id).execute();
 }
 
+/** From then on the input is what the lock file says. Harmless for one that is gone. */
 export async function deleteFlakeInput(db: Queries, id: string): Promise<void> {
   await db.deleteFrom("project_flake_inputs").where("id", "=", id).execute();
 }

@@ -27,6 +27,7 @@ export const flakeInputSchema = z
   })
   .meta({ id: "FlakeInput" });
 
+/** `url` as it was given: what it stands for is found by each evaluation anew. */
 export function toFlakeInput(row: FlakeInput): z.infer<typeof flakeInputSchema> {
   return {
     id: row.id,
