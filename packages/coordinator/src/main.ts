@@ -16,6 +16,7 @@ import { LastUse } from "./db/last-use.ts";
 import { openFarm, type Farm, type FarmOptions } from "./farm.ts";
 import type { Services } from "./http/api.ts";
 import { openActionOutbox } from "./actions/action-outbox.ts";
+import { openClosureRounds } from "./closures/closure-rounds.ts";
 import { openStatusOutbox } from "./forges/statuses/status-outbox.ts";
 import { openFrontServices } from "./http/front-services.ts";
 import { addressUrl, listen } from "./http/listen.ts";
@@ -183,11 +184,17 @@ async function open(config: Config, logger: Logger, resources: Resources): Promi
   // Workers' sockets keep the server open until the farm has closed them, so both go down together.
   resources.use(new HttpShutdown(app, stopping, farm));
   resources.use(maintenance).start();
+  useRounds(resources, services);
+  return listen(app, config.listen);
+}
+
+/** What is done again and again beside the requests. */
+function useRounds(resources: Resources, services: Services): void {
   resources.use(new TriggerRounds(services));
   resources.use(openStatusOutbox(services));
   resources.use(openActionOutbox(services));
   resources.use(new NoticeRounds(services));
-  return listen(app, config.listen);
+  resources.use(openClosureRounds(services));
 }
 
 function maintenanceOf(parts: {

@@ -31,7 +31,7 @@ export interface ClosureGraph {
 /** The largest ones are shown. */
 const MAX_NODES = 500;
 /** A closure is not followed further; it is truncated then, and its total unknown. */
-const MAX_FOLLOWED = 200_000;
+export const MAX_FOLLOWED = 200_000;
 
 /** Everything that the derivations need to be built, by the sizes of what it makes. */
 export async function buildClosure(
@@ -63,7 +63,8 @@ export async function runtimeClosure(
   organizationId: string,
   derivations: readonly number[],
 ): Promise<ClosureGraph> {
-  const roots = await listOutputPaths(db, derivations);
+  const outputs = await listOutputPaths(db, derivations);
+  const roots = [...new Set([...outputs.values()].flat())];
   const seen = new Set(roots);
   const nodes: ClosureNode[] = [];
   const edges: ClosureEdge[] = [];

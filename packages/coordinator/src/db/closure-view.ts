@@ -79,23 +79,23 @@ export async function listDerivationSizes(
   return sizes;
 }
 
-/** Base names of the outputs that are known. */
+/** Base names of the outputs that are known, by derivation. */
 export async function listOutputPaths(
   db: Queries,
   derivations: readonly number[],
-): Promise<string[]> {
-  const paths = new Set<string>();
+): Promise<Map<number, string[]>> {
+  const paths = new Map<number, string[]>(derivations.map((id) => [id, []]));
   for (const batch of batchesOf(derivations)) {
     const rows = await db
       .selectFrom("derivation_outputs")
-      .select("path")
+      .select(["derivation_id", "path"])
       .where("derivation_id", "in", batch)
       .orderBy("derivation_id")
       .orderBy("name")
       .execute();
-    for (const { path } of rows) if (path !== null) paths.add(path);
+    for (const { derivation_id: id, path } of rows) if (path !== null) paths.get(id)?.push(path);
   }
-  return [...paths];
+  return paths;
 }
 
 /** Size and references of the base names that a cache of the organization shows. */

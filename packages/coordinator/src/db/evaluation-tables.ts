@@ -139,7 +139,31 @@ export interface JobsTable {
 }
 
 /** Projects and their evaluations. */
+/** Bytes of NARs, as far as caches of the organization show them; null when they show none. */
+interface ClosureSizes {
+  /** Of what is needed to build it. */
+  build_bytes: number | null;
+  /** Of what its outputs refer to. */
+  runtime_bytes: number | null;
+}
+
+interface EvaluationClosuresTable extends ClosureSizes {
+  evaluation_id: string;
+}
+
+interface DerivationClosuresTable extends ClosureSizes {
+  derivation_id: number;
+}
+
+/** Evaluations whose closures are still to be counted. */
+interface ClosuresDueTable {
+  evaluation_id: string;
+}
+
 export interface EvaluationTables {
+  evaluation_closures: EvaluationClosuresTable;
+  derivation_closures: DerivationClosuresTable;
+  closures_due: ClosuresDueTable;
   projects: ProjectsTable;
   project_flake_inputs: ProjectFlakeInputsTable;
   commits: CommitsTable;

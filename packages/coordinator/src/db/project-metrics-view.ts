@@ -13,6 +13,9 @@ export interface EvaluationPoint {
   readonly buildTimeMs: number;
   /** Bytes of the NARs of what its attributes ask for, as far as caches of the organization show them; null when they show none. */
   readonly outputBytes: number | null;
+  /** Of NARs of all that was needed for that, and of all that it refers to; null until they were counted, some seconds after the end. */
+  readonly closureBytes: number | null;
+  readonly runtimeClosureBytes: number | null;
   /** Builds that no attribute asks for. */
   readonly dependencies: number;
 }
@@ -53,11 +56,13 @@ export async function listEvaluationPoints(
         project.organization_id,
         sql`select jobs.derivation_id from jobs where jobs.evaluation_id = page.id`,
       )} as "outputBytes",
+      closures.build_bytes as "closureBytes", closures.runtime_bytes as "runtimeClosureBytes",
       (select count(*) from evaluation_builds link where link.evaluation_id = page.id)
         - (select count(distinct jobs.derivation_id) from jobs where jobs.evaluation_id = page.id) as dependencies
     from (
       select * from evaluations where project_id = ${project.id} and state = 'Completed'
       order by created_at desc limit ${limit}) page
+      left join evaluation_closures closures on closures.evaluation_id = page.id
     order by page.created_at desc, page.id desc
   `.execute(db);
   return rows;
@@ -72,6 +77,8 @@ export interface EntryPointPoint {
   readonly startedAt: number | null;
   readonly stoppedAt: number | null;
   readonly outputBytes: number | null;
+  readonly closureBytes: number | null;
+  readonly runtimeClosureBytes: number | null;
   /** Derivations that it needs, directly or not. */
   readonly dependencies: number;
 }
@@ -87,6 +94,7 @@ export async function listEntryPointPoints(
     select page.id as "evaluationId", link.id as "buildId", page.created_at as "createdAt", builds.state,
       builds.started_at as "startedAt", builds.stopped_at as "stoppedAt",
       ${outputBytes(project.organization_id, sql`select jobs.derivation_id`)} as "outputBytes",
+      closures.build_bytes as "closureBytes", closures.runtime_bytes as "runtimeClosureBytes",
       (with recursive needed(id) as (
         select input_id from derivation_inputs where derivation_id = jobs.derivation_id
         union select derivation_inputs.input_id from needed
@@ -98,6 +106,7 @@ export async function listEntryPointPoints(
       cross join jobs on jobs.evaluation_id = page.id and jobs.attribute_json = ${attributeJson}
       cross join builds on builds.derivation_id = jobs.derivation_id
       cross join evaluation_builds link on link.build_id = builds.id and link.evaluation_id = page.id
+      left join derivation_closures closures on closures.derivation_id = jobs.derivation_id
     order by page.created_at desc, page.id desc
   `.execute(db);
   return rows;

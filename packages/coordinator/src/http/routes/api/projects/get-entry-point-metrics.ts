@@ -39,8 +39,7 @@ export const getEntryPointMetricsRoute: Route = (api, { authority, database }) =
       schema: {
         summary:
           "Gives figures of one entry point in each completed evaluation that the project keeps, newest first.",
-        description:
-          "Sizes of closures are not kept: they are null here, and GET /builds/{id}/closure and /runtime-closure have them.",
+        description: "Sizes of closures are counted in the background, and null until then.",
         params: projectParams,
         querystring,
         response: { 200: envelope(answer) },
@@ -70,8 +69,8 @@ export const getEntryPointMetricsRoute: Route = (api, { authority, database }) =
               ? null
               : each.stoppedAt - each.startedAt,
           output_size_bytes: each.outputBytes,
-          closure_size_bytes: null,
-          runtime_closure_size_bytes: null,
+          closure_size_bytes: each.closureBytes,
+          runtime_closure_size_bytes: each.runtimeClosureBytes,
           dependencies_count: each.dependencies,
         })),
       });

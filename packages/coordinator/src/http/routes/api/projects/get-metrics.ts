@@ -28,8 +28,7 @@ export const getProjectMetricsRoute: Route = (api, { authority, database }) => {
       config: { access: "optional" },
       schema: {
         summary: "Gives figures of each completed evaluation that the project keeps, newest first.",
-        description:
-          "Sizes of closures are not kept: they are null here, and GET /evals/{id}/closure and /runtime-closure have them.",
+        description: "Sizes of closures are counted in the background, and null until then.",
         params: projectParams,
         response: { 200: envelope(answer) },
       },
@@ -50,8 +49,8 @@ export const getProjectMetricsRoute: Route = (api, { authority, database }) => {
               ? 0
               : each.evaluatedAt - each.evalStartedAt,
           output_size_bytes: each.outputBytes,
-          closure_size_bytes: null,
-          runtime_closure_size_bytes: null,
+          closure_size_bytes: each.closureBytes,
+          runtime_closure_size_bytes: each.runtimeClosureBytes,
           dependencies_count: each.dependencies,
         })),
       });

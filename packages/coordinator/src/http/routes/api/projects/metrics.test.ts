@@ -1,9 +1,13 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { insertCachedPaths } from "../../../../db/cache-path-repository.ts";
 import { insertNarObjects } from "../../../../db/nar-object-repository.ts";
+import { openClosureRounds } from "../../../../closures/closure-rounds.ts";
+import { createLogger } from "../../../../logger.ts";
+import { ManualClock } from "../../../../manual-clock.test-support.ts";
 import { seedEvaluation, type Seed } from "../../../seed.test-support.ts";
 import { openTestServer, type TestServer } from "../../../server.test-support.ts";
 
+const GLIBC = "9a0b0c0d0f0g0h0i0j0k0l0m0n0p0q0r-glibc";
 const AT = 1_763_769_600_000;
 
 let server: TestServer;
@@ -19,17 +23,28 @@ beforeAll(async () => {
   const { id: projectId, organization } = (await server.get("projects/acme/p", alice)).message;
   const { kysely } = server.services.database;
   seed = await seedEvaluation(kysely, { organizationId: organization, projectId, userId: null });
-  const out = seed.app.drvPath.replace(/\.drv$/, "");
-  const narHash = out.slice(0, 32).padEnd(52, "0");
-  const object = { narHash, narSize: 700, fileHash: narHash, fileSize: 1, foundHashes: [] };
-  await insertNarObjects(kysely, [{ ...object, buildProducts: [] }], 0);
+  const outputOf = ({ drvPath }: { drvPath: string }) => drvPath.replace(/\.drv$/, "");
+  const shown = [
+    { path: outputOf(seed.app), narSize: 700, references: [GLIBC] },
+    { path: outputOf(seed.base), narSize: 200, references: [] },
+    { path: GLIBC, narSize: 5, references: [GLIBC] },
+  ];
+  const narHashOf = (path: string) => path.slice(0, 32).padEnd(52, "0");
+  for (const { path, narSize } of shown) {
+    const narHash = narHashOf(path);
+    const object = { narHash, narSize, fileHash: narHash, fileSize: 1, foundHashes: [] };
+    await insertNarObjects(kysely, [{ ...object, buildProducts: [] }], 0);
+  }
   // Two caches show the same path: it counts once.
   for (const name of ["main", "second"]) {
     const cache = { name, display_name: "C", priority: 40 };
     const cacheId = String((await server.put("caches", alice, cache)).message);
     await server.post(`orgs/acme/subscribe/${name}`, alice);
-    const facts = { narHash, deriver: null, ca: null, signatures: [], references: [] };
-    await insertCachedPaths(kysely, cacheId, [{ ...facts, path: out }], 0);
+    const facts = { deriver: null, ca: null, signatures: [] };
+    for (const { path, references } of shown) {
+      const row = { ...facts, path, references, narHash: narHashOf(path) };
+      await insertCachedPaths(kysely, cacheId, [row], 0);
+    }
   }
 });
 afterAll(() => server[Symbol.asyncDispose]());
@@ -95,6 +110,31 @@ test("so has each of its entry points, by its attribute path", async () => {
   expect((await metrics("entry-point-metrics?eval=packages.gone")).points).toEqual([]);
   const bad = await server.get("projects/acme/p/entry-point-metrics?eval=a..b", alice);
   expect(bad.status).toBe(400);
+});
+
+test("sizes of closures are there when they were counted: as graphs of closures have them", async () => {
+  const clock = new ManualClock();
+  const { database } = server.services;
+  await database.kysely.updateTable("evaluations").set({ state: "Building" }).execute();
+  await complete();
+  await using rounds = openClosureRounds({ database, clock, logger: createLogger("silent") });
+  await clock.advance(1000);
+  await rounds.idle();
+  const total = async (path: string) =>
+    (await server.get(path, alice)).message.total_size_bytes as number | null;
+  for (const [points, place] of [
+    ["metrics", `evals/${seed.evaluationId}`],
+    ["entry-point-metrics?eval=packages.app", `builds/${seed.app.id}`],
+  ] as const) {
+    const sizes = {
+      closure_size_bytes: await total(`${place}/closure`),
+      runtime_closure_size_bytes: await total(`${place}/runtime-closure`),
+    };
+    expect(sizes).toEqual({ closure_size_bytes: 900, runtime_closure_size_bytes: 705 });
+    expect((await metrics(points)).points).toMatchObject([sizes]);
+  }
+  const due = await database.kysely.selectFrom("closures_due").selectAll().execute();
+  expect(due).toEqual([]);
 });
 
 test("the attributes of an evaluation are a tree", async () => {
