@@ -51,6 +51,7 @@ function isBehind(cursor: TimedPath, path: TimedPath): boolean {
   return path.at > cursor.at || (path.at === cursor.at && path.row >= cursor.row);
 }
 
+/** Rows of what the cache keeps now. It gives way to others in between, so what comes meanwhile may not be among them: whoever removes looks again. */
 export function findKept(options: PassOptions, cache: string, keeping: Keeping): Promise<RowSet> {
   const { view, times, signal } = options;
   return new Marking({ view, cache, times, signal, turns: new Turns() }).run(keeping);

@@ -42,6 +42,7 @@ export function cacheStatements(
   };
 }
 
+/** Waits up to five seconds for whoever writes. Of its 16 MB of pages each connection has its own. */
 export function openConnection(file: string, options: Sqlite.Options): Sqlite.Database {
   const connection = new Sqlite(file, { ...options, timeout: BUSY_TIMEOUT_MS });
   connection.pragma("foreign_keys = ON");
@@ -50,6 +51,7 @@ export function openConnection(file: string, options: Sqlite.Options): Sqlite.Da
   return connection;
 }
 
+/** What it reads is what is committed, and in a transaction of this connection what that has written. */
 export function prepareOn<Params extends readonly SqlValue[], Row>(
   connection: Sqlite.Database,
   sql: string,
