@@ -230,49 +230,29 @@ export interface BuildNode {
   updated_at: number;
 }
 
-/**
- * Builds of the evaluation that the given derivations need directly. The cross joins keep SQLite from starting at the evaluation's builds,
- * which may be many thousands.
- */
-function inputsQuery(db: Queries, evaluationId: string, derivationIds: readonly number[]) {
-  return db
-    .selectFrom("derivation_inputs as edge")
-    .crossJoin("builds")
-    .crossJoin("evaluation_builds as link")
-    .whereRef("builds.derivation_id", "=", "edge.input_id")
-    .whereRef("link.build_id", "=", "builds.id")
-    .where("edge.derivation_id", "in", derivationIds)
-    .where("link.evaluation_id", "=", evaluationId);
-}
-
-/** Each with who needs it. */
+/** Each with who needs it. One text for any number of derivations: a graph asks for each of its levels. */
 export async function listInputs(
   db: Queries,
   evaluationId: string,
   derivationIds: readonly number[],
 ): Promise<(BuildNode & { needed_by: number })[]> {
-  const found: (BuildNode & { needed_by: number })[] = [];
-  for (const batch of batchesOf(derivationIds)) {
-    const rows = await inputsQuery(db, evaluationId, batch)
-      .innerJoin("derivations", "derivations.id", "builds.derivation_id")
-      .select([
-        "link.id",
-        "derivations.id as derivation_id",
-        "derivations.name",
-        "derivations.drv_path",
-        "builds.state",
-        "builds.created_at",
-        "builds.updated_at",
-        "edge.derivation_id as needed_by",
-      ])
-      .orderBy("derivations.name")
-      .execute();
-    found.push(...rows);
-  }
-  return found;
+  const { rows } = await sql<BuildNode & { needed_by: number }>`
+    select link.id, derivations.id as derivation_id, derivations.name, derivations.drv_path,
+      builds.state, builds.created_at, builds.updated_at, edge.derivation_id as needed_by
+    from json_each(${JSON.stringify(derivationIds)}) wanted
+      cross join derivation_inputs edge on edge.derivation_id = wanted.value
+      cross join builds on builds.derivation_id = edge.input_id
+      cross join evaluation_builds link on link.build_id = builds.id and link.evaluation_id = ${evaluationId}
+      cross join derivations on derivations.id = builds.derivation_id
+    order by derivations.name
+  `.execute(db);
+  return rows;
 }
 
-/** Counted by state for each of the derivations. */
+/**
+ * Builds of the evaluation that each of the derivations needs directly, counted by state. The cross joins keep SQLite from starting at the
+ * evaluation's builds, which may be many thousands.
+ */
 export async function countDependencies(
   db: Queries,
   evaluationId: string,
@@ -280,7 +260,14 @@ export async function countDependencies(
 ): Promise<Map<number, Map<string, number>>> {
   const counts = new Map<number, Map<string, number>>();
   for (const batch of batchesOf(derivationIds)) {
-    const rows = await inputsQuery(db, evaluationId, batch)
+    const rows = await db
+      .selectFrom("derivation_inputs as edge")
+      .crossJoin("builds")
+      .crossJoin("evaluation_builds as link")
+      .whereRef("builds.derivation_id", "=", "edge.input_id")
+      .whereRef("link.build_id", "=", "builds.id")
+      .where("edge.derivation_id", "in", batch)
+      .where("link.evaluation_id", "=", evaluationId)
       .select((select) => [
         "edge.derivation_id",
         "builds.state",

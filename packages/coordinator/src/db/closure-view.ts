@@ -45,38 +45,19 @@ export async function listDerivationSizes(
   organizationId: string,
   derivations: readonly number[],
 ): Promise<DerivationSize[]> {
-  const sizes: DerivationSize[] = [];
-  for (const batch of batchesOf(derivations)) {
-    const derived = await db
-      .selectFrom("derivations")
-      .select(["id", "drv_path", "name"])
-      .where("id", "in", batch)
-      .execute();
-    const outputs = await db
-      .selectFrom("derivation_outputs")
-      .select(["derivation_id", "path"])
-      .where("derivation_id", "in", batch)
-      .execute();
-    const shown = await listReferences(
-      db,
-      organizationId,
-      outputs.flatMap(({ path }) => path ?? []),
-    );
-    const bytes = new Map<number, number>();
-    for (const { derivation_id: id, path } of outputs) {
-      const size = path === null ? undefined : shown.get(path)?.size;
-      if (size !== undefined) bytes.set(id, (bytes.get(id) ?? 0) + size);
-    }
-    sizes.push(
-      ...derived.map(({ id, drv_path: drvPath, name }) => ({
-        derivation: id,
-        drvPath,
-        name,
-        size: bytes.get(id) ?? null,
-      })),
-    );
-  }
-  return sizes;
+  const caches = await readableCaches(db, organizationId);
+  const { rows } = await sql<DerivationSize>`
+    select d.id as derivation, d.drv_path as "drvPath", d.name, (
+      select sum((
+        select shown.nar_size from cache_paths shown
+        where shown.cache_id in (select value from json_each(${JSON.stringify(caches)}))
+          and shown.hash_part = substr(output.path, 1, 32) and shown.path = output.path
+        limit 1))
+      from derivation_outputs output where output.derivation_id = d.id) as size
+    from json_each(${JSON.stringify(derivations)}) wanted cross join derivations d on d.id = wanted.value
+    order by d.id
+  `.execute(db);
+  return rows;
 }
 
 /** Base names of the outputs that are known, by derivation. */
