@@ -67,11 +67,9 @@ async function fewNamed(
   return rows.length > FEW ? null : rows.map(({ row }) => row);
 }
 
+/** As the index of names has them. */
 function nameHas(text: string) {
-  const lower = text.toLowerCase();
-  const anywhere = `%${lower.replaceAll(/[\\%_]/g, (sign) => `\\${sign}`)}%`;
-  // The first condition is the quicker one, and the hash part seldom has the text.
-  return sql<boolean>`p.path like ${anywhere} escape '\\' and instr(lower(substr(p.path, 34)), ${lower}) > 0`;
+  return sql<boolean>`instr(lower(substr(p.path, 34)), ${text.toLowerCase()}) > 0`;
 }
 
 /** One page of the paths, and how many there are. */
@@ -90,13 +88,26 @@ export async function listNars(
           .where(sql<boolean>`p.rowid in (select value from json_each(${JSON.stringify(few)}))`)
           // The plus keeps the database from reading all in this order to find the few.
           .orderBy(sql`+${sql.ref(`p.${sort}`)}`, order);
-  const items = await query
-    .innerJoin("nar_objects as n", "n.nar_hash", "p.nar_hash")
-    .select(["p.hash_part as hash", "p.path", "n.nar_size as narSize", "n.file_size as fileSize"])
-    .select(["p.created_at as createdAt", "p.last_fetched_at as lastFetchedAt"])
+  // NARs are looked up for the page alone.
+  const shown = query
+    .select(["p.hash_part", "p.path", "p.nar_hash", "p.nar_size"])
+    .select(["p.created_at", "p.last_fetched_at"])
     .orderBy("p.hash_part", order)
     .limit(page.perPage)
     .offset(offsetOf(page))
+    .as("shown");
+  const items = await db
+    .selectFrom(shown)
+    .innerJoin("nar_objects as n", "n.nar_hash", "shown.nar_hash")
+    .select([
+      "shown.hash_part as hash",
+      "shown.path",
+      "n.nar_size as narSize",
+      "n.file_size as fileSize",
+    ])
+    .select(["shown.created_at as createdAt", "shown.last_fetched_at as lastFetchedAt"])
+    .orderBy(`shown.${sort}`, order)
+    .orderBy("shown.hash_part", order)
     .execute();
   return { items, total: few?.length ?? (await countAll(db, cacheId, request)) };
 }

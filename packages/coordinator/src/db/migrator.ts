@@ -20,6 +20,7 @@ import * as declaredState from "./migrations/0020-declared-state.ts";
 import * as runHistories from "./migrations/0016-run-histories.ts";
 import * as buildOrder from "./migrations/0018-build-order.ts";
 import * as storedAnew from "./migrations/0026-stored-anew.ts";
+import * as namesOfPaths from "./migrations/0027-names-of-paths.ts";
 import * as microseconds from "./migrations/0030-microseconds.ts";
 import * as flakeInputs from "./migrations/0031-flake-inputs.ts";
 import * as sizesOfClosures from "./migrations/0031-sizes-of-closures.ts";
@@ -52,6 +53,7 @@ const migrations: Record<string, Migration> = {
   "0018-build-order": buildOrder,
   "0015-cuirass": cuirass,
   "0026-stored-anew": storedAnew,
+  "0027-names-of-paths": namesOfPaths,
   "0030-microseconds": microseconds,
   "0031-flake-inputs": flakeInputs,
   "0031-sizes-of-closures": sizesOfClosures,
