@@ -1,6 +1,7 @@
 import type { InputOverride, OrganizationId, WorkerId } from "@gradient/protocol";
 import type { PullRequest } from "./db/new-evaluation-repository.ts";
 import type { TriggerType } from "./db/forge-tables.ts";
+import type { FileHandle } from "node:fs/promises";
 import type { IncomingMessage } from "node:http";
 import type { Duplex, Readable } from "node:stream";
 import type { Queries } from "./db/client.ts";
@@ -224,4 +225,6 @@ export interface NarStore {
   size(narHash: string): Promise<number | null>;
   /** The first `size` bytes of what is stored, which are all of it, without waiting; null when that cannot be had: `read` says why, or takes its time. */
   readNow(narHash: string, size: number): Buffer | null;
+  /** Reads into the buffer what the file of a place has from `position` on, without waiting. How many bytes these are; null when that cannot be had. */
+  readPartNow(file: FileHandle, buffer: Buffer, position: number): number | null;
 }

@@ -59,7 +59,7 @@ export function openFrontServices(parts: {
   const asked = openUpstreams({ ...parts, surface });
   const { upstreams } = asked;
   const caches = new KnownCaches(surface, clock);
-  const shared = { caches, surface, clock, requestIds, lastUse, rateLimits };
+  const shared = { caches, surface, clock, lastUse, rateLimits };
   const narinfoLane = new NarinfoLane({ ...shared, upstreams });
   const nixbuildBuilds = new NixbuildBuildView(database, {
     accounting: config.cpuAccounting,

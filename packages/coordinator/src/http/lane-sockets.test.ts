@@ -3,7 +3,7 @@ import { createServer as createHttpServer } from "node:http";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { text } from "node:stream/consumers";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import type { Lane } from "./lane.ts";
+import { headOf, type Lane } from "./lane.ts";
 import { LaneSockets } from "./lane-sockets.ts";
 import { openTestServer } from "./server.test-support.ts";
 
@@ -14,8 +14,8 @@ const lane: Lane = {
   answer: ({ url }) => {
     const body = { "/cache/text": "some text", "/cache/bytes": BODY }[url ?? ""];
     if (body === undefined) return null;
-    const headers = ["content-length", String(body.length)];
-    return { route: "/", status: 200, headers, body, after: () => {} };
+    const head = headOf({ "content-length": body.length });
+    return { route: "/", status: 200, head, body, after: () => {} };
   },
 };
 
@@ -31,6 +31,7 @@ beforeEach(async () => {
   handed = [];
   const sockets = new LaneSockets({
     lanes: [lane],
+    requestIds: { of: () => "id" },
     answered: ({ url = "" }) => void answered.push(url),
     handOver: (socket) => {
       socket.on("error", () => {});
@@ -72,7 +73,7 @@ test("one connection gets answer after answer, and is Node's from the first that
   expect(handed).toEqual([get("other")]);
   const [, first, second] = all.split("HTTP/1.1 200 OK\r\n");
   expect(first).toMatch(
-    /^content-length: 9\r\nDate: \w{3}, .* GMT\r\nConnection: keep-alive\r\nKeep-Alive: timeout=0.3\r\n\r\nsome text$/,
+    /^content-length: 9\r\nx-request-id: id\r\nDate: \w{3}, .* GMT\r\nConnection: keep-alive\r\nKeep-Alive: timeout=0.3\r\n\r\nsome text$/,
   );
   expect(second?.split("\r\n\r\n")[1]).toBe(`${BODY.toString()}from Node`);
 });
@@ -132,6 +133,7 @@ test("Node takes no more of a body than somebody reads", async () => {
   const taken: Socket[] = [];
   const sockets = new LaneSockets({
     lanes: [lane],
+    requestIds: { of: () => "id" },
     answered: () => {},
     handOver: (socket) => {
       taken.push(socket);

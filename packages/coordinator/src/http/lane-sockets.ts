@@ -2,9 +2,11 @@ import { STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import { answerOf, type Lane, type LaneAnswer, type LaneRequest } from "./lane.ts";
 import { PlainRequests } from "./plain-request.ts";
+import { REQUEST_ID_HEADER, type RequestIds } from "./request-ids.ts";
 
 export interface LaneSocketsParts {
   lanes: readonly Lane[];
+  requestIds: Pick<RequestIds, "of">;
   /** Called when an answer is on its way. */
   answered: (request: LaneRequest, answer: LaneAnswer) => void;
   /** Takes a connection for good, of which nothing was read. */
@@ -24,7 +26,7 @@ export class LaneSockets {
   readonly #keepAlive: string;
   readonly #open = new Map<Socket, () => void>();
   #second = 0;
-  #date = "";
+  #endOfHeads = "";
 
   constructor(parts: LaneSocketsParts) {
     this.#parts = parts;
@@ -72,7 +74,7 @@ export class LaneSockets {
   }
 
   #send(socket: Socket, request: LaneRequest, answer: LaneAnswer): void {
-    const head = this.#headOf(answer);
+    const head = this.#headOf(request, answer);
     const body = request.method === "HEAD" ? "" : answer.body;
     if (typeof body === "string") {
       socket.write(head + body, "latin1");
@@ -86,19 +88,19 @@ export class LaneSockets {
   }
 
   /** As Node writes it. */
-  #headOf({ status, headers }: LaneAnswer): string {
-    let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\n`;
-    for (let at = 0; at < headers.length; at += 2) head += `${headers[at]}: ${headers[at + 1]}\r\n`;
-    return `${head}Date: ${this.#now()}\r\n${this.#keepAlive}`;
+  #headOf(request: LaneRequest, { status, head }: LaneAnswer): string {
+    const id = this.#parts.requestIds.of(request);
+    return `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\n${head}${REQUEST_ID_HEADER}: ${id}\r\n${this.#end()}`;
   }
 
-  #now(): string {
+  /** What all heads of one second end with. */
+  #end(): string {
     const second = Math.floor(Date.now() / 1000);
     if (second !== this.#second) {
       this.#second = second;
-      this.#date = new Date(second * 1000).toUTCString();
+      this.#endOfHeads = `Date: ${new Date(second * 1000).toUTCString()}\r\n${this.#keepAlive}`;
     }
-    return this.#date;
+    return this.#endOfHeads;
   }
 
   /** Idle connections end; those that still get an answer are Node's, which cuts them off after a while. */

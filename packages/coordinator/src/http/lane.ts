@@ -7,8 +7,8 @@ export interface LaneAnswer {
   /** As the router would call it. */
   readonly route: string;
   readonly status: number;
-  /** Names and values in turn. */
-  readonly headers: readonly string[];
+  /** Lines of the head, each with its end; the id of the request is not among them. */
+  readonly head: string;
   /** Text is ASCII. */
   readonly body: string | Buffer;
   /** What is done behind the answer, for which a client waits. */
@@ -28,4 +28,10 @@ export function answerOf(lanes: readonly Lane[], request: LaneRequest): LaneAnsw
     if (answer !== null) return answer;
   }
   return null;
+}
+
+/** Headers as a lane's answer has them. */
+export function headOf(headers: Readonly<Record<string, string | number>>): string {
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  return lines.join("");
 }

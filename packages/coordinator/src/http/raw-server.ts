@@ -23,7 +23,7 @@ type Needs = Pick<
 
 /** Node's server under Fastify: what never gets to a route is answered here, in the envelope. */
 export function rawServer(services: Needs, handler: FastifyServerFactoryHandler): Server {
-  const { lanes } = services;
+  const { lanes, requestIds } = services;
   const turns = new RequestTurns();
   const answered = (request: LaneRequest, answer: LaneAnswer): void =>
     noteAnswer(services, request, answer);
@@ -31,7 +31,8 @@ export function rawServer(services: Needs, handler: FastifyServerFactoryHandler)
   const server = createServer({ noDelay: true, requireHostHeader: false }, (request, response) => {
     const answer = answerOf(lanes, request);
     if (answer !== null) {
-      response.writeHead(answer.status, [...answer.headers]);
+      const id = [REQUEST_ID_HEADER, requestIds.of(request)];
+      response.writeHead(answer.status, [...headersOf(answer), ...id]);
       // A text is written together with the head. Node leaves the body of an answer to HEAD away.
       response.end(answer.body, "latin1");
       answered(request, answer);
@@ -57,8 +58,17 @@ export function rawServer(services: Needs, handler: FastifyServerFactoryHandler)
   server.on("upgrade", (request, socket, head) =>
     upgrade(services, { request, socket, head }, handler),
   );
-  acceptByLanes(server, { lanes, answered, stopping: services.stopping });
+  acceptByLanes(server, { lanes, requestIds, answered, stopping: services.stopping });
   return server;
+}
+
+/** Names and values in turn. */
+function headersOf({ head }: LaneAnswer): string[] {
+  const lines = head.split("\r\n").slice(0, -1);
+  return lines.flatMap((line) => {
+    const at = line.indexOf(": ");
+    return [line.slice(0, at), line.slice(at + 2)];
+  });
 }
 
 /** What is done behind an answer: it is counted as by the router, which never sees it. */
@@ -71,7 +81,7 @@ function noteAnswer({ metrics }: Needs, { method = "" }: LaneRequest, answer: La
 /** Node gets a connection when lanes do not want it (see the event `connection` of its documentation). */
 function acceptByLanes(
   server: Server,
-  parts: Pick<LaneSocketsParts, "lanes" | "answered" | "stopping">,
+  parts: Pick<LaneSocketsParts, "lanes" | "requestIds" | "answered" | "stopping">,
 ): void {
   const ofNode = server.listeners("connection");
   const handOver = (socket: Socket): void => {

@@ -60,6 +60,10 @@ export class NarFiles implements NarStorage {
     return this.#prompt.read(this.file(narHash), size);
   }
 
+  readPartNow(file: FileHandle, buffer: Buffer, position: number): number | null {
+    return this.#prompt.readPart(file.fd, buffer, position);
+  }
+
   async size(narHash: string): Promise<number | null> {
     try {
       return (await stat(this.file(narHash))).size;

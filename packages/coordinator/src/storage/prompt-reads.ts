@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 
 /** Larger files are read in parts, while others have their turn. */
-const MAX_BYTES = 256 * 1024;
+const MAX_FILE_BYTES = 256 * 1024;
 /** What takes longer was not in the page cache. */
 const PROMPT_MS = 0.5;
 /** Slow reads may hold others up for so long in all, and then for this share of the time. */
@@ -9,7 +9,7 @@ const MAX_DEBT_MS = 20;
 const SLOW_SHARE = 0.02;
 
 /**
- * Reads small files at once, on this thread: three calls of the system cost a fraction of what it costs to hand them to other threads. Where the
+ * Reads small files, and parts of large ones, at once, on this thread: a call of the system costs a fraction of what it costs to hand it to another thread, in whose core's cache the bytes then lie. Where the
  * disk is slow it soon stops to, so that nobody is held up by it.
  */
 export class PromptReads {
@@ -26,10 +26,19 @@ export class PromptReads {
 
   /** The first `size` bytes of a file, or all of it; null when it is not to be read like this: large, missing, shorter, or slow to come. */
   read(file: string, size?: number): Buffer | null {
+    return (size ?? 0) > MAX_FILE_BYTES ? null : this.#promptly(() => readStart(file, size));
+  }
+
+  /** Reads into the buffer what an open file has from `position` on. How many bytes these are; null when they are not to be read like this. */
+  readPart(descriptor: number, buffer: Buffer, position: number): number | null {
+    return this.#promptly(() => readSync(descriptor, buffer, 0, buffer.length, position));
+  }
+
+  #promptly<T>(read: () => T): T | null {
     const start = this.#now();
-    if ((size ?? 0) > MAX_BYTES || this.#debtAt(start) >= MAX_DEBT_MS) return null;
+    if (this.#debtAt(start) >= MAX_DEBT_MS) return null;
     try {
-      return readStart(file, size);
+      return read();
     } catch {
       // Whoever reads it the other way meets the same failure, and says what it is.
       return null;
@@ -50,7 +59,7 @@ function readStart(file: string, wanted: number | undefined): Buffer | null {
   const descriptor = openSync(file, "r");
   try {
     const size = wanted ?? fstatSync(descriptor).size;
-    if (size > MAX_BYTES) return null;
+    if (size > MAX_FILE_BYTES) return null;
     const bytes = Buffer.allocUnsafeSlow(size);
     return readSync(descriptor, bytes, 0, size, 0) === size ? bytes : null;
   } finally {

@@ -56,6 +56,10 @@ export class S3Nars implements NarStorage {
     return null;
   }
 
+  readPartNow(): null {
+    return null;
+  }
+
   async read(narHash: string, range?: ByteRange): Promise<Readable> {
     const first = await this.#bucket.get(objectName(narHash), range);
     if (first === null) throw new NotFoundError(`NAR ${narHash} is missing in the object store`);

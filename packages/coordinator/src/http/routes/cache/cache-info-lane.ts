@@ -1,6 +1,5 @@
-import type { Lane, LaneAnswer, LaneRequest } from "../../lane.ts";
+import { headOf, type Lane, type LaneAnswer, type LaneRequest } from "../../lane.ts";
 import type { RateLimits } from "../../rate-limits/rate-limits.ts";
-import { REQUEST_ID_HEADER, type RequestIds } from "../../request-ids.ts";
 import { CACHE_INFO_TYPE, cacheInfoText } from "./cache-info.ts";
 import type { KnownCaches } from "./known-caches.ts";
 
@@ -10,16 +9,10 @@ const URL = /^\/cache\/(?<cache>[a-z0-9-]{1,64})\/nix-cache-info$/;
 /** What Nix asks of a public cache before anything else, so that its connection can stay with the lanes. */
 export class CacheInfoLane implements Lane {
   readonly #caches: Pick<KnownCaches, "find">;
-  readonly #requestIds: RequestIds;
   readonly #rateLimits: RateLimits;
 
-  constructor(options: {
-    caches: Pick<KnownCaches, "find">;
-    requestIds: RequestIds;
-    rateLimits: RateLimits;
-  }) {
+  constructor(options: { caches: Pick<KnownCaches, "find">; rateLimits: RateLimits }) {
     this.#caches = options.caches;
-    this.#requestIds = options.requestIds;
     this.#rateLimits = options.rateLimits;
   }
 
@@ -31,12 +24,8 @@ export class CacheInfoLane implements Lane {
     if (cache === null || cache.local_priority !== null) return null;
     if (this.#rateLimits.take("cache", request) > 0) return null;
     const body = cacheInfoText(cache.priority);
-    const headers = {
-      [REQUEST_ID_HEADER]: this.#requestIds.of(request),
-      "content-type": CACHE_INFO_TYPE,
-      "content-length": String(body.length),
-    };
-    return { route: ROUTE, status: 200, headers: Object.entries(headers).flat(), body, after() {} };
+    const head = headOf({ "content-type": CACHE_INFO_TYPE, "content-length": body.length });
+    return { route: ROUTE, status: 200, head, body, after() {} };
   }
 
   #find(name: string) {

@@ -174,6 +174,7 @@ describe("narinfo", () => {
 
   test("is gone from memory at once when the cache is switched off", async () => {
     const path = `/cache/open/${HASH}.narinfo`;
+    await server.get(path);
     expect((await server.get(path)).status).toBe(200);
     await server.delete("caches/open/active", alice);
     const off = await server.get(path);
@@ -192,6 +193,8 @@ test("a narinfo in memory is compared with the database again after two seconds"
     caches: new KnownCaches(server.services.surface, clock),
   });
   const url = `/cache/open/${HASH}.narinfo`;
+  answerOf(lane, url);
+  // From the second time on it is remembered.
   const before = answerOf(lane, url);
   const db = server.services.database.kysely;
   const sign = (text: string) =>

@@ -3,10 +3,9 @@ import type { Config } from "../../../config/settings.ts";
 import type { CacheSurfaceView, SurfaceNar } from "../../../db/cache-surface-view.ts";
 import type { LastUse } from "../../../db/last-use.ts";
 import type { NarStore } from "../../../ports.ts";
-import type { Lane, LaneAnswer, LaneRequest } from "../../lane.ts";
+import { headOf, type Lane, type LaneAnswer, type LaneRequest } from "../../lane.ts";
 import type { RateLimits } from "../../rate-limits/rate-limits.ts";
 import { Recent } from "../../recent.ts";
-import { REQUEST_ID_HEADER, type RequestIds } from "../../request-ids.ts";
 import type { KnownCaches } from "./known-caches.ts";
 import { keepingHeaders, narHeaders } from "./nar-headers.ts";
 
@@ -27,8 +26,7 @@ interface Entry {
   cacheId: string;
   nar: SurfaceNar;
   bytes: Buffer;
-  /** Names and values in turn. */
-  headers: readonly string[];
+  head: string;
   /** The version of the database that shows it. */
   version: number;
 }
@@ -42,7 +40,6 @@ export class NarLane implements Lane {
   readonly #caches: Pick<KnownCaches, "find">;
   readonly #surface: Pick<CacheSurfaceView, "findNar" | "version">;
   readonly #nars: Pick<NarStore, "readNow">;
-  readonly #requestIds: RequestIds;
   readonly #lastUse: Pick<LastUse, "path">;
   readonly #rateLimits: RateLimits;
   readonly #isOn: boolean;
@@ -55,7 +52,6 @@ export class NarLane implements Lane {
     caches: Pick<KnownCaches, "find">;
     surface: Pick<CacheSurfaceView, "findNar" | "version">;
     nars: Pick<NarStore, "readNow">;
-    requestIds: RequestIds;
     lastUse: Pick<LastUse, "path">;
     rateLimits: RateLimits;
     config: Pick<Config, "accelRedirect">;
@@ -63,7 +59,6 @@ export class NarLane implements Lane {
     this.#caches = options.caches;
     this.#surface = options.surface;
     this.#nars = options.nars;
-    this.#requestIds = options.requestIds;
     this.#lastUse = options.lastUse;
     this.#rateLimits = options.rateLimits;
     // Behind a proxy that sends the files it is the route that tells it which.
@@ -80,7 +75,7 @@ export class NarLane implements Lane {
     return {
       route: ROUTE,
       status: 200,
-      headers: [...found.headers, REQUEST_ID_HEADER, this.#requestIds.of(request)],
+      head: found.head,
       body: bytes,
       after: () => this.#lastUse.path({ id: cacheId, reader: null }, nar.hash_part, bytes.length),
     };
@@ -118,16 +113,15 @@ export class NarLane implements Lane {
     const nar = this.#surface.findNar(cache.id, fileHash);
     const bytes = nar === undefined ? null : this.#nars.readNow(nar.nar_hash, nar.file_size);
     if (nar === undefined || bytes === null) return null;
-    const headers = {
-      ...keepingHeaders(cache, `"${nar.file_hash}"`),
-      ...narHeaders({ start: 0, end: bytes.length }),
-    };
     const entry = {
       cacheName: cache.name,
       cacheId: cache.id,
       nar,
       bytes,
-      headers: Object.entries(headers).flat().map(String),
+      head: headOf({
+        ...keepingHeaders(cache, `"${nar.file_hash}"`),
+        ...narHeaders({ start: 0, end: bytes.length }),
+      }),
       version,
     };
     this.#entries.set(url, entry);

@@ -81,3 +81,9 @@ test("where many ask at the same time nothing is looked up that nobody asked for
   await nextTurn();
   expect(asked).toEqual(["1", "3"]);
 });
+
+test("what is asked for a second time is remembered", () => {
+  const { asked, get } = lane();
+  for (const letter of "3333") get(letter);
+  expect(asked).toEqual(["3", "3"]);
+});

@@ -5,10 +5,10 @@ import type { LastUse } from "../../../db/last-use.ts";
 import { hasTag } from "./answers.ts";
 import { RateLimitedError } from "../../../errors.ts";
 import { errorBody } from "../../errors.ts";
-import type { Lane, LaneAnswer, LaneRequest } from "../../lane.ts";
+import { AskedBefore } from "../../asked-before.ts";
+import { headOf, type Lane, type LaneAnswer, type LaneRequest } from "../../lane.ts";
 import type { RateLimits } from "../../rate-limits/rate-limits.ts";
 import { Recent } from "../../recent.ts";
-import { REQUEST_ID_HEADER, type RequestIds } from "../../request-ids.ts";
 import type { KnownCaches } from "./known-caches.ts";
 import { NARINFO_HEADERS, narinfoTag, narinfoText, noSuchPath } from "./narinfo-text.ts";
 
@@ -20,6 +20,8 @@ const BELIEVED_FOR_MS = 2000;
 /** So many references are looked up before they are asked for. */
 const MAX_AHEAD = 8;
 
+const HEAD = headOf(NARINFO_HEADERS);
+
 const ROUTE = "/cache/:cache/:file";
 const URL = /^\/cache\/(?<cache>[a-z0-9-]{1,64})\/(?<hash>[0-9a-df-np-sv-z]{32})\.narinfo$/;
 
@@ -29,8 +31,7 @@ interface Answer {
   body: string;
   /** null when there is nothing to have already. */
   etag: string | null;
-  /** Names and values in turn. */
-  headers: readonly string[];
+  head: string;
 }
 
 interface Entry extends Answer {
@@ -39,25 +40,25 @@ interface Entry extends Answer {
 
 /**
  * Rendered narinfo files, ready to be sent, by the URL that asks for them. It stands before the router: a substituting client asks for
- * thousands of narinfos, and for a public cache one look into a map answers. What a path or cache has become is seen when it is looked at again,
+ * thousands of narinfos, and for a public cache one look into a map answers. Remembered is what was asked for twice, and what a lone client will ask for next: what is asked for once would
+ * only be carried along by collections of garbage, for which everybody waits. What a path or cache has become is seen when it is looked at again,
  * at the latest after two seconds. Absent paths are looked up each time: they may come any moment, and those that an upstream may have are asked for on the long way. Private caches and everything odd go the long way, through narinfo.ts.
  */
 export class NarinfoLane implements Lane {
   readonly #caches: KnownCaches;
   readonly #surface: Pick<CacheSurfaceView, "findPath">;
   readonly #clock: Pick<Clock, "now">;
-  readonly #requestIds: RequestIds;
   readonly #lastUse: Pick<LastUse, "narinfo">;
   readonly #rateLimits: RateLimits;
   readonly #upstreams: Pick<Upstreams, "isWorthAsking">;
   #askedInTurn = 0;
   readonly #entries = new Recent<Entry>(REMEMBERED);
+  readonly #asked = new AskedBefore();
 
   constructor(options: {
     caches: KnownCaches;
     surface: Pick<CacheSurfaceView, "findPath">;
     clock: Pick<Clock, "now">;
-    requestIds: RequestIds;
     lastUse: Pick<LastUse, "narinfo">;
     rateLimits: RateLimits;
     upstreams: Pick<Upstreams, "isWorthAsking">;
@@ -65,7 +66,6 @@ export class NarinfoLane implements Lane {
     this.#caches = options.caches;
     this.#surface = options.surface;
     this.#clock = options.clock;
-    this.#requestIds = options.requestIds;
     this.#lastUse = options.lastUse;
     this.#upstreams = options.upstreams;
     this.#rateLimits = options.rateLimits;
@@ -82,12 +82,11 @@ export class NarinfoLane implements Lane {
       if (waitMs === 0) this.#lastUse.narinfo(found.cacheId, found.status === 200, null);
       this.#lookAhead(url, answer);
     };
-    const id = [REQUEST_ID_HEADER, this.#requestIds.of(request)];
-    const { etag, status, headers, body } = answer;
+    const { etag, status, head, body } = answer;
     if (etag !== null && hasTag(request.headers["if-none-match"], etag)) {
-      return { route: ROUTE, status: 304, headers: ["etag", etag, ...id], body: "", after };
+      return { route: ROUTE, status: 304, head: headOf({ etag }), body: "", after };
     }
-    return { route: ROUTE, status, headers: [...headers, ...id], body, after };
+    return { route: ROUTE, status, head, body, after };
   }
 
   /** A client that walks along references waits for each answer: when it is alone, the next ones are looked up while it reads this one. */
@@ -97,23 +96,41 @@ export class NarinfoLane implements Lane {
     setImmediate(() => {
       const isAlone = this.#askedInTurn === 1;
       this.#askedInTurn = 0;
-      if (isAlone) for (const next of referencesIn(body, url)) this.#find(next);
+      if (isAlone) for (const next of referencesIn(body, url)) this.#prepare(next);
     });
   }
 
   #find(url: string): Answer | null {
-    const known = this.#entries.get(url);
-    if (known !== undefined && known.believedUntil >= this.#clock.now()) return known;
-    this.#entries.delete(url);
     try {
-      return this.#look(url);
+      return this.#known(url) ?? (this.#asked.note(url) ? this.#remember(url) : this.#look(url));
     } catch {
       // The long way meets the same failure, and knows how to answer and log it.
       return null;
     }
   }
 
-  /** Reads what the URL asks for, and keeps it when it is there; null for anything but a narinfo of a public cache. */
+  /** As if it was asked for already, so that it is remembered. */
+  #prepare(url: string): void {
+    this.#asked.note(url);
+    this.#find(url);
+  }
+
+  #known(url: string): Answer | null {
+    const known = this.#entries.get(url);
+    if (known !== undefined && known.believedUntil >= this.#clock.now()) return known;
+    this.#entries.delete(url);
+    return null;
+  }
+
+  #remember(url: string): Answer | null {
+    const answer = this.#look(url);
+    if (answer?.status === 200) {
+      this.#entries.set(url, { ...answer, believedUntil: this.#clock.now() + BELIEVED_FOR_MS });
+    }
+    return answer;
+  }
+
+  /** Reads what the URL asks for; null for anything but a narinfo of a public cache. */
   #look(url: string): Answer | null {
     const { cache: name = "", hash = "" } = URL.exec(url)?.groups ?? {};
     const cache = name === "" ? null : this.#caches.find(name);
@@ -126,11 +143,10 @@ export class NarinfoLane implements Lane {
         "content-type": "application/json; charset=utf-8",
       });
     }
-    const text = narinfoText(path);
-    const etag = narinfoTag(text);
-    const answer = { ...makeAnswer(cache.id, 200, text, { ...NARINFO_HEADERS, etag }), etag };
-    this.#entries.set(url, { ...answer, believedUntil: this.#clock.now() + BELIEVED_FOR_MS });
-    return answer;
+    const body = narinfoText(path);
+    const etag = narinfoTag(body);
+    const head = `${HEAD}etag: ${etag}\r\ncontent-length: ${body.length}\r\n`;
+    return { cacheId: cache.id, status: 200, head, body, etag };
   }
 
   /** Drops a path that a cache does not show any more. */
@@ -167,6 +183,6 @@ function makeAnswer(
   body: string,
   headers: Record<string, string>,
 ): Answer {
-  const all = { ...headers, "content-length": String(body.length) };
-  return { cacheId, status, body, etag: null, headers: Object.entries(all).flat() };
+  const head = headOf({ ...headers, "content-length": body.length });
+  return { cacheId, status, body, etag: null, head };
 }

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { STORE_DIR, storePathBase, type NarInfo } from "@gradient/protocol";
 import type { SurfacePath } from "../../../db/cache-surface-view.ts";
 
@@ -10,7 +10,7 @@ export const NARINFO_HEADERS = {
 
 /** Changes with every field of a narinfo, also with a signature that is added. */
 export function narinfoTag(text: string): string {
-  return `"${createHash("sha256").update(text).digest("base64url").slice(0, 22)}"`;
+  return `"${hash("sha256", text, "base64url").slice(0, 22)}"`;
 }
 
 /** Said alike wherever a path is asked for; `hash` is the 32 characters of it. */

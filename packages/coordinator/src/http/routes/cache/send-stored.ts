@@ -52,7 +52,8 @@ export async function sendStored(
     if (request.method === "GET") {
       services.lastUse.path(cache, found.hash_part, part.end - part.start);
     }
-    if (request.method === "GET" && file !== null) await sendFile(reply.raw, file, part);
+    if (request.method === "GET" && file !== null)
+      await sendFile(reply.raw, services.nars, file, part);
     else reply.raw.end(small?.subarray(part.start));
     return reply;
   } finally {
