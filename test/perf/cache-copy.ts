@@ -7,7 +7,7 @@ import type { Nginx } from "./nginx.ts";
 import type { Row } from "./report.ts";
 import { median } from "./rounds.ts";
 
-const ROUNDS = 3;
+const ROUNDS = 7;
 const PATHS = 500;
 const NIX = ["--extra-experimental-features", "nix-command"];
 
