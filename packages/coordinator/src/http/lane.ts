@@ -9,7 +9,7 @@ export interface LaneAnswer {
   readonly status: number;
   /** Lines of the head, each with its end; the id of the request is not among them. */
   readonly head: string;
-  /** Text is ASCII. */
+  /** A text has a character for each byte. */
   readonly body: string | Buffer;
   /** What is done behind the answer, for which a client waits. */
   readonly after: () => void;

@@ -11,6 +11,7 @@ import { seedPath } from "./seed-path.test-support.ts";
 let server: TestServer;
 let alice: string;
 const small = nar(randomBytes(20_000));
+const smaller = nar(randomBytes(10_000));
 const empty = nar(Buffer.alloc(0));
 const large = nar(randomBytes(300_000));
 
@@ -35,6 +36,7 @@ beforeAll(async () => {
   alice = await server.user("alice");
   for (const [name, each] of Object.entries({
     open: small,
+    narrow: smaller,
     void: empty,
     wide: large,
     closed: small,
@@ -85,6 +87,7 @@ describe("a small NAR of a public cache", () => {
     ["", () => urlOf("open", small), [], "1.1"],
     ["that is empty", () => urlOf("void", empty), [], "1.1"],
     ["asked for by an old client", () => urlOf("open", small), [], "1.0"],
+    ["that is sent as one text", () => urlOf("narrow", smaller), [], "1.1"],
     ["whose request has an id", () => urlOf("open", small), ["X-Request-Id: my-id"], "1.1"],
     [
       "asked for with credentials",

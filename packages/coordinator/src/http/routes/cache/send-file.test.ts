@@ -1,7 +1,7 @@
 import { randomFillSync } from "node:crypto";
 import { once } from "node:events";
-import { mkdtemp, open, rm, writeFile } from "node:fs/promises";
-import { createServer, get } from "node:http";
+import { mkdtemp, open, rm, writeFile, type FileHandle } from "node:fs/promises";
+import { createServer, get, type ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
@@ -12,21 +12,23 @@ import { sendFile } from "./send-file.ts";
 
 const bytes = randomFillSync(Buffer.alloc(32 * 1024 * 1024));
 
+type Read = (fd: number, buffer: Buffer, position: number) => number | null;
+
+async function send(response: ServerResponse, path: string, read: Read): Promise<void> {
+  await using file = await open(path);
+  const nars = {
+    readPartNow: ({ fd }: FileHandle, part: Buffer, position: number) => read(fd, part, position),
+  };
+  await sendFile(response, nars, file, { start: 0, end: bytes.length });
+}
+
 /** Sends the bytes to a client that does not read them yet. */
-async function answer(
-  readPartNow: (fd: number, buffer: Buffer, position: number) => number | null,
-) {
+async function answer(read: Read) {
   const directory = await mkdtemp(join(tmpdir(), "send-file-"));
   onTestFinished(() => rm(directory, { recursive: true }));
   const path = join(directory, "file");
   await writeFile(path, bytes);
-  const server = createServer(async (_, response) => {
-    await using file = await open(path);
-    const nars = {
-      readPartNow: (it: typeof file, ...rest: [Buffer, number]) => readPartNow(it.fd, ...rest),
-    };
-    await sendFile(response, nars, file, { start: 0, end: bytes.length });
-  });
+  const server = createServer((_, response) => void send(response, path, read));
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   onTestFinished(() => void server.close());
