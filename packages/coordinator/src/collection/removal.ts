@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import {
   deleteUnneededPaths,
   type GonePath,
@@ -10,6 +11,8 @@ import { name } from "./progress.ts";
 
 /** A transaction takes about this long: whoever else writes waits for it. Who reads does not. */
 const TURN_MS = 10;
+/** Of that time, before the next one: the cores belong to those who read. */
+const PAUSE_SHARE = 0.5;
 const MIN_BATCH = 4;
 const MAX_BATCH = 256;
 
@@ -79,7 +82,9 @@ export class Removal {
         this.#guard,
       );
     });
-    this.#adapt(performance.now() - start);
+    const tookMs = performance.now() - start;
+    this.#adapt(tookMs);
+    await sleep(PAUSE_SHARE * tookMs);
     progress.files += gone.length;
     progress.fileBytes += bytesOf(gone);
     return result;
