@@ -88,7 +88,7 @@ async function upload(
     addPath: () => Promise.reject(new Error("nothing is downloaded")),
   };
   try {
-    await new Transfers({ client, store, pool }).uploadNars(paths, {
+    await new Transfers({ client, store, pool, direct: null }).uploadNars(paths, {
       assignment,
       signal: new AbortController().signal,
       traffic: { sentBytes: 0, receivedBytes: 0 },

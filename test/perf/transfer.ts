@@ -116,7 +116,8 @@ class Pipeline implements AsyncDisposable {
       physicalPath: (path: string) => root.physical(path),
       addPath: () => Promise.reject(new Error("nothing is downloaded")),
     };
-    return new Pipeline(new Transfers({ client, store, pool }), [client, pool, server]);
+    const transfers = new Transfers({ client, store, pool, direct: null });
+    return new Pipeline(transfers, [client, pool, server]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

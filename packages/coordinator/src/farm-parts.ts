@@ -22,6 +22,7 @@ import { WaitingReview } from "./evaluations/waiting-review.ts";
 import type { FarmOptions, FarmTimes } from "./farm.ts";
 import { transferRoutes } from "./http/routes/proto/transfer-routes.ts";
 import { announcedClosureFinder } from "./intake/announced-closure.ts";
+import { DirectUploads } from "./intake/direct-uploads.ts";
 import { NarIntake } from "./intake/nar-intake.ts";
 import { publicationPlanner } from "./intake/publication.ts";
 import { grantTransfer } from "./intake/transfer-access.ts";
@@ -279,10 +280,13 @@ function connectIntake(
   const evidence = { files, findNarObject, possesses };
   const publications = publicationPlanner({ kysely, cachedPaths, signer: options.signer });
   const nars = new NarIntake({ database, files, findNarObject, possesses, clock });
+  const { logger } = options;
+  const direct = new DirectUploads({ staging: files.staging, nars, clock, logger });
   const routes = transferRoutes({
     kysely,
     files,
     nars,
+    direct,
     findNarObject,
     findClosure: announcedClosureFinder({ cachedPaths, builds: reads.builds, moved: builds }),
     cachedPaths,

@@ -6,6 +6,7 @@ import { organizationIdSchema, SecretKey, type OrganizationId } from "@gradient/
 import Fastify, { type FastifyInstance } from "fastify";
 import { v7 as uuidv7 } from "uuid";
 import type { Clock } from "./clock.ts";
+import type { BucketLocation } from "./config/object-store.ts";
 import type { Database } from "./db/client.ts";
 import { openPlannedDatabase } from "./db/planned-database.test-support.ts";
 import { openFarm, type Farm, type FarmTimes } from "./farm.ts";
@@ -22,6 +23,7 @@ export interface TestFarmOptions {
   readonly leaseMs?: number;
   readonly times?: Partial<FarmTimes>;
   readonly findCredentials?: FindCredentials;
+  readonly objectStore?: BucketLocation;
 }
 
 export interface TestOrganization {
@@ -191,6 +193,7 @@ async function start(dataDir: string, options: TestFarmOptions, port: number): P
     signer: new StoredCacheSigner(database, masterKey),
     ...(options.clock === undefined ? {} : { clock: options.clock }),
     ...(options.times === undefined ? {} : { times: options.times }),
+    ...(options.objectStore === undefined ? {} : { objectStore: options.objectStore }),
     ...(options.findCredentials === undefined ? {} : { findCredentials: options.findCredentials }),
   });
   const app = Fastify({ forceCloseConnections: true });

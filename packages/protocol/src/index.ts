@@ -149,12 +149,14 @@ export {
   acceptedDerivationsSchema,
   narHashListSchema,
   heldNarsSchema,
+  uploadTicketSchema,
   acceptedNarsSchema,
   transferErrorSchema,
   STAGED_BYTES_HEADER,
   type NarReceipt,
   type Closure,
   type HeldNars,
+  type UploadTicket,
 } from "./messages/transfer.ts";
 export {
   decodeNarBundle,

@@ -28,6 +28,7 @@ import type { StatusSource } from "./status/server.ts";
 import { UsageReports } from "./status/usage-reports.ts";
 import { TransferAccess } from "./transfer/access.ts";
 import { TransferClient, type TransferTimings } from "./transfer/client.ts";
+import { DirectUploads } from "./transfer/direct-uploads.ts";
 import { Transfers } from "./transfer/transfers.ts";
 
 /** Time for builds to end once they are told to, and for results to be acknowledged before the process goes. */
@@ -216,9 +217,10 @@ function toolsOf(
   parts: DaemonParts,
   own: { client: TransferClient; pool: NarPool; board: StatusBoard },
 ): Tools {
-  const { store, signer, now, scratchDirectory, evalTimeoutMs } = parts;
-  const { board } = own;
-  const transfers = new Transfers({ client: own.client, store, pool: own.pool });
+  const { store, signer, now, scratchDirectory, evalTimeoutMs, logger } = parts;
+  const { board, client, pool } = own;
+  const direct = new DirectUploads({ client, directory: scratchDirectory, now, logger });
+  const transfers = new Transfers({ client, store, pool, direct });
   return {
     store,
     signer,

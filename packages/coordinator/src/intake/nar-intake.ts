@@ -19,7 +19,7 @@ import {
   UnprocessableError,
 } from "../errors.ts";
 import type { Draft } from "../storage/drafts.ts";
-import type { NarStorage } from "../storage/nar-storage.ts";
+import type { NarStorage, StagedNar } from "../storage/nar-storage.ts";
 import { Gate } from "./gate.ts";
 import { GatheredWrites } from "./gathered-writes.ts";
 import { inspectZstd } from "./inspect-zstd.ts";
@@ -127,6 +127,20 @@ export class NarIntake {
     return await this.#keep(organization, object, draft);
   }
 
+  /** Takes a zstd-compressed NAR that lies in the store already, by the rules of `take`. It is read once, and copied there. */
+  async takeStaged(
+    organization: OrganizationId,
+    claim: NarClaim,
+    staged: Pick<StagedNar, "read" | "keep">,
+  ): Promise<NarObject> {
+    using _place = await this.#gate.enter(organization);
+    const measure = new Measure();
+    const found = await inspectZstd(measured(await staged.read(), measure), claim.narSize);
+    checkClaim(claim, found);
+    const object = { ...found, fileHash: measure.hash(), fileSize: measure.bytes };
+    return await this.#keep(organization, object, staged);
+  }
+
   /**
    * Takes a NAR that is not compressed, from this machine's disk: it is checked, hashed and compressed on the way to its place.
    * Throws UnprocessableError that says what is wrong.
@@ -167,7 +181,11 @@ export class NarIntake {
   }
 
   /** The first of two uploads of the same NAR stays. */
-  #keep(organization: OrganizationId, object: NewNarObject, draft: Draft): Promise<NarObject> {
+  #keep(
+    organization: OrganizationId,
+    object: NewNarObject,
+    draft: Pick<Draft, "keep">,
+  ): Promise<NarObject> {
     const { narHash } = object;
     return this.#lock.hold([narHash], async () => {
       const first = this.#findGood(narHash);
@@ -326,6 +344,16 @@ export class NarIntake {
     for (const object of objects) {
       if (this.#lost.has(object.narHash)) await replaceNarFile(kysely, object, now);
     }
+  }
+}
+
+async function* measured(
+  source: AsyncIterable<Uint8Array>,
+  measure: Measure,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const chunk of source) {
+    measure.add(chunk);
+    yield chunk;
   }
 }
 

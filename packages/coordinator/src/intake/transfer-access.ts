@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 import {
   assignmentIdSchema,
+  type AssignmentId,
   type EvaluationId,
   type OrganizationId,
   type PublicKey,
@@ -13,6 +14,7 @@ import type { LeaseBook } from "../queue/lease-book.ts";
 export interface TransferGrant {
   readonly worker: WorkerId;
   readonly workerKey: PublicKey;
+  readonly assignment: AssignmentId;
   /** Whose caches are read and written: that of the assignment. */
   readonly organization: OrganizationId;
   /** What the assignment fetches or evaluates; null when it does something else. */
@@ -49,6 +51,7 @@ export function grantTransfer(
   return {
     worker: session.id,
     workerKey: session.publicKey,
+    assignment: held.lease.assignment,
     organization: held.lease.organization,
     evaluation: held.lease.evaluation,
   };

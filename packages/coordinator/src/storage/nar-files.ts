@@ -14,6 +14,7 @@ const READ_BYTES = 256 * 1024;
 
 /** Verified NARs as files `nar/<2 characters>/<NAR hash>.nar.zst` of the data directory, beside the drafts of new ones. */
 export class NarFiles implements NarStorage {
+  readonly staging = null;
   readonly #root: string;
   readonly #drafts: Drafts;
   readonly #prompt = new PromptReads();

@@ -1,14 +1,33 @@
+import type { Readable } from "node:stream";
 import type { NarStore } from "../ports.ts";
 import type { Draft } from "./drafts.ts";
 
+/** Where others put NARs by themselves, to be verified there: by an address that is signed for one file of one size. */
+export interface NarStaging {
+  /** For a file of so many bytes, to be begun within minutes. `PUT` with `If-None-Match: *`: what is there is not replaced. Who has the address needs nothing else. */
+  address(name: string, fileSize: number): Promise<string>;
+  /** What was put there; null when nothing was. */
+  open(name: string): Promise<StagedNar | null>;
+}
+
+/** A file that nobody has looked at yet, and that stays the same. */
+export interface StagedNar {
+  read(): Promise<Readable>;
+  /** Makes its bytes those of the NAR. */
+  keep(narHash: string): Promise<void>;
+  remove(): Promise<void>;
+}
+
 /** Where NARs are kept. What is being received lies on this machine's disk; what was verified lies wherever the implementation puts it. */
 export interface NarStorage extends NarStore, AsyncDisposable {
+  /** Null where everything comes through this process. */
+  readonly staging: NarStaging | null;
   draft(): Promise<Draft>;
   /** Bytes that were staged under the name; 0 when there are none. */
   stagedBytes(name: string): Promise<number>;
   /** Takes what was staged under the name, if there is something; nobody else gets it then. Writing goes on behind it. */
   resume(name: string): Promise<Draft | null>;
-  /** Removes what was staged before that time, in milliseconds. */
+  /** Removes what was staged before that time, in milliseconds, here or by others. */
   removeStaged(before: number): Promise<void>;
   /** Makes many small NARs durable at once. */
   store(objects: readonly { narHash: string; bytes: Uint8Array }[]): Promise<void>;

@@ -1,6 +1,7 @@
 import { createReadStream } from "node:fs";
 import { Readable } from "node:stream";
 import {
+  CopyObjectCommand,
   DeleteObjectCommand,
   GetObjectCommand,
   HeadBucketCommand,
@@ -45,7 +46,7 @@ const MAX_PARTS = 10_000;
 const PARTS_AT_ONCE = 2;
 /** Each download of a worker has one for as long as it takes. */
 const MAX_SOCKETS = 512;
-/** A download has to begin within so long. */
+/** A download, or an upload, has to begin within so long. */
 const ADDRESS_HOLDS_SECONDS = 900;
 
 /** Under which condition an object is written: nothing is there, or what was looked at before. */
@@ -150,6 +151,25 @@ export class S3Bucket implements Disposable {
     }
   }
 
+  /** Within the bucket, while `from` still has the etag. False when the condition does not hold, or `from` has another one. */
+  async copy(
+    from: { name: string; etag: string | undefined },
+    name: string,
+    condition: WriteCondition,
+  ): Promise<boolean> {
+    const { Bucket: bucket, Key: key } = this.#object(from.name);
+    return this.#written("copy", () =>
+      this.#client.send(
+        new CopyObjectCommand({
+          ...this.#object(name),
+          ...condition,
+          CopySource: `${bucket}/${key.split("/").map(encodeURIComponent).join("/")}`,
+          CopySourceIfMatch: from.etag,
+        }),
+      ),
+    );
+  }
+
   /** Null when there is none. */
   async facts(name: string): Promise<{ size: number; etag: string | undefined } | null> {
     try {
@@ -201,13 +221,19 @@ export class S3Bucket implements Disposable {
     }
   }
 
-  /** Names of all objects that begin so, up to 1000 at a time. */
-  async *names(beginning: string): AsyncGenerator<string[], void, undefined> {
+  /** Names of all objects that begin so, up to 1000 at a time. `before`: only those that were written before that time, in milliseconds. */
+  async *names(
+    beginning: string,
+    before = Number.POSITIVE_INFINITY,
+  ): AsyncGenerator<string[], void, undefined> {
     const { bucket, prefix } = this.#location;
     const input = { Bucket: bucket, Prefix: `${prefix}${beginning}` };
     try {
       for await (const page of paginateListObjectsV2({ client: this.#client }, input)) {
-        yield (page.Contents ?? []).flatMap(({ Key: key }) => key?.slice(prefix.length) ?? []);
+        yield (page.Contents ?? []).flatMap(({ Key: key, LastModified: writtenAt }) => {
+          const isEarlier = (writtenAt?.getTime() ?? 0) < before;
+          return key !== undefined && isEarlier ? key.slice(prefix.length) : [];
+        });
       }
     } catch (error) {
       throw this.#unavailable("list", error);
@@ -216,15 +242,16 @@ export class S3Bucket implements Disposable {
 
   /** Where anybody can download the object, if it is there, for a while. */
   async address(name: string, contentType: string): Promise<string> {
-    const command = new GetObjectCommand({
-      ...this.#object(name),
-      ResponseContentType: contentType,
-    });
-    try {
-      return await getSignedUrl(this.#client, command, { expiresIn: ADDRESS_HOLDS_SECONDS });
-    } catch (error) {
-      throw this.#unavailable("sign", error);
-    }
+    return this.#signed(
+      new GetObjectCommand({ ...this.#object(name), ResponseContentType: contentType }),
+    );
+  }
+
+  /** Where anybody can put exactly so many bytes, with `If-None-Match: *`, for a while. */
+  async uploadAddress(name: string, size: number): Promise<string> {
+    return this.#signed(
+      new PutObjectCommand({ ...this.#object(name), ContentLength: size, IfNoneMatch: "*" }),
+    );
   }
 
   unavailable(cause: unknown): UnavailableError {
@@ -233,6 +260,14 @@ export class S3Bucket implements Disposable {
 
   [Symbol.dispose](): void {
     this.#client.destroy();
+  }
+
+  async #signed(command: GetObjectCommand | PutObjectCommand): Promise<string> {
+    try {
+      return await getSignedUrl(this.#client, command, { expiresIn: ADDRESS_HOLDS_SECONDS });
+    } catch (error) {
+      throw this.#unavailable("sign", error);
+    }
   }
 
   #object(name: string): { Bucket: string; Key: string } {

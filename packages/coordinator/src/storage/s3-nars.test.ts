@@ -131,6 +131,21 @@ test("a download that never brings anything fails", async () => {
   await expect(read()).rejects.toThrow(UnavailableError);
 });
 
+test("what was staged takes the place of what a crash left", async () => {
+  await keep(randomBytes(500), HASH);
+  const { staging } = nars;
+  expect(await staging.open("upload")).toBeNull();
+  const address = await staging.address("upload", BYTES.length);
+  const headers = { "if-none-match": "*" };
+  const body = new Uint8Array(BYTES);
+  expect((await fetch(address, { method: "PUT", headers, body })).status).toBe(200);
+  const staged = await staging.open("upload");
+  await staged?.keep(HASH);
+  await staged?.remove();
+  expect((await read()).equals(BYTES)).toBe(true);
+  expect(await staging.open("upload")).toBeNull();
+});
+
 test("an object that is replaced while it is read is not mixed with the other one", async () => {
   await keep(BYTES);
   s3.requests.length = 0;

@@ -8,17 +8,28 @@ import { NotFoundError, UnavailableError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import type { ByteRange, NarPlace } from "../ports.ts";
 import { Drafts, type Draft } from "./drafts.ts";
-import { narHashOf, narName, type NarStorage } from "./nar-storage.ts";
+import {
+  narHashOf,
+  narName,
+  type NarStaging,
+  type NarStorage,
+  type StagedNar,
+} from "./nar-storage.ts";
 import { S3Bucket, type BucketTimes, type OpenedObject, type WriteCondition } from "./s3-bucket.ts";
 
 const NARS = "nar/";
+const STAGED = "staged/";
 const NAR_TYPE = "application/x-nix-nar";
 /** Each has two parts in memory. */
 const UPLOADS_AT_ONCE = 4;
 const SMALL_UPLOADS_AT_ONCE = 16;
 
-/** Verified NARs as objects `nar/<2 characters>/<NAR hash>.nar.zst`, named as files on a disk are. What comes in is on this machine's disk until it is verified. */
+/** Verified NARs as objects `nar/<2 characters>/<NAR hash>.nar.zst`, named as files on a disk are. What comes in is on this machine's disk until it is verified, or an object `staged/<name>`. */
 export class S3Nars implements NarStorage {
+  readonly staging: NarStaging = {
+    address: (name, fileSize) => this.#bucket.uploadAddress(`${STAGED}${name}`, fileSize),
+    open: (name) => this.#openStaged(`${STAGED}${name}`),
+  };
   readonly #bucket: S3Bucket;
   readonly #drafts: Drafts;
   readonly #small = pLimit(SMALL_UPLOADS_AT_ONCE);
@@ -61,11 +72,13 @@ export class S3Nars implements NarStorage {
   }
 
   async read(narHash: string, range?: ByteRange): Promise<Readable> {
-    const first = await this.#bucket.get(objectName(narHash), range);
-    if (first === null) throw new NotFoundError(`NAR ${narHash} is missing in the object store`);
-    const stream = Readable.from(this.#goOn(narHash, range?.start ?? 0, first), {
-      objectMode: false,
-    });
+    return this.#read(objectName(narHash), range);
+  }
+
+  async #read(name: string, range?: ByteRange, etag?: string): Promise<Readable> {
+    const first = await this.#bucket.get(name, range, etag);
+    if (first === null) throw new NotFoundError(`${name} is missing in the object store`);
+    const stream = Readable.from(this.#goOn(name, range?.start ?? 0, first), { objectMode: false });
     // Nobody may have begun to read.
     stream.once("close", () => first.body.destroy());
     return stream;
@@ -73,7 +86,7 @@ export class S3Nars implements NarStorage {
 
   /** The bytes of an answer, and of further ones where it breaks off. Gives up when several in a row bring nothing. */
   async *#goOn(
-    narHash: string,
+    name: string,
     start: number,
     first: OpenedObject,
   ): AsyncGenerator<Buffer, void, undefined> {
@@ -95,10 +108,23 @@ export class S3Nars implements NarStorage {
       if (at === end) return;
       if (tries >= attempts) throw this.#bucket.unavailable(failure);
       await pause(pauseMs * 2 ** (tries - 1));
-      const next = await this.#bucket.get(objectName(narHash), { start: at, end }, first.etag);
-      if (next === null) throw new NotFoundError(`NAR ${narHash} went away while it was read`);
+      const next = await this.#bucket.get(name, { start: at, end }, first.etag);
+      if (next === null) throw new NotFoundError(`${name} went away while it was read`);
       opened = next;
     }
+  }
+
+  async #openStaged(name: string): Promise<StagedNar | null> {
+    const bucket = this.#bucket;
+    const facts = await bucket.facts(name);
+    if (facts === null) return null;
+    const { etag } = facts;
+    return {
+      read: () => this.#read(name, undefined, etag),
+      keep: (narHash) =>
+        write(bucket, narHash, (to, condition) => bucket.copy({ name, etag }, to, condition)),
+      remove: () => bucket.remove(name),
+    };
   }
 
   async size(narHash: string): Promise<number | null> {
@@ -138,8 +164,11 @@ export class S3Nars implements NarStorage {
     return this.#drafts.resume(name);
   }
 
-  removeStaged(before: number): Promise<void> {
-    return this.#drafts.removeStaged(before);
+  async removeStaged(before: number): Promise<void> {
+    await this.#drafts.removeStaged(before);
+    for await (const names of this.#bucket.names(STAGED, before)) {
+      await this.#small.map(names, (name) => this.#bucket.remove(name));
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -26,8 +26,23 @@ export type Closure = z.infer<typeof closureSchema>;
 export const narHashListSchema = z.object({ narHashes: z.array(z.string()).max(10_000) });
 
 /** Those of the asked NARs that need not be uploaded for the assignment's organization. */
-export const heldNarsSchema = z.object({ held: z.array(z.string()) });
+export const heldNarsSchema = z.object({
+  held: z.array(z.string()),
+  /** NARs from this size on may be put into the coordinator's object store (upload ticket). Where it is left out, none may. */
+  directFromBytes: z.int().positive().optional(),
+});
 export type HeldNars = z.infer<typeof heldNarsSchema>;
+
+/**
+ * Answers `POST /proto/nar/NARHASH/ticket?fileSize=N`. `PUT` the NAR to the address, compressed with zstd, N bytes, with `If-None-Match: *` and
+ * without the token, and then ask for `POST /proto/nar/NARHASH/staged?size=NARSIZE`: a receipt when it was taken, 202 while it is looked at (ask again), 409
+ * when it is not there.
+ */
+export const uploadTicketSchema = z.object({
+  /** Nobody else may see it. Null: this one goes through the coordinator. */
+  url: z.string().nullable(),
+});
+export type UploadTicket = z.infer<typeof uploadTicketSchema>;
 
 /** How many NARs of a bundle are there now, also those that were there before: all, or the bundle is refused. */
 export const acceptedNarsSchema = z.object({ accepted: z.int().nonnegative() });

@@ -40,6 +40,10 @@ export class TestTransfers {
   readonly drvFiles = new Map<string, Buffer>();
   /** Compressed bytes of uploads that broke off, by hash. */
   readonly staged = new Map<string, Buffer>();
+  /** Its object store, `http://HOST`; null when it has none. */
+  store: string | null = null;
+  /** What was put there, by the path of its address. */
+  readonly objects = new Map<string, Buffer>();
   /** Answers the next requests that fit with these. */
   readonly faults: { method: string; path: RegExp; status: number; body: unknown }[] = [];
 
@@ -79,11 +83,19 @@ export class TestTransfers {
       return;
     }
     const body = await buffer(request);
+    const direct = /^POST \/nar\/([0-9a-z]{52})\/(ticket|staged)\?/.exec(route);
+    if (direct) {
+      const [, hash = "", step] = direct;
+      if (step === "ticket") answer(response, 200, { url: `${this.store}/${hash}?signature=x` });
+      else this.#takeObject(response, hash);
+      return;
+    }
     switch (route) {
       case "POST /nars/held": {
         const { narHashes } = narHashListSchema.parse(json(body));
         const isHeld = (narHash: string) => this.nars.has(narHash.slice("sha256:".length));
-        return answer(response, 200, { held: narHashes.filter(isHeld) });
+        const offered = this.store === null ? {} : { directFromBytes: 2 * 1024 * 1024 };
+        return answer(response, 200, { held: narHashes.filter(isHeld), ...offered });
       }
       case "PUT /nars": {
         const nars = decodeNarBundle(body);
@@ -136,6 +148,24 @@ export class TestTransfers {
     this.nars.set(expected.hash, file);
     const fileHash = sha256(file);
     answer(response, 200, { narHash, narSize: nar.length, fileHash, fileSize: file.length });
+  }
+
+  #takeObject(response: ServerResponse, hash: string): void {
+    const file = this.objects.get(`/${hash}`);
+    this.objects.delete(`/${hash}`);
+    const nar = file && decompress(file);
+    if (!file || !nar || sha256(nar) !== `sha256:${hash}`) {
+      answer(response, file ? 422 : 409, NAR_MISMATCH);
+      return;
+    }
+    this.nars.set(hash, file);
+    const fileHash = sha256(file);
+    answer(response, 200, {
+      narHash: `sha256:${hash}`,
+      narSize: nar.length,
+      fileHash,
+      fileSize: file.length,
+    });
   }
 
   #giveNar(

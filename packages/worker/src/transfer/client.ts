@@ -51,6 +51,9 @@ export const TRANSFER_TIMINGS: TransferTimings = {
 
 const MAX_ERROR_TEXT = 500;
 
+/** Code of the error when an address outside of the coordinator answers with anything but success. */
+export const STORE_REFUSES = "store-refuses";
+
 /**
  * HTTP beside the worker's socket. Network errors and answers of 5xx are tried again with growing delays; other refusals are
  * final and carry the coordinator's own words. While there is no session it waits: a coordinator that restarts fails nothing.
@@ -125,6 +128,7 @@ export class TransferClient implements AsyncDisposable {
     what: string,
     scope: TransferScope,
     run: (progress: { gotAhead: () => void; attempt: number }) => Promise<T>,
+    attempts = this.#timings.attempts,
   ): Promise<T> {
     for (let attempt = 1; ; attempt += 1) {
       try {
@@ -133,7 +137,7 @@ export class TransferClient implements AsyncDisposable {
         };
         return await run({ gotAhead, attempt });
       } catch (error) {
-        await this.#pause(what, { error, attempt }, scope);
+        await this.#pause(what, { error, attempt, attempts }, scope);
       }
     }
   }
@@ -146,6 +150,7 @@ export class TransferClient implements AsyncDisposable {
     scope: TransferScope,
   ): AsyncGenerator<Uint8Array, void, undefined> {
     let received = 0;
+    const { attempts } = this.#timings;
     for (let attempt = 1; ; attempt += 1) {
       try {
         for await (const chunk of this.#bytesFrom(received, ask, scope)) {
@@ -155,7 +160,7 @@ export class TransferClient implements AsyncDisposable {
         }
         return;
       } catch (error) {
-        await this.#pause(ask.what, { error, attempt }, scope);
+        await this.#pause(ask.what, { error, attempt, attempts }, scope);
       }
     }
   }
@@ -167,12 +172,12 @@ export class TransferClient implements AsyncDisposable {
   /** Waits for the next try. Throws the error when there is none. */
   async #pause(
     what: string,
-    { error, attempt }: { error: unknown; attempt: number },
+    { error, attempt, attempts }: { error: unknown; attempt: number; attempts: number },
     scope: TransferScope,
   ): Promise<void> {
     scope.signal.throwIfAborted();
     if (!(error instanceof TransferError) || !error.isTransient) throw error;
-    const { attempts, firstDelayMs, maxDelayMs } = this.#timings;
+    const { firstDelayMs, maxDelayMs } = this.#timings;
     if (attempt >= attempts) throw error;
     const delayMs = Math.min(maxDelayMs, firstDelayMs * 2 ** attempt) * Math.random();
     this.#logger.warn(
@@ -226,6 +231,39 @@ export class TransferClient implements AsyncDisposable {
       return await this.#read(ask, await this.#request(ask, scope, source), read);
     } finally {
       source?.end();
+    }
+  }
+
+  /**
+   * Puts a new file to an address that the coordinator has given, once. The address is as good as a password: no error has it. Throws a TransferError that says how the
+   * store answers.
+   */
+  async putFile(
+    url: string,
+    file: { what: string; size: number; read: () => AsyncIterable<Uint8Array> },
+    scope: TransferScope,
+  ): Promise<void> {
+    const { what, size } = file;
+    const source = new RequestBody(file.read(), scope.traffic);
+    try {
+      const { statusCode: status, body } = await request(url, {
+        method: "PUT",
+        headers: { "content-length": String(size), "if-none-match": "*" },
+        body: source.body,
+        signal: scope.signal,
+        dispatcher: this.#agent,
+      }).catch((error: unknown) => {
+        throw source.failure ? source.failure.error : networkError(what, error);
+      });
+      await body.dump();
+      // 412: an earlier try got through, and its answer did not.
+      if ((status >= 200 && status < 300) || status === 412) return;
+      throw new TransferError(STORE_REFUSES, `${what}: the object store answers ${status}`, {
+        status,
+        isTransient: status >= 500 || status === 408 || status === 429,
+      });
+    } finally {
+      source.end();
     }
   }
 

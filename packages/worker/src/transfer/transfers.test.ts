@@ -16,6 +16,7 @@ import { QUICK_TIMINGS } from "../testing/test-worker.ts";
 import { TestTransfers } from "../testing/test-transfers.ts";
 import { TransferAccess } from "./access.ts";
 import { TransferClient } from "./client.ts";
+import { DirectUploads } from "./direct-uploads.ts";
 import { TransferError } from "./transfer-error.ts";
 import { Transfers } from "./transfers.ts";
 
@@ -53,7 +54,9 @@ async function setUp(listener?: RequestListener) {
     signal: abort.signal,
     traffic: { sentBytes: 0, receivedBytes: 0 },
   };
-  const transfers = new Transfers({ client, store, pool });
+  const now = (): number => Date.now();
+  const direct = new DirectUploads({ client, directory: await temporaryDirectory(), now, logger });
+  const transfers = new Transfers({ client, store, pool, direct });
   return { coordinator, access, store, transfers, scope, abort };
 }
 

@@ -5,7 +5,6 @@ import {
   closureSchema,
   encodeNarBundle,
   heldNarsSchema,
-  narReceiptSchema,
   STAGED_BYTES_HEADER,
   unknownDerivationsSchema,
   type Closure,
@@ -23,7 +22,9 @@ import type {
   TransferRequest,
   TransferScope,
 } from "./client.ts";
+import type { DirectUploads } from "./direct-uploads.ts";
 import { Download } from "./download.ts";
+import { narBase, narRoute, readReceipt } from "./nar-request.ts";
 import { together } from "./together.ts";
 import { TransferError } from "./transfer-error.ts";
 
@@ -40,6 +41,15 @@ const MAX_PUBLISHED = 1000;
 const SMALL_LANE = 16;
 const DOWNLOAD_LANE = 4;
 
+/** What the coordinator says to a question for NARs. */
+interface HeldAnswer {
+  readonly held: ReadonlySet<string>;
+  /** Those that are missing and as large may go to its object store. */
+  readonly directFromBytes: number;
+}
+
+const NOTHING_HELD: HeldAnswer = { held: new Set(), directFromBytes: Infinity };
+
 /** Where transfers read from and write to. */
 type TransferStore = Pick<NixStore, "physicalPath" | "addPath">;
 
@@ -48,30 +58,43 @@ export class Transfers {
   readonly #client: TransferClient;
   readonly #store: TransferStore;
   readonly #pool: NarPool;
+  readonly #direct: DirectUploads | null;
   readonly #largeUploads: ReturnType<typeof pLimit>;
   readonly #largeDownloads = pLimit(DOWNLOAD_LANE);
   readonly #small = pLimit(SMALL_LANE);
   /** Bundles are made one after the other, and sent at the same time. */
   readonly #packing = pLimit(1);
 
-  constructor(options: { client: TransferClient; store: TransferStore; pool: NarPool }) {
+  constructor(options: {
+    client: TransferClient;
+    store: TransferStore;
+    pool: NarPool;
+    /** Null: everything goes through the coordinator. */
+    direct: DirectUploads | null;
+  }) {
     this.#client = options.client;
     this.#store = options.store;
     this.#pool = options.pool;
+    this.#direct = options.direct;
     // One thread is always left for NARs that are done in a moment.
     this.#largeUploads = pLimit(Math.max(1, options.pool.size - 1));
   }
 
   /** Uploads the bytes of valid paths, those that the coordinator lacks. Nothing becomes visible by this alone. When one fails, the others are ended. */
   async uploadNars(paths: readonly PathFacts[], scope: TransferScope): Promise<void> {
-    const held = isWorthAsking(paths) ? await this.#held(paths, scope) : new Set();
+    const { held, directFromBytes } = isWorthAsking(paths)
+      ? await this.#held(paths, scope)
+      : NOTHING_HELD;
     const missing = paths.filter(({ narHash }) => !held.has(narHash));
     await together(scope, bundles(missing), async (bundle, each) => {
       const [first] = bundle;
       const lane = isLarge(first) ? this.#largeUploads : this.#small;
       await inTurn(lane, each.signal, () => {
         if (bundle.length > 1) return this.#uploadBundle(bundle, each);
-        return isLarge(first) ? this.#uploadLarge(first, each) : this.#upload(first, each);
+        if (!isLarge(first)) return this.#upload(first, each);
+        return first.narSize < directFromBytes
+          ? this.#uploadLarge(first, each)
+          : this.#uploadDirectly(first, each);
       });
     });
   }
@@ -149,8 +172,9 @@ export class Transfers {
     );
   }
 
-  async #held(paths: readonly PathFacts[], scope: TransferScope): Promise<Set<string>> {
+  async #held(paths: readonly PathFacts[], scope: TransferScope): Promise<HeldAnswer> {
     const held = new Set<string>();
+    let directFromBytes = Infinity;
     for (const slice of slices(paths, MAX_LISTED)) {
       const ask = {
         path: "/nars/held",
@@ -159,12 +183,15 @@ export class Transfers {
       };
       const answer = await this.#client.json(ask, heldNarsSchema, scope).catch((error: unknown) => {
         // A coordinator of an earlier release does not know the question.
-        if (error instanceof TransferError && error.status === 404) return { held: [] };
+        if (error instanceof TransferError && error.status === 404) {
+          return { held: [], directFromBytes };
+        }
         throw error;
       });
+      directFromBytes = answer.directFromBytes ?? Infinity;
       for (const narHash of answer.held) held.add(narHash);
     }
-    return held;
+    return { held, directFromBytes };
   }
 
   async #uploadBundle(bundle: Bundle, scope: TransferScope): Promise<void> {
@@ -201,6 +228,13 @@ export class Transfers {
     const small = source.narSize <= SMALL_NAR_BYTES ? compressSmallNar(source) : null;
     const body = (): Body => small ?? this.#pool.compress(source);
     return this.#client.exchange(uploadOf(facts, { body, offset: 0 }), scope, readReceipt);
+  }
+
+  /** To the coordinator's object store, or through the coordinator where that does not work. */
+  async #uploadDirectly(facts: PathFacts, scope: TransferScope): Promise<void> {
+    const pack = (): AsyncIterable<Uint8Array> => this.#pool.compress(this.#sourceOf(facts));
+    if (await this.#direct?.upload(facts, pack, scope)) return;
+    await this.#uploadLarge(facts, scope);
   }
 
   /** Goes on where it broke off: the same tree gives the same compressed bytes. */
@@ -250,10 +284,6 @@ function uploadOf(
   };
 }
 
-async function readReceipt(response: { body: { json(): Promise<unknown> } }): Promise<void> {
-  narReceiptSchema.parse(await response.body.json());
-}
-
 /** What comes after the first `offset` bytes. */
 async function* behind(
   offset: number,
@@ -274,15 +304,6 @@ function isWorthAsking(paths: readonly PathFacts[]): boolean {
 
 function isLarge({ narSize }: PathFacts): boolean {
   return narSize > LARGE_NAR_BYTES;
-}
-
-function narRoute(facts: PathFacts): string {
-  return `/nar/${narBase(facts)}`;
-}
-
-/** The NAR's hash, 52 characters of Nix base 32. */
-function narBase({ narHash }: PathFacts): string {
-  return narHash.slice("sha256:".length);
 }
 
 /** Paths that are uploaded in one request; at least one. */

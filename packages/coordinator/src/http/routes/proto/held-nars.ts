@@ -8,7 +8,7 @@ const BODY_LIMIT = 4 * 1024 * 1024;
 
 /** Which of many NARs need not be uploaded. */
 export function heldNarsRoute(options: TransferRouteOptions): FastifyPluginAsync {
-  const { nars, grant, changes } = options;
+  const { nars, direct, grant, changes } = options;
   return async (app) => {
     app.post("/nars/held", { bodyLimit: BODY_LIMIT }, async (request): Promise<HeldNars> => {
       const { organization } = grant(request.headers);
@@ -21,7 +21,8 @@ export function heldNarsRoute(options: TransferRouteOptions): FastifyPluginAsync
       await changes(({ kysely, now }) =>
         insertPossessions(kysely, { organization, narHashes: bases }, now),
       );
-      return { held };
+      const { fromBytes } = direct;
+      return { held, ...(fromBytes === null ? {} : { directFromBytes: fromBytes }) };
     });
   };
 }

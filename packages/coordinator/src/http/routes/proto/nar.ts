@@ -10,20 +10,27 @@ import { readRequest } from "./read-request.ts";
 import { streamBodies } from "./stream-bodies.ts";
 import type { TransferRouteOptions } from "./transfer-routes.ts";
 
-const paramsSchema = z.object({
+export const narParamsSchema = z.object({
   narHash: z
     .string()
     .regex(/^[01][0-9a-df-np-sv-z]{51}$/, "the NAR's sha256 in Nix base 32, 52 characters"),
-});
-const querySchema = z.object({
-  size: z.coerce.number().int().positive(),
-  offset: z.coerce.number().int().nonnegative().default(0),
 });
 
 /** Larger archives are refused before they are read. */
 const MAX_NAR_BYTES = 2 ** 40;
 
-function receiptOf(object: NarObject): NarReceipt {
+export function checkNarSize(size: number): void {
+  if (size <= MAX_NAR_BYTES) return;
+  throw new UnprocessableError(`a NAR of ${size} bytes is larger than ${MAX_NAR_BYTES}`);
+}
+
+export const narSizeSchema = z.coerce.number().int().positive();
+const querySchema = z.object({
+  size: narSizeSchema,
+  offset: z.coerce.number().int().nonnegative().default(0),
+});
+
+export function receiptOf(object: NarObject): NarReceipt {
   return {
     narHash: `sha256:${object.narHash}`,
     narSize: object.narSize,
@@ -44,10 +51,9 @@ export function narRoutes(options: TransferRouteOptions): FastifyPluginAsync {
     streamBodies(app);
     // The body is streamed and bounded by the announced size, not by the framework.
     app.put("/nar/:narHash", { bodyLimit: Number.MAX_SAFE_INTEGER }, async (request) => {
-      const { narHash } = readRequest(paramsSchema, request.params);
+      const { narHash } = readRequest(narParamsSchema, request.params);
       const { size, offset } = readRequest(querySchema, request.query);
-      if (size > MAX_NAR_BYTES)
-        throw new UnprocessableError(`a NAR of ${size} bytes is larger than ${MAX_NAR_BYTES}`);
+      checkNarSize(size);
       const { body } = request;
       if (!(body instanceof Readable)) {
         throw new BadRequestError(
@@ -65,7 +71,7 @@ export function narRoutes(options: TransferRouteOptions): FastifyPluginAsync {
     });
 
     app.head("/nar/:narHash", async (request, reply) => {
-      const { narHash } = readRequest(paramsSchema, request.params);
+      const { narHash } = readRequest(narParamsSchema, request.params);
       const { organization, worker } = grant(request.headers);
       const object = nars.findHeld(organization, narHash);
       if (object === null) {
@@ -80,7 +86,7 @@ export function narRoutes(options: TransferRouteOptions): FastifyPluginAsync {
 
     app.get("/nar/:narHash", { exposeHeadRoute: false }, async (request, reply) => {
       const { organization } = grant(request.headers);
-      const { narHash } = readRequest(paramsSchema, request.params);
+      const { narHash } = readRequest(narParamsSchema, request.params);
       const object = findNarObject(narHash);
       if (object === null || !cachedPaths.isNarVisible(organization, narHash)) {
         throw new NotFoundError(

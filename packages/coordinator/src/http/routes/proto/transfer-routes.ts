@@ -5,6 +5,7 @@ import type { CachedPathReads } from "../../../db/cache-path-repository.ts";
 import type { Queries } from "../../../db/client.ts";
 import type { FindNarObject } from "../../../db/nar-object-repository.ts";
 import type { FindClosure } from "../../../intake/announced-closure.ts";
+import type { DirectUploads } from "../../../intake/direct-uploads.ts";
 import type { NarIntake } from "../../../intake/nar-intake.ts";
 import type { PublicationPlanner } from "../../../intake/publication.ts";
 import type { TransferGrant } from "../../../intake/transfer-access.ts";
@@ -17,11 +18,13 @@ import { heldNarsRoute } from "./held-nars.ts";
 import { narBundleRoute } from "./nar-bundle.ts";
 import { narRoutes } from "./nar.ts";
 import { pathsRoute } from "./paths.ts";
+import { stagedNarRoutes } from "./staged-nar.ts";
 
 export interface TransferRouteOptions {
   readonly kysely: Queries;
   readonly files: NarStorage;
   readonly nars: NarIntake;
+  readonly direct: DirectUploads;
   readonly findNarObject: FindNarObject;
   readonly findClosure: FindClosure;
   readonly cachedPaths: CachedPathReads;
@@ -58,6 +61,7 @@ export function transferRoutes(options: TransferRouteOptions): FastifyPluginAsyn
         .send({ code: "internal", error: "internal error; the coordinator's log has the cause" });
     });
     await app.register(narRoutes(options));
+    await app.register(stagedNarRoutes(options));
     await app.register(narBundleRoute(options));
     await app.register(heldNarsRoute(options));
     await app.register(closureRoute(options));
