@@ -16,7 +16,7 @@ import { LastUse } from "./db/last-use.ts";
 import { openFarm, type Farm, type FarmOptions } from "./farm.ts";
 import type { Services } from "./http/api.ts";
 import { openActionOutbox } from "./actions/action-outbox.ts";
-import { openClosureRounds } from "./closures/closure-rounds.ts";
+import { ClosureRounds } from "./closures/closure-rounds.ts";
 import { openStatusOutbox } from "./forges/statuses/status-outbox.ts";
 import { openFrontServices } from "./http/front-services.ts";
 import { addressUrl, listen } from "./http/listen.ts";
@@ -194,7 +194,7 @@ function useRounds(resources: Resources, services: Services): void {
   resources.use(openStatusOutbox(services));
   resources.use(openActionOutbox(services));
   resources.use(new NoticeRounds(services));
-  resources.use(openClosureRounds(services));
+  resources.use(new ClosureRounds(services));
 }
 
 function maintenanceOf(parts: {

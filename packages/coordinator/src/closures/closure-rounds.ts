@@ -1,37 +1,68 @@
+import { setImmediate } from "node:timers/promises";
 import type { Clock } from "../clock.ts";
 import type { Database } from "../db/client.ts";
 import {
-  findCounted,
   findDueEvaluation,
-  insertClosureSizes,
+  insertDerivationClosures,
+  insertEvaluationClosures,
 } from "../db/closure-size-repository.ts";
 import type { Logger } from "../logger.ts";
 import { Rounds } from "../rounds.ts";
-import { countClosures } from "./closure-sizes.ts";
+import { countInThread } from "./count-in-thread.ts";
 
 /** One evaluation in each: those that an upgrade finds may be thousands. */
 const ROUND_MS = 1000;
 
 /** Counts how large the closures are of evaluations that ended well, one after the other. Those of derivations are counted once. */
-export function openClosureRounds({
-  database,
-  clock,
-  logger,
-}: {
+export class ClosureRounds implements AsyncDisposable {
+  readonly #database: Database;
+  readonly #rounds: Rounds;
+  readonly #closing = new AbortController();
+
+  constructor({ database, clock, logger }: ClosureRoundsParts) {
+    this.#database = database;
+    this.#rounds = new Rounds({
+      name: "closures",
+      intervalMs: ROUND_MS,
+      clock,
+      logger,
+      run: () => this.#run(),
+    });
+  }
+
+  /** Resolves when no evaluation is being counted. */
+  idle(): Promise<void> {
+    return this.#rounds.idle();
+  }
+
+  /** What is being counted is counted again at the next start. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.abort();
+    await this.#rounds[Symbol.asyncDispose]();
+  }
+
+  async #run(): Promise<void> {
+    const { file, kysely } = this.#database;
+    const evaluation = await findDueEvaluation(kysely);
+    if (evaluation === undefined) return;
+    const counted = await countInThread({ file, evaluation }, this.#closing.signal);
+    if (counted === null) return;
+    const { whole, derivations } = counted;
+    // Forgotten by a power failure, all is counted again: the evaluation comes last.
+    for (const closures of derivations) {
+      await this.#database.relaxedTransaction((tx) =>
+        insertDerivationClosures(tx.kysely, closures),
+      );
+      await setImmediate();
+    }
+    await this.#database.relaxedTransaction((tx) =>
+      insertEvaluationClosures(tx.kysely, evaluation.id, whole),
+    );
+  }
+}
+
+interface ClosureRoundsParts {
   readonly database: Database;
   readonly clock: Clock;
   readonly logger: Logger;
-}): Rounds {
-  const run = async (): Promise<void> => {
-    const db = database.kysely;
-    const due = await findDueEvaluation(db);
-    if (due === undefined) return;
-    const { id, organizationId, derivations } = due;
-    const counted = await findCounted(db, derivations);
-    const alone = derivations.filter((derivation) => !counted.has(derivation));
-    const { whole, each } = await countClosures(db, organizationId, derivations, alone);
-    // Forgotten by a power failure, it is counted again.
-    await database.relaxedTransaction(({ kysely }) => insertClosureSizes(kysely, id, whole, each));
-  };
-  return new Rounds({ name: "closures", intervalMs: ROUND_MS, clock, logger, run });
 }

@@ -2,7 +2,7 @@ import { unlinkSync } from "node:fs";
 import { parentPort, workerData } from "node:worker_threads";
 import { deleteUnusedNars } from "../db/collection-repository.ts";
 import { CollectionView } from "../db/collection-view.ts";
-import { openThreadDatabase } from "../db/thread-database.ts";
+import { withThreadDatabase, type ThreadDatabase } from "../db/thread-database.ts";
 import { isMissing } from "../error-facts.ts";
 import { ThreadReplies } from "../thread-replies.ts";
 import type { FromPass, PassThreadData, ToPass } from "./pass-messages.ts";
@@ -58,7 +58,7 @@ function unlink(path: string): void {
   }
 }
 
-function toolsOf({ kysely, prepare }: ReturnType<typeof openThreadDatabase>): PassTools {
+function toolsOf({ kysely, prepare }: ThreadDatabase): PassTools {
   return {
     kysely,
     view: new CollectionView({ prepare }),
@@ -79,8 +79,7 @@ function toolsOf({ kysely, prepare }: ReturnType<typeof openThreadDatabase>): Pa
 
 const telling = setInterval(() => tell({ type: "progress", progress }), TELL_MS);
 try {
-  await using database = openThreadDatabase(file);
-  await runPass(job, toolsOf(database));
+  await withThreadDatabase(file, (database) => runPass(job, toolsOf(database)));
 } catch (error) {
   if (!stopping.signal.aborted) throw error;
 } finally {

@@ -1,3 +1,4 @@
+import { sql } from "kysely";
 import { batchesOf } from "./batches.ts";
 import type { Queries } from "./client.ts";
 
@@ -7,26 +8,38 @@ export interface ClosureSizes {
   readonly runtimeBytes: number | null;
 }
 
-/** The newest evaluation whose closures are still to be counted, with the derivations of its jobs. */
-export async function findDueEvaluation(
-  db: Queries,
-): Promise<{ id: string; organizationId: string; derivations: number[] } | undefined> {
-  const due = await db
+/** Of one derivation, by its row. */
+export interface DerivationClosure extends ClosureSizes {
+  readonly derivation: number;
+}
+
+/** An evaluation whose closures are to be counted. */
+export interface DueEvaluation {
+  readonly id: string;
+  readonly organizationId: string;
+}
+
+/** The newest evaluation whose closures are still to be counted. */
+export async function findDueEvaluation(db: Queries): Promise<DueEvaluation | undefined> {
+  return db
     .selectFrom("closures_due")
     .innerJoin("evaluations", "evaluations.id", "closures_due.evaluation_id")
     .select(["evaluations.id", "evaluations.organization_id as organizationId"])
     .orderBy("closures_due.evaluation_id", "desc")
     .limit(1)
     .executeTakeFirst();
-  if (due === undefined) return undefined;
+}
+
+/** Rows of the derivations that an evaluation's jobs have, each once. */
+export async function listJobDerivations(db: Queries, evaluation: string): Promise<number[]> {
   const jobs = await db
     .selectFrom("jobs")
     .select("derivation_id")
     .distinct()
-    .where("evaluation_id", "=", due.id)
+    .where("evaluation_id", "=", evaluation)
     .where("derivation_id", "is not", null)
     .execute();
-  return { ...due, derivations: jobs.flatMap(({ derivation_id: id }) => id ?? []) };
+  return jobs.flatMap(({ derivation_id: id }) => id ?? []);
 }
 
 /** Those of the derivations whose closures were counted. */
@@ -46,33 +59,32 @@ export async function findCounted(
   return counted;
 }
 
-/** Keeps what was counted; the evaluation is not due any more. What is gone meanwhile is left out. */
-export async function insertClosureSizes(
+/** Keeps what was counted of an evaluation, which is not due any more; nothing when it is gone meanwhile. */
+export async function insertEvaluationClosures(
   db: Queries,
   evaluation: string,
-  whole: ClosureSizes,
-  jobs: ReadonlyMap<number, ClosureSizes>,
+  { buildBytes, runtimeBytes }: ClosureSizes,
 ): Promise<void> {
   const { numDeletedRows } = await db
     .deleteFrom("closures_due")
     .where("evaluation_id", "=", evaluation)
     .executeTakeFirstOrThrow();
   if (numDeletedRows === 0n) return;
-  const columns = columnsOf(whole);
+  const columns = { build_bytes: buildBytes, runtime_bytes: runtimeBytes };
   await db
     .insertInto("evaluation_closures")
     .values({ evaluation_id: evaluation, ...columns })
     .onConflict((conflict) => conflict.column("evaluation_id").doUpdateSet(columns))
     .execute();
-  for (const batch of batchesOf(jobs)) {
-    await db
-      .insertInto("derivation_closures")
-      .values(batch.map(([id, sizes]) => ({ derivation_id: id, ...columnsOf(sizes) })))
-      .onConflict((conflict) => conflict.column("derivation_id").doNothing())
-      .execute();
-  }
 }
 
-function columnsOf({ buildBytes, runtimeBytes }: ClosureSizes) {
-  return { build_bytes: buildBytes, runtime_bytes: runtimeBytes };
+/** Keeps what was counted of derivations, but of those that are gone meanwhile. `closures` is a list of `DerivationClosure` as JSON. */
+export async function insertDerivationClosures(db: Queries, closures: string): Promise<void> {
+  await sql`
+    insert into derivation_closures (derivation_id, build_bytes, runtime_bytes)
+    select derivations.id, value ->> 'buildBytes', value ->> 'runtimeBytes'
+    from json_each(${closures}) cross join derivations on derivations.id = value ->> 'derivation'
+    where true
+    on conflict (derivation_id) do nothing
+  `.execute(db);
 }

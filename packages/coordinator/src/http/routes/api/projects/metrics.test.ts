@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { insertCachedPaths } from "../../../../db/cache-path-repository.ts";
 import { insertNarObjects } from "../../../../db/nar-object-repository.ts";
-import { openClosureRounds } from "../../../../closures/closure-rounds.ts";
+import { ClosureRounds } from "../../../../closures/closure-rounds.ts";
+import { countInThread } from "../../../../closures/count-in-thread.ts";
+import { insertDerivationClosures } from "../../../../db/closure-size-repository.ts";
 import { createLogger } from "../../../../logger.ts";
 import { ManualClock } from "../../../../manual-clock.test-support.ts";
 import { seedEvaluation, type Seed } from "../../../seed.test-support.ts";
@@ -117,7 +119,7 @@ test("sizes of closures are there when they were counted: as graphs of closures 
   const { database } = server.services;
   await database.kysely.updateTable("evaluations").set({ state: "Building" }).execute();
   await complete();
-  await using rounds = openClosureRounds({ database, clock, logger: createLogger("silent") });
+  await using rounds = new ClosureRounds({ database, clock, logger: createLogger("silent") });
   await clock.advance(1000);
   await rounds.idle();
   const total = async (path: string) =>
@@ -135,6 +137,29 @@ test("sizes of closures are there when they were counted: as graphs of closures 
   }
   const due = await database.kysely.selectFrom("closures_due").selectAll().execute();
   expect(due).toEqual([]);
+});
+
+test("sizes that are known stay; those of a derivation that is gone meanwhile are left out", async () => {
+  const { kysely } = server.services.database;
+  const known = () => kysely.selectFrom("derivation_closures").selectAll().execute();
+  const before = await known();
+  const sizes = { buildBytes: 1, runtimeBytes: null };
+  const closures = [before[0]?.derivation_id, 4711].map((derivation) => ({ derivation, ...sizes }));
+  await insertDerivationClosures(kysely, JSON.stringify(closures));
+  expect(before).not.toEqual([]);
+  expect(await known()).toEqual(before);
+});
+
+test("counting ends when the coordinator does", async () => {
+  const { file } = server.services.database;
+  const evaluation = { id: seed.evaluationId, organizationId: "nobody" };
+  const stop = new AbortController();
+  const counting = countInThread({ file, evaluation }, stop.signal);
+  stop.abort();
+  expect(await counting).toBeNull();
+  await expect(
+    countInThread({ file: `${file}/nowhere`, evaluation }, new AbortController().signal),
+  ).rejects.toThrow("unable to open database file (SQLITE_CANTOPEN");
 });
 
 test("the attributes of an evaluation are a tree", async () => {
