@@ -53,6 +53,9 @@ let
     enum = values: simple "one of ${toJSON values}" (value: elem value values);
     ints.positive = simple "positive integer, meaning >0" (value: isInt value && value > 0);
     ints.unsigned = simple "unsigned integer, meaning >=0" (value: isInt value && value >= 0);
+    ints.between = lowest: highest: simple
+      "integer between ${toString lowest} and ${toString highest} (both inclusive)"
+      (value: isInt value && value >= lowest && value <= highest);
     strMatching = pattern: simple "string matching the pattern ${pattern}" (value: isString value && match pattern value != null);
     oneOf = choices: simple "one of several types" (value: any (type: type.check value) choices);
     lines = types.str // { merge = _path: concatStringsSep "\n"; };
