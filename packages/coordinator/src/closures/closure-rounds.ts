@@ -1,4 +1,4 @@
-import { setImmediate } from "node:timers/promises";
+import { setTimeout } from "node:timers/promises";
 import type { Clock } from "../clock.ts";
 import type { Database } from "../db/client.ts";
 import {
@@ -10,8 +10,10 @@ import type { Logger } from "../logger.ts";
 import { Rounds } from "../rounds.ts";
 import { countInThread } from "./count-in-thread.ts";
 
-/** One evaluation in each: those that an upgrade finds may be thousands. */
-const ROUND_MS = 1000;
+/** One evaluation in each: those that an upgrade finds may be thousands, and each one costs a thread. */
+const ROUND_MS = 10_000;
+/** Between transactions of a millisecond: an evaluation may have a thousand of them. */
+const PAUSE_MS = 20;
 
 /** Counts how large the closures are of evaluations that ended well, one after the other. Those of derivations are counted once. */
 export class ClosureRounds implements AsyncDisposable {
@@ -53,7 +55,8 @@ export class ClosureRounds implements AsyncDisposable {
       await this.#database.relaxedTransaction((tx) =>
         insertDerivationClosures(tx.kysely, closures),
       );
-      await setImmediate();
+      await setTimeout(PAUSE_MS);
+      if (this.#closing.signal.aborted) return;
     }
     await this.#database.relaxedTransaction((tx) =>
       insertEvaluationClosures(tx.kysely, evaluation.id, whole),

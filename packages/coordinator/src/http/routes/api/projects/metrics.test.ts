@@ -120,7 +120,7 @@ test("sizes of closures are there when they were counted: as graphs of closures 
   await database.kysely.updateTable("evaluations").set({ state: "Building" }).execute();
   await complete();
   await using rounds = new ClosureRounds({ database, clock, logger: createLogger("silent") });
-  await clock.advance(1000);
+  await clock.advance(10_000);
   await rounds.idle();
   const total = async (path: string) =>
     (await server.get(path, alice)).message.total_size_bytes as number | null;
