@@ -92,6 +92,8 @@ async function runWithPeers(
   const { stateDir } = config;
   const drain = new AbortController();
   const size = evaluatorSize(machine, config);
+  const onUnforeseen = (nixVersion: string): void =>
+    logger.warn({ nixVersion }, "Nix asks its store otherwise than is foreseen");
   const journal = await Journal.open(join(stateDir, "journal"), logger, (entry) =>
     mayResume(entry, builder),
   );
@@ -109,7 +111,7 @@ async function runWithPeers(
         store,
         signer: new NixSigner({ nix, store, keyFile: key.file, publicKey: key.publicKey }),
         meters,
-        evaluator: openEvaluator({ nix, store, stateDirectory: stateDir, ...size }),
+        evaluator: openEvaluator({ nix, store, stateDirectory: stateDir, ...size, onUnforeseen }),
         builder,
         repositoriesDirectory: join(stateDir, "repositories"),
         fetchRules: fetchRules(config),

@@ -67,6 +67,8 @@ export async function withAloneTools<T>(
       store,
       stateDirectory: state.path,
       ...evaluatorSize(size, config),
+      // A message of the evaluation says it, too.
+      onUnforeseen: () => {},
     }),
     builder,
     slots,

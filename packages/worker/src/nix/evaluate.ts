@@ -17,6 +17,8 @@ export interface EvaluatorOptions {
   /** Of one process; it is ended there. */
   memoryCeilingBytes: number;
   attributeTimeoutMs?: number;
+  /** Evaluations with this version of Nix take longer from now on: it asks its store otherwise than is foreseen. */
+  onUnforeseen: (nixVersion: string) => void;
 }
 
 const MAX_PROCESSES = 16;
@@ -47,7 +49,8 @@ export function openEvaluator(options: EvaluatorOptions): Evaluator {
     store,
     now: () => Date.now(),
   });
-  const evaluations = { ...options, attributeTimeoutMs, results };
+  const unforeseen = new Set<string>();
+  const evaluations = { ...options, attributeTimeoutMs, results, unforeseen };
   return {
     // One share beside those of the processes is for builds that evaluation imports from.
     memoryLimitBytes: (options.processes + 1) * options.memoryCeilingBytes,

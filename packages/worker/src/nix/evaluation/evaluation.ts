@@ -13,6 +13,7 @@ import {
 import type { EvaluationEvent, Evaluator } from "../../ports.ts";
 import type { EvaluatorOptions } from "../evaluate.ts";
 import { EvaluationError } from "../evaluation-error.ts";
+import { askVersion } from "../installation.ts";
 import { DaemonLostError } from "../nix-error.ts";
 import { StoreRelay } from "../relay/store-relay.ts";
 import type { EvaluationResults, ResultRecord } from "./evaluation-results.ts";
@@ -30,6 +31,8 @@ type EvaluationRequest = Parameters<Evaluator["evaluate"]>[0];
 
 interface EvaluationTools extends Required<EvaluatorOptions> {
   results: EvaluationResults;
+  /** Versions of Nix that asked the store otherwise than was foreseen. They are told what they ask, when they ask it. */
+  unforeseen: Set<string>;
 }
 
 /** One evaluation, from its subject to the last job. */
@@ -44,6 +47,7 @@ export class Evaluation {
   #messages = 0;
   /** Whatever failed until now would fail in the same way again. */
   #isRepeatable = true;
+  #isUnforeseenTold = false;
 
   constructor(options: EvaluationTools, request: EvaluationRequest) {
     this.#options = options;
@@ -105,6 +109,7 @@ export class Evaluation {
     try {
       for await (const finding of walk.run()) {
         relay.check();
+        if (relay.hasMisled) yield* this.#tellUnforeseen();
         if (finding.type === "job") await relay.settled(finding.drvPath);
         const event = this.#eventOf(finding, pattern);
         if (event === null) continue;
@@ -114,6 +119,7 @@ export class Evaluation {
     } catch (error) {
       throw withHint(this.#causeOf(error), source);
     }
+    if (relay.hasMisled) yield* this.#tellUnforeseen();
     // It goes on after an error, and so nothing would be repeated.
     relay.beExact();
     for await (const event of this.#tellRest(scope, source)) {
@@ -122,11 +128,27 @@ export class Evaluation {
     }
   }
 
-  #openRelay(): Promise<StoreRelay> {
+  async #openRelay(): Promise<StoreRelay> {
     const { meter, deadline, stateDirectory } = this.#scope;
     const late = AbortSignal.timeout(Math.max(0, deadline - Date.now()) + WRITE_GRACE_MS);
     const signal = AbortSignal.any([this.#scope.signal, late]);
-    return StoreRelay.open(this.#options.nix, { meter, signal, stateDirectory });
+    const { nix, unforeseen } = this.#options;
+    const relay = await StoreRelay.open(nix, { meter, signal, stateDirectory });
+    if (unforeseen.size > 0 && unforeseen.has(await askVersion(nix))) relay.beExact();
+    return relay;
+  }
+
+  /** Once, and remembers it. It is no part of the result. */
+  async *#tellUnforeseen(): AsyncGenerator<EvaluationEvent, void, undefined> {
+    if (this.#isUnforeseenTold) return;
+    this.#isUnforeseenTold = true;
+    const { nix, unforeseen, onUnforeseen } = this.#options;
+    const version = await askVersion(nix);
+    if (!unforeseen.has(version)) onUnforeseen(version);
+    unforeseen.add(version);
+    yield warning(
+      `Nix ${version} asks its store otherwise than is foreseen: what was being evaluated is evaluated again, and it takes longer from now on`,
+    );
   }
 
   /** What ended here ends with errors of its own. */
@@ -212,6 +234,10 @@ function withHint(error: unknown, source: EvaluationSource): unknown {
 
 function notice(text: string): EvaluationEvent {
   return { type: "message", message: { level: "Notice", text } };
+}
+
+function warning(text: string): EvaluationEvent {
+  return { type: "message", message: { level: "Warning", text } };
 }
 
 function ageOf(ageMs: number): string {

@@ -10,6 +10,7 @@ import {
 } from "./evaluation-source.ts";
 import { EvaluatorLines, type WalkerEvent } from "./evaluator-lines.ts";
 import { EvaluatorProcess, type EvaluationScope } from "./evaluator-process.ts";
+import type { StoreRelay } from "../relay/store-relay.ts";
 import { FindingQueue } from "./finding-queue.ts";
 import { WalkPosition, isBeyond, type Stretch } from "./walk-position.ts";
 import { WALKER } from "./walker.ts";
@@ -43,10 +44,11 @@ export interface WalkPlan extends AttributePattern {
   literals: readonly AttributePath[];
 }
 
-/** The store that evaluators use. Those that started before it was exact are followed by others when they fail after that. */
-interface ExactStore {
-  readonly isExact: boolean;
-}
+/**
+ * The store that evaluators use. Those that started before it was exact are followed by others when they fail after that. When it has misled
+ * one of them, none of those is believed any more: the first that it knows of may not be the one whose line is read.
+ */
+type EvaluatorStore = Pick<StoreRelay, "isExact" | "hasMisled" | "caughtUp">;
 
 /** One process's part of the walk, and how far it is. */
 interface Part {
@@ -80,8 +82,8 @@ export class SharedWalk {
   readonly #source: EvaluationSource;
   readonly #plan: WalkPlan;
   readonly #processes: number;
-  readonly #store: ExactStore;
-  /** They cannot tell what sources refer to. */
+  readonly #store: EvaluatorStore;
+  /** They cannot tell what sources refer to, and may be misled. */
   readonly #inexact = new WeakSet<EvaluatorProcess>();
   readonly #queue = new FindingQueue<Finding>(MAX_QUEUED);
   readonly #parts = new Set<Part>();
@@ -97,7 +99,7 @@ export class SharedWalk {
     source: EvaluationSource;
     plan: WalkPlan;
     processes: number;
-    store: ExactStore;
+    store: EvaluatorStore;
   }) {
     const signal = AbortSignal.any([options.scope.signal, this.#stop.signal]);
     this.#scope = { ...options.scope, signal };
@@ -180,7 +182,10 @@ export class SharedWalk {
       }
       const exit = await process.ended();
       if (part.isComplete && exit.exitCode === 0) return;
-      if (this.#store.isExact && this.#inexact.has(process)) return repeat(part);
+      if (this.#inexact.has(process)) {
+        await this.#store.caughtUp();
+        if (this.#store.isExact) return repeat(part);
+      }
       const error = lines.describeError(this.#source.names);
       await this.#goOn(part, process, {
         error: error === "" ? `the evaluator ended with ${describeExit(exit)}` : error,
@@ -190,6 +195,13 @@ export class SharedWalk {
     } finally {
       await process.stop();
     }
+  }
+
+  /** Whether what it tells may come from an answer that it took for another one. */
+  async #isMisled(process: EvaluatorProcess): Promise<boolean> {
+    if (!this.#inexact.has(process)) return false;
+    await this.#store.caughtUp();
+    return this.#store.hasMisled;
   }
 
   /** The one that waits, if there is one. */
@@ -236,6 +248,10 @@ export class SharedWalk {
     if ("enter" in event) return this.#enter(part, event.enter, process);
     if ("list" in event) part.position.list(event.list, event.names);
     if ("end" in event) part.isComplete = true;
+    if ("job" in event && (await this.#isMisled(process))) {
+      repeat(part);
+      return false;
+    }
     const finding = findingOf(event);
     if (finding === null) return true;
     part.isAnswered = true;

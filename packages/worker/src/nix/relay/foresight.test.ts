@@ -22,8 +22,11 @@ test("what a client has asked once is answered before it asks again", () => {
   const foresight = new Foresight();
   expect(join(foresight, "a")).toEqual(ONE);
   expect(bytesOf(foresight.take(ASKS, "a"))).toEqual(TWO);
+  expect(foresight.isAhead).toBe(false);
   expect(join(foresight, "b")).toEqual([...ONE, ...TWO]);
+  expect(foresight.isAhead).toBe(true);
   expect(foresight.take(ASKS, "b")).toBeNull();
+  expect(foresight.isAhead).toBe(false);
   expect(foresight.take(ASKS, "b")).toBeUndefined();
 });
 

@@ -36,6 +36,11 @@ export class Foresight {
     return answer;
   }
 
+  /** It was answered more than it has asked. */
+  get isAhead(): boolean {
+    return this.#answered.length > 0;
+  }
+
   /**
    * What to answer to a question; null when it is answered already, undefined when it was not foreseen. Throws when the client would take
    * the answer that it has for the one to this.

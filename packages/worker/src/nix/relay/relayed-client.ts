@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { NarReader, isDrvPath } from "@gradient/protocol";
 import { drained } from "../../process/drained.ts";
 import { reasonOf } from "../../error-facts.ts";
@@ -58,8 +59,8 @@ export interface RelayTools {
   readonly isInStore: (path: string) => boolean;
   /** This evaluator would have to tell what a source refers to. */
   readonly onInexact: () => void;
-  /** Evaluators get wrong answers. */
-  readonly onFault: (error: unknown) => void;
+  /** This evaluator asks otherwise than was foreseen: it may have taken an answer for that to something else. */
+  readonly onMisled: () => void;
 }
 
 /** A request to add something, as far as its content. */
@@ -89,7 +90,9 @@ export class RelayedClient {
   #arrivedBytes = 0;
   /** A step needs at least so many. */
   #neededBytes = 0;
-  #isBusy = false;
+  /** `works`: a step is not done, and what comes waits. */
+  #state: "reads" | "works" | "gone" = "reads";
+  #lastStep: Promise<void> = Promise.resolve();
   /** What has come of the facts of a path, until it is known whether it refers to anything. */
   #facts: Buffer | null = null;
   /** This client was told that a path refers to others: a source that it makes of that may refer to them, too. */
@@ -101,7 +104,10 @@ export class RelayedClient {
   #options: Buffer | null = null;
   #step: () => Step = () => this.#greet();
 
-  /** `minor` is the version of the protocol that is spoken: `TERSE_MINOR`, or one in which sources have references. */
+  /**
+   * `minor` is the version of the protocol that is spoken: `TERSE_MINOR`, or one in which sources have references. In that nothing is
+   * answered before it is asked.
+   */
   constructor(socket: Socket, minor: number, tools: RelayTools) {
     this.#socket = socket;
     this.#minor = minor;
@@ -115,12 +121,28 @@ export class RelayedClient {
     socket.on("data", (chunk: Buffer) => {
       this.#arrived.push(chunk);
       this.#arrivedBytes += chunk.length;
-      if (!this.#isBusy) this.#goOn();
+      if (this.#state === "reads") this.#goOn();
     });
     await closed;
     // Nobody would fill up what is gathered.
     void this.#tools.writer.flush().catch(() => {});
     if (this.#connection !== null) await this.#tools.closeConnection(this.#connection);
+  }
+
+  /** It was answered more than it is known to have asked. */
+  get isAhead(): boolean {
+    return this.#state !== "gone" && this.#foresight.isAhead;
+  }
+
+  /** Resolves when all that it has sent by now is read, or before if it is not ahead. */
+  async caughtUp(): Promise<void> {
+    // The event loop may have looked at the socket before in this turn, and does so in the next.
+    let turns = 0;
+    while (this.isAhead && turns < 2) {
+      await this.#lastStep;
+      await nextTurn();
+      turns = this.#state === "works" ? 0 : turns + 1;
+    }
   }
 
   #goOn(): void {
@@ -149,11 +171,11 @@ export class RelayedClient {
   }
 
   #await(step: Promise<void>): void {
-    this.#isBusy = true;
+    this.#state = "works";
     this.#socket.pause();
-    step.then(
+    this.#lastStep = step.then(
       () => {
-        this.#isBusy = false;
+        this.#state = "reads";
         this.#socket.resume();
         this.#goOn();
       },
@@ -162,6 +184,7 @@ export class RelayedClient {
   }
 
   #sendAway(error: unknown): void {
+    this.#state = "gone";
     this.#write(errorFrame(reasonOf(error), this.#minor));
     this.#socket.end(() => this.#socket.destroy());
   }
@@ -363,13 +386,14 @@ export class RelayedClient {
       return this.#answerOfPath(operation, path, request);
     }
     const answer = new Request().number(LAST).boolean(operation === ADD_TEMP_ROOT);
-    if (operation === IS_VALID_PATH) return this.#writeAfter(null, answer);
+    if (operation === IS_VALID_PATH || this.#minor !== TERSE_MINOR) {
+      return this.#writeAfter(null, answer);
+    }
     const next = {
       operation: IS_VALID_PATH,
       path,
       answer: () => new Request().number(LAST).boolean(false),
-      // The text may come in frames.
-      next: this.#minor === TERSE_MINOR ? addedText(path) : null,
+      next: addedText(path),
     };
     return this.#writeAfter(null, this.#foresight.join(answer, next));
   }
@@ -378,7 +402,7 @@ export class RelayedClient {
     try {
       return this.#foresight.take(operation, path);
     } catch (error) {
-      this.#tools.onFault(error);
+      this.#tools.onMisled();
       throw error;
     }
   }

@@ -23,10 +23,10 @@ export class StoreRelay implements AsyncDisposable {
   readonly #writer: TextWriter;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
-  readonly #clients = new Set<Promise<void>>();
+  readonly #clients = new Map<RelayedClient, Promise<void>>();
   readonly #signal: AbortSignal;
   #isExact = false;
-  #fault: { error: unknown } | null = null;
+  #hasMisled = false;
   readonly #onAbort = (): void => void this.#writer[Symbol.asyncDispose]();
 
   private constructor(
@@ -91,9 +91,19 @@ export class StoreRelay implements AsyncDisposable {
     this.#isExact = true;
   }
 
-  /** Throws what went wrong here, as a text that could not be written: evaluators that went wrong meanwhile are not to blame. */
+  /** An evaluator asked otherwise than was foreseen. What those that connected before do from here on may be wrong. */
+  get hasMisled(): boolean {
+    return this.#hasMisled;
+  }
+
+  /** Resolves when what evaluators have asked by now is known to be foreseen, or not; null when it is. */
+  caughtUp(): Promise<unknown> | null {
+    const ahead = [...this.#clients.keys()].filter((client) => client.isAhead);
+    return ahead.length === 0 ? null : Promise.all(ahead.map((client) => client.caughtUp()));
+  }
+
+  /** Throws why a text could not be written: evaluators that went wrong meanwhile are not to blame. */
   check(): void {
-    if (this.#fault !== null) throw this.#fault.error;
     if (this.#writer.failure !== null) throw this.#writer.failure.error;
   }
 
@@ -101,7 +111,7 @@ export class StoreRelay implements AsyncDisposable {
     this.#signal.removeEventListener("abort", this.#onAbort);
     this.#server.close();
     for (const socket of this.#sockets) socket.destroy();
-    await Promise.all(this.#clients);
+    await Promise.all(this.#clients.values());
     await this.#writer[Symbol.asyncDispose]();
     await this.#directory[Symbol.asyncDispose]();
   }
@@ -117,15 +127,16 @@ export class StoreRelay implements AsyncDisposable {
       isInStore: (storePath) =>
         existsSync(join(this.#store.physicalStoreDirectory, basename(storePath))),
       onInexact: () => this.beExact(),
-      onFault: (error) => {
-        this.#fault ??= { error };
+      onMisled: () => {
+        this.#hasMisled = true;
+        this.beExact();
       },
     });
     const served = client.serve().finally(() => {
       this.#sockets.delete(socket);
-      this.#clients.delete(served);
+      this.#clients.delete(client);
     });
-    this.#clients.add(served);
+    this.#clients.set(client, served);
   }
 
   async #openConnection(minor: number): Promise<DaemonConnection> {

@@ -1,6 +1,6 @@
 import path from "node:path";
 import type { EvaluatedJob, EvaluationMessage, UsageRecord } from "@gradient/protocol";
-import type { EvaluationSubject, NixStore, UsageMeters } from "../../ports.ts";
+import type { EvaluationSubject, Evaluator, NixStore, UsageMeters } from "../../ports.ts";
 import { openUsageMeters } from "../../usage/usage-meters.ts";
 import { type EvaluatorOptions, openEvaluator } from "../evaluate.ts";
 import { EvaluationError } from "../evaluation-error.ts";
@@ -18,9 +18,13 @@ export interface Evaluated {
   usage: UsageRecord;
 }
 
-export interface EvaluateOptions extends Partial<
-  Pick<EvaluatorOptions, "processes" | "memoryCeilingBytes" | "attributeTimeoutMs">
-> {
+type EvaluatorSettings = Partial<
+  Pick<EvaluatorOptions, "processes" | "memoryCeilingBytes" | "attributeTimeoutMs" | "onUnforeseen">
+>;
+
+export interface EvaluateOptions extends EvaluatorSettings {
+  /** One that has evaluated before; a new one when it is absent. */
+  evaluator?: Evaluator;
   timeoutMs?: number;
   signal?: AbortSignal;
   onEvent?: () => void;
@@ -68,6 +72,18 @@ export class EvaluationFixture implements AsyncDisposable {
     await this.nix.clearTree();
   }
 
+  openEvaluator(settings: EvaluatorSettings = {}): Evaluator {
+    return openEvaluator({
+      nix: this.#installation,
+      store: this.store,
+      stateDirectory: this.#stateDirectory,
+      processes: 2,
+      memoryCeilingBytes: 4 * GIBIBYTE,
+      onUnforeseen: () => {},
+      ...settings,
+    });
+  }
+
   /** Writes the files, adds the tree to the store and evaluates it. */
   async evaluate(
     files: Readonly<Record<string, string>>,
@@ -75,14 +91,7 @@ export class EvaluationFixture implements AsyncDisposable {
     options: EvaluateOptions = {},
   ): Promise<Evaluated> {
     await this.nix.write(files);
-    const evaluator = openEvaluator({
-      nix: this.#installation,
-      store: this.store,
-      stateDirectory: this.#stateDirectory,
-      processes: 2,
-      memoryCeilingBytes: 4 * GIBIBYTE,
-      ...options,
-    });
+    const evaluator = options.evaluator ?? this.openEvaluator(options);
     const { memoryLimitBytes } = evaluator;
     const limits = { memoryBytes: memoryLimitBytes, cores: null, hasParts: true };
     const meter = await this.#meters.start("evaluation", limits);
