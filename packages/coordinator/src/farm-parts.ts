@@ -54,6 +54,7 @@ import { cleanSources } from "./sources/clean-sources.ts";
 import { listForNewKey } from "./signing/list-for-new-key.ts";
 import type { NarStorage } from "./storage/nar-storage.ts";
 import type { SourceFiles } from "./storage/source-files.ts";
+import type { StagedFiles } from "./storage/staged-files.ts";
 
 /** What is kept in memory: all of it can be made again from the database. */
 export interface Memory {
@@ -75,6 +76,7 @@ export interface Ground {
   readonly logs: LogFiles;
   readonly files: NarStorage;
   readonly sourceFiles: SourceFiles;
+  readonly cacheUploads: StagedFiles;
   readonly promised: PromisedPaths;
 }
 
@@ -441,6 +443,7 @@ function connectSweep(
     intervalMs: times.sweepMs,
     removeStaged: async (before) => {
       await ground.files.removeStaged(before);
+      await ground.cacheUploads.removeBefore(before);
       await intake.nars.removals.removeHidden(before);
     },
     cleanSources: (now) => cleanSources(options.database.kysely, ground.sourceFiles, now),

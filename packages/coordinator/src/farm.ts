@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import type { FastifyPluginAsync } from "fastify";
 import { systemClock, type Clock } from "./clock.ts";
 import type { BucketLocation } from "./config/object-store.ts";
@@ -36,6 +37,7 @@ import { Roster } from "./sessions/roster.ts";
 import { openNars } from "./storage/open-nars.ts";
 import type { NarStorage } from "./storage/nar-storage.ts";
 import { SourceFiles } from "./storage/source-files.ts";
+import { StagedFiles } from "./storage/staged-files.ts";
 
 /** How long things may take. All of them milliseconds. */
 export interface FarmTimes {
@@ -111,6 +113,8 @@ export interface Farm extends AsyncDisposable {
   readonly upkeep: CacheUpkeep;
   figures(): FarmFigures;
   readonly sourceFiles: SourceFiles;
+  /** Files that users send to caches in chunks, by cache. */
+  readonly cacheUploads: StagedFiles;
   /** To be registered with the prefix `/proto`. */
   readonly transferRoutes: FastifyPluginAsync;
 }
@@ -119,15 +123,7 @@ export interface Farm extends AsyncDisposable {
 export async function openFarm(options: FarmOptions): Promise<Farm> {
   const { database, dataDir, logger, clock = systemClock } = options;
   const times = timesOf(options);
-  const memory: Memory = {
-    queue: new ReadyQueue(),
-    tasks: new EvaluationTasks(),
-    signing: new SigningTasks(),
-    leases: new LeaseBook(),
-    ended: new EndedAttempts(),
-    roster: new Roster(),
-    draining: new Draining(),
-  };
+  const memory = emptyMemory();
   await restore(memory, options, times, clock);
   const attempts = prepareAttemptReads(database);
   const logs = await LogFiles.open({
@@ -141,8 +137,10 @@ export async function openFarm(options: FarmOptions): Promise<Farm> {
   });
   const files = await openNars(options);
   const sourceFiles = await SourceFiles.open(dataDir);
+  const cacheUploads = await StagedFiles.open(join(dataDir, "uploads"));
   const promised = new PromisedPaths(clock);
-  const parts = connectParts({ options, clock, times, memory, logs, files, sourceFiles, promised });
+  const stores = { logs, files, sourceFiles, cacheUploads };
+  const parts = connectParts({ options, clock, times, memory, ...stores, promised });
   parts.dispatcher.wake();
   parts.review.soon();
   parts.backlog.wake();
@@ -162,6 +160,7 @@ export async function openFarm(options: FarmOptions): Promise<Farm> {
     figures: () => figuresOf(memory, parts),
     upkeep: { keysChanged: () => parts.backlog.wake() },
     sourceFiles,
+    cacheUploads,
     transferRoutes: parts.routes,
     [Symbol.asyncDispose]: async () => {
       parts.review[Symbol.dispose]();
@@ -173,6 +172,18 @@ export async function openFarm(options: FarmOptions): Promise<Farm> {
       await logs[Symbol.asyncDispose]();
       await files[Symbol.asyncDispose]();
     },
+  };
+}
+
+function emptyMemory(): Memory {
+  return {
+    queue: new ReadyQueue(),
+    tasks: new EvaluationTasks(),
+    signing: new SigningTasks(),
+    leases: new LeaseBook(),
+    ended: new EndedAttempts(),
+    roster: new Roster(),
+    draining: new Draining(),
   };
 }
 

@@ -30,7 +30,7 @@ import { OutboundClient } from "./outbound/outbound-client.ts";
 import type { FindCredentials } from "./queue/offer.ts";
 import { Resources } from "./resources.ts";
 import { formatHostKeys } from "./rules/known-hosts.ts";
-import { ChunkedUploads } from "./sources/chunked-uploads.ts";
+import { openSourceUploads } from "./sources/source-uploads.ts";
 import { NoticeRounds } from "./notices/notice-rounds.ts";
 import { openMetrics } from "./telemetry/open-metrics.ts";
 import { TriggerRounds } from "./triggers/trigger-rounds.ts";
@@ -83,7 +83,8 @@ function contentOf(parts: {
     elsewhere,
     maxFileBytes: config.maxNarUploadSize,
     maxStorageBytes: config.maxStorageGb * BYTES_PER_GB,
-    onFull: (cacheId, fileBytes) => void maintenance.makeRoom(cacheId, fileBytes),
+    staged: farm.cacheUploads,
+    onFull: (cacheId, bytes) => void maintenance.makeRoom(cacheId, bytes),
   });
 }
 
@@ -219,8 +220,8 @@ function maintenanceOf(parts: {
 function farmServices(farm: Farm, config: Config) {
   const { evaluations, workers, queue, repositories, logs, nars, sources, sourceFiles } = farm;
   const { upkeep, setDraining } = farm;
-  const chunkedUploads = new ChunkedUploads(sourceFiles, config.maxSourceUploadSize);
-  const files = { logs, nars, sourceFiles, chunkedUploads };
+  const sourceUploads = openSourceUploads(sourceFiles.uploads, config.maxSourceUploadSize);
+  const files = { logs, nars, sourceFiles, sourceUploads };
   const steered = { evaluations, workers, queue, repositories, sources, upkeep, setDraining };
   return { ...steered, ...files };
 }

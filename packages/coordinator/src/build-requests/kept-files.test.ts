@@ -46,8 +46,12 @@ function open(text: string, now: number) {
 }
 
 async function upload(text: string, now: number): Promise<void> {
+  await send(text, (await open(text, now)).session, now);
+}
+
+async function send(text: string, sessionId: string, now: number): Promise<void> {
   const { database, sourceFiles } = server.services;
-  const session = await findSession(database.kysely, (await open(text, now)).session);
+  const session = await findSession(database.kysely, sessionId);
   if (session === null) throw new Error("the session is not there");
   const blobs = (async function* () {
     yield {
@@ -57,7 +61,8 @@ async function upload(text: string, now: number): Promise<void> {
       })(),
     };
   })();
-  await takeBlobs({ database, sourceFiles }, session, blobs, now);
+  const stores = { database, sourceFiles, maxSourceBytes: MAX_SOURCE_BYTES };
+  await takeBlobs(stores, session, blobs, now);
 }
 
 function clean(now: number): Promise<void> {
@@ -95,6 +100,18 @@ test("what sessions of the last hour name is not taken away: new files wait", as
   for (const text of texts) await upload(text, NOW);
   await expect(open("new", NOW + HOUR_MS / 2)).rejects.toMatchObject({ status: 413 });
   expect((await open("new", NOW + 2 * HOUR_MS)).missing).toEqual([hashOf("new")]);
+});
+
+test("sessions that were opened before anything came share the space", async () => {
+  const texts = Array.from({ length: 9 }, (_, index) => String(index).repeat(MAX_SOURCE_BYTES));
+  const sessions: { text: string; session: string }[] = [];
+  for (const text of texts) sessions.push({ text, session: (await open(text, NOW)).session });
+  const last = sessions.pop();
+  for (const { text, session } of sessions) await send(text, session, NOW);
+  await expect(send(last?.text ?? "", last?.session ?? "", NOW)).rejects.toMatchObject({
+    status: 413,
+  });
+  expect((await filesOnDisk()).length).toBe(8);
 });
 
 test("files go with their organization", async () => {

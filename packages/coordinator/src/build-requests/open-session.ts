@@ -12,11 +12,10 @@ import { BadRequestError, ConflictError, PayloadTooLargeError } from "../errors.
 import { SourcePaths } from "../rules/source-paths.ts";
 import { removeBlobs } from "../sources/clean-sources.ts";
 import type { SourceFiles } from "../storage/source-files.ts";
+import { noSpaceForFiles, spaceForFiles } from "./session-state.ts";
 import type { OrganizationId } from "@gradient/protocol";
 
 const SESSION_TTL_MS = 3600 * 1000;
-/** What an organization may keep, in sources of the largest size. */
-const MAX_SOURCES_KEPT = 8;
 const HASH = /^[0-9a-f]{64}$/;
 
 export interface SessionDependencies {
@@ -133,7 +132,7 @@ async function makeRoom(
   const { kysely } = database;
   const missing = await findMissing(kysely, organization, blobs);
   const needed = missing.reduce((sum, { size }) => sum + size, 0);
-  let excess = (await sumBlobs(kysely, organization)) + needed - MAX_SOURCES_KEPT * maxSourceBytes;
+  let excess = (await sumBlobs(kysely, organization)) + needed - spaceForFiles(maxSourceBytes);
   if (excess <= 0) return;
   const removed: string[] = [];
   for (const blob of await listBlobsBefore(kysely, organization, now - SESSION_TTL_MS)) {
@@ -142,10 +141,6 @@ async function makeRoom(
     removed.push(blob.hash);
     excess -= blob.size;
   }
-  if (excess > 0) {
-    throw new PayloadTooLargeError(
-      "the organization's uploads of the last hour take up all of its space: try again later",
-    );
-  }
+  if (excess > 0) throw noSpaceForFiles();
   await removeBlobs(kysely, sourceFiles, organization, removed);
 }

@@ -1,7 +1,21 @@
 import type { BuildRequestSession } from "../db/build-request-repository.ts";
 import type { Queries } from "../db/client.ts";
 import { findBlobs } from "../db/source-blob-repository.ts";
-import { ConflictError, GoneError } from "../errors.ts";
+import { ConflictError, GoneError, PayloadTooLargeError } from "../errors.ts";
+
+/** What an organization may keep, in sources of the largest size. */
+const MAX_SOURCES_KEPT = 8;
+
+/** Bytes of files that an organization may keep; `maxSourceBytes`: of the largest source. */
+export function spaceForFiles(maxSourceBytes: number): number {
+  return MAX_SOURCES_KEPT * maxSourceBytes;
+}
+
+export function noSpaceForFiles(): PayloadTooLargeError {
+  return new PayloadTooLargeError(
+    "the organization's uploads of the last hour take up all of its space: try again later",
+  );
+}
 
 /** Throws ConflictError for a session that was dispatched, GoneError for one that has expired. */
 export function checkOpen(session: BuildRequestSession, now: number): void {

@@ -1,11 +1,10 @@
 import { blake3 } from "@noble/hashes/blake3.js";
 import { bytesToHex } from "@noble/hashes/utils.js";
 import type { BuildRequestSession } from "../db/build-request-repository.ts";
-import type { Database } from "../db/client.ts";
-import { putBlob } from "../db/source-blob-repository.ts";
+import { putBlob, sumBlobs } from "../db/source-blob-repository.ts";
 import { BadRequestError } from "../errors.ts";
-import type { SourceFiles } from "../storage/source-files.ts";
-import { checkOpen, missingBlobs } from "./session-state.ts";
+import type { SessionDependencies } from "./open-session.ts";
+import { checkOpen, missingBlobs, noSpaceForFiles, spaceForFiles } from "./session-state.ts";
 
 /** A file that comes in, named by its hash. */
 export interface IncomingBlob {
@@ -15,10 +14,11 @@ export interface IncomingBlob {
 
 /**
  * Takes files that a session lacks. Each is kept as soon as it was found to be what its name says, also when a later one is refused.
- * Throws BadRequestError for a file that is not missing or not what its hash says, ConflictError and GoneError for a session that is over.
+ * Throws BadRequestError for a file that is not missing or not what its hash says, PayloadTooLargeError when the organization's other sessions have taken the space that there was,
+ * ConflictError and GoneError for a session that is over.
  */
 export async function takeBlobs(
-  { database, sourceFiles }: { database: Database; sourceFiles: SourceFiles },
+  { database, sourceFiles, maxSourceBytes }: SessionDependencies,
   session: BuildRequestSession,
   blobs: AsyncIterable<IncomingBlob>,
   now: number,
@@ -26,12 +26,15 @@ export async function takeBlobs(
   checkOpen(session, now);
   const { organizationId } = session;
   const missing = await missingBlobs(database.kysely, session);
+  let room = spaceForFiles(maxSourceBytes) - (await sumBlobs(database.kysely, organizationId));
   let uploaded = 0;
   for await (const { hash, contents } of blobs) {
     const size = missing.get(hash);
     if (size === undefined) {
       throw new BadRequestError(`${JSON.stringify(hash)} is not the hash of a missing file`);
     }
+    room -= size;
+    if (room < 0) throw noSpaceForFiles();
     await using draft = sourceFiles.draft();
     const received = await draft.write(verified(contents, { hash, size }));
     if (received !== size) {

@@ -14,7 +14,6 @@ import {
 import type { CacheNarFile, FindNarFile } from "../db/cache-nar-file-repository.ts";
 import { showPaths } from "../db/hidden-path-repository.ts";
 import type { FindNarObject, NarObject } from "../db/nar-object-repository.ts";
-import { roomInCache } from "../db/storage-room.ts";
 import { listUpstreams } from "../db/upstream-repository.ts";
 import {
   BadRequestError,
@@ -24,6 +23,7 @@ import {
   UnavailableError,
   UnprocessableError,
 } from "../errors.ts";
+import type { ChunkedUploads, UploadName } from "../intake/chunked-uploads.ts";
 import type { NarIntake } from "../intake/nar-intake.ts";
 import type { Compression } from "../intake/compression.ts";
 import type { GivenFile, ReceivedFile, ReceiveLimits } from "../intake/received-file.ts";
@@ -40,8 +40,8 @@ import {
   outsideReferences,
   sortedOnce,
 } from "./check-claim.ts";
+import type { CacheRoom } from "./cache-room.ts";
 import type { PathClaim } from "./path-claim.ts";
-import { StagedUploads } from "./staged-uploads.ts";
 
 /** The cache that content goes to or comes from. */
 export interface ContentCache {
@@ -69,10 +69,9 @@ export interface CacheContentOptions {
   readonly findNarFile: FindNarFile;
   readonly elsewhere: ElsewhereVisible;
   readonly limits: ReceiveLimits;
-  /** What the NARs of all caches may take; 0 for no limit. */
-  readonly maxStorageBytes: number;
-  /** A file of so many bytes did not fit into the cache. */
-  readonly onFull: (cacheId: string, fileBytes: number) => void;
+  readonly room: CacheRoom;
+  /** Files that come in chunks, by cache. */
+  readonly chunked: ChunkedUploads;
 }
 
 /** A path on its way into a cache. */
@@ -86,6 +85,13 @@ export interface Deposit {
 export interface FileName {
   readonly fileHash: string;
   readonly compressions: readonly Compression[];
+}
+
+/** A file that comes in chunks: nobody goes on with those of another. */
+export interface ChunkedFile {
+  readonly cacheId: string;
+  readonly userId: string;
+  readonly hashPart: string;
 }
 
 interface SignedRow {
@@ -102,12 +108,9 @@ const MAX_TRIES = 5;
 /** What users put into caches and take out of them. Nothing is shown before its bytes, its references and its signatures were verified. */
 export class CacheContent {
   readonly #options: CacheContentOptions;
-  /** Files that come in pieces. */
-  readonly staged: StagedUploads;
 
   constructor(options: CacheContentOptions) {
     this.#options = options;
-    this.staged = new StagedUploads(options.files, options.limits.maxFileBytes);
   }
 
   /** Whether an upload would be read at once, and not wait for others. */
@@ -121,27 +124,52 @@ export class CacheContent {
     deposit: Deposit,
     body: AsyncIterable<Uint8Array>,
   ): Promise<{ isNew: boolean }> {
-    const accept = (received: ReceivedFile) => checkFile(deposit.claim, received);
-    const { limits } = this.#options;
-    // No more is unpacked than was said: a small file can hold a NAR that takes minutes to be looked through.
-    const maxNarBytes = Math.min(limits.maxNarBytes, deposit.claim.narSize);
-    const { object } = await this.#receive(cache, body, accept, { ...limits, maxNarBytes });
-    return this.#publish(cache, deposit, object);
+    return this.#upload(cache, deposit, body, 0);
   }
 
-  /** As `upload`, with the file that was sent in pieces. Whatever comes of it, the pieces are gone then. */
-  async finish(
-    cache: ContentCache,
-    deposit: Deposit,
-    stagedName: string,
-  ): Promise<{ isNew: boolean }> {
+  /** Takes a chunk of a user's file for the path with that hash; as `ChunkedUploads.take` does. */
+  takeChunk(
+    upload: ChunkedFile,
+    offset: number,
+    chunk: AsyncIterable<Uint8Array>,
+  ): Promise<number> {
+    return this.#options.chunked.take(nameOf(upload), offset, chunk);
+  }
+
+  /** As `upload`, with the file that the user has sent in chunks. Unless something does not answer, they are gone then. */
+  async finish(cache: ContentCache, deposit: Deposit, userId: string): Promise<{ isNew: boolean }> {
     const { claim } = deposit;
-    await using draft = await this.staged.take(stagedName);
-    if (draft !== null) return await this.upload(cache, deposit, draft.read());
+    const hashPart = storePathHash(claim.path);
+    const done = await this.#options.chunked.finish(
+      nameOf({ cacheId: cache.id, userId, hashPart }),
+      (file) => this.#upload(cache, deposit, file.read(), file.size),
+      (error) => error instanceof CoordinatorError && !(error instanceof UnavailableError),
+    );
+    if (done !== null) return done;
     if (this.#shown(cache, claim) !== null) return { isNew: false };
     throw new BadRequestError(`nothing was uploaded for ${claim.path}: send its chunks first`, {
       code: "nothing_staged",
     });
+  }
+
+  /** `stagedBytes`: of the chunks that the body is made of. */
+  async #upload(
+    cache: ContentCache,
+    deposit: Deposit,
+    body: AsyncIterable<Uint8Array>,
+    stagedBytes: number,
+  ): Promise<{ isNew: boolean }> {
+    const { claim } = deposit;
+    const { limits, room } = this.#options;
+    const accept = async (received: ReceivedFile) => {
+      checkFile(claim, received);
+      const { narHash, fileSize: bytes } = received.object;
+      await room.require(cache.id, narHash, { what: claim.path, bytes, stagedBytes });
+    };
+    // No more is unpacked than was said: a small file can hold a NAR that takes minutes to be looked through.
+    const maxNarBytes = Math.min(limits.maxNarBytes, claim.narSize);
+    const { object } = await this.#receive(cache, body, accept, { ...limits, maxNarBytes });
+    return this.#publish(cache, deposit, object);
   }
 
   /** Takes a NAR file of which nothing is said yet but its name, if it has one; `publish` shows a path with it. Throws CoordinatorError. */
@@ -150,8 +178,14 @@ export class CacheContent {
     name: FileName | null,
     body: AsyncIterable<Uint8Array>,
   ): Promise<GivenFile> {
-    const { given } = await this.#receive(cache, body, (received) => {
+    const { given } = await this.#receive(cache, body, async (received) => {
       if (name !== null) checkName(name, received.given);
+      const { narHash, fileSize: bytes } = received.object;
+      await this.#options.room.require(cache.id, narHash, {
+        what: "the file",
+        bytes,
+        stagedBytes: 0,
+      });
     });
     return given;
   }
@@ -200,7 +234,7 @@ export class CacheContent {
   async #receive(
     cache: ContentCache,
     body: AsyncIterable<Uint8Array>,
-    accept: (received: ReceivedFile) => void,
+    accept: (received: ReceivedFile) => Promise<void>,
     limits = this.#options.limits,
   ): Promise<ReceivedFile> {
     return this.#options.intake.receive({ cacheId: cache.id, body, limits, accept });
@@ -221,7 +255,6 @@ export class CacheContent {
         await this.#unhide(cache, shown);
         return { isNew: false };
       }
-      await this.#requireRoom(cache, claim, object);
       for (let tries = 1; tries <= MAX_TRIES; tries += 1) {
         const signed = await this.#verified(cache, claim, object);
         const relied = await this.#requireReferences(cache, claim);
@@ -277,17 +310,6 @@ export class CacheContent {
       signatures: [...own.signatures, ...others],
     };
     return { row, keys: own.keys };
-  }
-
-  async #requireRoom(cache: ContentCache, claim: PathClaim, object: NarObject): Promise<void> {
-    const { database, maxStorageBytes, onFull } = this.#options;
-    const room = await roomInCache(database.kysely, cache.id, maxStorageBytes);
-    if (room === null || object.fileSize <= room) return;
-    onFull(cache.id, object.fileSize);
-    throw new ConflictError(
-      `${claim.path} has ${object.fileSize} bytes and cache "${cache.name}" has room for ${Math.max(0, room)}: what was used least recently is being removed; try again, or raise its limit`,
-      { code: "cache_storage_full" },
-    );
   }
 
   /** Base names of the references that the cache has itself. */
@@ -361,6 +383,10 @@ export class CacheContent {
     }
     await intake.removals.discard(cache.id, shown.narHash);
   }
+}
+
+function nameOf({ cacheId, userId, hashPart }: ChunkedFile): UploadName {
+  return { owner: cacheId, name: `${userId} ${hashPart}` };
 }
 
 function checkName(name: FileName, given: GivenFile): void {

@@ -3,10 +3,13 @@ import { prepareFindNarFile } from "../db/cache-nar-file-repository.ts";
 import { prepareCachedPathReads } from "../db/cache-path-repository.ts";
 import type { Database } from "../db/client.ts";
 import { prepareFindNarObject } from "../db/nar-object-repository.ts";
+import { ChunkedUploads } from "../intake/chunked-uploads.ts";
 import type { NarIntake } from "../intake/nar-intake.ts";
 import type { CacheSigner } from "../ports.ts";
 import type { NarStorage } from "../storage/nar-storage.ts";
+import type { StagedFiles } from "../storage/staged-files.ts";
 import { CacheContent, type ElsewhereVisible } from "./cache-content.ts";
+import { CacheRoom } from "./cache-room.ts";
 
 /** A NAR may be so many times as large as its largest allowed file. */
 const MAX_EXPANSION = 64;
@@ -24,15 +27,20 @@ export function openCacheContent(options: {
   elsewhere: ElsewhereVisible;
   maxFileBytes: number;
   maxStorageBytes: number;
-  onFull: (cacheId: string, fileBytes: number) => void;
+  /** Chunks of files, by cache. */
+  staged: StagedFiles;
+  onFull: (cacheId: string, bytes: number) => void;
 }): CacheContent {
-  const { maxFileBytes, ...rest } = options;
+  const { maxFileBytes, maxStorageBytes, staged, onFull, ...rest } = options;
   const { database } = options;
+  const room = new CacheRoom({ database, staged, maxFileBytes, maxStorageBytes, onFull });
   return new CacheContent({
     ...rest,
     cachedPaths: prepareCachedPathReads(database),
     findNarObject: prepareFindNarObject(database),
     findNarFile: prepareFindNarFile(database),
+    room,
+    chunked: new ChunkedUploads(staged, (cacheId) => room.checkForChunks(cacheId)),
     limits: { maxFileBytes, maxNarBytes: maxFileBytes * MAX_EXPANSION },
   });
 }

@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import * as first from "./migrations/0001-first.ts";
 import * as transfers from "./migrations/0002-transfers.ts";
 import * as cacheContent from "./migrations/0010-cache-content.ts";
+import * as waitingFiles from "./migrations/0035-waiting-files.ts";
 
 const hash = (letter: string): string => letter.repeat(32);
 
@@ -37,5 +38,38 @@ test("paths of earlier releases are counted, and what they refer to is known", a
   sqlite.prepare("delete from cache_paths where hash_part in (?, ?)").run(b, d);
   expect(references()).toEqual([]);
   expect(totals()).toEqual({ paths: 1, nar_bytes: 100, file_bytes: 40 });
+  await db.destroy();
+});
+
+test("files of earlier releases that no path has shown are counted until one does, or they go", async () => {
+  const sqlite = new Sqlite(":memory:");
+  const db = new Kysely<unknown>({ dialect: new SqliteDialect({ database: sqlite }) });
+  await first.up(db);
+  await transfers.up(db);
+  await cacheContent.up(db);
+  sqlite.exec(`
+    insert into caches values ('c', 'c', 'c', '', 1, 40, null, 1, 'k', 'k', 'k', 0, 0, 'u', 1);
+    insert into caches values ('e', 'e', 'e', '', 1, 40, null, 1, 'k', 'k', 'k', 0, 0, 'u', 1);
+    insert into nar_objects values ('n', 100, 'f', 40, 'zstd', '[]', 1), ('m', 10, 'g', 4, 'zstd', '[]', 1);
+  `);
+  const show = sqlite.prepare(
+    `insert into cache_paths (cache_id, hash_part, path, nar_hash, references_json, signatures_json, created_at)
+     values ('c', ?, ?, ?, '[]', '[]', 1)`,
+  );
+  const [a, b] = [hash("a"), hash("b")];
+  show.run(a, `${a}-lib`, "n");
+  sqlite.exec(`
+    insert into cache_nar_files (cache_id, file_hash, compression, file_size, nar_hash, created_at)
+    values ('c', 'f', 'zstd', 40, 'n', 1), ('c', 'g', 'zstd', 4, 'm', 1),
+      ('c', 'h', 'xz', 3, 'm', 1), ('e', 'g', 'zstd', 4, 'm', 1);
+  `);
+  await waitingFiles.up(db);
+  const waiting = () =>
+    sqlite.prepare("select waiting_bytes from cache_totals order by cache_id").pluck().all();
+  expect(waiting()).toEqual([7, 4]);
+  show.run(b, `${b}-app`, "m");
+  expect(waiting()).toEqual([0, 4]);
+  sqlite.exec("delete from cache_nar_files");
+  expect(waiting()).toEqual([0, 0]);
   await db.destroy();
 });

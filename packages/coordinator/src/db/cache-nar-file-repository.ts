@@ -1,4 +1,4 @@
-import type { Insertable } from "kysely";
+import { sql, type Insertable } from "kysely";
 import type { Database, PreparedQuery, Queries } from "./client.ts";
 import type { CacheNarFilesTable } from "./cache-tables.ts";
 
@@ -14,11 +14,16 @@ export interface CacheNarFile {
 /** Notes a file that a cache was given. Once more is harmless: a file hash says all. */
 export async function insertNarFile(
   db: Queries,
-  file: Insertable<CacheNarFilesTable>,
+  file: Omit<Insertable<CacheNarFilesTable>, "is_waiting">,
 ): Promise<void> {
+  const { cache_id: cacheId, nar_hash: narHash } = file;
   await db
     .insertInto("cache_nar_files")
-    .values(file)
+    .values({
+      ...file,
+      is_waiting: sql`not exists (
+        select 1 from cache_paths p where p.nar_hash = ${narHash} and p.cache_id = ${cacheId})`,
+    })
     .onConflict((conflict) =>
       conflict.columns(["cache_id", "file_hash"]).doUpdateSet({ created_at: file.created_at }),
     )

@@ -86,6 +86,8 @@ export interface CacheNarFilesTable {
   file_size: number;
   nar_hash: string;
   created_at: number;
+  /** 1: no path of the cache has shown its NAR yet. A trigger on cache_paths ends it. */
+  is_waiting: Flag;
 }
 
 /** Hash parts: which path refers to which in a cache. Filled and emptied with cache_paths, by triggers. */
@@ -101,6 +103,8 @@ export interface CacheTotalsTable {
   paths: number;
   nar_bytes: number;
   file_bytes: number;
+  /** Of files that it was given and that no path has shown yet. */
+  waiting_bytes: Generated<number>;
 }
 
 /** What a cache signs with, and has signed with. */

@@ -102,7 +102,7 @@ export class CollectionView {
        from nar_objects n where n.nar_hash > ? order by n.nar_hash limit ?`,
     );
     this.#totals = prepare(
-      `select paths, file_bytes as "fileBytes" from cache_totals where cache_id = ?`,
+      `select paths, file_bytes + waiting_bytes as "fileBytes" from cache_totals where cache_id = ?`,
     );
     this.#caches = prepare(
       `select id, name, max_storage_gb as "maxStorageGb" from caches order by id`,

@@ -24,6 +24,7 @@ import * as namesOfPaths from "./migrations/0027-names-of-paths.ts";
 import * as microseconds from "./migrations/0030-microseconds.ts";
 import * as flakeInputs from "./migrations/0031-flake-inputs.ts";
 import * as sizesOfClosures from "./migrations/0032-sizes-of-closures.ts";
+import * as waitingFiles from "./migrations/0035-waiting-files.ts";
 import * as cuirass from "./migrations/0015-cuirass.ts";
 import * as cuirassLists from "./migrations/0021-cuirass-lists.ts";
 
@@ -57,6 +58,7 @@ const migrations: Record<string, Migration> = {
   "0030-microseconds": microseconds,
   "0031-flake-inputs": flakeInputs,
   "0032-sizes-of-closures": sizesOfClosures,
+  "0035-waiting-files": waitingFiles,
   "0021-cuirass-lists": cuirassLists,
 };
 

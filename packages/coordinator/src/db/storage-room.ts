@@ -18,29 +18,58 @@ export async function isStorageFull(
     .where("s.mode", "in", ["ReadWrite", "WriteOnly"])
     .where("c.active", "=", 1)
     .where("c.max_storage_gb", ">", 0)
-    .where(sql<boolean>`t.file_bytes >= c.max_storage_gb * ${BYTES_PER_GB}`)
+    .where(sql<boolean>`t.file_bytes + t.waiting_bytes >= c.max_storage_gb * ${BYTES_PER_GB}`)
     .executeTakeFirst();
   return full !== undefined;
 }
 
-/** Bytes that a file may have to be kept in the cache; null for as many as it likes. */
-export async function roomInCache(
-  db: Queries,
-  cacheId: string,
-  maxStorageBytes: number,
-): Promise<number | null> {
-  const cache = await db
+/** What is stored for a cache, in bytes of compressed files. */
+export interface CacheStorage {
+  readonly cacheId: string;
+  readonly name: string;
+  /** 0 for no limit. */
+  readonly limitBytes: number;
+  /** What it shows, and what it was given and does not show yet. */
+  readonly fileBytes: number;
+  /** Of all caches. */
+  readonly diskBytes: number;
+}
+
+/** Throws when there is no such cache. */
+export async function findCacheStorage(db: Queries, cacheId: string): Promise<CacheStorage> {
+  const { name, gigabytes, shown, waiting } = await db
     .selectFrom("caches as c")
     .leftJoin("cache_totals as t", "t.cache_id", "c.id")
-    .select(["c.max_storage_gb as maxStorageGb", "t.file_bytes as fileBytes"])
+    .select(["c.name", "c.max_storage_gb as gigabytes"])
+    .select(["t.file_bytes as shown", "t.waiting_bytes as waiting"])
     .where("c.id", "=", cacheId)
-    .executeTakeFirst();
-  const rooms: number[] = [];
-  if (cache !== undefined && cache.maxStorageGb > 0) {
-    rooms.push(cache.maxStorageGb * BYTES_PER_GB - (cache.fileBytes ?? 0));
+    .executeTakeFirstOrThrow();
+  return {
+    cacheId,
+    name,
+    limitBytes: gigabytes * BYTES_PER_GB,
+    fileBytes: (shown ?? 0) + (waiting ?? 0),
+    diskBytes: await diskBytes(db),
+  };
+}
+
+/** Whether the NAR was given to the cache, or a path of the cache has it. */
+export async function isNarInCache(
+  db: Queries,
+  cacheId: string,
+  narHash: string,
+): Promise<boolean> {
+  for (const table of ["cache_nar_files", "cache_paths"] as const) {
+    const row = await db
+      .selectFrom(table)
+      .select("nar_hash")
+      .where("nar_hash", "=", narHash)
+      .where("cache_id", "=", cacheId)
+      .limit(1)
+      .executeTakeFirst();
+    if (row !== undefined) return true;
   }
-  if (maxStorageBytes > 0) rooms.push(maxStorageBytes - (await diskBytes(db)));
-  return rooms.length === 0 ? null : Math.min(...rooms);
+  return false;
 }
 
 async function diskBytes(db: Queries): Promise<number> {

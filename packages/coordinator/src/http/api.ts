@@ -35,7 +35,7 @@ import type {
   QueueReads,
   WorkerLink,
 } from "../ports.ts";
-import type { ChunkedUploads } from "../sources/chunked-uploads.ts";
+import type { ChunkedUploads } from "../intake/chunked-uploads.ts";
 import type { SourceFiles } from "../storage/source-files.ts";
 import type { CoordinatorMetrics } from "../telemetry/coordinator-metrics.ts";
 import type { Lane } from "./lane.ts";
@@ -88,7 +88,8 @@ export interface Services extends AccountServices {
   /** null when nobody is to read them. */
   metrics: CoordinatorMetrics | null;
   sourceFiles: SourceFiles;
-  chunkedUploads: ChunkedUploads;
+  /** NARs of sources that come in chunks, by user. */
+  sourceUploads: ChunkedUploads;
   documents: CacheDocuments;
   upstreams: Upstreams;
   httpUpstreams: HttpUpstreams;

@@ -23,10 +23,11 @@ import { Resources } from "../resources.ts";
 import { AnswerCheck } from "../testing/answer-check.ts";
 import { registerUser } from "../accounts/register-user.ts";
 import { logIn } from "../accounts/log-in.ts";
-import { ChunkedUploads } from "../sources/chunked-uploads.ts";
+import { openSourceUploads } from "../sources/source-uploads.ts";
 import { NarFiles } from "../storage/nar-files.ts";
 import type { NarStorage } from "../storage/nar-storage.ts";
 import { SourceFiles } from "../storage/source-files.ts";
+import { StagedFiles } from "../storage/staged-files.ts";
 import type { ManualStart, Repositories, TriggeredStart } from "../ports.ts";
 import type { Services } from "./api.ts";
 import { openFrontServices } from "./front-services.ts";
@@ -317,11 +318,12 @@ export async function openTestServer(options: TestServerOptions = {}): Promise<T
       intake,
       signer,
       elsewhere: front.upstreams,
-      onFull: (cacheId, fileBytes) => void maintenance.makeRoom(cacheId, fileBytes),
+      staged: await StagedFiles.open(join(dataDir, "uploads")),
+      onFull: (cacheId, bytes) => void maintenance.makeRoom(cacheId, bytes),
     }),
     sources: sourcesWithoutFarm({ database, files, signer, clock }),
     sourceFiles,
-    chunkedUploads: new ChunkedUploads(sourceFiles, config.maxSourceUploadSize),
+    sourceUploads: openSourceUploads(sourceFiles.uploads, config.maxSourceUploadSize),
     stopping: stopping.signal,
   };
   const app = await createHttpServer(services, () => Promise.resolve());

@@ -9,6 +9,7 @@ import { BYTES_PER_GB } from "../rules/storage.ts";
 import { NarIntake } from "../intake/nar-intake.ts";
 import type { CacheSigner } from "../ports.ts";
 import type { NarStorage } from "../storage/nar-storage.ts";
+import type { StagedFiles } from "../storage/staged-files.ts";
 
 /** Real content over a test's own database and directory. */
 export function testContent(options: {
@@ -19,7 +20,8 @@ export function testContent(options: {
   intake: NarIntake;
   signer: CacheSigner;
   elsewhere: ElsewhereVisible;
-  onFull: (cacheId: string, fileBytes: number) => void;
+  staged: StagedFiles;
+  onFull: (cacheId: string, bytes: number) => void;
 }): CacheContent {
   const { config, ...rest } = options;
   return openCacheContent({

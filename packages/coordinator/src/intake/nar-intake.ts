@@ -20,6 +20,7 @@ import {
 } from "../errors.ts";
 import type { Draft } from "../storage/drafts.ts";
 import type { NarStorage, StagedNar } from "../storage/nar-storage.ts";
+import { drain } from "./drain.ts";
 import { Gate } from "./gate.ts";
 import { GatheredWrites } from "./gathered-writes.ts";
 import { inspectZstd } from "./inspect-zstd.ts";
@@ -57,7 +58,7 @@ export interface CacheUpload {
   readonly body: AsyncIterable<Uint8Array>;
   readonly limits: ReceiveLimits;
   /** Compares the file with what was said of it; what it throws keeps the file out. */
-  readonly accept: (received: ReceivedFile) => void;
+  readonly accept: (received: ReceivedFile) => void | Promise<void>;
 }
 
 /** A NAR in the form in which it will be stored. */
@@ -248,7 +249,7 @@ export class NarIntake {
     const watched = { gate: this.#fileGate, body, received: () => arrived.bytes };
     using _pace = watchPace(watched, this.#clock);
     const received = await receiveFile(body, limits, draft, arrived);
-    accept(received);
+    await accept(received);
     const { given, object } = received;
     return await this.#lock.hold([object.narHash], async () => {
       const first = this.#findGood(object.narHash);
@@ -417,9 +418,4 @@ async function inspectSmall(
   const fileHash = encodeNix32(createHash("sha256").update(nar.bytes).digest());
   const object = { ...found, fileHash, fileSize: nar.bytes.length };
   return { object, bytes: nar.bytes };
-}
-
-async function drain(body: AsyncIterable<Uint8Array>): Promise<void> {
-  // Read to its end: a client that still sends would see a broken connection instead of the answer.
-  for await (const chunk of body) void chunk;
 }

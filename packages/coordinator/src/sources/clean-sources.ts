@@ -16,7 +16,7 @@ const BLOBS_AT_ONCE = 500;
 /** Removes what clients have uploaded and nobody has used for long. */
 export async function cleanSources(db: Queries, files: SourceFiles, now: number): Promise<void> {
   await deleteSessionsBefore(db, now - SESSIONS_KEPT_MS);
-  await files.removeUploadsBefore(now - UPLOADS_KEPT_MS);
+  await files.uploads.removeBefore(now - UPLOADS_KEPT_MS);
   for (;;) {
     const old = await listOldBlobs(db, now - BLOBS_KEPT_MS, BLOBS_AT_ONCE);
     for (const { organization, hash } of old) await removeBlobs(db, files, organization, [hash]);

@@ -1,10 +1,10 @@
 import { createReadStream } from "node:fs";
-import { chmod, copyFile, link, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { chmod, copyFile, link, mkdir, open, readdir, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { dumpPath } from "@gradient/protocol";
 import { v4 as uuidv4 } from "uuid";
 import { errnoOf } from "../error-facts.ts";
-import type { UploadPieces } from "./upload-pieces.ts";
+import { StagedFiles } from "./staged-files.ts";
 
 const HASH = /^[0-9a-f]{64}$/;
 const READ_BYTES = 256 * 1024;
@@ -28,23 +28,24 @@ export interface TreeDraft extends AsyncDisposable {
 
 /**
  * Sources of clients below `sources/`: `drafts` is what comes in now and is emptied at start, `blobs/<organization>` are files by their
- * content, `uploads/<user>` are NARs that come in chunks.
+ * content, `uploads` are NARs that come in chunks, by user.
  */
 export class SourceFiles {
+  readonly uploads: StagedFiles;
   readonly #drafts: string;
   readonly #blobs: string;
-  readonly #uploads: string;
 
-  private constructor(root: string) {
+  private constructor(root: string, uploads: StagedFiles) {
     this.#drafts = join(root, "drafts");
     this.#blobs = join(root, "blobs");
-    this.#uploads = join(root, "uploads");
+    this.uploads = uploads;
   }
 
   static async open(dataDir: string): Promise<SourceFiles> {
-    const files = new SourceFiles(join(dataDir, "sources"));
+    const root = join(dataDir, "sources");
+    const files = new SourceFiles(root, await StagedFiles.open(join(root, "uploads")));
     await rm(files.#drafts, { recursive: true, force: true });
-    for (const folder of [files.#drafts, files.#blobs, files.#uploads]) {
+    for (const folder of [files.#drafts, files.#blobs]) {
       await mkdir(folder, { recursive: true });
     }
     return files;
@@ -119,58 +120,6 @@ export class SourceFiles {
   async removeBlobsOf(organization: string): Promise<void> {
     await rm(join(this.#blobs, safeName(organization)), { recursive: true, force: true });
   }
-
-  /** A NAR that a user sends in chunks under a name of their own (64 hexadecimal digits). */
-  upload(user: string, name: string): StagedUpload {
-    if (!HASH.test(name)) throw new Error(`'${name}' is no name of an upload`);
-    return new StagedUpload(join(this.#uploads, safeName(user), name));
-  }
-
-  /** Bytes of all NARs that the user has begun to send. */
-  async uploadedBytes(user: string): Promise<number> {
-    const folder = join(this.#uploads, safeName(user));
-    const sizes = await Promise.all(
-      (await namesIn(folder)).map((name) => sizeOf(join(folder, name))),
-    );
-    return sizes.reduce((sum, size) => sum + size, 0);
-  }
-
-  /** Removes what nobody has added to since that time. */
-  async removeUploadsBefore(time: number): Promise<void> {
-    for (const user of await namesIn(this.#uploads)) {
-      for (const name of await namesIn(join(this.#uploads, user))) {
-        const path = join(this.#uploads, user, name);
-        const facts = await stat(path).catch(() => null);
-        if (facts !== null && facts.mtimeMs < time) await rm(path, { force: true });
-      }
-    }
-  }
-}
-
-/** Bytes of a NAR that comes in chunks. */
-export class StagedUpload implements UploadPieces {
-  readonly #path: string;
-
-  constructor(path: string) {
-    this.#path = path;
-  }
-
-  size(): Promise<number> {
-    return sizeOf(this.#path);
-  }
-
-  async append(contents: AsyncIterable<Uint8Array>): Promise<void> {
-    await mkdir(dirname(this.#path), { recursive: true });
-    await append(this.#path, contents);
-  }
-
-  read(): AsyncIterable<Buffer> {
-    return createReadStream(this.#path, { highWaterMark: READ_BYTES });
-  }
-
-  async remove(): Promise<void> {
-    await rm(this.#path, { force: true });
-  }
 }
 
 async function append(path: string, contents: AsyncIterable<Uint8Array>): Promise<number> {
@@ -193,19 +142,6 @@ async function isLinked(file: string, place: string): Promise<boolean> {
   } catch (error) {
     if (errnoOf(error) === "EMLINK") return false;
     throw error;
-  }
-}
-
-async function sizeOf(path: string): Promise<number> {
-  const facts = await stat(path).catch(() => null);
-  return facts?.size ?? 0;
-}
-
-async function namesIn(folder: string): Promise<string[]> {
-  try {
-    return await readdir(folder);
-  } catch {
-    return [];
   }
 }
 

@@ -27,8 +27,3 @@ export async function readText(body: AsyncIterable<Uint8Array>, maxBytes: number
   }
   return Buffer.concat(pieces).toString("utf8");
 }
-
-/** Reads a body to its end: a client that still sends would see a broken connection instead of the answer. */
-export async function drain(body: AsyncIterable<Uint8Array>): Promise<void> {
-  for await (const piece of body) void piece;
-}

@@ -1,7 +1,8 @@
 import { BadRequestError } from "../../../errors.ts";
+import { drain } from "../../../intake/drain.ts";
 import { bodyPieces } from "../../body-pieces.ts";
 import type { CacheRoute } from "../../api.ts";
-import { bodyOf, drain } from "./bodies.ts";
+import { bodyOf } from "./bodies.ts";
 import { writableCache } from "./cache-access.ts";
 import { NAR_FILE_NAME_RULE, parseNarFileName } from "./nar-file-name.ts";
 

@@ -1,8 +1,9 @@
 import { NarInfoError, parseNarInfo, storePathHash, type NarInfo } from "@gradient/protocol";
 import { claimOfNarInfo } from "../../../caches/path-claim.ts";
 import { BadRequestError } from "../../../errors.ts";
+import { drain } from "../../../intake/drain.ts";
 import type { CacheRoute } from "../../api.ts";
-import { bodyOf, drain, readText } from "./bodies.ts";
+import { bodyOf, readText } from "./bodies.ts";
 import { writableCache } from "./cache-access.ts";
 import { parseNarFileName } from "./nar-file-name.ts";
 

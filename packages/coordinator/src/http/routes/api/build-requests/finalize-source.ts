@@ -1,6 +1,7 @@
 import { organizationIdSchema } from "@gradient/protocol";
 import { signedIn } from "../../../../auth/authority.ts";
 import { evaluateNar } from "../../../../build-requests/evaluate-nar.ts";
+import { BadRequestError } from "../../../../errors.ts";
 import type { Route } from "../../../api.ts";
 import { ok } from "../../../envelope.ts";
 import {
@@ -12,10 +13,15 @@ import {
   uploadParams,
 } from "./build-request.ts";
 
+/** What is no NAR will not be one the next time. */
+function isNoNar(error: unknown): boolean {
+  return error instanceof BadRequestError && error.code === "bad_nar";
+}
+
 /** POST /build-requests/source/{upload}/finalize?organization=O */
 export const finalizeSourceRoute: Route = (
   api,
-  { authority, database, sources, nars, workers, chunkedUploads },
+  { authority, database, sources, nars, workers, sourceUploads },
 ) => {
   api.post(
     "/build-requests/source/:upload/finalize",
@@ -37,9 +43,14 @@ export const finalizeSourceRoute: Route = (
       );
       const userId = signedIn(caller).user.id;
       const owner = { organization: organizationIdSchema.parse(organization.id), userId };
-      const started = await chunkedUploads.finish({ user: userId, upload: params.upload }, (nar) =>
-        evaluateNar({ sources, nars, workers }, owner, toBuildRequest(body), nar),
+      const started = await sourceUploads.finish(
+        { owner: userId, name: params.upload },
+        (file) => evaluateNar({ sources, nars, workers }, owner, toBuildRequest(body), file.read()),
+        isNoNar,
       );
+      if (started === null) {
+        throw new BadRequestError(`nothing was uploaded as ${JSON.stringify(params.upload)}`);
+      }
       return ok(await toStarted(database.kysely, organization.id, started));
     },
   );

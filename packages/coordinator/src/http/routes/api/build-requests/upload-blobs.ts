@@ -11,7 +11,10 @@ import { sessionParams } from "./build-request.ts";
 const LIMITS = { maxBytes: 20 * 1024 * 1024, maxFiles: 20_000 };
 
 /** POST /build-requests/{session}/blobs: each part is named by the BLAKE3 hash of its contents. */
-export const uploadBlobsRoute: Route = (api, { authority, database, sourceFiles, clock }) => {
+export const uploadBlobsRoute: Route = (
+  api,
+  { authority, database, sourceFiles, clock, config },
+) => {
   takingMultipart(api, (scope) => {
     scope.post(
       "/build-requests/:session/blobs",
@@ -29,7 +32,8 @@ export const uploadBlobsRoute: Route = (api, { authority, database, sourceFiles,
       async (request) => {
         const { session } = await authority.buildRequest(request.caller, request.params.session);
         const blobs = blobsOf(uploadParts(request, LIMITS));
-        return ok(await takeBlobs({ database, sourceFiles }, session, blobs, clock.now()));
+        const stores = { database, sourceFiles, maxSourceBytes: config.maxSourceUploadSize };
+        return ok(await takeBlobs(stores, session, blobs, clock.now()));
       },
     );
   });

@@ -9,7 +9,7 @@ import { uploadParams } from "./build-request.ts";
 const MAX_CHUNK_BYTES = 64 * 1024 * 1024;
 
 /** PUT /build-requests/source/{upload}/chunk?offset=N: 0 begins anew, the answer says from where to go on. */
-export const uploadSourceChunkRoute: Route = (api, { chunkedUploads }) => {
+export const uploadSourceChunkRoute: Route = (api, { sourceUploads }) => {
   takingBytes(api, (scope) => {
     scope.put(
       "/build-requests/source/:upload/chunk",
@@ -26,9 +26,9 @@ export const uploadSourceChunkRoute: Route = (api, { chunkedUploads }) => {
       },
       async (request) => {
         const { upload } = request.params;
-        const name = { user: signedIn(request.caller).user.id, upload };
+        const name = { owner: signedIn(request.caller).user.id, name: upload };
         const chunk = bodyBytes(request, MAX_CHUNK_BYTES);
-        return ok({ received: await chunkedUploads.take(name, request.query.offset, chunk) });
+        return ok({ received: await sourceUploads.take(name, request.query.offset, chunk) });
       },
     );
   });

@@ -1,6 +1,5 @@
 import { storePathBase, storePathHash } from "@gradient/protocol";
 import { claimOfFields } from "../../../../caches/path-claim.ts";
-import { stagedName } from "../../../../caches/staged-uploads.ts";
 import { BadRequestError } from "../../../../errors.ts";
 import { signedIn } from "../../../../auth/authority.ts";
 import { actorOf } from "../../../actor.ts";
@@ -30,8 +29,7 @@ export const finalizeNarRoute: Route = (api, { authority, content }) => {
         throw new BadRequestError(`store_path: ${claim.path} has not the hash ${params.hash}`);
       }
       const { user } = signedIn(caller);
-      const name = stagedName({ userId: user.id, cacheId: cache.id, hashPart: params.hash });
-      const { isNew } = await content.finish(cache, { claim, by: actorOf(request) }, name);
+      const { isNew } = await content.finish(cache, { claim, by: actorOf(request) }, user.id);
       return reply.code(201).send(ok({ store_path: storePathBase(claim.path), created: isNew }));
     },
   );

@@ -192,34 +192,6 @@ describe("an upload in chunks", () => {
     expect(await filesOnDisk()).toEqual(before);
   });
 
-  test("that does not fit into its cache is refused, nothing is kept of it, and room is made", async () => {
-    await server.put("caches", alice, { name: "small", display_name: "Small", max_storage_gb: 1 });
-    await server.services.database.kysely.deleteFrom("cache_upstreams").execute();
-    const [first, second] = [await thing(), await thing()];
-    expect((await upload(first, { cache: "small" })).status).toBe(201);
-    const { id } = (await server.get("caches/small", alice)).message;
-    const setBytes = (bytes: number) =>
-      server.services.database.kysely
-        .updateTable("cache_totals")
-        .set({ file_bytes: bytes })
-        .where("cache_id", "=", id)
-        .execute();
-    await setBytes(1024 ** 3 - 10);
-    const before = await filesOnDisk();
-    const answer = await upload(second, { cache: "small" });
-    expect([answer.status, answer.json?.code]).toEqual([409, "cache_storage_full"]);
-    expect(answer.message).toContain('cache "small" has room for 10');
-    expect(await filesOnDisk()).toEqual(before);
-    await server.services.maintenance.idle();
-    const task = await server.services.database.kysely
-      .selectFrom("maintenance_tasks")
-      .select(["kind", "state", "cache_id"])
-      .executeTakeFirst();
-    expect(task).toMatchObject({ kind: "collection", cache_id: id });
-    await setBytes(10);
-    expect((await upload(second, { cache: "small" })).status).toBe(201);
-  });
-
   test("takes 64 MiB in one request, and says so before they are sent", async () => {
     const object = await thing();
     const url = `${server.url}/api/v1/${narOf(object)}/chunk?offset=0`;

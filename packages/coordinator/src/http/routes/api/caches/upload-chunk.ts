@@ -1,6 +1,5 @@
 import { z } from "zod";
 import { signedIn } from "../../../../auth/authority.ts";
-import { stagedName } from "../../../../caches/staged-uploads.ts";
 import type { Route } from "../../../api.ts";
 import { envelope, ok } from "../../../envelope.ts";
 import { bytesBody } from "../../../sent-bodies.ts";
@@ -25,7 +24,7 @@ export const uploadChunkRoute: Route = (api, { authority, content }) => {
         config: { access: "required", admitsCacheKeys: true, sends: bytesBody() },
         schema: {
           summary:
-            "Takes the next chunk of a NAR's file: appended when it begins where the kept bytes end, which the answer tells",
+            "Takes the next chunk of a NAR's file: appended when it begins where the kept bytes end, which the answer tells. An empty one at offset 0 gives the file up",
           params: narParams,
           querystring,
           response: { 200: envelope(z.object({ received: z.int() })) },
@@ -35,9 +34,9 @@ export const uploadChunkRoute: Route = (api, { authority, content }) => {
         const { caller, params, query } = request;
         const { cache } = await authority.cache(caller, params.cache, "writeStore");
         const { user } = signedIn(caller);
-        const name = stagedName({ userId: user.id, cacheId: cache.id, hashPart: params.hash });
+        const upload = { cacheId: cache.id, userId: user.id, hashPart: params.hash };
         const chunk = bodyBytes(request, MAX_CHUNK_BYTES);
-        return ok({ received: await content.staged.append(name, query.offset, chunk) });
+        return ok({ received: await content.takeChunk(upload, query.offset, chunk) });
       },
     );
   });
