@@ -7,7 +7,7 @@ import { createInterface } from "node:readline";
 import { execa } from "execa";
 import { z } from "zod";
 import { NixRoot } from "../support/nix-root.ts";
-import { commands } from "../support/programs.ts";
+import { commands, root } from "../support/programs.ts";
 import { watched } from "./core-time.ts";
 import type { Row } from "./report.ts";
 
@@ -49,18 +49,21 @@ interface Evaluation {
 
 class Bench implements AsyncDisposable {
   readonly #directory: string;
+  readonly #searchPath: string;
   #stores = 0;
 
-  private constructor(directory: string) {
+  private constructor(directory: string, searchPath: string) {
     this.#directory = directory;
+    this.#searchPath = searchPath;
   }
 
-  static async make(): Promise<Bench> {
+  /** `searchPath` says which Nix. */
+  static async make(searchPath = process.env["PATH"] ?? ""): Promise<Bench> {
     const place = existsSync(MEMORY) ? MEMORY : tmpdir();
     const directory = await mkdtemp(join(place, "gradient-eval-"));
     for (const size of SIZES) await writeFile(join(directory, costlyFile(size)), costlySet(size));
     await writeFile(join(directory, "large.nix"), LARGE_SET);
-    return new Bench(directory);
+    return new Bench(directory, searchPath);
   }
 
   async ours(file: string, settings: Readonly<Record<string, string>> = {}): Promise<Evaluation> {
@@ -115,7 +118,9 @@ class Bench implements AsyncDisposable {
   /** Both sides write every derivation. */
   async #store(): Promise<NixRoot> {
     this.#stores += 1;
-    return NixRoot.make(join(this.#directory, `store-${this.#stores}`));
+    const root = await NixRoot.make(join(this.#directory, `store-${this.#stores}`));
+    root.env["PATH"] = this.#searchPath;
+    return root;
   }
 }
 
@@ -140,35 +145,68 @@ export async function evaluationRows(): Promise<Row[]> {
   await using bench = await Bench.make();
   const rows: Row[] = [];
   for (const size of SIZES) rows.push(...(await costlyRows(bench, size)));
-  rows.push(...(await ceilingRows(bench)));
+  rows.push(...(await newestRows()), ...(await ceilingRows(bench)));
   return rows;
 }
 
-async function costlyRows(bench: Bench, attributes: (typeof SIZES)[number]): Promise<Row[]> {
-  const file = costlyFile(attributes);
-  const theirs: number[] = [];
-  const apart: number[] = [];
-  const ours: Evaluation[] = [];
-  for (let round = 0; round < ROUNDS; round++) {
-    theirs.push((await watched("nix-instantiate", () => bench.plain(file))).wallMs);
-    ours.push(await watched("the farm", () => bench.ours(file)));
-    apart.push(await watched("apart", () => bench.apart(file)));
-  }
-  const lost = ours.find(({ found }) => found !== attributes);
-  if (lost !== undefined) throw new Error(`${lost.found} of ${attributes} attributes were found`);
-  const firstMs = median(ours.map((each) => each.firstMs));
-  const what = `evaluation of ${attributes} attributes, ${PROCESSES} processes`;
-  const against = {
-    unit: "s",
-    theirs: median(theirs) / 1000,
-    against: "nix-instantiate",
-    better: "less",
-  } as const;
+/** The same with the newest Nix that tests have installed: it asks its store more. */
+async function newestRows(): Promise<Row[]> {
+  const { installedNixReleases } = (await import(join(root, "scripts/lib/nix-releases.mjs"))) as {
+    installedNixReleases: () => Record<string, string>;
+  };
+  const [release, directory] = Object.entries(installedNixReleases()).at(-1) ?? [];
+  if (directory === undefined) return [];
+  await using bench = await Bench.make(`${join(directory, "bin")}:${process.env["PATH"]}`);
+  const [attributes] = SIZES;
+  const rounds = await costlyRounds(bench, attributes);
+  return [costlyRow(`${whatIs(attributes)}, Nix ${release}`, rounds, 0.667)];
+}
+
+async function costlyRows(bench: Bench, attributes: number): Promise<Row[]> {
+  const rounds = await costlyRounds(bench, attributes, { isApart: true });
+  const what = whatIs(attributes);
   return [
-    { ...against, what, ours: median(ours.map(({ wallMs }) => wallMs)) / 1000, target: 0.667 },
-    { ...against, what: `${what} of Nix, apart`, ours: median(apart) / 1000, target: null },
-    limitRow(`first of ${attributes} attributes out`, "s", firstMs / 1000, 1),
+    costlyRow(what, rounds, 0.667),
+    costlyRow(`${what} of Nix, apart`, { ...rounds, oursMs: rounds.apartMs }, null),
+    limitRow(`first of ${attributes} attributes out`, "s", median(rounds.firstMs) / 1000, 1),
   ];
+}
+
+/** Times of each round. */
+interface Rounds {
+  theirsMs: number[];
+  oursMs: number[];
+  firstMs: number[];
+  apartMs: number[];
+}
+
+async function costlyRounds(
+  bench: Bench,
+  attributes: number,
+  { isApart = false } = {},
+): Promise<Rounds> {
+  const file = costlyFile(attributes);
+  const rounds: Rounds = { theirsMs: [], oursMs: [], firstMs: [], apartMs: [] };
+  for (let round = 0; round < ROUNDS; round++) {
+    rounds.theirsMs.push((await watched("nix-instantiate", () => bench.plain(file))).wallMs);
+    const ours = await watched("the farm", () => bench.ours(file));
+    if (ours.found !== attributes) {
+      throw new Error(`${ours.found} of ${attributes} attributes were found`);
+    }
+    rounds.oursMs.push(ours.wallMs);
+    rounds.firstMs.push(ours.firstMs);
+    if (isApart) rounds.apartMs.push(await watched("apart", () => bench.apart(file)));
+  }
+  return rounds;
+}
+
+function costlyRow(what: string, { theirsMs, oursMs }: Rounds, target: number | null): Row {
+  const [ours, theirs] = [median(oursMs) / 1000, median(theirsMs) / 1000];
+  return { what, unit: "s", ours, theirs, against: "nix-instantiate", better: "less", target };
+}
+
+function whatIs(attributes: number): string {
+  return `evaluation of ${attributes} attributes, ${PROCESSES} processes`;
 }
 
 async function ceilingRows(bench: Bench): Promise<Row[]> {
