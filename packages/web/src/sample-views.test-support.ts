@@ -96,6 +96,7 @@ const jobset: JobsetView = {
   systems: ["x86_64-linux", "aarch64-linux"],
   checkedAt: NOW - MINUTE,
   checkError: null,
+  newest: 42,
   evaluations: [
     { number: 42, state: "building", commit, startedAt: NOW - 12 * MINUTE, endedAt: null, counts },
     {

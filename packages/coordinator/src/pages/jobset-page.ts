@@ -40,6 +40,7 @@ export async function jobsetPage(
     systems: cuirassBuilds.systemsOf(jobset.projectId),
     checkedAt: look?.checked_at ?? null,
     checkError: look?.error ?? null,
+    newest: newestOf(services, jobset.projectId),
     evaluations: evaluations.map((evaluation) => ({
       number: evaluation.number,
       state: evaluationState(evaluation.state),
@@ -51,6 +52,11 @@ export async function jobsetPage(
     pages,
     live: `/api/v1/projects/${jobset.organization}/${jobset.project}/live`,
   };
+}
+
+function newestOf({ cuirassEvaluations }: PageServices, project: string): number | null {
+  const [newest] = cuirassEvaluations.latestEvaluations({ projects: [project], limit: 1 });
+  return newest?.number ?? null;
 }
 
 /** A commit as pages show it; null while it is not known. */

@@ -29,7 +29,7 @@ export async function metricsPage(services: PageServices, caller: Caller): Promi
     pending: running + waiting,
     endedToday,
     perHour: endedToday / Math.max(1, (now - today) / HOUR_MS),
-    failedEvaluations: evaluations.filter(({ status }) => status === 1).length,
+    failedEvaluations: evaluations.filter(({ state }) => state === "Failed").length,
     evaluations: evaluations
       .map(({ number, createdAt, fetchedAt, evaluatedAt, finishedAt }) => ({
         number,

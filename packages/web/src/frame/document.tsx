@@ -148,7 +148,6 @@ function Footer() {
     <footer>
       <span>Gradient {version}</span>
       <a href="/api/docs">API</a>
-      <a href="/metrics">Prometheus</a>
     </footer>
   );
 }

@@ -76,6 +76,7 @@ function memoryText({ memoryPeakBytes, memoryQuality }: UsageView): string {
 }
 
 function coresText(cores: number): string {
+  if (cores < 0.1) return String(Number(cores.toFixed(4)));
   return cores >= 10 || Number.isInteger(cores) ? cores.toFixed(0) : cores.toFixed(2);
 }
 

@@ -33,7 +33,7 @@ export function Jobset({ view }: { view: JobsetView }) {
         ]}
       />
       <p class="views">
-        <Link to={`/eval/latest/dashboard?spec=${encodeURIComponent(name)}`}>Dashboard</Link>{" "}
+        {view.newest === null ? null : <Link to={`/eval/${view.newest}/dashboard`}>Dashboard</Link>}{" "}
         <Link to={feed}>RSS</Link>{" "}
         <Link to={`/jobset/${encodeURIComponent(name)}/badge.svg?type=1`}>Badge</Link>{" "}
         <Link to={`/search?query=${encodeURIComponent(`spec:${name}`)}`}>All builds</Link>

@@ -5,9 +5,10 @@ const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
-/** A duration in two units at most: "0 s", "0.4 s", "12 s", "3 min 20 s", "2 h 5 min", "4 d 3 h". */
+/** A duration in two units at most: "0 s", "27 ms", "0.4 s", "12 s", "3 min 20 s", "2 h 5 min", "4 d 3 h". */
 export function durationText(milliseconds: number): string {
   if (milliseconds <= 0) return "0 s";
+  if (milliseconds < 100) return `${Math.max(1, Math.round(milliseconds))} ms`;
   if (milliseconds < 10 * SECOND) return `${(milliseconds / SECOND).toFixed(1)} s`;
   const rounded = Math.round(milliseconds / SECOND) * SECOND;
   if (rounded < MINUTE) return `${rounded / SECOND} s`;

@@ -15,6 +15,8 @@ export interface JobsetView {
   /** When the repository was last asked for news, and what was wrong then. */
   readonly checkedAt: number | null;
   readonly checkError: string | null;
+  /** Number of the newest evaluation, on whichever page it is; null before the first one. */
+  readonly newest: number | null;
   readonly evaluations: readonly EvaluationRow[];
   readonly pages: Pages;
   /** Address of what tells changes while the page is open. */

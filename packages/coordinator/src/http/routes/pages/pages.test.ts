@@ -498,3 +498,28 @@ test("a build that ends is shown so when the page is asked for again", async () 
   const page = await open(`/eval/${second.number}?status=succeeded`);
   expect(textOf(page)).toContain(`runs.${LINUX}`);
 });
+
+test("every link leads somewhere, also where nothing was evaluated well", async () => {
+  const db = server.services.database.kysely;
+  const idle = await addSceneProject(db, {
+    organization: "acme",
+    project: "idle",
+    isPublic: true,
+    organizationId: acme.organizationId,
+  });
+  const { number } = await addSceneEvaluation(db, idle, { state: "Failed" });
+  expect(textOf(await open("/status/metrics"))).toContain("1 failed");
+  const pages = [`/eval/${number}`, `/eval/${second.number}`, "/jobset/acme.idle", "/"];
+  const links = new Set<string>();
+  for (const path of [...pages, "/search", "/workers", "/status", "/status/metrics"]) {
+    const { text } = await open(path);
+    for (const [, href = ""] of text.matchAll(/<a [^>]*href="(\/[^"#]*)/g)) {
+      links.add(href.replaceAll("&amp;", "&"));
+    }
+  }
+  expect(links.size).toBeGreaterThan(20);
+  const answers = await Promise.all(
+    [...links].map(async (path) => [path, (await open(path)).status] as const),
+  );
+  expect(answers.filter(([, status]) => status >= 400)).toEqual([]);
+});
