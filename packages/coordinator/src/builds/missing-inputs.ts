@@ -8,7 +8,7 @@ import type { Change, ChangeFacts } from "../queue/change.ts";
 import type { Queries } from "../db/client.ts";
 import { retractOutputs } from "./announcement.ts";
 import { queueReadyBuilds } from "./readiness.ts";
-import { failBuild, type RetryPolicy } from "./verdict.ts";
+import { failBuild, type Failure, type RetryPolicy } from "./verdict.ts";
 
 /**
  * Makes inputs wanted again that no cache has any more, for every evaluation that waits for the build.
@@ -35,7 +35,7 @@ export async function reopenMissingInputs(
 export async function awaitInputs(
   change: Change,
   build: Build,
-  end: { drvPath: string; message: string | null; stoppedAt: number | null },
+  end: Failure & { drvPath: string },
   policy: RetryPolicy,
 ): Promise<void> {
   const { kysely, now } = change;

@@ -28,7 +28,12 @@ export async function refuseImpossible(
       const attempted = await findAttemptedBuild(kysely, attempt);
       if (attempted === null || !(await refuseAttempt(kysely, attempt, reason, now))) continue;
       const { build, drvPath } = attempted;
-      await failBuild(change, build, "refused", { drvPath, message: reason, stoppedAt: now });
+      await failBuild(change, build, "refused", {
+        drvPath,
+        message: reason,
+        startedAt: null,
+        stoppedAt: now,
+      });
       news.withdrawn.push(attempt);
       news.ended.push(attempt);
       news.outcomes.push("client_error");

@@ -302,6 +302,16 @@ describe("verdicts", () => {
     expect(worker.pending("offer")).toBe(0);
   });
 
+  test("a build that failed has its times", async () => {
+    const { farm, worker } = scene;
+    await evaluate(scene, [makeDerivation("bad")]);
+    const times = { acceptedAt: 1000, startedAt: 1001, stoppedAt: 1005, uploadedAt: null };
+    worker.sendResult(await worker.takeOffer(), { outcome: "build_failed", times });
+    await worker.next("ack");
+    const row = await farm.database.kysely.selectFrom("builds").selectAll().executeTakeFirst();
+    expect(row).toMatchObject({ started_at: 1001, stopped_at: 1005, stored_at: null });
+  });
+
   test("timeouts and lack of memory are told apart", async () => {
     const { farm, worker } = scene;
     // It has all that it allows itself.

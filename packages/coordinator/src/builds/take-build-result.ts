@@ -37,6 +37,7 @@ import {
   failBuild,
   postponeBuild,
   restartWithMemory,
+  type Failure,
   type RetryPolicy,
 } from "./verdict.ts";
 import { verifyOutputs, type OutputEvidence } from "./verify-outputs.ts";
@@ -209,7 +210,7 @@ async function concludeRefused(
   const message = `the result was refused: ${reason}`;
   await endAs(change, attempted, "refused", result, message);
   if (!attempted.isNewest) return;
-  const end = { drvPath: attempted.drvPath, message, stoppedAt: result.times.stoppedAt };
+  const end = { drvPath: attempted.drvPath, ...failureOf(result), message };
   await postponeBuild(change, attempted.build, end, options.retries, "backoff");
 }
 
@@ -236,8 +237,7 @@ async function concludeReported(
   }
   // An older attempt that was still being cancelled says nothing about the build.
   if (!isNewest) return;
-  const { stoppedAt } = result.times;
-  const end = { drvPath, message: result.message, stoppedAt };
+  const end = { drvPath, ...failureOf(result) };
   if (isAwaitingInputs) {
     await awaitInputs(change, build, end, options.retries);
     return;
@@ -286,9 +286,13 @@ async function concludeOutOfMemory(
   await endAs(change, attempted, event, result, result.message);
   await rememberRun(change, needs, result, lackedMemory(had));
   if (!isNewest) return;
-  const end = { drvPath, message: result.message, stoppedAt: result.times.stoppedAt };
+  const end = { drvPath, ...failureOf(result) };
   if (memoryBytes === null) await failBuild(change, build, "failed", end);
   else await restartWithMemory(change, build, end, memoryBytes);
+}
+
+function failureOf({ message, times: { startedAt, stoppedAt } }: BuildResult): Failure {
+  return { message, startedAt, stoppedAt };
 }
 
 /** What failed for other reasons may have ended before it needed what it needs. */

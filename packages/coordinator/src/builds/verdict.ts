@@ -27,6 +27,20 @@ export function retryDelay(policy: RetryPolicy, tries: number): number | null {
   return tries >= policy.maxAttempts ? null : policy.firstDelayMs * 2 ** (tries - 1);
 }
 
+/** How an attempt ended without its outputs. Times in milliseconds since the epoch; null where it never came to that, or nobody knows. */
+export interface Failure {
+  readonly message: string | null;
+  readonly startedAt: number | null;
+  readonly stoppedAt: number | null;
+}
+
+/** What the build's row has of it. A worker may have told before when it started. */
+const columnsOf = ({ message, startedAt, stoppedAt }: Failure) => ({
+  message,
+  stopped_at: stoppedAt,
+  ...(startedAt === null ? {} : { started_at: startedAt }),
+});
+
 /** The outputs are visible: dependents count one less, unless they have done so already, and those that wait for nothing are queued. */
 export async function completeBuild(
   change: Change,
@@ -47,11 +61,11 @@ export async function failBuild(
   change: Change,
   build: Build,
   event: Extract<BuildEvent, "failed" | "timed-out" | "given-up" | "refused">,
-  end: { drvPath: string; message: string | null; stoppedAt: number | null },
+  end: Failure & { drvPath: string },
 ): Promise<void> {
   const { kysely, now } = change;
   await retractOutputs(change, build);
-  const details = { message: end.message, stopped_at: end.stoppedAt, retry_at: null };
+  const details = { ...columnsOf(end), retry_at: null };
   const moved = await moveBuilds(kysely, [build.id], event, now, details);
   if (moved.length === 0) return;
   const message = `dependency /nix/store/${end.drvPath} failed`;
@@ -63,7 +77,7 @@ export async function failBuild(
 export async function postponeBuild(
   change: Change,
   build: Build,
-  end: { drvPath: string; message: string | null; stoppedAt: number | null },
+  end: Failure & { drvPath: string },
   policy: RetryPolicy,
   delay: "backoff" | "at-once",
 ): Promise<void> {
@@ -72,7 +86,7 @@ export async function postponeBuild(
   const tries = build.tries + 1;
   const backoffMs = retryDelay(policy, tries);
   const retryAt = backoffMs === null ? null : now + (delay === "at-once" ? 0 : backoffMs);
-  const details = { tries, retry_at: retryAt, message: end.message, stopped_at: end.stoppedAt };
+  const details = { ...columnsOf(end), tries, retry_at: retryAt };
   const moved = await moveBuilds(kysely, [build.id], "inconclusive", now, details);
   if (moved.length === 0) return;
   if (retryAt === null) {
@@ -90,10 +104,10 @@ export async function postponeBuild(
 export async function restartWithMemory(
   change: Change,
   build: Build,
-  end: { message: string | null; stoppedAt: number | null },
+  end: Failure,
   memoryBytes: number,
 ): Promise<void> {
-  const details = { retry_at: null, message: end.message, stopped_at: end.stoppedAt };
+  const details = { ...columnsOf(end), retry_at: null };
   const moved = await moveBuilds(change.kysely, [build.id], "inconclusive", change.now, details);
   await restartBuilds(change, moved, memoryBytes);
 }

@@ -74,6 +74,6 @@ async function loseAttempt(
   news.ended.push(attempt);
   news.outcomes.push("internal_error");
   if (!attempted.isNewest) return;
-  const end = { drvPath: attempted.drvPath, message: reason, stoppedAt: now };
+  const end = { drvPath: attempted.drvPath, message: reason, startedAt: null, stoppedAt: now };
   await postponeBuild(change, attempted.build, end, retries, "at-once");
 }
