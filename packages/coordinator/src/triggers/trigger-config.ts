@@ -65,9 +65,7 @@ const MAX_INTERVAL_SECONDS = 30 * 24 * 3600;
 /** Throws BadRequestError for a configuration that breaks a rule. */
 export function checkTriggerConfig(config: TriggerConfig, now: number): void {
   if (config.type === "time") {
-    if (nextCron(config.cron, now) === null) {
-      throw new BadRequestError(`cron ${JSON.stringify(config.cron)} never comes again`);
-    }
+    checkCron(config.cron, now);
   } else if (config.type === "polling") {
     const { interval_secs: interval, branch } = config;
     if (interval < MIN_INTERVAL_SECONDS || interval > MAX_INTERVAL_SECONDS) {
@@ -79,11 +77,31 @@ export function checkTriggerConfig(config: TriggerConfig, now: number): void {
   }
 }
 
+/** More than a minute has seconds: so many times show how close together a pattern's are. */
+const CRON_TIMES = 61;
+
+function checkCron(pattern: string, now: number): void {
+  const times = cronOf(pattern).nextRuns(CRON_TIMES, new Date(now)).map(Number);
+  if (times.length === 0) {
+    throw new BadRequestError(`cron ${JSON.stringify(pattern)} never comes again`);
+  }
+  const isClose = (time: number, at: number) =>
+    at > 0 && time - (times[at - 1] ?? 0) < MIN_INTERVAL_SECONDS * 1000;
+  if (times.some(isClose)) {
+    throw new BadRequestError(
+      `cron ${JSON.stringify(pattern)} comes twice within ${MIN_INTERVAL_SECONDS} seconds`,
+    );
+  }
+}
+
 /** The first time after `now` that the pattern names, milliseconds since the epoch; null when there is none. Throws BadRequestError. */
 export function nextCron(pattern: string, now: number): number | null {
+  return cronOf(pattern).nextRun(new Date(now))?.getTime() ?? null;
+}
+
+function cronOf(pattern: string): Cron {
   try {
-    const cron = new Cron(pattern, { timezone: "UTC", mode: "6-part", paused: true });
-    return cron.nextRun(new Date(now))?.getTime() ?? null;
+    return new Cron(pattern, { timezone: "UTC", mode: "6-part", paused: true });
   } catch (cause) {
     throw new BadRequestError(
       `cron ${JSON.stringify(pattern)} has to have six fields, from seconds to day of the week: ${messageOf(cause)}`,

@@ -114,6 +114,8 @@ test.each([
   [400, { type: "polling", interval_secs: 10, branch: "a..b" }],
   [400, { type: "time", cron: "* * * * *" }],
   [400, { type: "time", cron: "0 0 0 31 2 *" }],
+  [400, { type: "time", cron: "* * * * * *" }],
+  [400, { type: "time", cron: "0,55 * * * * *" }],
   [400, { type: "time", cron: "nonsense" }],
   [400, { type: "reporter_push", integration_id: "019a0000-0000-7000-8000-000000000001" }],
   [422, { type: "reporter_push" }],
