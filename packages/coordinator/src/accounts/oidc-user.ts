@@ -26,7 +26,7 @@ export async function userOfIdentity(db: Queries, identity: Identity, now: numbe
   const others = await findUsersLike(db, { username, email: identity.email });
   const [claimed] = others;
   if (claimed === undefined) return create(db, { username, identity }, now);
-  if (others.length > 1 || !isClaimable(claimed, identity)) {
+  if (others.length > 1 || !isClaimable(claimed, username, identity)) {
     throw new OidcError(
       `user name "${username}" or address ${identity.email} belongs to another account`,
     );
@@ -34,7 +34,8 @@ export async function userOfIdentity(db: Queries, identity: Identity, now: numbe
   return bind(db, claimed, identity);
 }
 
-function isClaimable(user: User, identity: Identity): boolean {
+function isClaimable(user: User, username: string, identity: Identity): boolean {
+  if (user.username !== username && user.email !== identity.email) return false;
   if (user.password_hash !== null || user.oidc_subject !== null) return false;
   // An address that the provider does not vouch for must not open somebody's account.
   return user.email !== identity.email || !identity.isEmailDoubtful;

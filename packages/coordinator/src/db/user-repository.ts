@@ -6,6 +6,7 @@ export type User = Selectable<UsersTable>;
 
 /** Stores a new user. False when the username or the e-mail address is taken. */
 export async function insertUser(db: Queries, user: Insertable<UsersTable>): Promise<boolean> {
+  if (await isUsernameTaken(db, user.username, user.id)) return false;
   const stored = await db
     .insertInto("users")
     .values(user)
@@ -13,6 +14,21 @@ export async function insertUser(db: Queries, user: Insertable<UsersTable>): Pro
     .returning("id")
     .executeTakeFirst();
   return stored !== undefined;
+}
+
+/** Whether another account than `id` has the name but for the case of its letters: people would take one for the other. */
+export async function isUsernameTaken(
+  db: Queries,
+  username: string,
+  id: string | null,
+): Promise<boolean> {
+  const other = await db
+    .selectFrom("users")
+    .select("id")
+    .where(sql`lower(username)`, "=", asciiLower(username))
+    .where("id", "is not", id)
+    .executeTakeFirst();
+  return other !== undefined;
 }
 
 /** Also an account that is switched off. */
@@ -77,7 +93,7 @@ export function findUserByIdentity(
     .executeTakeFirst();
 }
 
-/** Every account that has this name or this address: none, one or two. */
+/** Every account that has this address, or this name but for the case of its letters. */
 export function findUsersLike(
   db: Queries,
   like: { username: string; email: string },
@@ -86,7 +102,10 @@ export function findUsersLike(
     .selectFrom("users")
     .selectAll()
     .where((where) =>
-      where.or([where("username", "=", like.username), where("email", "=", like.email)]),
+      where.or([
+        where(sql`lower(username)`, "=", asciiLower(like.username)),
+        where("email", "=", like.email),
+      ]),
     )
     .execute();
 }
@@ -97,16 +116,16 @@ export async function updateUser(
   id: string,
   change: Updateable<UsersTable>,
 ): Promise<"username" | "email" | null> {
-  for (const column of ["username", "email"] as const) {
-    const value = change[column];
-    if (value === undefined) continue;
+  const { username, email } = change;
+  if (username !== undefined && (await isUsernameTaken(db, username, id))) return "username";
+  if (email !== undefined) {
     const other = await db
       .selectFrom("users")
       .select("id")
-      .where(column, "=", value)
+      .where("email", "=", email)
       .where("id", "!=", id)
       .executeTakeFirst();
-    if (other !== undefined) return column;
+    if (other !== undefined) return "email";
   }
   if (Object.keys(change).length > 0) {
     await db.updateTable("users").set(change).where("id", "=", id).execute();

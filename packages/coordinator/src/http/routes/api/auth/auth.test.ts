@@ -32,6 +32,9 @@ describe("register", () => {
       username: "bob2",
     });
     expect([sameMail.status, sameMail.json?.code]).toEqual([409, "already_exists"]);
+    const lookAlike = { ...bob, username: bob.username.toUpperCase(), email: "x@y.zz" };
+    const alike = await server.post("auth/basic/register", undefined, lookAlike);
+    expect([alike.status, alike.json?.code]).toEqual([409, "already_exists"]);
   });
 
   test.each([
@@ -115,8 +118,10 @@ test("check-username always answers 200 and says it in the error flag", async ()
   await server.user("grace");
   const check = (username: string) => server.post("auth/check-username", undefined, { username });
   expect((await check("heidi")).json?.error).toBe(false);
-  const taken = await check("grace");
-  expect([taken.status, taken.json?.error]).toEqual([200, true]);
+  for (const name of ["grace", "Grace"]) {
+    const taken = await check(name);
+    expect([taken.status, taken.json?.error]).toEqual([200, true]);
+  }
   const invalid = await check("x");
   expect([invalid.status, invalid.json?.error]).toEqual([200, true]);
 });

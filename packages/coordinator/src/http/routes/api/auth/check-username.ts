@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { findUserByName } from "../../../../db/user-repository.ts";
+import { isUsernameTaken } from "../../../../db/user-repository.ts";
 import { usernameFault } from "../../../../rules/account.ts";
 import type { Route } from "../../../api.ts";
 
@@ -22,8 +22,9 @@ export const checkUsernameRoute: Route = (api, { database }) => {
       const { username } = request.body;
       const fault = usernameFault(username);
       if (fault !== null) return { error: true, message: `This name cannot be used: ${fault}` };
-      const taken = await findUserByName(database.kysely, username);
-      if (taken !== undefined) return { error: true, message: "This name is taken" };
+      if (await isUsernameTaken(database.kysely, username, null)) {
+        return { error: true, message: "This name is taken" };
+      }
       return { error: false, message: "This name is available" };
     },
   );

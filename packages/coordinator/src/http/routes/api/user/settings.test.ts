@@ -51,6 +51,7 @@ describe("settings", () => {
     [400, "bad_request", { name: " x" }],
     [400, "invalid_email", { email: "nobody" }],
     [409, "already_exists", { username: "taken" }],
+    [409, "already_exists", { username: "Taken" }],
     [409, "already_exists", { email: "taken@example.com", name: "Not stored" }],
     [422, "unprocessable_entity", { name: 7 }],
   ])("that break a rule are refused: %i %s", async (status, code, change) => {
