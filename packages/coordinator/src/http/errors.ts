@@ -1,8 +1,10 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
 import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
+import { isRemovedMeanwhile } from "../db/removed-meanwhile.ts";
 import { errnoOf } from "../error-facts.ts";
 import {
   BadRequestError,
+  ConflictError,
   CoordinatorError,
   PayloadTooLargeError,
   RateLimitedError,
@@ -49,6 +51,8 @@ export function handleError(
     request.log.debug("a client went away within its request");
     return reply.code(BROKEN_OFF.status).send(errorBody(BROKEN_OFF));
   }
+  if (isRemovedMeanwhile(error))
+    request.log.warn({ err: error }, "a request's subject was removed meanwhile");
   const known = toCoordinatorError(error);
   if (known !== null) {
     if (known instanceof RateLimitedError) reply.header("retry-after", known.retryAfterSeconds);
@@ -70,6 +74,7 @@ function challengeFor(url: string): string {
 export function toCoordinatorError(error: unknown): CoordinatorError | null {
   if (error instanceof CoordinatorError) return error;
   if (hasZodFastifySchemaValidationErrors(error)) return fromValidation(error);
+  if (isRemovedMeanwhile(error)) return removedMeanwhile(error);
   if (!isFastifyError(error)) return null;
   switch (error.code) {
     case "FST_ERR_CTP_BODY_TOO_LARGE":
@@ -113,6 +118,11 @@ function fromValidation(error: {
   }
   const place = context === "params" ? "path" : "query";
   return new BadRequestError(`${place} parameter "${field}": ${reason}`);
+}
+
+function removedMeanwhile(cause: unknown): ConflictError {
+  const message = "what the request is about was removed while it was under way";
+  return new ConflictError(message, { cause });
 }
 
 /** Whether this is only what Node says of a body whose client went away before its end. */

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { WebSocket, type ClientOptions } from "ws";
 import { systemClock } from "../clock.ts";
+import type { Logs } from "../ports.ts";
 import { seedEvaluation, type Seed } from "./seed.test-support.ts";
 import { openTestServer, PASSWORD, type TestServer } from "./server.test-support.ts";
 
@@ -16,8 +17,18 @@ const hastyClock = {
   after: (ms: number, callback: () => void) => systemClock.after(ms / 50, callback),
 };
 
+/** Of builds that have said something and go on. */
+const endlessLogs: Logs = {
+  text: async function* () {},
+  size: () => Promise.resolve(0),
+  follow: async function* (_attempt, _offset, signal) {
+    yield "begun\n";
+    if (!signal.aborted) await once(signal, "abort");
+  },
+};
+
 beforeAll(async () => {
-  server = await openTestServer({ clock: hastyClock });
+  server = await openTestServer({ clock: hastyClock, logs: endlessLogs });
   alice = await server.user("alice");
   bob = await server.user("bob");
   await server.put("orgs", alice, { name: "acme", display_name: "Acme" });
@@ -255,4 +266,20 @@ test("a server that stops says so to who watches", async () => {
   const closed = once(socket, "close");
   await other[Symbol.asyncDispose]();
   expect((await closed)[0]).toBe(1001);
+});
+
+test("a log that grows ends for who may read it no more", async () => {
+  const paths = [`builds/${seed.lib.id}/log`, `evals/${seed.evaluationId}/builds`];
+  for (const [at, path] of paths.entries()) {
+    const key = { name: `reader-${at}`, permissions: ["viewOrg"] };
+    const token = String((await server.post("user/keys", alice, key)).message);
+    const answer = await fetch(`${server.url}/api/v1/${path}`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${token}` },
+    });
+    expect([path, answer.status]).toEqual([path, 200]);
+    const reading = answer.text();
+    await server.call("DELETE", "user/keys", { token: alice, body: key });
+    expect(await reading).toContain("begun");
+  }
 });

@@ -49,12 +49,16 @@ async function callerOf(
 ): Promise<Caller> {
   if (access === "none") return anonymous;
   try {
-    const token = tokenOf(request);
-    return await authenticator.authenticate({ token, address: request.ip });
+    return await callerNow(request, authenticator);
   } catch (error) {
     if (access === "optional" && error instanceof CoordinatorError) return anonymous;
     throw error;
   }
+}
+
+/** Who asks, looked up anew, for an answer that goes on for long. Throws UnauthorizedError or ForbiddenError when the credentials are good no more. */
+export function callerNow(request: FastifyRequest, authenticator: Authenticator): Promise<Caller> {
+  return authenticator.authenticate({ token: tokenOf(request), address: request.ip });
 }
 
 /** The token of the Authorization header, else of the cookie, which pages of other origins may not use. Throws UnauthorizedError. */

@@ -9,7 +9,7 @@ import { checkDrvName, logDocument } from "./log-name.ts";
 
 /** GET /cache/{cache}/log/{drv}: what `nix log` asks for. With `?follow` it goes on until the build has ended: Nix itself shows nothing before that. */
 export const buildLog: CacheRoute = (app, services) => {
-  const { database, documents, logs, stopping, upstreams } = services;
+  const { database, documents, logs, upstreams } = services;
   app.get<{ Params: { cache: string; drv: string }; Querystring: { follow?: string } }>(
     "/:cache/log/:drv",
     async (request, reply) => {
@@ -24,7 +24,11 @@ export const buildLog: CacheRoute = (app, services) => {
       };
       const isFollowed = request.query.follow !== undefined && request.method !== "HEAD";
       if (attempt !== undefined && isFollowed) {
-        return sendGrowing(reply, stopping, headers, (signal) => logs.follow(attempt, 0, signal));
+        return sendGrowing(reply, services, {
+          headers,
+          check: () => readableCache(services, request, name),
+          texts: (signal) => logs.follow(attempt, 0, signal),
+        });
       }
       if (attempt !== undefined) return sendLog(reply, headers, logs.text(attempt));
       const uploaded = await documents.open(cache.id, logDocument(drv));

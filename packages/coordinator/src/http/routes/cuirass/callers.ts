@@ -13,11 +13,15 @@ import { readCookie, SESSION_COOKIE } from "../../cookies.ts";
 export function addCuirassCallers(api: Api, authenticator: Authenticator): void {
   api.decorateRequest("caller");
   api.addHook("onRequest", async (request) => {
-    request.caller = await callerOf(request, authenticator);
+    request.caller = await cuirassCaller(request, authenticator);
   });
 }
 
-async function callerOf(request: FastifyRequest, authenticator: Authenticator): Promise<Caller> {
+/** Who asks now; nobody when the credentials are not good. */
+export async function cuirassCaller(
+  request: FastifyRequest,
+  authenticator: Authenticator,
+): Promise<Caller> {
   const token = tokenOf(request);
   if (token === null) return anonymous;
   try {

@@ -3,10 +3,12 @@ import { followBuild } from "../../../../log-streams/follow-build.ts";
 import { ndjsonAnswer } from "../../../answer-schemas.ts";
 import type { Route } from "../../../api.ts";
 import { sendLogStream } from "../../../log-answer.ts";
+import { callerNow } from "../../../plugins/access.ts";
 import { buildParams } from "./build-params.ts";
 
 /** POST /builds/{id}/log: what is appended from now on, as newline-delimited JSON strings. */
-export const streamLogRoute: Route = (api, { authority, database, logs, stopping }) => {
+export const streamLogRoute: Route = (api, services) => {
+  const { authenticator, authority, database, logs } = services;
   api.post(
     "/builds/:id/log",
     {
@@ -23,10 +25,12 @@ export const streamLogRoute: Route = (api, { authority, database, logs, stopping
       },
     },
     async (request, reply) => {
-      const { build } = await authority.memberBuild(request.caller, request.params.id);
-      return sendLogStream(reply, stopping, (signal) =>
-        followBuild({ db: database.kysely, logs }, build.id, signal),
-      );
+      const { id } = request.params;
+      const { build } = await authority.memberBuild(request.caller, id);
+      return sendLogStream(reply, services, {
+        check: async () => authority.memberBuild(await callerNow(request, authenticator), id),
+        texts: (signal) => followBuild({ db: database.kysely, logs }, build.id, signal),
+      });
     },
   );
 };

@@ -3,13 +3,12 @@ import { followEvaluation } from "../../../../log-streams/follow-evaluation.ts";
 import { ndjsonAnswer } from "../../../answer-schemas.ts";
 import type { Route } from "../../../api.ts";
 import { sendLogStream } from "../../../log-answer.ts";
+import { callerNow } from "../../../plugins/access.ts";
 import { evaluationParams } from "./evaluation-params.ts";
 
 /** POST /evals/{id}/builds: logs of all its builds, as newline-delimited JSON strings. */
-export const streamLogsRoute: Route = (
-  api,
-  { authority, database, evaluations, logs, stopping },
-) => {
+export const streamLogsRoute: Route = (api, services) => {
+  const { authenticator, authority, database, evaluations, logs } = services;
   api.post(
     "/evals/:id/builds",
     {
@@ -26,12 +25,14 @@ export const streamLogsRoute: Route = (
       },
     },
     async (request, reply) => {
-      const { evaluation } = await authority.memberEvaluation(request.caller, request.params.id);
+      const { id } = request.params;
+      const { evaluation } = await authority.memberEvaluation(request.caller, id);
       const attending = evaluations.attend(evaluation.id);
       reply.raw.once("close", () => attending[Symbol.dispose]());
-      return sendLogStream(reply, stopping, (signal) =>
-        followEvaluation({ db: database.kysely, logs }, evaluation.id, signal),
-      );
+      return sendLogStream(reply, services, {
+        check: async () => authority.memberEvaluation(await callerNow(request, authenticator), id),
+        texts: (signal) => followEvaluation({ db: database.kysely, logs }, evaluation.id, signal),
+      });
     },
   );
 };
