@@ -66,15 +66,16 @@ export class DirectUploads {
 
   async #look(name: string, { organization }: Uploader, claim: NarClaim): Promise<NarObject> {
     const staged = (await this.#staging?.open(name)) ?? null;
+    const held = this.#nars.findHeld(organization, claim.narHash);
     if (staged === null) {
-      const held = this.#nars.findHeld(organization, claim.narHash);
       if (held !== null) return held;
       throw new ConflictError(`NAR sha256:${claim.narHash} is not in the object store`, {
         code: "not_staged",
       });
     }
     try {
-      return await this.#nars.takeStaged(organization, claim, staged);
+      // It was taken before, and could not be removed.
+      return held ?? (await this.#nars.takeStaged(organization, claim, staged));
     } finally {
       await this.#remove(staged);
     }

@@ -150,6 +150,18 @@ describe("a NAR that a worker puts into the store", () => {
     s3.fault = () => null;
     expect(await objects()).toEqual([]);
   });
+
+  test("that could not be removed is removed when it is asked for again, unread", async () => {
+    await putDirectly(source.body);
+    s3.fault = ({ method }) => (method === "DELETE" ? { kind: "status", status: 403 } : null);
+    const receipt = await (await take()).json();
+    expect(await objects()).toHaveLength(2);
+    s3.fault = () => null;
+    s3.requests.length = 0;
+    expect(await (await take()).json()).toEqual(receipt);
+    expect(s3.requests.map(({ method }) => method)).toEqual(["HEAD", "DELETE"]);
+    expect(await objects()).toEqual([expect.stringMatching(/^nar\//)]);
+  });
 });
 
 test("who may not upload for an assignment gets no ticket, and takes nothing", async () => {
