@@ -1,6 +1,6 @@
 import type { Clock } from "../clock.ts";
 import {
-  deleteDeliveriesBefore,
+  deleteActionDeliveriesBefore,
   findDueDeliveries,
   recordOutcome,
   type DueDelivery,
@@ -33,7 +33,7 @@ export function openActionOutbox(options: ActionOutboxOptions): Outbox<DueDelive
     const now = clock.now();
     if (now - cleanedAt < CLEAN_MS) return;
     const deleted = await database.relaxedTransaction(({ kysely }) =>
-      deleteDeliveriesBefore(kysely, now - KEEP_MS, DELETED_AT_ONCE),
+      deleteActionDeliveriesBefore(kysely, now - KEEP_MS, DELETED_AT_ONCE),
     );
     if (deleted === DELETED_AT_ONCE) outbox.wake();
     else cleanedAt = now;

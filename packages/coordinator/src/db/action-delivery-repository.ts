@@ -144,7 +144,7 @@ export function findDelivery(
 }
 
 /** Those that are over; at most so many at once. Resolves to how many that were. */
-export async function deleteDeliveriesBefore(
+export async function deleteActionDeliveriesBefore(
   db: Queries,
   time: number,
   limit: number,

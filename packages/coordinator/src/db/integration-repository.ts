@@ -141,6 +141,6 @@ export async function deleteDelivery(
 }
 
 /** `time` in milliseconds since the epoch. A webhook that a forge sends again after that is taken for a new one. */
-export async function deleteDeliveriesBefore(db: Queries, time: number): Promise<void> {
+export async function deleteHookDeliveriesBefore(db: Queries, time: number): Promise<void> {
   await db.deleteFrom("hook_deliveries").where("received_at", "<", time).execute();
 }

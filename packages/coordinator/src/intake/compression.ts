@@ -10,6 +10,7 @@ import {
 import unbzip2 from "unbzip2-stream";
 import xz from "xz-decompress";
 import { UnprocessableError } from "../errors.ts";
+import { copies } from "./copies.ts";
 import { Gate } from "./gate.ts";
 import { ZstdDecoder } from "./zstd-decoder.ts";
 
@@ -158,14 +159,9 @@ async function* throughZlib(
   }
 }
 
-/** For a decoder that keeps what it is given beyond the next piece. */
-async function* copied(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  for await (const chunk of source) yield Buffer.from(chunk);
-}
-
 async function* throughXz(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   const failure = new SourceFailure();
-  const input = ReadableStream.from(copied(failure.guard(source)));
+  const input = ReadableStream.from(copies(failure.guard(source)));
   try {
     yield* new xz.XzReadableStream(input);
   } catch (error) {

@@ -7,7 +7,7 @@ import {
 } from "../db/assignment-repository.ts";
 import { findDueRetries } from "../db/build-repository.ts";
 import type { Queries } from "../db/client.ts";
-import { deleteDeliveriesBefore } from "../db/integration-repository.ts";
+import { deleteHookDeliveriesBefore } from "../db/integration-repository.ts";
 import { deletePossessionsBefore } from "../db/nar-possession-repository.ts";
 import { restartBuilds, type RetryPolicy } from "../builds/verdict.ts";
 import type { Logger } from "../logger.ts";
@@ -109,7 +109,7 @@ export class Sweep implements AsyncDisposable {
     try {
       await deleteAnswersBefore(kysely, now - ANSWERS_KEPT_MS);
       await deletePossessionsBefore(kysely, now - ANSWERS_KEPT_MS);
-      await deleteDeliveriesBefore(kysely, now - ANSWERS_KEPT_MS);
+      await deleteHookDeliveriesBefore(kysely, now - ANSWERS_KEPT_MS);
       await removeStaged(now - STAGED_KEPT_MS);
       await cleanSources(now);
     } catch (error) {

@@ -4,6 +4,7 @@ import { constants, createBrotliCompress, createGzip } from "node:zlib";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { CacheNarFile } from "../../../db/cache-nar-file-repository.ts";
 import type { SurfaceNar } from "../../../db/cache-surface-view.ts";
+import { copies } from "../../../intake/copies.ts";
 import { readNar } from "../../../nar-contents/read-nar.ts";
 import { storedBzip2 } from "../../../nar-contents/stored-bzip2.ts";
 import { storedXz } from "../../../nar-contents/stored-xz.ts";
@@ -25,11 +26,6 @@ export async function sendRepacked(
   if (request.method === "HEAD") return reply.send(Readable.from([]));
   lastUse.path(cache, found.hash_part, given.narSize);
   return reply.send(repack(given.compression, copies(readNar(nars, given.narHash))));
-}
-
-/** Pieces that may be kept. */
-async function* copies(pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, undefined> {
-  for await (const piece of pieces) yield Buffer.from(piece);
 }
 
 function repack(compression: string, bytes: AsyncGenerator<Buffer>): Readable {

@@ -2,6 +2,7 @@ import { Readable } from "node:stream";
 import { openNarEntry, type NarEntry } from "@gradient/protocol";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { BadRequestError, NotFoundError } from "../../../errors.ts";
+import { copies } from "../../../intake/copies.ts";
 import { packDirectory } from "../../../nar-contents/pack-directory.ts";
 import { readNar } from "../../../nar-contents/read-nar.ts";
 import type { CacheRoute } from "../../api.ts";
@@ -79,11 +80,6 @@ async function sendEntry(
       : packDirectory(name, entry.parts);
   body.once("close", () => void entry[Symbol.asyncDispose]());
   return reply.send(body);
-}
-
-/** The stream keeps a piece until it is sent; the reader's own is overwritten by then. */
-async function* copies(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer, void, undefined> {
-  for await (const piece of pieces) yield Buffer.from(piece);
 }
 
 /** RFC 6266: a plain name for everybody, and the exact one for those who know its encoding. */

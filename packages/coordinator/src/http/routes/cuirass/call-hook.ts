@@ -5,7 +5,7 @@ import { askForLook } from "../../../triggers/ask-for-look.ts";
 import type { Route } from "../../api.ts";
 import { bareJsonAnswer } from "../../answer-schemas.ts";
 import { token } from "./parameters.ts";
-import { sendJson } from "./send-json.ts";
+import { sendJson } from "../../send-json.ts";
 
 /** POST /jobset/NAME/hook/evaluate: asks for a look at the repository; what is evaluated is its newest commit, and only once. The body says nothing. */
 export const callHookRoute: Route = (api, services) => {

@@ -5,7 +5,7 @@ import { textAnswer } from "../../answer-schemas.ts";
 import type { Route } from "../../api.ts";
 import { sendNoResource } from "./cuirass-errors.ts";
 import { idParams } from "./parameters.ts";
-import { sendText } from "./send-text.ts";
+import { sendLog } from "./send-log.ts";
 
 /** GET /build/ID/log/raw: what is there of the log now. */
 export const getBuildLogRoute: Route = (api, services) => {
@@ -25,7 +25,7 @@ export const getBuildLogRoute: Route = (api, services) => {
       if (row === null) throw missingThing("Build", id);
       const attempt = await findBuildLog(database.kysely, row);
       if (attempt === null) return sendNoResource(request, reply);
-      return sendText(reply, logs.text(attempt));
+      return sendLog(reply, logs.text(attempt));
     },
   );
 };

@@ -5,7 +5,7 @@ import { visibleBuild } from "../../../cuirass/visible-projects.ts";
 import type { Route } from "../../api.ts";
 import { bareJsonAnswer } from "../../answer-schemas.ts";
 import { idParams } from "./parameters.ts";
-import { sendJsonText } from "./send-json.ts";
+import { sendJsonText } from "../../send-json.ts";
 
 /** GET /build/ID and /build/HASH-NAME.drv: JSON, whatever is accepted. */
 export const getBuildRoute: Route = (api, services) => {

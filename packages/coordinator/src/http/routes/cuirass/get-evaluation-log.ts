@@ -5,7 +5,7 @@ import { textAnswer } from "../../answer-schemas.ts";
 import type { Route } from "../../api.ts";
 import { sendNoResource } from "./cuirass-errors.ts";
 import { idParams } from "./parameters.ts";
-import { sendText } from "./send-text.ts";
+import { sendLog } from "./send-log.ts";
 
 /** GET /eval/ID/log/raw: what the evaluation had to say. */
 export const getEvaluationLogRoute: Route = (api, services) => {
@@ -23,7 +23,7 @@ export const getEvaluationLogRoute: Route = (api, services) => {
       const evaluation =
         number === null ? null : await visibleEvaluation(services, request.caller, number);
       if (evaluation === null) return sendNoResource(request, reply);
-      return sendText(reply, evaluationLog(services.database.kysely, evaluation.id));
+      return sendLog(reply, evaluationLog(services.database.kysely, evaluation.id));
     },
   );
 };

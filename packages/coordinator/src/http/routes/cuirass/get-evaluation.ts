@@ -6,7 +6,7 @@ import { visibleEvaluation } from "../../../cuirass/visible-projects.ts";
 import type { Route } from "../../api.ts";
 import { bareJsonAnswer } from "../../answer-schemas.ts";
 import { parameter, token } from "./parameters.ts";
-import { sendJsonText } from "./send-json.ts";
+import { sendJsonText } from "../../send-json.ts";
 
 /** GET /api/evaluation */
 export const getEvaluationRoute: Route = (api, services) => {

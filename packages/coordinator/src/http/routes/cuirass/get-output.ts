@@ -3,7 +3,7 @@ import { missingThing } from "../../../cuirass/refusals.ts";
 import type { Route } from "../../api.ts";
 import { bareJsonAnswer } from "../../answer-schemas.ts";
 import { idParams } from "./parameters.ts";
-import { sendJson } from "./send-json.ts";
+import { sendJson } from "../../send-json.ts";
 
 /** GET /output/HASH-NAME */
 export const getOutputRoute: Route = (api, services) => {

@@ -4,7 +4,7 @@ import { textAnswer } from "../../answer-schemas.ts";
 import type { Route } from "../../api.ts";
 import { sendNoResource } from "./cuirass-errors.ts";
 import { idParams } from "./parameters.ts";
-import { sendText } from "./send-text.ts";
+import { sendLog } from "./send-log.ts";
 
 /** GET /log/HASH-NAME: the log behind an output or a derivation, as `guix build --log-file` asks for it. */
 export const getPathLogRoute: Route = (api, services) => {
@@ -22,7 +22,7 @@ export const getPathLogRoute: Route = (api, services) => {
       const row = await visibleBuildOfPath(services, request.caller, request.params.id);
       const attempt = row === null ? null : await findBuildLog(database.kysely, row);
       if (attempt === null) return sendNoResource(request, reply);
-      return sendText(reply, logs.text(attempt));
+      return sendLog(reply, logs.text(attempt));
     },
   );
 };

@@ -5,7 +5,7 @@ import { visibleProjects } from "../../../cuirass/visible-projects.ts";
 import type { Route } from "../../api.ts";
 import { bareJsonAnswer } from "../../answer-schemas.ts";
 import { nr, parameter, token } from "./parameters.ts";
-import { sendJsonText } from "./send-json.ts";
+import { sendJsonText } from "../../send-json.ts";
 
 const MAX_EVALUATIONS = 1000;
 

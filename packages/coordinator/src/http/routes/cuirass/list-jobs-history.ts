@@ -6,7 +6,7 @@ import { visibleJobset } from "../../../cuirass/visible-projects.ts";
 import type { Route } from "../../api.ts";
 import { bareJsonAnswer } from "../../answer-schemas.ts";
 import { nr, parameter, token } from "./parameters.ts";
-import { sendJson } from "./send-json.ts";
+import { sendJson } from "../../send-json.ts";
 
 const MAX_EVALUATIONS = 100;
 

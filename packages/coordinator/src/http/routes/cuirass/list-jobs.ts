@@ -6,7 +6,7 @@ import { visibleEvaluation } from "../../../cuirass/visible-projects.ts";
 import type { Route } from "../../api.ts";
 import { bareJsonAnswer } from "../../answer-schemas.ts";
 import { parameter, token } from "./parameters.ts";
-import { sendJson, sendJsonText } from "./send-json.ts";
+import { sendJson, sendJsonText } from "../../send-json.ts";
 
 const querystring = z.object({
   evaluation: parameter.meta({ description: "Number; it has to be there." }),

@@ -3,7 +3,7 @@ import { jobsetObject } from "../../../cuirass/jobset-object.ts";
 import type { Route } from "../../api.ts";
 import { bareJsonAnswer } from "../../answer-schemas.ts";
 import { token } from "./parameters.ts";
-import { sendJsonText } from "./send-json.ts";
+import { sendJsonText } from "../../send-json.ts";
 
 /** GET /jobsets and /specifications, with anything behind them: the active projects. */
 export const listJobsetsRoute: Route = (api, { authority, cuirassJobsets }) => {

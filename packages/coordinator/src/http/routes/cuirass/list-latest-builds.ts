@@ -6,7 +6,7 @@ import type { Route } from "../../api.ts";
 import { bareJsonAnswer } from "../../answer-schemas.ts";
 import { buildFilter, parameter } from "./parameters.ts";
 import { readBuildFilter } from "./build-filter.ts";
-import { sendJsonText } from "./send-json.ts";
+import { sendJsonText } from "../../send-json.ts";
 
 const querystring = buildFilter.extend({
   status: parameter.meta({ description: "One end state; Guix's client sends 0." }),

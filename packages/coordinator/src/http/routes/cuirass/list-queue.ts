@@ -6,7 +6,7 @@ import type { Route } from "../../api.ts";
 import { bareJsonAnswer } from "../../answer-schemas.ts";
 import { readBuildFilter } from "./build-filter.ts";
 import { buildFilter } from "./parameters.ts";
-import { sendJsonText } from "./send-json.ts";
+import { sendJsonText } from "../../send-json.ts";
 
 /** GET /api/queue: what runs and what waits, in the order of scheduling. */
 export const listQueueRoute: Route = (api, services) => {

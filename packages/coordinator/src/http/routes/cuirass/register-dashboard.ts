@@ -7,7 +7,7 @@ import { visibleJobset } from "../../../cuirass/visible-projects.ts";
 import type { Route } from "../../api.ts";
 import { bareJsonAnswer } from "../../answer-schemas.ts";
 import { parameter, token } from "./parameters.ts";
-import { sendJson } from "./send-json.ts";
+import { sendJson } from "../../send-json.ts";
 
 /** GET /api/dashboard/register: each call makes a new one. */
 export const registerDashboardRoute: Route = (api, services) => {

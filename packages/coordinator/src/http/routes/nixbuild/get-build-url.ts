@@ -4,7 +4,7 @@ import { isoTime } from "../../../nixbuild/build-object.ts";
 import type { Route } from "../../api.ts";
 import { bareJsonAnswer } from "../../answer-schemas.ts";
 import { buildNumberParams, readNumberedBuild } from "./build-number.ts";
-import { sendJson } from "./send-json.ts";
+import { sendJson } from "../../send-json.ts";
 
 const DEFAULT_TTL_SECONDS = 3600;
 const MAX_TTL_SECONDS = 30 * 86_400;

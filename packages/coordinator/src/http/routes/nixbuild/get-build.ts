@@ -2,7 +2,7 @@ import { buildObject } from "../../../nixbuild/build-object.ts";
 import type { Route } from "../../api.ts";
 import { bareJsonAnswer } from "../../answer-schemas.ts";
 import { buildNumberParams, readNumberedBuild } from "./build-number.ts";
-import { sendJson } from "./send-json.ts";
+import { sendJson } from "../../send-json.ts";
 
 /** GET /builds/:id */
 export const getBuildRoute: Route = (api, services) => {

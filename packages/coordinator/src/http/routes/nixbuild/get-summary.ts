@@ -3,7 +3,7 @@ import { summaryObject, summaryOf } from "../../../nixbuild/summary.ts";
 import type { Route } from "../../api.ts";
 import { bareJsonAnswer } from "../../answer-schemas.ts";
 import { filterQuery } from "./filter-query.ts";
-import { sendJson } from "./send-json.ts";
+import { sendJson } from "../../send-json.ts";
 
 /** GET /builds/summary: everything that matches, however much it is. */
 export const getSummaryRoute: Route = (api, { authority, nixbuildSums, config }) => {

@@ -4,7 +4,7 @@ import { usageObject, usageOf, usagePeriod } from "../../../nixbuild/usage.ts";
 import type { Route } from "../../api.ts";
 import { bareJsonAnswer } from "../../answer-schemas.ts";
 import { parameter } from "./filter-query.ts";
-import { sendJson } from "./send-json.ts";
+import { sendJson } from "../../send-json.ts";
 
 const querystring = z.object({
   from: parameter.meta({ description: "Date; the first of this month when absent." }),

@@ -4,7 +4,7 @@ import { readDerivation, readFilter, readLimit } from "../../../nixbuild/build-q
 import type { Route } from "../../api.ts";
 import { bareJsonAnswer } from "../../answer-schemas.ts";
 import { filterQuery, parameter } from "./filter-query.ts";
-import { sendJsonText } from "./send-json.ts";
+import { sendJsonText } from "../../send-json.ts";
 
 const querystring = filterQuery.extend({ limit: parameter, derivation_path: parameter });
 

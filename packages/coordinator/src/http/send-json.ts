@@ -1,6 +1,6 @@
 import type { FastifyReply } from "fastify";
 
-/** Answers without an envelope. The object is of the schema's type; a list of a hundred thousand is not validated again. Its length is told: clients pipeline. */
+/** Answers of APIs without an envelope. The object is of the schema's type; a list of a hundred thousand is not validated again. Its length is told: clients pipeline. */
 export function sendJson(reply: FastifyReply, body: object): FastifyReply {
   return sendJsonText(reply, JSON.stringify(body));
 }

@@ -12,7 +12,7 @@ const HEADERS = {
 } as const;
 
 /** Answers with a log as it is read; packed with gzip where the client says that it can read that. */
-export function sendText(
+export function sendLog(
   reply: FastifyReply,
   texts: AsyncGenerator<string, void, undefined>,
 ): Promise<FastifyReply> {
