@@ -39,7 +39,7 @@ export function failureLines({ drvPath, outcome, message, logTail }: BuildRecord
   const lines = [`  ${ownWords(message)}`];
   if (logTail.length > 0) {
     lines.push(
-      `  the last ${logTail.length} lines of its log:`,
+      `  the end of its log:`,
       ...logTail.map((line) => `  > ${printable(line)}`),
       `  all of it: nix-store --read-log ${drvPath}`,
     );

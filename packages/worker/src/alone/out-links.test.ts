@@ -1,6 +1,7 @@
 import { mkdir, readlink, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { UserError } from "../errors.ts";
 import { ScriptedStore } from "../testing/scripted-nix.ts";
 import { temporaryDirectory } from "../testing/temporary-directory.ts";
 import { makeOutLinks, resultsOf } from "./out-links.ts";
@@ -47,5 +48,13 @@ describe("a link", () => {
     const directory = await temporaryDirectory();
     await make(join(directory, "result"));
     await expect(link(directory)).rejects.toThrow("something else is there");
+  });
+
+  test("that cannot be made is told by its name", async () => {
+    const directory = join(await temporaryDirectory(), "file");
+    await writeFile(directory, "");
+    const error = link(directory);
+    await expect(error).rejects.toThrow(UserError);
+    await expect(error).rejects.toThrow(`cannot make the link ${directory}/result: ENOTDIR`);
   });
 });

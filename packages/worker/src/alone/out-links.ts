@@ -2,7 +2,7 @@ import { lstat, readlink, rename, symlink, unlink } from "node:fs/promises";
 import { randomUUID } from "node:crypto";
 import { resolve } from "node:path";
 import { STORE_DIR } from "@gradient/protocol";
-import { errnoOf } from "../error-facts.ts";
+import { errnoOf, reasonOf } from "../error-facts.ts";
 import { UserError } from "../errors.ts";
 import type { NixStore } from "../ports.ts";
 import type { JobRecord } from "./report.ts";
@@ -51,7 +51,7 @@ async function isReplaceable(at: string): Promise<boolean> {
     return (await readlink(at)).startsWith(`${STORE_DIR}/`);
   } catch (error) {
     if (errnoOf(error) === "ENOENT") return true;
-    throw error;
+    throw linkError(at, error);
   }
 }
 
@@ -62,6 +62,10 @@ async function replaceLink(at: string, path: string): Promise<void> {
     await rename(temporary, at);
   } catch (cause) {
     await unlink(temporary).catch(() => {});
-    throw new UserError("out-link", `cannot make the link ${at}: ${String(cause)}`, { cause });
+    throw linkError(at, cause);
   }
+}
+
+function linkError(at: string, cause: unknown): UserError {
+  return new UserError("out-link", `cannot make the link ${at}: ${reasonOf(cause)}`, { cause });
 }

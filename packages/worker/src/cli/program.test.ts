@@ -6,12 +6,17 @@ import { temporaryDirectory } from "../testing/temporary-directory.ts";
 import { main } from "./program.ts";
 
 const printed = { out: "", err: "" };
+/** Of standard output. */
+let failure: Error | null = null;
 
 beforeEach(() => {
   printed.out = "";
   printed.err = "";
-  vi.spyOn(process.stdout, "write").mockImplementation((text) => {
+  failure = null;
+  vi.spyOn(process.stdout, "write").mockImplementation((text, ...rest) => {
     printed.out += String(text);
+    const done = rest.find((each) => typeof each === "function");
+    done?.(failure);
     return true;
   });
   vi.spyOn(process.stderr, "write").mockImplementation((text) => {
@@ -33,6 +38,14 @@ describe("gradient-worker id", () => {
     const directory = await temporaryDirectory();
     expect(await worker(["id", "--state-dir", directory])).toBe(0);
     expect(printed.out).toBe(await readFile(join(directory, "worker-id"), "utf8"));
+  });
+
+  test("that cannot be printed fails with one clear line", async () => {
+    failure = new Error("ENOSPC: no space left on device, write");
+    expect(await worker(["id", "--state-dir", await temporaryDirectory()])).toBe(1);
+    expect(printed.err).toBe(
+      "gradient-worker: cannot write to standard output: ENOSPC: no space left on device, write\n",
+    );
   });
 
   test("with foreign contents in the file fails with one clear line", async () => {

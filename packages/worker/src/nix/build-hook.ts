@@ -1,6 +1,8 @@
-import { randomUUID } from "node:crypto";
-import { mkdir, rename, writeFile } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import path from "node:path";
+import { writeWhole } from "../atomic-file.ts";
+import { reasonOf } from "../error-facts.ts";
+import { WorkerError } from "../errors.ts";
 
 /** Answers Nix's question with "never", and stays until Nix has written all that it wants to say. */
 const DECLINE = `#!/bin/sh
@@ -20,9 +22,11 @@ export async function buildHookConfig(version: string, stateDirectory: string): 
   const file = path.join(stateDirectory, "build-hook");
   // The setting is split at spaces.
   if (/\s/.test(file)) return [];
-  await mkdir(stateDirectory, { recursive: true });
-  const temporary = `${file}.${randomUUID()}`;
-  await writeFile(temporary, DECLINE, { mode: 0o755 });
-  await rename(temporary, file);
+  try {
+    await mkdir(stateDirectory, { recursive: true });
+    await writeWhole(file, DECLINE, 0o755);
+  } catch (cause) {
+    throw new WorkerError("state-dir", `cannot write ${file}: ${reasonOf(cause)}`, { cause });
+  }
   return [`build-hook = ${file}`];
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { summarizeError } from "./error-text.ts";
+import { summarizeError, withGitReason } from "./error-text.ts";
 
 const ROOT = "/nix/store/00000000000000000000000000000000-source";
 const summary = (text: string): string => summarizeError(text, [ROOT]);
@@ -120,6 +120,22 @@ describe("errors as Nix 2.26 and later print them: frames first", () => {
 
 test("an error of the daemon's is one", () => {
   expect(summary("error: error: the disk is full")).toBe("the disk is full");
+});
+
+test("git's reasons stand behind an error that tells only that it failed", () => {
+  const stderr = `warning: Git tree '/tree' is dirty
+git@example.org: Permission denied (publickey).
+\u001B[31mfatal: Could not read from remote repository.\u001B[0m
+
+Please make sure you have the correct access rights
+and the repository exists.
+error: program 'git' failed with exit code 128`;
+  expect(withGitReason(summary(stderr), stderr)).toBe(
+    `program 'git' failed with exit code 128
+git@example.org: Permission denied (publickey).
+fatal: Could not read from remote repository.`,
+  );
+  expect(withGitReason("another error", stderr)).toBe("another error");
 });
 
 test("text that is no error is kept", () => {

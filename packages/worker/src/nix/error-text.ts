@@ -15,6 +15,22 @@ export function isAboutBusyDatabase(text: string): boolean {
   return /SQLite database '.*' is busy/.test(text);
 }
 
+/** In the words of 2.8, 2.26 and 2.34. */
+const GIT_FAILED =
+  /program 'git' failed with exit code|resolving Git reference|Failed to fetch git repository/;
+/** Of what git and ssh write: the reason, and not their advice. */
+const GIT_REASON = /^(fatal: |remote: |ssh: |Host key verification failed|\S+: Permission denied)/;
+const MAX_GIT_LINES = 5;
+
+/** Of a failure of git Nix tells only that it failed, or what it misses then; git told why on the same stderr. */
+export function withGitReason(error: string, stderr: string): string {
+  if (!GIT_FAILED.test(error)) return error;
+  const reasons = stripVTControlCharacters(stderr)
+    .split(/[\r\n]+/)
+    .filter((line) => GIT_REASON.test(line));
+  return [error, ...reasons.slice(-MAX_GIT_LINES)].join("\n");
+}
+
 /**
  * Brings an error of Nix's evaluator, as printed with `--show-trace`, down to its message and the place in the user's files
  * that it is about. Nix 2.8 prints the message first and its frames after; later versions print the frames first.

@@ -31,6 +31,15 @@ describe("lines of an evaluator", () => {
     expect(lines.read(message(3, "building"))).toBeNull();
   });
 
+  test("what git wrote past the log stands behind the error that it failed", () => {
+    const lines = new EvaluatorLines("nonce");
+    lines.read("fatal: repository '/nowhere' does not exist");
+    lines.read(message(0, "error: program 'git' failed with exit code 128"));
+    expect(lines.describeError([])).toBe(
+      "program 'git' failed with exit code 128\nfatal: repository '/nowhere' does not exist",
+    );
+  });
+
   test("the last error counts, and what ended the program without one", () => {
     const lines = new EvaluatorLines("nonce");
     lines.read(message(0, "error: an early one"));

@@ -5,7 +5,7 @@ import {
   type AttributePath,
   type EvaluationMessage,
 } from "@gradient/protocol";
-import { isAboutBusyDatabase, summarizeError } from "../error-text.ts";
+import { isAboutBusyDatabase, summarizeError, withGitReason } from "../error-text.ts";
 import { TailBuffer } from "../../process/tail-buffer.ts";
 import { ImportedBuilds } from "./imported-builds.ts";
 
@@ -73,7 +73,8 @@ export class EvaluatorLines {
       .join("\n");
     const text = this.#error === "" ? raw.trim() : this.#error;
     if (text === "") return "";
-    return [summarizeError(text, roots), ...this.#builds.logsFor(text)].join("\n");
+    const error = withGitReason(summarizeError(text, roots), raw);
+    return [error, ...this.#builds.logsFor(text)].join("\n");
   }
 
   /** null for a line that tells nothing yet. */

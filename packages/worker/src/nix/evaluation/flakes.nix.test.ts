@@ -156,6 +156,23 @@ describe("a flake by its reference", () => {
     });
   });
 
+  test("in a repository that does not know its flake.nix says what to do", async () => {
+    await fixture.nix.write(files);
+    await git("init", "--quiet");
+    await git("add", "seed");
+    await git("commit", "--quiet", "--message", "first");
+    const subject = { type: "flake" as const, reference: fixture.nix.tree };
+    const error = await failureOf(fixture.evaluate({}, "packages.#", { subject }));
+    expect(error.message).toMatch(/git .*add "?flake\.nix/);
+  });
+
+  test("that cannot be fetched is an error with git's words", async () => {
+    const reference = "git+https://127.0.0.1:1/there-is-none.git?ref=main";
+    const subject = { type: "flake" as const, reference };
+    const error = await failureOf(fixture.evaluate({}, "packages.#", { subject }));
+    expect(error.message).toContain("fatal: unable to access");
+  });
+
   test("that leads nowhere is an error in Nix's words", async () => {
     const subject = { type: "flake" as const, reference: "path:/no/such/place" };
     const error = await failureOf(fixture.evaluate({}, "packages.#", { subject }));

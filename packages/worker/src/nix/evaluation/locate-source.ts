@@ -6,7 +6,7 @@ import type { EvaluationSubject, NixStore, UsageMeter } from "../../ports.ts";
 import { ProcessError } from "../../process/process-error.ts";
 import { runProcess } from "../../process/run.ts";
 import { EvaluationError } from "../evaluation-error.ts";
-import { summarizeError } from "../error-text.ts";
+import { summarizeError, withGitReason } from "../error-text.ts";
 import type { NixInstallation } from "../installation.ts";
 import { type EvaluationSource, nixString } from "./evaluation-source.ts";
 import { overrideInputs } from "./override-inputs.ts";
@@ -193,7 +193,8 @@ async function askMetadata(
     return metadataSchema.parse(JSON.parse(stdout.toString()));
   } catch (error) {
     if (!(error instanceof ProcessError) || error.code !== "process_failed") throw error;
-    throw new EvaluationError("bad_flake", lockHint(summarizeError(error.stderr, [])), error);
+    const said = withGitReason(summarizeError(error.stderr, []), error.stderr);
+    throw new EvaluationError("bad_flake", trackHint(lockHint(said)), error);
   }
 }
 
@@ -205,6 +206,13 @@ export function lockHint(error: string): string {
     ) && /flake|lock/i.test(error);
   if (!isAboutLock) return error;
   return `${error}\nEvery input has to be locked: run 'nix flake lock' and commit flake.lock`;
+}
+
+/** Before 2.34 Nix takes a flake that Git does not know for one that is not there. */
+function trackHint(error: string): string {
+  const isMissing = /\/nix\/store\/[^/']+\/flake\.nix'(: No such file| does not exist)/.test(error);
+  if (!isMissing) return error;
+  return `${error}\nIn a Git repository only files that Git knows are seen: run 'git add flake.nix'`;
 }
 
 async function exists(file: string): Promise<boolean> {
