@@ -129,6 +129,7 @@ describe("the page of a device login", () => {
     await browser.signIn(await browser.open("/account/cli-authorize"));
     const page = await pageOf(code);
     expect([page.status, page.text]).toEqual([404, expect.stringContaining("no login waits")]);
+    expect(page.text).toContain("Type the code");
   });
 
   test("tells that a code has expired", async () => {

@@ -1,12 +1,13 @@
 import { z } from "zod";
 import { decideLogin, findPendingLogin } from "../../../accounts/device-login.ts";
 import { normalUserCode } from "../../../auth/random-token.ts";
+import { CoordinatorError } from "../../../errors.ts";
 import { actorOf } from "../../actor.ts";
-import type { Route } from "../../api.ts";
+import type { Route, Services } from "../../api.ts";
 import { toTimestamp } from "../../envelope.ts";
 import { checkFormToken, formTokenField } from "../../pages/form-token.ts";
 import { html } from "../../pages/html.ts";
-import { sendPage } from "../../pages/page.ts";
+import { sendPage, type Page } from "../../pages/page.ts";
 import { sendSignInPage } from "./sign-in-page.ts";
 
 const querystring = z.object({ code: z.string().max(32).default("") });
@@ -17,20 +18,41 @@ const body = z.object({
   form_token: z.string(),
 });
 
-const askForCode = {
-  title: "Sign a program in",
-  content: html`<p>Type the code that the program shows.</p>
-    <form method="get" action="/account/cli-authorize">
-      <label
-        >Code <input name="code" autocomplete="off" autocapitalize="characters" required autofocus
-      /></label>
-      <button>Go on</button>
-    </form>`,
-};
+/** `fault`: what was wrong with the code that was typed before. */
+function askForCode(fault: CoordinatorError | null): Page {
+  return {
+    title: "Sign a program in",
+    status: fault?.status ?? 200,
+    content: html`${fault === null ? null : html`<p class="fault">${fault.message}</p>`}
+      <p>Type the code that the program shows.</p>
+      <form method="get" action="/account/cli-authorize">
+        <label
+          >Code
+          <input name="code" autocomplete="off" autocapitalize="characters" required autofocus
+        /></label>
+        <button>Go on</button>
+      </form>`,
+  };
+}
+
+type PendingLogin = Awaited<ReturnType<typeof findPendingLogin>>;
+
+/** The program that waits under the code; else what is wrong with the code. */
+async function findWaiting(
+  { database, clock }: Pick<Services, "database" | "clock">,
+  code: string,
+): Promise<PendingLogin | CoordinatorError> {
+  try {
+    return await findPendingLogin(database.kysely, code, clock.now());
+  } catch (error) {
+    if (error instanceof CoordinatorError) return error;
+    throw error;
+  }
+}
 
 /** GET /account/cli-authorize: which program asks, and whether it may. */
 export const deviceLoginPage: Route = (api, services) => {
-  const { database, clock, serveUrl } = services;
+  const { serveUrl } = services;
   api.get(
     "/account/cli-authorize",
     { config: { access: "optional" }, schema: { querystring } },
@@ -40,8 +62,9 @@ export const deviceLoginPage: Route = (api, services) => {
       if (caller.kind === "anonymous" || caller.sessionId === null) {
         return sendSignInPage(services, request, reply, { code });
       }
-      if (code === "") return sendPage(reply, askForCode);
-      const login = await findPendingLogin(database.kysely, code, clock.now());
+      if (code === "") return sendPage(reply, askForCode(null));
+      const login = await findWaiting(services, code);
+      if (login instanceof CoordinatorError) return sendPage(reply, askForCode(login));
       const field = formTokenField(request, reply, serveUrl.startsWith("https:"));
       return sendPage(reply, {
         title: "A program wants to use your account",
