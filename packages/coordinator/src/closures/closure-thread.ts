@@ -8,6 +8,8 @@ import { countClosures } from "./closure-sizes.ts";
 
 /** Kept by one statement, which holds the main thread up for a millisecond. */
 const KEPT_AT_ONCE = 100;
+/** It reads each page about once. */
+const CACHE_KB = 8000;
 
 /** Entry of a thread that counts the closures of one evaluation. It reads only, and has time. */
 const port = parentPort;
@@ -16,7 +18,8 @@ const { file, evaluation } = workerData as ClosureThreadData;
 // On Linux that is the priority of this thread alone (setpriority(2)).
 setPriority(constants.priority.PRIORITY_LOW);
 
-const message = await withThreadDatabase(file, async ({ kysely }): Promise<CountedClosures> => {
+const options = { file, cacheKb: CACHE_KB };
+const message = await withThreadDatabase(options, async ({ kysely }): Promise<CountedClosures> => {
   const derivations = await listJobDerivations(kysely, evaluation.id);
   const counted = await findCounted(kysely, derivations);
   const alone = derivations.filter((derivation) => !counted.has(derivation));

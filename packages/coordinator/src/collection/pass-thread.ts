@@ -11,6 +11,8 @@ import { runPass } from "./pass.ts";
 import { noProgress } from "./progress.ts";
 
 const TELL_MS = 500;
+/** It reads much, again and again. */
+const CACHE_KB = 64_000;
 
 /** Entry of a thread that makes one pass over caches, so that whoever is answered meanwhile waits for none of it. */
 const port = parentPort;
@@ -79,7 +81,9 @@ function toolsOf({ kysely, prepare }: ThreadDatabase): PassTools {
 
 const telling = setInterval(() => tell({ type: "progress", progress }), TELL_MS);
 try {
-  await withThreadDatabase(file, (database) => runPass(job, toolsOf(database)));
+  await withThreadDatabase({ file, cacheKb: CACHE_KB }, (database) =>
+    runPass(job, toolsOf(database)),
+  );
 } catch (error) {
   if (!stopping.signal.aborted) throw error;
 } finally {

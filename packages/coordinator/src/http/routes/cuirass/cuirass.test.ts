@@ -5,9 +5,11 @@ import {
   addSceneBuilds,
   addSceneEvaluation,
   addSceneProject,
+  SCENE_TIME,
   sceneDrv,
   type SceneProject,
 } from "../../../db/cuirass-scene.test-support.ts";
+import { upsertJobs } from "../../../db/job-repository.ts";
 import { openTestServer, type TestServer } from "../../server.test-support.ts";
 
 const LINUX = "x86_64-linux";
@@ -437,4 +439,24 @@ test("answers to pipelined requests come in order, each with its length", async 
   ]);
   expect(answers.match(/content-length: \d+/gi)).toHaveLength(101);
   expect(answers).not.toMatch(/transfer-encoding/i);
+});
+
+test("a list of more jobs than are read at once is whole, and nobody may see it who may not", async () => {
+  const db = server.services.database.kysely;
+  const { derivation_id: derivation } = await db
+    .selectFrom("jobs")
+    .select("derivation_id")
+    .where("evaluation_id", "=", hidden.id)
+    .executeTakeFirstOrThrow();
+  const many = Array.from({ length: 2500 }, (_, at) => packages(`many-${at}`));
+  const jobs = many.map((attribute) => ({ attribute, derivation, error: null }));
+  await upsertJobs(db, hidden.id, jobs, SCENE_TIME);
+  const path = `/api/jobs?evaluation=${hidden.number}`;
+  const { json, headers } = await get(path, alice);
+  expect(headers.get("content-type")).toBe("application/json;charset=utf-8");
+  const names = (json as { name: string }[]).map(({ name }) => name);
+  expect(names).toEqual(
+    ["plan", "secret", ...many.map(([, , name]) => name)].map((name) => `${name}.${LINUX}`).sort(),
+  );
+  expect((await get(path, bob)).json).toEqual([]);
 });

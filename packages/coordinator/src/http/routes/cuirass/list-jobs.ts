@@ -1,12 +1,12 @@
 import { z } from "zod";
 import { jobObject, jobObjectOf } from "../../../cuirass/evaluation-object.ts";
-import { allJobsText } from "../../../cuirass/list-all-jobs.ts";
+import { allJobsTexts, PIECE } from "../../../cuirass/list-all-jobs.ts";
 import { namesOf, readQuery, requireNumber, textOf } from "../../../cuirass/query.ts";
 import { visibleEvaluation } from "../../../cuirass/visible-projects.ts";
 import type { Route } from "../../api.ts";
 import { bareJsonAnswer } from "../../answer-schemas.ts";
 import { parameter, token } from "./parameters.ts";
-import { sendJson, sendJsonText } from "../../send-json.ts";
+import { sendJson, sendJsonTexts } from "../../send-json.ts";
 
 const querystring = z.object({
   evaluation: parameter.meta({ description: "Number; it has to be there." }),
@@ -35,9 +35,11 @@ export const listJobsRoute: Route = (api, services) => {
       const evaluation = await visibleEvaluation(services, caller, number);
       if (evaluation === null) return sendJson(reply, []);
       const of = { evaluation: number, ...(system === undefined ? {} : { system }) };
-      if (names === undefined)
-        return sendJsonText(reply, await allJobsText(cuirassEvaluations, of));
-      const jobs = cuirassEvaluations.evaluationJobs({ ...of, names });
+      const which = names === undefined ? { limit: PIECE + 1 } : { names };
+      const jobs = cuirassEvaluations.evaluationJobs({ ...of, ...which });
+      if (names === undefined && jobs.length > PIECE) {
+        return sendJsonTexts(reply, allJobsTexts(cuirassEvaluations, of));
+      }
       return sendJson(reply, jobs.map(jobObjectOf));
     },
   );
