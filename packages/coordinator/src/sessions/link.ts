@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import {
   decodeToCoordinator,
   encode,
@@ -13,6 +14,10 @@ import type { Logger } from "../logger.ts";
 /** Frames that wait for their turn; beyond it the socket is not read. */
 const MAX_WAITING_FRAMES = 64;
 const MAX_WAITING_BYTES = 8 * 1024 * 1024;
+/** How `encode` begins a result. One that begins otherwise waits among the others. */
+const RESULT_FRAME = '{"type":"result"';
+/** So many other frames go ahead of a result that waits. */
+const MAX_AHEAD = 8;
 /** A worker that sends so many frames that are none is not worth listening to. */
 const MAX_REFUSED_FRAMES = 10;
 /** Largest frame before the worker has shown a valid token: a hello with a thousand assignments. */
@@ -25,14 +30,23 @@ const CLOSE_MS = 2000;
 const INTERNAL_ERROR = 1011;
 const POLICY_VIOLATION = 1008;
 
+interface WaitingFrame {
+  readonly frame: string;
+  readonly bytes: number;
+}
+
 /**
- * One socket as a sequence of messages. They are handed out one at a time, in order; what waits is bounded, and the rest waits at the sender.
- * Pongs are seen by the socket itself and do not wait for messages.
+ * One socket as a sequence of messages. They are handed out one at a time; what waits is bounded, and the rest waits at the sender. Results come together when a
+ * worker has signed what it built, and are work: all else goes ahead of them, as it decides when the next builds begin. A result is the last word about its
+ * assignment, so nothing that goes ahead is about the same. Pongs are seen by the socket itself and do not wait for messages.
  */
 export class Link {
   readonly #socket: WebSocket;
   readonly #logger: Logger;
-  readonly #waiting: { frame: string; bytes: number }[] = [];
+  readonly #waiting: WaitingFrame[] = [];
+  readonly #results: WaitingFrame[] = [];
+  /** Frames that went ahead of the first result. */
+  #ahead = 0;
   #waitingBytes = 0;
   #refused = 0;
   #isStranger = true;
@@ -133,7 +147,7 @@ export class Link {
   async next(): Promise<ToCoordinator | null> {
     for (;;) {
       if (this.#closed.signal.aborted) return null;
-      const waiting = this.#waiting.shift();
+      const waiting = await this.#take();
       if (waiting === undefined) {
         await new Promise<void>((resolve) => {
           this.#wake = resolve;
@@ -146,6 +160,18 @@ export class Link {
       const message = this.#decode(waiting.frame);
       if (message !== null) return message;
     }
+  }
+
+  async #take(): Promise<WaitingFrame | undefined> {
+    if (this.#results.length === 0) return this.#waiting.shift();
+    // Of a row of results none keeps the others that want something, here and over HTTP, from being read.
+    if (this.#waiting.length === 0) await nextTurn();
+    if (this.#waiting.length > 0 && this.#ahead < MAX_AHEAD) {
+      this.#ahead += 1;
+      return this.#waiting.shift();
+    }
+    this.#ahead = 0;
+    return this.#results.shift();
   }
 
   #decode(frame: string): ToCoordinator | null {
@@ -177,14 +203,17 @@ export class Link {
       this.reject("malformed", `a frame of ${bytes.length} bytes before the handshake has ended`);
       return;
     }
-    this.#waiting.push({ frame: bytes.toString(), bytes: bytes.length });
+    const frame = bytes.toString();
+    const lane = frame.startsWith(RESULT_FRAME) ? this.#results : this.#waiting;
+    lane.push({ frame, bytes: bytes.length });
     this.#waitingBytes += bytes.length;
     if (this.#isFull()) this.#socket.pause();
     this.#wake?.();
   }
 
   #isFull(): boolean {
-    return this.#waiting.length >= MAX_WAITING_FRAMES || this.#waitingBytes >= MAX_WAITING_BYTES;
+    const count = this.#waiting.length + this.#results.length;
+    return count >= MAX_WAITING_FRAMES || this.#waitingBytes >= MAX_WAITING_BYTES;
   }
 
   #close(code: number, reason: string): void {
