@@ -10,6 +10,7 @@ import { table } from "../demo/steps.ts";
 import { cpuOf } from "./cpu.ts";
 import { chain, packageSet } from "./package-set.ts";
 import type { Row } from "./report.ts";
+import { median } from "./rounds.ts";
 
 /** Builds at once, on both sides. */
 const SLOTS = 2;
@@ -17,12 +18,20 @@ const SLOTS = 2;
 /** As root Nix builds with build users unless it is told otherwise. Here nothing else builds at the same time. */
 const WITH_USERS = process.getuid?.() === 0 ? ["build-users-group = nixbld"] : [];
 
+/** Both sides of a subject in turn, so often: the first time the farm's programs are cold, and what else a machine does comes and goes. */
+const ROUNDS = 3;
+
 const SUBJECTS = [
-  { project: "chain", label: "chain of 100 trivial builds", text: chain(100), target: 3 },
+  {
+    project: "chain",
+    label: "chain of 100 trivial builds",
+    text: (salt: string) => chain(100, salt),
+    target: 3,
+  },
   {
     project: "packages",
     label: "package set, 604 derivations",
-    text: packageSet(200),
+    text: (salt: string) => packageSet(200, salt),
     target: 1.6,
   },
 ] as const;
@@ -137,17 +146,23 @@ async function rowsWith(settings: readonly string[], mode: string): Promise<Row[
       settings,
     });
     const rows: Row[] = [];
-    for (const { project, label, text, target } of SUBJECTS) {
-      await farm.addFilesProject(project, "top", { "default.nix": text });
-      const theirs = await plainBuild(plain, join(farm.directory, "git", project));
-      const ours = await farmBuild(farm, worker, project);
-      process.stdout.write(`\n${costs(`${label}, ${mode}`, theirs, ours)}\n`);
-      process.stdout.write(`${breakdown(farm, project)}\n`);
+    for (const { project: base, label, text, target } of SUBJECTS) {
+      const walls: { ours: number[]; theirs: number[] } = { ours: [], theirs: [] };
+      for (let round = 1; round <= ROUNDS; round += 1) {
+        const project = `${base}-${round}`;
+        await farm.addFilesProject(project, "top", { "default.nix": text(project) });
+        const theirs = await plainBuild(plain, join(farm.directory, "git", project));
+        const ours = await farmBuild(farm, worker, project);
+        process.stdout.write(`\n${costs(`${label}, ${mode}, round ${round}`, theirs, ours)}\n`);
+        process.stdout.write(`${breakdown(farm, project)}\n`);
+        walls.ours.push(ours.wall);
+        walls.theirs.push(theirs.wall);
+      }
       rows.push({
         what: `${label}, ${mode}`,
         unit: "s",
-        ours: ours.wall,
-        theirs: theirs.wall,
+        ours: median(walls.ours),
+        theirs: median(walls.theirs),
         against: "nix-build",
         better: "less",
         target,

@@ -31,8 +31,9 @@ export function smallPackages(count: number): string {
  * uses up to four of the six packages before it and sometimes one from anywhere; one in five has three outputs, one in 25 writes megabytes.
  * 200 packages are about 600 derivations, and the longest chain is about 60 long.
  */
-export function packageSet(count: number): string {
-  return expression(`
+export function packageSet(count: number, salt: string): string {
+  return expression(
+    `
     let ${RANDOM}
       text = toString;
       source = name: content: mk name "cp $contentPath $out" {
@@ -68,12 +69,17 @@ export function packageSet(count: number): string {
         inputs = map (j: (builtins.getAttr j all).dev or (builtins.getAttr j all)) (used i);
       };
       all = builtins.listToAttrs (builtins.genList (i: { name = text i; value = package i; }) ${count});
-    in { top = mk "top" "echo $inputs > $out" { inputs = builtins.attrValues all; }; }`);
+    in { top = mk "top" "echo $inputs > $out" { inputs = builtins.attrValues all; }; }`,
+    salt,
+  );
 }
 
 /** A chain of trivial builds: each can start only when the one before is stored. */
-export function chain(links: number): string {
-  return expression(`
+export function chain(links: number, salt?: string): string {
+  return expression(
+    `
     let link = n: mk "link-\${toString n}" "echo $before > $out" { before = if n == 0 then "" else link (n - 1); };
-    in { top = link ${links - 1}; }`);
+    in { top = link ${links - 1}; }`,
+    salt,
+  );
 }

@@ -6,9 +6,9 @@ import type { TestFarm } from "./farm.ts";
 /** The shell of test builds, linked statically. */
 export const BUSYBOX = ["/usr/bin/busybox", "/bin/busybox"].find((path) => existsSync(path));
 
-/** Text of a Nix file whose `mk name script attributes` makes a derivation that runs the script in busybox's shell. */
-export function expression(body: string): string {
-  return `{ salt ? "0" }:
+/** Text of a Nix file whose `mk name script attributes` makes a derivation that runs the script in busybox's shell; another one for each salt. */
+export function expression(body: string, salt = "0"): string {
+  return `{ salt ? "${salt}" }:
 let
   seed = ./seed;
   mk = name: script: attributes: derivation ({

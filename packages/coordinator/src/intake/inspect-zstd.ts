@@ -23,7 +23,7 @@ export async function inspectZstd(
     using _place = await threadGate.enter();
     return await inspectInThreads(chunks, maxNarBytes);
   }
-  const decoder = new ZstdDecoder();
+  using decoder = ZstdDecoder.borrow();
   const inspection = new NarInspection(maxNarBytes);
   const turns = new Turns();
   for await (const chunk of chunks) {

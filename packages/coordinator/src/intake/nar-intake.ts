@@ -215,7 +215,7 @@ export class NarIntake {
     nars: readonly BundledNar[],
   ): Promise<PackedNar[]> {
     using _place = await this.#gate.enter(organization);
-    const decoder = new ZstdDecoder();
+    using decoder = ZstdDecoder.borrow();
     const turns = new Turns();
     const packed = new Map<string, PackedNar>();
     for (const nar of nars) {

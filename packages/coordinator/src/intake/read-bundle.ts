@@ -63,7 +63,7 @@ async function collect(entry: AsyncIterable<unknown>): Promise<Buffer> {
 async function* decompress(
   body: AsyncIterable<Uint8Array>,
 ): AsyncGenerator<Buffer, void, undefined> {
-  const decoder = new ZstdDecoder();
+  using decoder = ZstdDecoder.borrow();
   const turns = new Turns();
   let size = 0;
   for await (const chunk of body) {

@@ -2,26 +2,42 @@ import { compress } from "zstd-napi";
 import { expect, test } from "vitest";
 import { ZstdDecoder } from "./zstd-decoder.ts";
 
-const PIECE_BYTES = 128 * 1024;
+const TEXT = "all that comes out ".repeat(20_000);
+const packed = compress(Buffer.from(TEXT));
 
-function decodeAll(input: Buffer): Buffer {
-  const decoder = new ZstdDecoder();
+function decoded(decoder: ZstdDecoder, packed: Uint8Array): string {
   const pieces: Buffer[] = [];
-  for (const piece of decoder.decode(input)) pieces.push(Buffer.from(piece));
+  for (const piece of decoder.decode(packed)) pieces.push(Buffer.from(piece));
   decoder.end();
-  return Buffer.concat(pieces);
+  return Buffer.concat(pieces).toString("utf8");
 }
 
-test.each([0, 1, PIECE_BYTES - 1, PIECE_BYTES, PIECE_BYTES + 1, 3 * PIECE_BYTES])(
-  "two frames of %i bytes each come back whole",
-  (bytes) => {
-    const text = Buffer.alloc(bytes, "abcdefg");
-    const frame = compress(text);
-    expect(decodeAll(Buffer.concat([frame, frame])).equals(Buffer.concat([text, text]))).toBe(true);
-  },
-);
+test("who borrows one after another gets the same decoder, and at the same time another one", () => {
+  let first: ZstdDecoder;
+  {
+    using decoder = ZstdDecoder.borrow();
+    expect(decoded(decoder, packed) === TEXT).toBe(true);
+    first = decoder;
+  }
+  using decoder = ZstdDecoder.borrow();
+  using other = ZstdDecoder.borrow();
+  expect(decoder).toBe(first);
+  expect(other).not.toBe(decoder);
+  expect(decoded(other, packed) === TEXT).toBe(true);
+  expect(decoded(decoder, packed) === TEXT).toBe(true);
+});
 
-test.each([PIECE_BYTES, PIECE_BYTES + 1])("a cut frame of %i bytes is told", (bytes) => {
-  const frame = compress(Buffer.alloc(bytes, "abcdefg"));
-  expect(() => decodeAll(frame.subarray(0, frame.length - 1))).toThrow(/ends too early/);
+test.each([
+  ["was given up within a frame", packed.subarray(0, packed.length / 2)],
+  ["met damaged data", Buffer.concat([packed.subarray(0, 20), Buffer.alloc(100, 7)])],
+  ["met what is not zstd", Buffer.from("no zstd at all")],
+])("nobody gets one that %s", (_, input) => {
+  {
+    using decoder = ZstdDecoder.borrow();
+    expect(() => decoded(decoder, input)).toThrow(/zstd/);
+  }
+  for (let n = 0; n < 10; n += 1) {
+    using decoder = ZstdDecoder.borrow();
+    expect(decoded(decoder, packed) === TEXT).toBe(true);
+  }
 });

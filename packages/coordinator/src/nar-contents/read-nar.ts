@@ -7,7 +7,7 @@ export async function* readNar(
   nars: NarStore,
   narHash: string,
 ): AsyncGenerator<Buffer, void, undefined> {
-  const decoder = new ZstdDecoder();
+  using decoder = ZstdDecoder.borrow();
   const turns = new Turns();
   for await (const chunk of await nars.read(narHash)) {
     for (const piece of decoder.decode(chunk)) {
