@@ -191,8 +191,12 @@ describe("gradient-worker build", () => {
     const { exitCode, stdout, stderr } = await worker(line);
     expect(exitCode).toBe(1);
     expect(stdout).toMatch(/^\/nix\/store\/\w{32}-base$/);
-    expect(stderr).toMatch(/^gradient-worker: cannot make the link \S+\/absent\/result: .*ENOENT/m);
-    expect(JSON.parse(await readFile(report, "utf8"))).toMatchObject({ exitCode: 0 });
+    expect(stderr).toMatch(/^gradient-worker: cannot make the link \S+\/absent\/result: ENOENT/m);
+    expect(JSON.parse(await readFile(report, "utf8"))).toMatchObject({
+      exitCode: 1,
+      jobs: [{ status: "built" }],
+      errors: [expect.stringContaining("cannot make the link")],
+    });
   });
 
   test("a report goes into a pipe, and does not take its place", async () => {

@@ -28,6 +28,15 @@ async function run(program: keyof typeof commands, argv: readonly string[]) {
   return { exitCode, stdout, stderr, output: `${stdout}\n${stderr}` };
 }
 
+test.each(["worker", "coordinator"] as const)(
+  "the help of the %s that is not read to its end leaves no stack",
+  async (program) => {
+    const { command, argv } = commands[program];
+    const line = `${command} ${argv.join(" ")} --help | head -n 0`;
+    expect((await execa("bash", ["-c", line], { timeout: 30_000 })).stderr).toBe("");
+  },
+);
+
 describe("gradient-worker", () => {
   const worker = (...argv: string[]) => run("worker", argv);
 

@@ -1,5 +1,5 @@
 import { formatBytes, formatCount, formatDuration } from "../text/quantities.ts";
-import { tableLines } from "../text/table.ts";
+import { fittingTableLines } from "../text/table.ts";
 import { outcomeWord } from "./build-text.ts";
 import { type BuildRecord, type RunReport, cpuMsOf } from "./report.ts";
 
@@ -7,17 +7,17 @@ import { type BuildRecord, type RunReport, cpuMsOf } from "./report.ts";
 const MAX_ROWS = 40;
 const HEAD = ["derivation", "status", "wall", "CPU", "memory", "output"];
 
-/** Table of what was built, what took long first, and the sums. */
-export function summaryLines(report: RunReport): string[] {
-  return [...buildTable(report.builds), totalsOf(report)];
+/** Table of what was built, what took long first, and the sums. `columns` of a terminal, or as many as it takes. */
+export function summaryLines(report: RunReport, columns = Number.POSITIVE_INFINITY): string[] {
+  return [...buildTable(report.builds, columns), totalsOf(report)];
 }
 
-function buildTable(builds: readonly BuildRecord[]): string[] {
+function buildTable(builds: readonly BuildRecord[], columns: number): string[] {
   if (builds.length === 0) return [];
   const shown = [...builds].toSorted(byInterest).slice(0, MAX_ROWS);
   const left = builds.length - shown.length;
   return [
-    ...tableLines([HEAD, ...shown.map(rowOf)]),
+    ...fittingTableLines([HEAD, ...shown.map(rowOf)], columns),
     ...(left === 0 ? [] : [`and ${left} more that were built in less time`]),
     "",
   ];

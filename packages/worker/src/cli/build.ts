@@ -47,9 +47,13 @@ export async function build(invocation: Invocation): Promise<number> {
     return report;
   });
   view[Symbol.dispose]();
-  if (options.reportFile !== null) await writeReport(options.reportFile, report);
-  await printResult(report, options);
-  if (failures.length > 0) throw failures[0];
+  const [failure] = failures;
+  const told = failure === undefined ? report : failed(report, failure);
+  if (options.reportFile !== null) await writeReport(options.reportFile, told);
+  printSummary(report);
+  if (options.printsJson) await writeOut(`${JSON.stringify(told)}\n`);
+  else if (report.exitCode === 0) await printPaths(report);
+  if (failure !== undefined) throw failure;
   return report.exitCode;
 }
 
@@ -154,10 +158,17 @@ function reportError(file: string, cause: unknown): UserError {
   return new UserError("report", `cannot write the report ${file}: ${reasonOf(cause)}`, { cause });
 }
 
-async function printResult(report: RunReport, options: BuildOptions): Promise<void> {
-  process.stderr.write(`${summaryLines(report).join("\n")}\n`);
-  if (options.printsJson) await writeOut(`${JSON.stringify(report)}\n`);
-  else if (report.exitCode === 0) {
-    for (const { path } of resultsOf(report.jobs, "")) await writeOut(`${path}\n`);
-  }
+function failed(report: RunReport, failure: unknown): RunReport {
+  return { ...report, exitCode: 1, errors: [...report.errors, reasonOf(failure)] };
+}
+
+function printSummary(report: RunReport): void {
+  const { stderr } = process;
+  // Some terminals do not tell, or tell 0.
+  const columns = (stderr.isTTY && stderr.columns) || undefined;
+  stderr.write(`${summaryLines(report, columns).join("\n")}\n`);
+}
+
+async function printPaths(report: RunReport): Promise<void> {
+  for (const { path } of resultsOf(report.jobs, "")) await writeOut(`${path}\n`);
 }

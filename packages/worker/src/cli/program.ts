@@ -101,9 +101,10 @@ export async function main(
   environment: Environment = process.env,
 ): Promise<number> {
   const state = { exitCode: 0 };
-  const { stderr } = process;
-  // Without a listener the process would end where it stands once nobody reads what it says of its progress.
-  if (stderr.listenerCount("error") === 0) stderr.on("error", () => {});
+  // Without a listener the process would end where it stands once nobody reads what it says of its progress, or its help.
+  for (const stream of [process.stdout, process.stderr]) {
+    if (stream.listenerCount("error") === 0) stream.on("error", () => {});
+  }
   try {
     await createProgram(environment, state).parseAsync(joinPairs(argv));
     return state.exitCode;

@@ -8,8 +8,6 @@ const PIPE_CLOSED_EXIT_CODE = 141;
 /** Resolves when the text is on its way. Rejects with a UserError when nobody reads any more. */
 export function writeOut(text: string): Promise<void> {
   const { stdout } = process;
-  // The callback below hears of it; without a listener the process would end with a stack.
-  if (stdout.listenerCount("error") === 0) stdout.on("error", () => {});
   return new Promise((resolve, reject) => {
     stdout.write(text, (error) => {
       if (!error) resolve();
