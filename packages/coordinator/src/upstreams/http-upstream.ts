@@ -7,7 +7,9 @@ import {
   storePathHash,
   type NarInfo,
 } from "@gradient/protocol";
+import { parseRealisation, type RealisationKey } from "../caches/realisation.ts";
 import type { Clock } from "../clock.ts";
+import { BadRequestError } from "../errors.ts";
 import { compressionOfEncoding, decompress } from "../intake/compression.ts";
 import type { Logger } from "../logger.ts";
 import type { OutboundClient, StreamedAnswer } from "../outbound/outbound-client.ts";
@@ -29,6 +31,7 @@ const NAR_DEADLINE_MS = 15 * 60 * 1000;
 const LOG_DEADLINE_MS = 5000;
 const MAX_LOG_BYTES = 16 * 1024 * 1024;
 const MAX_NARINFO_BYTES = 1024 * 1024;
+const MAX_REALISATION_BYTES = 256 * 1024;
 const MAX_NAR_BYTES = 2 ** 40;
 const MAX_ANSWERS = 20_000;
 
@@ -46,6 +49,7 @@ export class HttpUpstreams {
   readonly #clock: Pick<Clock, "now">;
   readonly #logger: Logger;
   readonly #answers = new AnswerMemory<NarInfo | "absent">(MAX_ANSWERS);
+  readonly #realisations = new AnswerMemory<string | null>(MAX_ANSWERS);
   readonly #asking = new Map<string, Promise<UpstreamAnswer>>();
   readonly #downUntil = new Map<string, number>();
 
@@ -132,6 +136,44 @@ export class HttpUpstreams {
       );
     }
     return "absent";
+  }
+
+  /** The realisation of an output that the upstream's key has signed; null when there is none, or the upstream does not answer. */
+  async findRealisation(upstream: HttpUpstream, key: RealisationKey): Promise<string | null> {
+    const now = this.#clock.now();
+    const question = keyOf(upstream, key.place);
+    const known = this.#realisations.get(question, now);
+    if (known !== undefined || (this.#downUntil.get(upstream.id) ?? 0) > now) return known ?? null;
+    const url = `${base(upstream)}/${key.place}`;
+    const limits = { deadlineMs: NARINFO_DEADLINE_MS, maxBytes: MAX_REALISATION_BYTES };
+    try {
+      const { status, body } = await this.#outbound.ask({ url, ...limits });
+      if (status !== 200 && !ABSENT_STATUSES.has(status)) return null;
+      const text = status === 200 ? this.#signed(upstream, key, body.toString()) : null;
+      this.#realisations.put(question, text, now + ABSENT_FOR_MS);
+      return text;
+    } catch (error) {
+      if (!(error instanceof OutboundError)) throw error;
+      this.#logger.warn({ url, err: error }, "an upstream cache cannot be asked");
+      this.#downUntil.set(upstream.id, now + DOWN_FOR_MS);
+      return null;
+    }
+  }
+
+  #signed({ url, publicKey }: HttpUpstream, key: RealisationKey, text: string): string | null {
+    try {
+      const { fingerprint: message, signatures } = parseRealisation(text, key);
+      const upstreamKey = PublicKey.parse(publicKey);
+      if (signatures.some((signature) => upstreamKey.verifies(message, signature))) return text;
+      this.#logger.warn(
+        { upstream: url, realisation: key.place },
+        "an upstream cache has a realisation that its key did not sign",
+      );
+    } catch (error) {
+      if (!(error instanceof BadRequestError)) throw error;
+      this.#logger.warn({ upstream: url, err: error }, "an upstream cache has a bad realisation");
+    }
+    return null;
   }
 
   /** The log of a derivation, unpacked; null when the upstream has none, or does not answer. */

@@ -1,5 +1,6 @@
 import type { NarInfo } from "@gradient/protocol";
 import { narInfoOf } from "../caches/narinfo-of.ts";
+import type { RealisationKey } from "../caches/realisation.ts";
 import type { CacheSurfaceView } from "../db/cache-surface-view.ts";
 import type { AskedUpstream, FindAskedUpstreams } from "../db/upstream-repository.ts";
 import type { HttpUpstream, HttpUpstreams } from "./http-upstream.ts";
@@ -42,16 +43,8 @@ export class Upstreams {
   }
 
   /** The path from the first upstream that has it; `unknown` when none has it and one did not answer in time. */
-  async find(cacheId: string, hashPart: string): Promise<UpstreamPath | "absent" | "unknown"> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<"unknown">((resolve) => {
-      timer = setTimeout(() => resolve("unknown"), MAX_WAIT_MS);
-    });
-    try {
-      return await Promise.race([this.#findInOrder(cacheId, hashPart), late]);
-    } finally {
-      clearTimeout(timer);
-    }
+  find(cacheId: string, hashPart: string): Promise<UpstreamPath | "absent" | "unknown"> {
+    return inTime(this.#findInOrder(cacheId, hashPart), "unknown");
   }
 
   async #findInOrder(
@@ -77,6 +70,37 @@ export class Upstreams {
       const http = toHttp(upstream);
       const log = http === null ? null : await this.#http.findLog(http, drv);
       if (log !== null) return log;
+    }
+    return null;
+  }
+
+  /**
+   * A realisation from the first upstream that has one which its key has signed. `findOwn`: that of a cache of this server, which needs no signature. Null when none has it, or one
+   * did not answer in time.
+   */
+  findRealisation(
+    cacheId: string,
+    key: RealisationKey,
+    findOwn: (cacheId: string) => Promise<string | null>,
+  ): Promise<string | null> {
+    return inTime(this.#realisationInOrder(cacheId, key, findOwn), null);
+  }
+
+  async #realisationInOrder(
+    cacheId: string,
+    key: RealisationKey,
+    findOwn: (cacheId: string) => Promise<string | null>,
+  ): Promise<string | null> {
+    for (const upstream of this.#findUpstreams(cacheId)) {
+      const http = toHttp(upstream);
+      const { upstreamCacheId: internal } = upstream;
+      const text =
+        http !== null
+          ? await this.#http.findRealisation(http, key)
+          : internal === null
+            ? null
+            : await findOwn(internal);
+      if (text !== null) return text;
     }
     return null;
   }
@@ -118,6 +142,19 @@ export class Upstreams {
     const path =
       upstreamCacheId === null ? undefined : this.#surface.findPath(upstreamCacheId, hashPart);
     return path === undefined ? null : narInfoOf(path);
+  }
+}
+
+/** What is asked, or `late` when it takes too long. */
+async function inTime<T, L>(asked: Promise<T>, late: L): Promise<T | L> {
+  let timer: NodeJS.Timeout | undefined;
+  const lateness = new Promise<L>((resolve) => {
+    timer = setTimeout(() => resolve(late), MAX_WAIT_MS);
+  });
+  try {
+    return await Promise.race([asked, lateness]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

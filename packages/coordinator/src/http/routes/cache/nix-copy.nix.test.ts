@@ -25,7 +25,18 @@ in builtins.toFile "top.txt" "\${leaf} \${middle}"
 beforeAll(async () => {
   server = await openTestServer({ env: { GRADIENT_ALLOW_PRIVATE_ADDRESSES: "127.0.0.0/8" } });
   alice = await server.user("alice");
-  for (const name of ["copied", "xz", "zstd", "bzip2", "gzip", "br", "none", "packed", "through"]) {
+  for (const name of [
+    "copied",
+    "xz",
+    "zstd",
+    "bzip2",
+    "gzip",
+    "br",
+    "none",
+    "packed",
+    "through",
+    "traced",
+  ]) {
     await server.put("caches", alice, { name, display_name: name, public: true });
   }
   await server.put("caches", alice, { name: "closed", display_name: "closed" });
@@ -212,4 +223,17 @@ test("outputs of content-addressed derivations are found by their realisations",
   const drv = await other.run("nix-instantiate", file);
   const out = await other.run("nix-store", "--realise", drv);
   expect(await readFile(join(other.directory, out), "utf8")).toBe("floats\n");
+  // Through a cache that only knows it from its upstream, too.
+  await server.services.database.kysely
+    .updateTable("cache_upstreams")
+    .set({ url: `${server.url}/cache/packed`, public_key: key })
+    .where("cache_id", "=", (await server.get("caches/traced", alice)).message.id)
+    .execute();
+  await using third = await TestNixStore.open([
+    `substituters = ${server.url}/cache/traced`,
+    `trusted-public-keys = ${(await server.get("caches/traced/public-key", alice)).message}`,
+    "max-jobs = 0",
+  ]);
+  await third.run("nix-instantiate", file);
+  expect(await third.run("nix-store", "--realise", drv)).toBe(out);
 });

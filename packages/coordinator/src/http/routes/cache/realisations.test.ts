@@ -1,5 +1,12 @@
 import { Readable } from "node:stream";
-import { hashBytes, makeStorePath, storePathBase, storePathHash } from "@gradient/protocol";
+import {
+  hashBytes,
+  makeStorePath,
+  PublicKey,
+  SecretKey,
+  storePathBase,
+  storePathHash,
+} from "@gradient/protocol";
 import type { StorePath } from "@gradient/protocol";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { claimOfFields } from "../../../caches/path-claim.ts";
@@ -16,7 +23,7 @@ let second: StorePath;
 let made = 0;
 
 beforeAll(async () => {
-  server = await openTestServer();
+  server = await openTestServer({ env: { GRADIENT_ALLOW_PRIVATE_ADDRESSES: "127.0.0.0/8" } });
   alice = await server.user("alice");
 });
 afterAll(() => server[Symbol.asyncDispose]());
@@ -52,6 +59,13 @@ async function shownPath(text: string): Promise<StorePath> {
   return path;
 }
 
+/** As text, however the place has it. */
+function firstSignature(json: object | undefined): string {
+  const { signatures } = json as { signatures: (string | { keyName: string; sig: string })[] };
+  const [first = ""] = signatures;
+  return typeof first === "string" ? first : `${first.keyName}:${first.sig}`;
+}
+
 async function put(place: string, entry: unknown, token: string | null = alice) {
   const answer = await fetch(`${server.url}/cache/${cache}/${place}`, {
     method: "PUT",
@@ -69,21 +83,32 @@ describe.each([
     place: `realisations/${ID}.doi`,
     key: { id: ID, dependentRealisations: {} },
     signatures: ["k-1:c2lnbmF0dXJl"],
+    message: (outPath: string) =>
+      `{"dependentRealisations":{},"id":"${ID}","outPath":"${outPath}"}`,
   },
   {
     where: "by the derivation's path, as since Nix 2.35",
     place: `build-trace-v2/${DRV}/out.doi`,
     key: {},
     signatures: [{ keyName: "k-1", sig: "c2lnbmF0dXJl" }],
+    message: (outPath: string) =>
+      `{"key":{"drvPath":"${DRV}","outputName":"out"},"value":{"outPath":"${outPath}"}}`,
   },
-])("a realisation $where", ({ place, key, signatures }) => {
+])("a realisation $where", ({ place, key, signatures, message }) => {
   const entry = (path: StorePath) => ({ ...key, outPath: storePathBase(path), signatures });
+  const signed = (path: StorePath) => ({
+    ...entry(path),
+    signatures: [expect.anything(), ...signatures],
+  });
 
-  test("comes back as it was sent, however its address is escaped", async () => {
+  test("comes back as it was sent, signed by the cache, however its address is escaped", async () => {
     expect((await put(place, entry(first))).status).toBe(201);
     expect((await put(place, entry(first))).status).toBe(201);
+    const publicKey = PublicKey.parse((await server.get(`caches/${cache}/public-key`)).message);
     for (const address of [place, place.replace("!", "%21")]) {
-      expect((await get(address)).json).toEqual(entry(first));
+      const { json } = await get(address);
+      expect(json).toEqual(signed(first));
+      expect(publicKey.verifies(message(storePathBase(first)), firstSignature(json))).toBe(true);
     }
   });
 
@@ -94,7 +119,40 @@ describe.each([
     expect((await get(place)).status).toBe(404);
     expect((await put(place, entry(first))).text).toContain("missing_reference");
     expect((await put(place, entry(second))).status).toBe(201);
-    expect((await get(place)).json).toEqual(entry(second));
+    expect((await get(place)).json).toEqual(signed(second));
+  });
+
+  test("of an upstream is told as long as its key has signed it and its path is there", async () => {
+    await put(place, entry(first));
+    const mirror = `mirror-${made}-${key.id === undefined ? "new" : "old"}`;
+    await server.put("caches", alice, { name: mirror, display_name: "Mirror", public: true });
+    const publicKey = (await server.get(`caches/${cache}/public-key`)).message;
+    const { id } = (await server.get(`caches/${mirror}`, alice)).message;
+    const trust = (trusted: string) =>
+      server.services.database.kysely
+        .updateTable("cache_upstreams")
+        .set({ url: `${server.url}/cache/${cache}`, public_key: trusted })
+        .where("cache_id", "=", id)
+        .execute();
+    await trust(SecretKey.generate("stranger-1").publicKey.toString());
+    expect((await server.get(`/cache/${mirror}/${place}`)).status).toBe(404);
+    await trust(publicKey);
+    const { json } = await server.get(`/cache/${mirror}/${place}`);
+    expect(json).toMatchObject({ outPath: storePathBase(first) });
+    const own = PublicKey.parse((await server.get(`caches/${mirror}/public-key`)).message);
+    expect(own.verifies(message(storePathBase(first)), firstSignature(json))).toBe(true);
+    const inner = `inner-${mirror}`;
+    await server.put("caches", alice, { name: inner, display_name: "Inner", public: true });
+    const { id: innerId } = (await server.get(`caches/${inner}`, alice)).message;
+    const upstream = (await server.get(`caches/${cache}`, alice)).message.id;
+    await server.services.database.kysely
+      .updateTable("cache_upstreams")
+      .set({ kind: "internal", url: null, public_key: null, upstream_cache_id: upstream })
+      .where("cache_id", "=", innerId)
+      .execute();
+    expect((await server.get(`/cache/${inner}/${place}`)).status).toBe(200);
+    await server.delete(`caches/${cache}/nars/${storePathHash(first)}`, alice);
+    expect((await server.get(`/cache/${inner}/${place}`)).status).toBe(404);
   });
 
   test("is refused when it is none, or of nobody who may write", async () => {
