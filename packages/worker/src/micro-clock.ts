@@ -15,6 +15,11 @@ export class MicroClock {
     this.#offsetUs = wallMs() * 1000 - toUs(monotonicMs());
   }
 
+  /** Whole microseconds from some moment on, by the monotonic clock: what lies between two of them took so long, whatever the wall clock did. */
+  elapsed(): number {
+    return toUs(this.#monotonicMs());
+  }
+
   /** Whole microseconds since the epoch. */
   now(): number {
     const first = this.#wallMs() * 1000;

@@ -46,6 +46,7 @@ class AloneBuild {
   readonly #planner: Planner;
   readonly #realisation: Realisation;
   readonly #startedAt = Date.now();
+  readonly #begin = performance.now();
   readonly #jobs: FoundJob[] = [];
   readonly #messages: EvaluationMessage[] = [];
   readonly #errors: string[] = [];
@@ -163,7 +164,8 @@ class AloneBuild {
       target: target.text,
       pattern: selections.map(({ patterns }) => patterns.join(" or ")).join("; "),
       startedAt: this.#startedAt,
-      stoppedAt: Date.now(),
+      // The clock may have been set meanwhile.
+      stoppedAt: this.#startedAt + Math.round(performance.now() - this.#begin),
       exitCode: this.#exitCode(jobs),
       jobs,
       builds: this.#realisation.records,

@@ -16,9 +16,9 @@ export class BuildListener implements FrameListener {
   readonly #onForeignBuild: () => void;
   #activity: bigint | null = null;
   readonly #clock: MicroClock;
-  /** By the clock. */
-  #startUs: number | null = null;
-  #stopUs: number | null = null;
+  /** Since the epoch, and by what has elapsed. */
+  #start: { us: number; elapsedUs: number } | null = null;
+  #tookUs: number | null = null;
   #held = "";
   #builtAs: string | null = null;
   /** Another derivation that Nix started to build, as it is an input that is not there. */
@@ -53,12 +53,12 @@ export class BuildListener implements FrameListener {
       return;
     }
     this.#activity = activity.id;
-    this.#startUs = this.#clock.now();
-    this.#stopUs = null;
+    this.#start = { us: this.#clock.now(), elapsedUs: this.#clock.elapsed() };
+    this.#tookUs = null;
   }
 
   onStop(id: bigint): void {
-    if (id === this.#activity) this.#stopUs = this.#clock.now();
+    if (id === this.#activity && this.#start !== null) this.#tookUs = this.#since(this.#start);
   }
 
   onResult(result: ActivityResult): void {
@@ -83,8 +83,12 @@ export class BuildListener implements FrameListener {
 
   /** A build that never started takes no time, at the moment it was asked for (microseconds since the epoch). */
   times(askedUs: number): BuildEndTimes {
-    if (this.#startUs === null) return endTimes(askedUs, askedUs);
-    return endTimes(this.#startUs, this.#stopUs ?? this.#clock.now());
+    if (this.#start === null) return endTimes(askedUs, askedUs);
+    return endTimes(this.#start.us, this.#start.us + (this.#tookUs ?? this.#since(this.#start)));
+  }
+
+  #since({ elapsedUs }: { elapsedUs: number }): number {
+    return this.#clock.elapsed() - elapsedUs;
   }
 
   /** The derivation that is not ours, when this one is built. Ours is built in one form only: a second one tells that the first was an input. */

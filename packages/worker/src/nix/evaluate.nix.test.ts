@@ -2,7 +2,16 @@ import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import { type AttributeNode, isExcluded, parsePattern, selectAttributes } from "@gradient/protocol";
 import fc from "fast-check";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import {
+  afterAll,
+  beforeAll,
+  beforeEach,
+  describe,
+  expect,
+  onTestFinished,
+  test,
+  vi,
+} from "vitest";
 import { EvaluationFixture, failureOf } from "./testing/evaluation-fixture.ts";
 import { expression } from "./testing/nix-fixture.ts";
 
@@ -364,3 +373,16 @@ test("the walker selects what the protocol says that a pattern selects", async (
     );
   }
 }, 60_000);
+
+test("a clock that is set a day forward ends no evaluation", async () => {
+  onTestFinished(() => void vi.restoreAllMocks());
+  const { now } = Date;
+  const files = {
+    "default.nix": expression(`{ a = ${drv("a")}; b = abort "b"; c = ${drv("c")}; }`),
+  };
+  const { jobs } = await evaluate(files, "*", {
+    processes: 1,
+    onJob: async () => void vi.spyOn(Date, "now").mockImplementation(() => now() + 86_400_000),
+  });
+  expect(jobs).toMatchObject({ a: "a.drv", c: "c.drv" });
+});

@@ -143,8 +143,8 @@ export class Group {
   async kill(staying: readonly number[] = []): Promise<void> {
     const isAsked = staying.length === 0 && writeControl(this.directories.v2, "cgroup.kill", "1");
     // Without cgroup.kill (before Linux 5.14): until none is left, as they may still fork.
-    const deadline = Date.now() + EMPTY_TIMEOUT_MS;
-    for (let isFirst = true; Date.now() < deadline; isFirst = false) {
+    const deadline = performance.now() + EMPTY_TIMEOUT_MS;
+    for (let isFirst = true; performance.now() < deadline; isFirst = false) {
       const pids = this.processes().filter((pid) => !staying.includes(pid));
       if (pids.length === 0) return;
       if (!isAsked || !isFirst) pids.forEach(killOne);
@@ -172,8 +172,8 @@ function homeBeside(parent: string): string {
 /** Removes an empty group and the groups in it. A group that just became empty may need a moment. */
 async function removeGroup(directory: string): Promise<void> {
   for (const child of groupsIn(directory)) await removeGroup(child);
-  const deadline = Date.now() + EMPTY_TIMEOUT_MS;
-  while (Date.now() < deadline) {
+  const deadline = performance.now() + EMPTY_TIMEOUT_MS;
+  while (performance.now() < deadline) {
     try {
       await rmdir(directory);
       return;

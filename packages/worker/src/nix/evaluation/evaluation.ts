@@ -55,7 +55,7 @@ export class Evaluation {
     this.#scope = {
       meter: request.meter,
       signal: request.signal,
-      deadline: Date.now() + request.timeoutMs,
+      deadline: performance.now() + request.timeoutMs,
       attributeTimeoutMs: options.attributeTimeoutMs,
       memoryCeilingBytes: options.memoryCeilingBytes,
       stateDirectory: options.stateDirectory,
@@ -130,7 +130,8 @@ export class Evaluation {
 
   async #openRelay(): Promise<StoreRelay> {
     const { meter, deadline, stateDirectory } = this.#scope;
-    const late = AbortSignal.timeout(Math.max(0, deadline - Date.now()) + WRITE_GRACE_MS);
+    const leftMs = Math.ceil(Math.max(0, deadline - performance.now()));
+    const late = AbortSignal.timeout(leftMs + WRITE_GRACE_MS);
     const signal = AbortSignal.any([this.#scope.signal, late]);
     const { nix, unforeseen } = this.#options;
     const relay = await StoreRelay.open(nix, { meter, signal, stateDirectory });
@@ -155,7 +156,7 @@ export class Evaluation {
   #causeOf(error: unknown): unknown {
     if (!(error instanceof DaemonLostError)) return error;
     if (this.#scope.signal.aborted) return cancelled();
-    return Date.now() > this.#scope.deadline ? timedOut() : error;
+    return performance.now() > this.#scope.deadline ? timedOut() : error;
   }
 
   /** What is known only after the walk. */

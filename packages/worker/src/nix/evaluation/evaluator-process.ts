@@ -20,7 +20,7 @@ export interface EvaluationScope {
   readonly nix: NixInstallation;
   readonly meter: UsageMeter;
   readonly signal: AbortSignal;
-  /** Milliseconds since the epoch. */
+  /** A time of `performance.now()`. */
   readonly deadline: number;
   /** Longest time without news, builds that evaluation waits for apart. */
   readonly attributeTimeoutMs: number;
@@ -59,7 +59,7 @@ export class EvaluatorProcess {
     process.stdout.resume();
     this.#deadlineTimer = setTimeout(
       () => this.#endFor("deadline"),
-      Math.max(0, scope.deadline - Date.now()),
+      Math.max(0, scope.deadline - performance.now()),
     );
     this.#memoryTimer = setInterval(() => this.#watchMemory(), MEMORY_INTERVAL_MS);
     this.#onAbort = () => this.#endFor("cancel");
