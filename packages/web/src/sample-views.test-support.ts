@@ -89,6 +89,7 @@ const home: HomeView = {
 const jobset: JobsetView = {
   kind: "jobset",
   name: "acme.tools",
+  displayName: "Our tools",
   description: "What we use ourselves",
   repository: "https://forge.example/acme/tools.git",
   pattern: "packages.*.*",

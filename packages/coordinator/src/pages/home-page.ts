@@ -2,7 +2,7 @@ import type { Caller } from "../auth/caller.ts";
 import type { Jobset } from "../db/cuirass-jobset-view.ts";
 import { countsOf } from "./counts.ts";
 import type { PageServices } from "./page-services.ts";
-import type { ViewOf } from "./shown.ts";
+import { displayNameOf, type ViewOf } from "./shown.ts";
 import { evaluationState } from "./words.ts";
 
 /** All projects that the caller may see. */
@@ -18,14 +18,14 @@ export async function homePage(services: PageServices, caller: Caller): Promise<
 }
 
 function rowOf(services: PageServices, jobset: Jobset): ViewOf<"home">["jobsets"][number] {
-  const { projectId, name, project, displayName, repository, isActive } = jobset;
+  const { projectId, name, repository, isActive } = jobset;
   const [newest] = services.cuirassEvaluations.latestEvaluations({
     projects: [projectId],
     limit: 1,
   });
   return {
     name,
-    description: displayName === project ? "" : displayName,
+    description: displayNameOf(jobset),
     repository,
     isActive,
     newest:

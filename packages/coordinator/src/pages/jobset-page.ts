@@ -5,7 +5,7 @@ import { findLastLook } from "../db/trigger-repository.ts";
 import { countsOf } from "./counts.ts";
 import { forgeLinks, type ForgeLinks } from "./forge-links.ts";
 import type { PageServices } from "./page-services.ts";
-import { shownJobset, type ViewOf } from "./shown.ts";
+import { displayNameOf, shownJobset, type ViewOf } from "./shown.ts";
 import { evaluationState, subjectOf } from "./words.ts";
 
 const PAGE = 10;
@@ -33,6 +33,7 @@ export async function jobsetPage(
   return {
     kind: "jobset",
     name: jobset.name,
+    displayName: displayNameOf(jobset),
     description: project?.description ?? "",
     repository: jobset.repository,
     pattern: project?.wildcard ?? "",

@@ -45,6 +45,11 @@ export async function shownJobset(
   throw new NotFoundError(`project ${name} does not exist, or it is not public`);
 }
 
+/** Empty when it is the project's name. */
+export function displayNameOf({ project, displayName }: Jobset): string {
+  return displayName === project ? "" : displayName;
+}
+
 /** Ids of the organizations that the caller is a member of; of those the machines are shown. */
 export async function memberships(
   { authority }: PageServices,

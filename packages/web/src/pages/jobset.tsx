@@ -18,6 +18,7 @@ export function Jobset({ view }: { view: JobsetView }) {
   return (
     <div data-live={withToken(view.live, token)}>
       <h1>{name}</h1>
+      {view.displayName === "" ? null : <p class="lead">{view.displayName}</p>}
       {view.description === "" ? null : <p class="lead">{view.description}</p>}
       <Facts
         facts={[

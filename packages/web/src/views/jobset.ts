@@ -7,6 +7,8 @@ import type { Pages } from "./pages.ts";
 export interface JobsetView {
   readonly kind: "jobset";
   readonly name: string;
+  /** Empty when it says no more than the name. */
+  readonly displayName: string;
   readonly description: string;
   readonly repository: string;
   readonly pattern: string;

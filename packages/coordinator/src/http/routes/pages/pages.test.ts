@@ -216,6 +216,17 @@ describe("a project's page", () => {
     expect(seen).toEqual(seen.toSorted((x, y) => y - x));
   });
 
+  test("shows what the project is called, unless that is its name", async () => {
+    const db = server.services.database.kysely;
+    const call = async (display_name: string): Promise<string> => {
+      const projects = db.updateTable("projects").set({ display_name });
+      await projects.where("id", "=", acme.projectId).execute();
+      return (await open("/jobset/acme.web")).text;
+    };
+    expect(await call("Pages of the web")).toContain(">Pages of the web<");
+    expect(await call("web")).not.toContain(">web<");
+  });
+
   test("counts what succeeded, failed and is newly failed", async () => {
     const page = await open("/jobset/acme.web");
     expect(page.text).toContain(`href="/eval/${second.number}?status=newly-failed"`);
