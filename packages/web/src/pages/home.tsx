@@ -40,6 +40,12 @@ function NothingYet({ isSignedIn }: { isSignedIn: boolean }) {
           ? "There is no project yet that you may see."
           : "There is no public project. Sign in to see those of your organizations."}
       </p>
+      {isSignedIn ? (
+        <p>
+          Organizations, their workers and projects are made through the <a href="/api/docs">API</a>
+          .
+        </p>
+      ) : null}
     </>
   );
 }

@@ -7,13 +7,15 @@ import { envelope, ok } from "../../../envelope.ts";
 import { cacheParams } from "./cache.ts";
 import { signingKeySchema, toSigningKey } from "./signing-key.ts";
 
-const body = z.object({
-  name: z
-    .string()
-    .max(500)
-    .nullish()
-    .meta({ description: "By default that of the cache's first key with a number behind it." }),
-});
+const body = z
+  .object({
+    name: z
+      .string()
+      .max(500)
+      .nullish()
+      .meta({ description: "By default that of the cache's first key with a number behind it." }),
+  })
+  .nullish();
 
 /** POST /caches/{cache}/keys */
 export const createCacheKeyRoute: Route = (api, services) => {
@@ -34,7 +36,7 @@ export const createCacheKeyRoute: Route = (api, services) => {
       const { cache } = await authority.cache(caller, params.cache, "manageCacheKeys");
       notManaged(cache);
       const change = { cache, actor: actorOf(request), now: clock.now() };
-      const key = await createKey(services, change, request.body.name ?? null);
+      const key = await createKey(services, change, request.body?.name ?? null);
       return ok(await toSigningKey(database.kysely, key));
     },
   );

@@ -23,7 +23,11 @@ interface ShownKey {
 const list = async (): Promise<ShownKey[]> => (await server.get("caches/main/keys", alice)).message;
 
 async function create(name?: string): Promise<ShownKey> {
-  const answer = await server.post("caches/main/keys", alice, name === undefined ? {} : { name });
+  const answer = await server.post(
+    "caches/main/keys",
+    alice,
+    name === undefined ? undefined : { name },
+  );
   expect(answer.status).toBe(200);
   return answer.message;
 }
