@@ -4,7 +4,7 @@ import { blake3 } from "@noble/hashes/blake3.js";
 import { bytesToHex } from "@noble/hashes/utils.js";
 import { organizationIdSchema, type OrganizationId } from "@gradient/protocol";
 import { beforeEach, afterEach, expect, test } from "vitest";
-import { findSession } from "../db/build-request-repository.ts";
+import { dispatchSession, findSession } from "../db/build-request-repository.ts";
 import { openTestServer, type TestServer } from "../http/server.test-support.ts";
 import { cleanSources } from "../sources/clean-sources.ts";
 import { openSession } from "./open-session.ts";
@@ -112,6 +112,19 @@ test("sessions that were opened before anything came share the space", async () 
     status: 413,
   });
   expect((await filesOnDisk()).length).toBe(8);
+});
+
+test("an organization has a bounded number of open sessions, and of their lists nothing stays", async () => {
+  for (let n = 0; n < 64; n += 1) await open(String(n), NOW);
+  await expect(open("more", NOW)).rejects.toMatchObject({ status: 409, code: "too_many_sessions" });
+  const { kysely } = server.services.database;
+  const [first] = await kysely.selectFrom("build_request_sessions").select("id").execute();
+  expect(await dispatchSession(kysely, first?.id ?? "", NOW)).toBe(true);
+  await open("more", NOW);
+  await clean(NOW + HOUR_MS);
+  const lists = await kysely.selectFrom("build_request_sessions").select("files_json").execute();
+  expect(lists.map((row) => row.files_json)).toEqual(Array.from({ length: 65 }, () => "[]"));
+  await open("later", NOW + HOUR_MS);
 });
 
 test("files go with their organization", async () => {

@@ -1,5 +1,9 @@
 import type { Database, Queries } from "../db/client.ts";
-import { insertSession, type ManifestFile } from "../db/build-request-repository.ts";
+import {
+  countOpenSessions,
+  insertSession,
+  type ManifestFile,
+} from "../db/build-request-repository.ts";
 import { findWritableCaches } from "../db/cache-path-repository.ts";
 import {
   findBlobs,
@@ -16,6 +20,8 @@ import { noSpaceForFiles, spaceForFiles } from "./session-state.ts";
 import type { OrganizationId } from "@gradient/protocol";
 
 const SESSION_TTL_MS = 3600 * 1000;
+/** Of an organization. The list of each may have 32 MiB. */
+const MAX_OPEN_SESSIONS = 64;
 const HASH = /^[0-9a-f]{64}$/;
 
 export interface SessionDependencies {
@@ -39,7 +45,7 @@ export interface OpenedSession {
 
 /**
  * Begins a build request: notes the tree's files and tells which ones the organization has not uploaded before.
- * Throws BadRequestError, PayloadTooLargeError, and ConflictError when the organization has no cache.
+ * Throws BadRequestError, PayloadTooLargeError, and ConflictError when the organization has no cache, or too many sessions.
  */
 export async function openSession(
   dependencies: SessionDependencies,
@@ -57,6 +63,12 @@ export async function openSession(
   }
   await makeRoom(dependencies, organization, blobs, now);
   return database.transaction(async ({ kysely }) => {
+    if ((await countOpenSessions(kysely, organization, now)) >= MAX_OPEN_SESSIONS) {
+      throw new ConflictError(
+        `${MAX_OPEN_SESSIONS} build requests of the organization are not dispatched: dispatch some of them, or wait an hour until they expire`,
+        { code: "too_many_sessions" },
+      );
+    }
     const missing = await findMissing(kysely, organization, blobs);
     await touchBlobs(kysely, organization, blobs.keys(), now);
     const session = await insertSession(

@@ -7,6 +7,8 @@ const filesSchema = z.array(
   z.object({ path: z.string(), hash: z.string(), size: z.number(), executable: z.boolean() }),
 );
 
+const NO_FILES = "[]";
+
 /** A file of the tree that a session is about. */
 export type ManifestFile = z.infer<typeof filesSchema>[number];
 
@@ -59,15 +61,41 @@ export async function findSession(db: Queries, id: string): Promise<BuildRequest
   };
 }
 
-/** Marks the session as done. False when somebody else was first. */
+/** Sessions of an organization that can still be dispatched. */
+export async function countOpenSessions(
+  db: Queries,
+  organization: string,
+  now: number,
+): Promise<number> {
+  const { open } = await db
+    .selectFrom("build_request_sessions")
+    .select((select) => select.fn.countAll<number>().as("open"))
+    .where("organization_id", "=", organization)
+    .where("expires_at", ">", now)
+    .where("dispatched_at", "is", null)
+    .executeTakeFirstOrThrow();
+  return open;
+}
+
+/** Marks the session as done, and forgets its files. False when somebody else was first. */
 export async function dispatchSession(db: Queries, id: string, now: number): Promise<boolean> {
   const { numUpdatedRows } = await db
     .updateTable("build_request_sessions")
-    .set({ dispatched_at: now })
+    .set({ dispatched_at: now, files_json: NO_FILES })
     .where("id", "=", id)
     .where("dispatched_at", "is", null)
     .executeTakeFirstOrThrow();
   return numUpdatedRows > 0n;
+}
+
+/** Forgets the files of sessions that have expired: their lists may be long. */
+export async function forgetExpiredFiles(db: Queries, now: number): Promise<void> {
+  await db
+    .updateTable("build_request_sessions")
+    .set({ files_json: NO_FILES })
+    .where("expires_at", "<=", now)
+    .where("files_json", "<>", NO_FILES)
+    .execute();
 }
 
 /** By the time at which they ended, milliseconds since the epoch. Uploaded files stay until nobody has used them for long. */

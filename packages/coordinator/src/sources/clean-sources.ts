@@ -1,5 +1,5 @@
 import type { Queries } from "../db/client.ts";
-import { deleteSessionsBefore } from "../db/build-request-repository.ts";
+import { deleteSessionsBefore, forgetExpiredFiles } from "../db/build-request-repository.ts";
 import { findOrganization } from "../db/organization-repository.ts";
 import { deleteBlobs, listOldBlobs } from "../db/source-blob-repository.ts";
 import type { SourceFiles } from "../storage/source-files.ts";
@@ -15,6 +15,7 @@ const BLOBS_AT_ONCE = 500;
 
 /** Removes what clients have uploaded and nobody has used for long. */
 export async function cleanSources(db: Queries, files: SourceFiles, now: number): Promise<void> {
+  await forgetExpiredFiles(db, now);
   await deleteSessionsBefore(db, now - SESSIONS_KEPT_MS);
   await files.uploads.removeBefore(now - UPLOADS_KEPT_MS);
   for (;;) {
