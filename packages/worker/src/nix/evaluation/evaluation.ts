@@ -27,6 +27,11 @@ const MAX_MESSAGES = 500;
 /** After the deadline, for what has been evaluated and is still being written. */
 const WRITE_GRACE_MS = 5000;
 
+const REFUSED =
+  "Nix does not speak the protocol in which one process writes all derivations: evaluators write them, and wait for each other";
+/** Nobody stands between evaluators and the store. */
+const DIRECT = { isExact: true, hasMisled: false, caughtUp: () => null };
+
 type EvaluationRequest = Parameters<Evaluator["evaluate"]>[0];
 
 interface EvaluationTools extends Required<EvaluatorOptions> {
@@ -104,11 +109,8 @@ export class Evaluation {
     const { processes } = this.#options;
     const plan = { ...pattern, literals };
     await using relay = await this.#openRelay();
-    const scope = { ...this.#scope, nix: relay.nix };
-    const walk = new SharedWalk({ scope, source, plan, processes, store: relay });
     try {
-      for await (const finding of walk.run()) {
-        relay.check();
+      for await (const finding of this.#walk({ source, plan, processes }, relay)) {
         if (relay.hasMisled) yield* this.#tellUnforeseen();
         if (finding.type === "job") await relay.settled(finding.drvPath);
         const event = this.#eventOf(finding, pattern);
@@ -122,10 +124,34 @@ export class Evaluation {
     if (relay.hasMisled) yield* this.#tellUnforeseen();
     // It goes on after an error, and so nothing would be repeated.
     relay.beExact();
-    for await (const event of this.#tellRest(scope, source)) {
+    const { nix } = (await relay.isRefused()) ? this.#options : relay;
+    for await (const event of this.#tellRest({ ...this.#scope, nix }, source)) {
       await record?.add(event);
       yield event;
     }
+  }
+
+  /** Straight into the store, when the Nix that works on it does not speak the relay's protocol. */
+  async *#walk(
+    walk: Omit<ConstructorParameters<typeof SharedWalk>[0], "scope" | "store">,
+    relay: StoreRelay,
+  ): AsyncGenerator<Finding, void, undefined> {
+    const { nix } = this.#options;
+    let isBegun = false;
+    try {
+      const scope = { ...this.#scope, nix: relay.nix };
+      for await (const finding of new SharedWalk({ ...walk, scope, store: relay }).run()) {
+        if (!isBegun && (await relay.isRefused())) break;
+        isBegun = true;
+        relay.check();
+        yield finding;
+      }
+    } catch (error) {
+      if (isBegun || !(await relay.isRefused())) throw error;
+    }
+    if (isBegun || !(await relay.isRefused())) return;
+    yield { type: "message", message: { level: "Warning", text: REFUSED } };
+    yield* new SharedWalk({ ...walk, scope: { ...this.#scope, nix }, store: DIRECT }).run();
   }
 
   async #openRelay(): Promise<StoreRelay> {

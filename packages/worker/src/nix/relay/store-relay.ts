@@ -91,6 +91,11 @@ export class StoreRelay implements AsyncDisposable {
     this.#isExact = true;
   }
 
+  /** Whether nothing can be written through here: the process that would do it does not speak our protocol, or is gone. */
+  isRefused(): Promise<boolean> {
+    return this.#writer.isRefused();
+  }
+
   /** An evaluator asked otherwise than was foreseen. What those that connected before do from here on may be wrong. */
   get hasMisled(): boolean {
     return this.#hasMisled;

@@ -88,6 +88,14 @@ export class TextWriter implements AsyncDisposable {
     await this.settled(path);
   }
 
+  /** Whether there is no connection. */
+  isRefused(): Promise<boolean> {
+    return this.#connection.then(
+      () => false,
+      () => true,
+    );
+  }
+
   /** Why a text could not be written, and none after it will be. */
   get failure(): { readonly error: unknown } | null {
     return this.#failure;

@@ -107,3 +107,34 @@ test("who asks otherwise than was foreseen is sent away, and nothing more of it 
   const paths = [first.path, second.path];
   expect(await store.validPaths([...paths, third.path])).toEqual(new Set(paths));
 });
+
+/** Ends as a daemon does that takes no client before 1.34. */
+const REFUSES = `#!/usr/bin/env node
+const { spawn } = require("node:child_process");
+process.stdin.once("data", (greeting) => {
+  if (greeting.readUInt8(8) < 34) process.exit(1);
+  const child = spawn(NIX_DAEMON, ["--stdio"], { stdio: ["pipe", "inherit", "inherit"] });
+  child.stdin.on("error", () => {});
+  child.stdin.write(greeting);
+  process.stdin.pipe(child.stdin);
+  child.once("exit", (code) => process.exit(code ?? 1));
+});
+`;
+
+test("a Nix that does not speak the relay's protocol has its evaluators write for themselves", async () => {
+  await using plain = await EvaluationFixture.make(process.env);
+  const expected = await plain.evaluate({ "default.nix": AGAIN });
+  const daemon = (await plain.nix.run("sh", ["-c", "command -v nix-daemon"])).trim();
+  const bin = path.join(directory, "bin");
+  await mkdir(bin);
+  const script = REFUSES.replace("NIX_DAEMON", JSON.stringify(daemon));
+  await writeFile(path.join(bin, "nix-daemon"), script, { mode: 0o755 });
+  await using fixture = await EvaluationFixture.make({
+    ...process.env,
+    PATH: `${bin}:${process.env["PATH"]}`,
+  });
+  const found = await fixture.evaluate({ "default.nix": AGAIN });
+  expect(found.jobs).toEqual(expected.jobs);
+  expect(found.list).toHaveLength(expected.list.length);
+  expect(found.messages).toEqual([expect.objectContaining({ level: "Warning" })]);
+});
