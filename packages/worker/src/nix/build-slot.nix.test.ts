@@ -145,9 +145,17 @@ describe("limits", () => {
   });
 
   test("limits of one build are not those of the next", async () => {
-    await build(`mk "limited" "echo > $out" { }`, { limits: { timeoutSeconds: 1 } });
+    const limits = { timeoutSeconds: 1 };
+    await build(`mk "limited" "echo > $out" { }`, { limits });
     const { outcome } = await build(`mk "unlimited" "sleep 2; echo > $out" { }`);
     expect(outcome.outcome).toBe("built");
+  });
+
+  test("limits of one build are those of the next when it has the same", async () => {
+    const limits = { timeoutSeconds: 1 };
+    await build(`mk "short" "echo > $out" { }`, { limits });
+    const { outcome } = await build(`mk "too-long" "sleep 60" { }`, { limits });
+    expect(outcome.outcome).toBe("timeout");
   });
 
   test("a limit of months is no deadline that is over at once", async () => {

@@ -136,7 +136,7 @@ async function runBuild(
     onForeignBuild: () => stopper.stop("input"),
   });
   try {
-    await connection.call(setOptions(optionsOf(request)));
+    await setOptionsOnce(connection, optionsOf(request));
     const result = await connection.call(buildDerivation(request.drvPath, listener));
     // Nix may be done with an input and the build before it hears of it.
     const isAlone = listener.foreignBuild === null;
@@ -152,6 +152,17 @@ async function runBuild(
     request.signal.removeEventListener("abort", onAbort);
     await stopper.settle();
   }
+}
+
+/** What each child was told last. Builds with other limits than the one before are seldom, and telling takes as long as a small build's start. */
+const lastOptions = new WeakMap<DaemonConnection, string>();
+
+async function setOptionsOnce(connection: DaemonConnection, options: DaemonOptions): Promise<void> {
+  const text = JSON.stringify(options);
+  if (lastOptions.get(connection) === text) return;
+  lastOptions.delete(connection);
+  await connection.call(setOptions(options));
+  lastOptions.set(connection, text);
 }
 
 /** Ends a build before its time: Nix is asked first, as it cleans up after itself; then the group is killed. */
