@@ -160,7 +160,7 @@ describe.skipIf(CHROMIUM === undefined)("pages in a browser", () => {
       .getByRole("link", { name: /^slow\./ })
       .first()
       .click();
-    expect(await page.locator("main").innerText()).toMatch(/CPU time\s+[\d.]+ s/);
+    expect(await page.locator("main").innerText()).toMatch(/CPU time\s+[\d.]+ m?s/);
     const chart = page.locator("svg[data-chart]").first();
     await chart.hover();
     expect(await page.locator("[data-reading]").first().innerText()).toMatch(/: /);
