@@ -28,7 +28,7 @@ const MAX_MESSAGES = 500;
 const WRITE_GRACE_MS = 5000;
 
 const REFUSED =
-  "Nix does not speak the protocol in which one process writes all derivations: evaluators write them, and wait for each other";
+  "evaluators write derivations themselves, and wait for each other, as no process can do it for all of them";
 /** Nobody stands between evaluators and the store. */
 const DIRECT = { isExact: true, hasMisled: false, caughtUp: () => null };
 
@@ -124,7 +124,7 @@ export class Evaluation {
     if (relay.hasMisled) yield* this.#tellUnforeseen();
     // It goes on after an error, and so nothing would be repeated.
     relay.beExact();
-    const { nix } = (await relay.isRefused()) ? this.#options : relay;
+    const { nix } = (await relay.refusal()) === null ? relay : this.#options;
     for await (const event of this.#tellRest({ ...this.#scope, nix }, source)) {
       await record?.add(event);
       yield event;
@@ -141,16 +141,17 @@ export class Evaluation {
     try {
       const scope = { ...this.#scope, nix: relay.nix };
       for await (const finding of new SharedWalk({ ...walk, scope, store: relay }).run()) {
-        if (!isBegun && (await relay.isRefused())) break;
+        if (!isBegun && (await relay.refusal()) !== null) break;
         isBegun = true;
         relay.check();
         yield finding;
       }
     } catch (error) {
-      if (isBegun || !(await relay.isRefused())) throw error;
+      if (isBegun || (await relay.refusal()) === null) throw error;
     }
-    if (isBegun || !(await relay.isRefused())) return;
-    yield { type: "message", message: { level: "Warning", text: REFUSED } };
+    const refusal = await relay.refusal();
+    if (isBegun || refusal === null) return;
+    yield { type: "message", message: { level: "Warning", text: `${REFUSED}: ${refusal}` } };
     yield* new SharedWalk({ ...walk, scope: { ...this.#scope, nix }, store: DIRECT }).run();
   }
 

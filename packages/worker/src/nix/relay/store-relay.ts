@@ -91,9 +91,9 @@ export class StoreRelay implements AsyncDisposable {
     this.#isExact = true;
   }
 
-  /** Whether nothing can be written through here: the process that would do it does not speak our protocol, or is gone. */
-  isRefused(): Promise<boolean> {
-    return this.#writer.isRefused();
+  /** Why nothing can be written through here, as the process that would do it does not speak our protocol; null when it can. */
+  refusal(): Promise<string | null> {
+    return this.#writer.refusal();
   }
 
   /** An evaluator asked otherwise than was foreseen. What those that connected before do from here on may be wrong. */

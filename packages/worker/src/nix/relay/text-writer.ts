@@ -1,3 +1,4 @@
+import { reasonOf } from "../../error-facts.ts";
 import type { DaemonConnection } from "../daemon/connection.ts";
 import { addText } from "../daemon/operations.ts";
 import { DaemonProtocolError } from "../nix-error.ts";
@@ -88,12 +89,9 @@ export class TextWriter implements AsyncDisposable {
     await this.settled(path);
   }
 
-  /** Whether there is no connection. */
-  isRefused(): Promise<boolean> {
-    return this.#connection.then(
-      () => false,
-      () => true,
-    );
+  /** Why there is no connection; null when there is one. */
+  refusal(): Promise<string | null> {
+    return this.#connection.then(() => null, reasonOf);
   }
 
   /** Why a text could not be written, and none after it will be. */
