@@ -2,6 +2,7 @@ import { openAccountServices } from "./accounts/account-services.ts";
 import { Authority } from "./auth/authority.ts";
 import type { CacheContent, ElsewhereVisible } from "./caches/cache-content.ts";
 import { CacheDocuments } from "./caches/cache-documents.ts";
+import { CacheRoom } from "./caches/cache-room.ts";
 import { openCacheContent } from "./caches/open-content.ts";
 import { BYTES_PER_GB } from "./rules/storage.ts";
 import type { Maintenance } from "./collection/maintenance.ts";
@@ -71,9 +72,9 @@ function contentOf(parts: {
   farm: Farm;
   signer: StoredCacheSigner;
   elsewhere: ElsewhereVisible;
-  maintenance: Maintenance;
+  room: CacheRoom;
 }): CacheContent {
-  const { maintenance, config, database, clock, farm, signer, elsewhere } = parts;
+  const { config, database, clock, farm, signer, elsewhere, room } = parts;
   return openCacheContent({
     database,
     clock,
@@ -82,8 +83,22 @@ function contentOf(parts: {
     signer,
     elsewhere,
     maxFileBytes: config.maxNarUploadSize,
-    maxStorageBytes: config.maxStorageGb * BYTES_PER_GB,
     staged: farm.cacheUploads,
+    room,
+  });
+}
+
+function roomOf(
+  config: Config,
+  database: Database,
+  { cacheUploads: staged }: Farm,
+  maintenance: Maintenance,
+): CacheRoom {
+  return new CacheRoom({
+    database,
+    staged,
+    maxFileBytes: config.maxNarUploadSize,
+    maxStorageBytes: config.maxStorageGb * BYTES_PER_GB,
     onFull: (cacheId, bytes) => void maintenance.makeRoom(cacheId, bytes),
   });
 }
@@ -147,6 +162,7 @@ async function open(config: Config, logger: Logger, resources: Resources): Promi
   );
   const farm = await openFarm(farmOptions({ config, database, signer, logger, masterKey, clock }));
   const maintenance = maintenanceOf({ config, database, clock, logger, farm });
+  const room = roomOf(config, database, farm, maintenance);
   const { nars } = farm;
   const front = openFrontServices({ config, database, clock, lastUse, outbound, logger, nars });
   const stopping = new AbortController();
@@ -169,7 +185,7 @@ async function open(config: Config, logger: Logger, resources: Resources): Promi
     ...front,
     ...farmServices(farm, config),
     maintenance,
-    documents: new CacheDocuments({ database, clock }),
+    documents: new CacheDocuments({ database, clock, room }),
     content: contentOf({
       config,
       database,
@@ -177,7 +193,7 @@ async function open(config: Config, logger: Logger, resources: Resources): Promi
       farm,
       signer,
       elsewhere: front.upstreams,
-      maintenance,
+      room,
     }),
     stopping: stopping.signal,
   };

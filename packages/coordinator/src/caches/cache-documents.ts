@@ -1,22 +1,29 @@
 import type { Clock } from "../clock.ts";
-import { findCacheDocument, putCacheDocument } from "../db/cache-document-repository.ts";
+import {
+  findCacheDocument,
+  findDocumentBytes,
+  putCacheDocument,
+} from "../db/cache-document-repository.ts";
 import type { Database } from "../db/client.ts";
 import { PayloadTooLargeError } from "../errors.ts";
 import { Turns } from "../intake/turns.ts";
 import { ZstdDecoder } from "../intake/zstd-decoder.ts";
 import { ZstdEncoder } from "../intake/zstd-encoder.ts";
+import type { CacheRoom } from "./cache-room.ts";
 
 /** What uploaders leave beside the paths of a cache: logs, realisations, the index of debug information. Kept packed in the database. */
 export class CacheDocuments {
   readonly #database: Database;
   readonly #clock: Clock;
+  readonly #room: CacheRoom;
 
-  constructor(options: { database: Database; clock: Clock }) {
+  constructor(options: { database: Database; clock: Clock; room: CacheRoom }) {
     this.#database = options.database;
     this.#clock = options.clock;
+    this.#room = options.room;
   }
 
-  /** Stores a document; the newest of a name stays. Throws PayloadTooLargeError. */
+  /** Stores a document; the newest of a name stays. Throws PayloadTooLargeError, and what `CacheRoom.requireBeside` throws. */
   async put(
     cacheId: string,
     name: string,
@@ -36,14 +43,13 @@ export class CacheDocuments {
       await turns.giveWay();
     }
     for (const piece of encoder.end()) pieces.push(Buffer.from(piece));
-    await this.#database.transaction(({ kysely }) =>
-      putCacheDocument(kysely, {
-        cacheId,
-        name,
-        body: Buffer.concat(pieces),
-        now: this.#clock.now(),
-      }),
-    );
+    const packed = Buffer.concat(pieces);
+    await this.#database.transaction(async ({ kysely }) => {
+      const replacedBytes = await findDocumentBytes(kysely, cacheId, name);
+      const file = { what: name, bytes: packed.length, replacedBytes };
+      await this.#room.requireBeside(kysely, cacheId, file);
+      await putCacheDocument(kysely, { cacheId, name, body: packed, now: this.#clock.now() });
+    });
   }
 
   /** The document in pieces that are the caller's to keep; null when there is none. */

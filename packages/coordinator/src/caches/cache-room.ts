@@ -1,4 +1,4 @@
-import type { Database } from "../db/client.ts";
+import type { Database, Queries } from "../db/client.ts";
 import { findCacheStorage, isNarInCache, type CacheStorage } from "../db/storage-room.ts";
 import { ConflictError, PayloadTooLargeError } from "../errors.ts";
 import type { CheckUpload } from "../intake/chunked-uploads.ts";
@@ -24,8 +24,8 @@ interface NewFile {
 }
 
 /**
- * Whether caches have room for what users put into them. Three things count: what a cache shows, what it was given and does not show yet, and what came in chunks and is
- * not finished. Files that come at the same moment do not see each other, but for chunks.
+ * Whether caches have room for what users put into them. Four things count: what a cache shows, what it was given and does not show yet, what lies beside its paths, and what
+ * came in chunks and is not finished. NARs that come at the same moment do not see each other, but for chunks.
  */
 export class CacheRoom {
   readonly #options: CacheRoomOptions;
@@ -45,6 +45,22 @@ export class CacheRoom {
     if (await isNarInCache(database.kysely, cacheId, narHash)) return;
     const storage = await findCacheStorage(database.kysely, cacheId);
     this.#check(storage, file, staged.bytesOf(cacheId) - stagedBytes);
+  }
+
+  /** For what lies beside the paths, in the transaction that stores it in place of `replacedBytes`. Throws as `require` does, but never for what takes no more than before. */
+  async requireBeside(
+    db: Queries,
+    cacheId: string,
+    { replacedBytes, ...file }: NewFile & { readonly replacedBytes: number },
+  ): Promise<void> {
+    if (file.bytes <= replacedBytes) return;
+    const found = await findCacheStorage(db, cacheId);
+    const storage = {
+      ...found,
+      storedBytes: found.storedBytes - replacedBytes,
+      diskBytes: found.diskBytes - replacedBytes,
+    };
+    this.#check(storage, file, this.#options.staged.bytesOf(cacheId));
   }
 
   /** For a file that comes in chunks; what it throws is as `require` has it, or PayloadTooLargeError. */
@@ -76,9 +92,12 @@ export class CacheRoom {
     );
   }
 
-  #room({ cacheId, limitBytes, fileBytes, diskBytes }: CacheStorage, stagedBytes: number): number {
+  #room(
+    { cacheId, limitBytes, storedBytes, diskBytes }: CacheStorage,
+    stagedBytes: number,
+  ): number {
     const { staged, maxStorageBytes } = this.#options;
-    const inCache = limitBytes === 0 ? Infinity : limitBytes - fileBytes - stagedBytes;
+    const inCache = limitBytes === 0 ? Infinity : limitBytes - storedBytes - stagedBytes;
     if (maxStorageBytes === 0) return inCache;
     const stagedElsewhere = staged.bytes - staged.bytesOf(cacheId);
     return Math.min(inCache, maxStorageBytes - diskBytes - stagedElsewhere - stagedBytes);

@@ -9,15 +9,12 @@ import type { CacheSigner } from "../ports.ts";
 import type { NarStorage } from "../storage/nar-storage.ts";
 import type { StagedFiles } from "../storage/staged-files.ts";
 import { CacheContent, type ElsewhereVisible } from "./cache-content.ts";
-import { CacheRoom } from "./cache-room.ts";
+import type { CacheRoom } from "./cache-room.ts";
 
 /** A NAR may be so many times as large as its largest allowed file. */
 const MAX_EXPANSION = 64;
 
-/**
- * `maxFileBytes`: the largest compressed file that is taken. `maxStorageBytes`: what all files of the farm may take, beside each cache's own limit; 0
- * for no limit.
- */
+/** `maxFileBytes`: the largest compressed file that is taken. */
 export function openCacheContent(options: {
   database: Database;
   clock: Clock;
@@ -26,20 +23,17 @@ export function openCacheContent(options: {
   signer: CacheSigner;
   elsewhere: ElsewhereVisible;
   maxFileBytes: number;
-  maxStorageBytes: number;
   /** Chunks of files, by cache. */
   staged: StagedFiles;
-  onFull: (cacheId: string, bytes: number) => void;
+  room: CacheRoom;
 }): CacheContent {
-  const { maxFileBytes, maxStorageBytes, staged, onFull, ...rest } = options;
-  const { database } = options;
-  const room = new CacheRoom({ database, staged, maxFileBytes, maxStorageBytes, onFull });
+  const { maxFileBytes, staged, ...rest } = options;
+  const { database, room } = options;
   return new CacheContent({
     ...rest,
     cachedPaths: prepareCachedPathReads(database),
     findNarObject: prepareFindNarObject(database),
     findNarFile: prepareFindNarFile(database),
-    room,
     chunked: new ChunkedUploads(staged, (cacheId) => room.checkForChunks(cacheId)),
     limits: { maxFileBytes, maxNarBytes: maxFileBytes * MAX_EXPANSION },
   });

@@ -35,7 +35,7 @@ function addList(cache: Command, surroundings: Surroundings): void {
         active: each.active === 1,
         managed: each.managed === 1,
         paths: each.paths ?? 0,
-        file_bytes: each.file_bytes ?? 0,
+        stored_bytes: each.stored_bytes ?? 0,
         max_storage_gb: each.max_storage_gb,
       }));
       printRows(surroundings, rows, flags);

@@ -75,7 +75,7 @@ export class Collection {
       .filter(
         (cache) =>
           cache.maxStorageGb > 0 &&
-          this.#view.totals(cache.id).fileBytes > FULL_SHARE * limitOf(cache),
+          this.#view.totals(cache.id).storedBytes > FULL_SHARE * limitOf(cache),
       )
       .map(({ id }) => id);
   }

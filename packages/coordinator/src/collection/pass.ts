@@ -50,7 +50,7 @@ async function makeRoom(
   const before = progress.pathBytes;
   const limit = limitOf(cache);
   const missingBytes = (share: number): number =>
-    view.totals(cache.id).fileBytes -
+    view.totals(cache.id).storedBytes -
     (isDryRun ? progress.pathBytes - before : 0) -
     Math.min(share * limit, limit - wantedBytes);
   if (limit === 0 || missingBytes(FULL_SHARE) <= 0) return;

@@ -231,7 +231,7 @@ export const settings = {
     variables: ["GRADIENT_MAX_STORAGE_GB"],
     schema: wholeSchema("gigabytes", 0, 1_000_000_000),
     fallback: "0",
-    doc: "how much the NARs of all caches may take on the disk, of 2^30 bytes each; 0 for no limit",
+    doc: "how much all caches may take on the disk, of 2^30 bytes each; 0 for no limit",
   },
   maxSourceUploadSize: {
     value: "bytes",

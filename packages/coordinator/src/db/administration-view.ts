@@ -69,7 +69,7 @@ export function listAllCaches(db: Queries) {
     .selectFrom("caches")
     .leftJoin("cache_totals as total", "total.cache_id", "caches.id")
     .select(["caches.name", "caches.public", "caches.active", "caches.managed"])
-    .select(["caches.max_storage_gb", "total.paths", "total.file_bytes"])
+    .select(["caches.max_storage_gb", "total.paths", "total.stored_bytes"])
     .orderBy("caches.name")
     .execute();
 }

@@ -4,7 +4,9 @@ import { expect, test } from "vitest";
 import * as first from "./migrations/0001-first.ts";
 import * as transfers from "./migrations/0002-transfers.ts";
 import * as cacheContent from "./migrations/0010-cache-content.ts";
+import * as garbageCollection from "./migrations/0012-garbage-collection.ts";
 import * as waitingFiles from "./migrations/0035-waiting-files.ts";
+import * as documentBytes from "./migrations/0037-document-bytes.ts";
 
 const hash = (letter: string): string => letter.repeat(32);
 
@@ -71,5 +73,41 @@ test("files of earlier releases that no path has shown are counted until one doe
   expect(waiting()).toEqual([0, 4]);
   sqlite.exec("delete from cache_nar_files");
   expect(waiting()).toEqual([0, 0]);
+  await db.destroy();
+});
+
+test("what lies beside the paths is counted, that of earlier releases as well, until it or its cache goes", async () => {
+  const sqlite = new Sqlite(":memory:");
+  sqlite.pragma("foreign_keys = ON");
+  const db = new Kysely<unknown>({ dialect: new SqliteDialect({ database: sqlite }) });
+  for (const { up } of [first, transfers, cacheContent, garbageCollection, waitingFiles]) {
+    await up(db);
+  }
+  sqlite.exec(`
+    insert into caches values ('c', 'c', 'c', '', 1, 40, null, 1, 'k', 'k', 'k', 0, 0, 'u', 1);
+    insert into caches values ('e', 'e', 'e', '', 1, 40, null, 1, 'k', 'k', 'k', 0, 0, 'u', 1);
+    insert into nar_objects values ('n', 100, 'f', 40, 'zstd', '[]', 1);
+    insert into cache_paths (cache_id, hash_part, path, nar_hash, references_json, signatures_json, created_at)
+    values ('e', '${hash("a")}', '${hash("a")}-lib', 'n', '[]', '[]', 1);
+  `);
+  const put = sqlite.prepare(
+    `insert into cache_documents values (?, ?, ?, 1)
+     on conflict (cache_id, name) do update set body = excluded.body`,
+  );
+  put.run("c", "log/a", Buffer.alloc(3));
+  put.run("e", "log/a", Buffer.alloc(5));
+  await documentBytes.up(db);
+  const documents = () =>
+    sqlite.prepare("select document_bytes from cache_totals order by cache_id").pluck().all();
+  const stored = (table: string) =>
+    sqlite.prepare(`select sum(stored_bytes) from ${table}`).pluck().get();
+  expect([documents(), stored("cache_totals"), stored("nar_totals")]).toEqual([[3, 5], 48, 48]);
+  put.run("c", "log/b", Buffer.alloc(7));
+  put.run("c", "log/a", Buffer.alloc(1));
+  expect([documents(), stored("nar_totals")]).toEqual([[8, 5], 53]);
+  sqlite.exec("delete from cache_documents where name = 'log/b'");
+  expect([documents(), stored("nar_totals")]).toEqual([[1, 5], 46]);
+  sqlite.exec("delete from caches where id = 'e'");
+  expect([documents(), stored("nar_totals")]).toEqual([[1], 41]);
   await db.destroy();
 });

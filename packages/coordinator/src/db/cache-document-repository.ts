@@ -1,3 +1,4 @@
+import { sql } from "kysely";
 import type { Queries } from "./client.ts";
 
 /** Stores what an uploader leaves beside the paths; the newest of a name stays. */
@@ -13,6 +14,21 @@ export async function putCacheDocument(
       conflict.columns(["cache_id", "name"]).doUpdateSet({ body, created_at: now }),
     )
     .execute();
+}
+
+/** Of the packed body; 0 when the cache has nothing of that name. */
+export async function findDocumentBytes(
+  db: Queries,
+  cacheId: string,
+  name: string,
+): Promise<number> {
+  const row = await db
+    .selectFrom("cache_documents")
+    .select(sql<number>`length(body)`.as("bytes"))
+    .where("cache_id", "=", cacheId)
+    .where("name", "=", name)
+    .executeTakeFirst();
+  return row?.bytes ?? 0;
 }
 
 /** The packed body; null when the cache has nothing of that name. */

@@ -132,17 +132,18 @@ async function countMatching(
 export interface CacheTotals {
   paths: number;
   narBytes: number;
-  fileBytes: number;
+  /** What its limit is compared with. */
+  storedBytes: number;
 }
 
-/** What a cache shows in all. */
+/** What a cache shows in all, and what it takes. */
 async function totalsOf(db: Queries, cacheId: string): Promise<CacheTotals> {
   const row = await db
     .selectFrom("cache_totals")
-    .select(["paths", "nar_bytes as narBytes", "file_bytes as fileBytes"])
+    .select(["paths", "nar_bytes as narBytes", "stored_bytes as storedBytes"])
     .where("cache_id", "=", cacheId)
     .executeTakeFirst();
-  return row ?? { paths: 0, narBytes: 0, fileBytes: 0 };
+  return row ?? { paths: 0, narBytes: 0, storedBytes: 0 };
 }
 
 /** Totals, and the newest path and the one whose last fetch is the longest ago. Times are milliseconds. */

@@ -1,4 +1,4 @@
-import type { Generated } from "kysely";
+import type { Generated, GeneratedAlways } from "kysely";
 import type { Flag } from "./flag.ts";
 
 export interface CachesTable {
@@ -105,6 +105,10 @@ export interface CacheTotalsTable {
   file_bytes: number;
   /** Of files that it was given and that no path has shown yet. */
   waiting_bytes: Generated<number>;
+  /** Of what uploaders left beside the paths, packed. */
+  document_bytes: Generated<number>;
+  /** All of these: what the cache's limit is compared with. */
+  stored_bytes: GeneratedAlways<number>;
 }
 
 /** What a cache signs with, and has signed with. */

@@ -42,7 +42,8 @@ export interface CacheToCollect {
 
 export interface CacheTotals {
   readonly paths: number;
-  readonly fileBytes: number;
+  /** What its limit is compared with. */
+  readonly storedBytes: number;
 }
 
 /** What a collection reads before it removes something; whoever removes looks again, in the transaction. */
@@ -57,7 +58,7 @@ export class CollectionView {
   readonly #unusedNars: PreparedQuery<[number, number, string, number], NarToGo>;
   readonly #totals: PreparedQuery<[string], CacheTotals>;
   readonly #caches: PreparedQuery<[], CacheToCollect>;
-  readonly #diskBytes: PreparedQuery<[], { fileBytes: number }>;
+  readonly #diskBytes: PreparedQuery<[], { storedBytes: number }>;
 
   constructor(database: Pick<Database, "prepare">) {
     this.roots = new RootsView(database);
@@ -102,12 +103,12 @@ export class CollectionView {
        from nar_objects n where n.nar_hash > ? order by n.nar_hash limit ?`,
     );
     this.#totals = prepare(
-      `select paths, file_bytes + waiting_bytes as "fileBytes" from cache_totals where cache_id = ?`,
+      `select paths, stored_bytes as "storedBytes" from cache_totals where cache_id = ?`,
     );
     this.#caches = prepare(
       `select id, name, max_storage_gb as "maxStorageGb" from caches order by id`,
     );
-    this.#diskBytes = prepare(`select file_bytes as "fileBytes" from nar_totals where id = 1`);
+    this.#diskBytes = prepare(`select stored_bytes as "storedBytes" from nar_totals where id = 1`);
   }
 
   /** Those of the base names that the cache shows. */
@@ -145,16 +146,16 @@ export class CollectionView {
   }
 
   totals(cacheId: string): CacheTotals {
-    return this.#totals.get(cacheId) ?? { paths: 0, fileBytes: 0 };
+    return this.#totals.get(cacheId) ?? { paths: 0, storedBytes: 0 };
   }
 
   caches(): CacheToCollect[] {
     return this.#caches.all();
   }
 
-  /** Bytes of all stored files. */
+  /** Bytes of all stored files, and of what lies beside the paths of all caches. */
   diskBytes(): number {
-    return this.#diskBytes.get()?.fileBytes ?? 0;
+    return this.#diskBytes.get()?.storedBytes ?? 0;
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Generated } from "kysely";
+import type { Generated, GeneratedAlways } from "kysely";
 import type { Flag } from "./flag.ts";
 
 /** What a cache keeps although nobody fetches it: a path, or what an evaluation needs. */
@@ -36,6 +36,10 @@ export interface NarTotalsTable {
   id: 1;
   objects: number;
   file_bytes: number;
+  /** Of what uploaders left beside the paths of all caches, packed. */
+  document_bytes: Generated<number>;
+  /** Both. */
+  stored_bytes: GeneratedAlways<number>;
 }
 
 /** What another process has changed that the daemon has to be told; a row goes when it was. */

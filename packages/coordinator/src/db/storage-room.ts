@@ -18,37 +18,36 @@ export async function isStorageFull(
     .where("s.mode", "in", ["ReadWrite", "WriteOnly"])
     .where("c.active", "=", 1)
     .where("c.max_storage_gb", ">", 0)
-    .where(sql<boolean>`t.file_bytes + t.waiting_bytes >= c.max_storage_gb * ${BYTES_PER_GB}`)
+    .where(sql<boolean>`t.stored_bytes >= c.max_storage_gb * ${BYTES_PER_GB}`)
     .executeTakeFirst();
   return full !== undefined;
 }
 
-/** What is stored for a cache, in bytes of compressed files. */
+/** What is stored for a cache, in compressed bytes. */
 export interface CacheStorage {
   readonly cacheId: string;
   readonly name: string;
   /** 0 for no limit. */
   readonly limitBytes: number;
-  /** What it shows, and what it was given and does not show yet. */
-  readonly fileBytes: number;
+  /** What it shows, what it was given and does not show yet, and what lies beside its paths. */
+  readonly storedBytes: number;
   /** Of all caches. */
   readonly diskBytes: number;
 }
 
 /** Throws when there is no such cache. */
 export async function findCacheStorage(db: Queries, cacheId: string): Promise<CacheStorage> {
-  const { name, gigabytes, shown, waiting } = await db
+  const { name, gigabytes, stored } = await db
     .selectFrom("caches as c")
     .leftJoin("cache_totals as t", "t.cache_id", "c.id")
-    .select(["c.name", "c.max_storage_gb as gigabytes"])
-    .select(["t.file_bytes as shown", "t.waiting_bytes as waiting"])
+    .select(["c.name", "c.max_storage_gb as gigabytes", "t.stored_bytes as stored"])
     .where("c.id", "=", cacheId)
     .executeTakeFirstOrThrow();
   return {
     cacheId,
     name,
     limitBytes: gigabytes * BYTES_PER_GB,
-    fileBytes: (shown ?? 0) + (waiting ?? 0),
+    storedBytes: stored ?? 0,
     diskBytes: await diskBytes(db),
   };
 }
@@ -75,8 +74,8 @@ export async function isNarInCache(
 async function diskBytes(db: Queries): Promise<number> {
   const row = await db
     .selectFrom("nar_totals")
-    .select("file_bytes")
+    .select("stored_bytes")
     .where("id", "=", 1)
     .executeTakeFirst();
-  return row?.file_bytes ?? 0;
+  return row?.stored_bytes ?? 0;
 }

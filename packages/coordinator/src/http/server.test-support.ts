@@ -8,6 +8,7 @@ import { systemClock } from "../clock.ts";
 import { openMaintenance } from "../collection/open-maintenance.ts";
 import { PromisedPaths } from "../collection/promised-paths.ts";
 import { CacheDocuments } from "../caches/cache-documents.ts";
+import { CacheRoom } from "../caches/cache-room.ts";
 import { loadConfig } from "../config/load-config.ts";
 import { LastUse } from "../db/last-use.ts";
 import { openPlannedDatabase } from "../db/planned-database.test-support.ts";
@@ -20,6 +21,7 @@ import { openMetrics } from "../telemetry/open-metrics.ts";
 import type { Resolve } from "../outbound/connector.ts";
 import { OutboundClient } from "../outbound/outbound-client.ts";
 import { Resources } from "../resources.ts";
+import { BYTES_PER_GB } from "../rules/storage.ts";
 import { AnswerCheck } from "../testing/answer-check.ts";
 import { registerUser } from "../accounts/register-user.ts";
 import { logIn } from "../accounts/log-in.ts";
@@ -286,6 +288,14 @@ export async function openTestServer(options: TestServerOptions = {}): Promise<T
   };
   const live: LiveWorker[] = [];
   const sourceFiles = await SourceFiles.open(dataDir);
+  const staged = await StagedFiles.open(join(dataDir, "uploads"));
+  const room = new CacheRoom({
+    database,
+    staged,
+    maxFileBytes: config.maxNarUploadSize,
+    maxStorageBytes: config.maxStorageGb * BYTES_PER_GB,
+    onFull: (cacheId, bytes) => void maintenance.makeRoom(cacheId, bytes),
+  });
   const stopping = new AbortController();
   const serveUrl = config.serveUrl ?? "https://farm.example:8443";
   const now = () => clock.now();
@@ -309,7 +319,7 @@ export async function openTestServer(options: TestServerOptions = {}): Promise<T
     nars: files,
     maintenance,
     setDraining: () => Promise.resolve(),
-    documents: new CacheDocuments({ database, clock }),
+    documents: new CacheDocuments({ database, clock, room }),
     content: testContent({
       config,
       database,
@@ -318,8 +328,8 @@ export async function openTestServer(options: TestServerOptions = {}): Promise<T
       intake,
       signer,
       elsewhere: front.upstreams,
-      staged: await StagedFiles.open(join(dataDir, "uploads")),
-      onFull: (cacheId, bytes) => void maintenance.makeRoom(cacheId, bytes),
+      staged,
+      room,
     }),
     sources: sourcesWithoutFarm({ database, files, signer, clock }),
     sourceFiles,

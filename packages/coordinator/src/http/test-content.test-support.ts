@@ -1,11 +1,11 @@
 import type { CacheContent, ElsewhereVisible } from "../caches/cache-content.ts";
+import type { CacheRoom } from "../caches/cache-room.ts";
 import { openCacheContent } from "../caches/open-content.ts";
 import type { Clock } from "../clock.ts";
 import type { Config } from "../config/settings.ts";
 import type { Database } from "../db/client.ts";
 import { prepareFindNarObject } from "../db/nar-object-repository.ts";
 import { prepareHasUploaded } from "../db/nar-possession-repository.ts";
-import { BYTES_PER_GB } from "../rules/storage.ts";
 import { NarIntake } from "../intake/nar-intake.ts";
 import type { CacheSigner } from "../ports.ts";
 import type { NarStorage } from "../storage/nar-storage.ts";
@@ -21,14 +21,10 @@ export function testContent(options: {
   signer: CacheSigner;
   elsewhere: ElsewhereVisible;
   staged: StagedFiles;
-  onFull: (cacheId: string, bytes: number) => void;
+  room: CacheRoom;
 }): CacheContent {
   const { config, ...rest } = options;
-  return openCacheContent({
-    ...rest,
-    maxFileBytes: config.maxNarUploadSize,
-    maxStorageBytes: config.maxStorageGb * BYTES_PER_GB,
-  });
+  return openCacheContent({ ...rest, maxFileBytes: config.maxNarUploadSize });
 }
 
 export function testIntake(options: {

@@ -19,7 +19,8 @@ export const getNarStatsRoute: Route = (api, { authority, database }) => {
     {
       config: { access: "optional", admitsCacheKeys: true },
       schema: {
-        summary: "Tells how many paths a cache shows, and how large they are together",
+        summary:
+          "Tells how many paths a cache shows, how large they are together, and what the cache takes of its limit",
         params: cacheParams,
         response: { 200: envelope(stats) },
       },
@@ -30,7 +31,7 @@ export const getNarStatsRoute: Route = (api, { authority, database }) => {
       return ok({
         total_nars: found.paths,
         total_nar_size: found.narBytes,
-        total_file_size: found.fileBytes,
+        total_file_size: found.storedBytes,
         last_uploaded_at: toTimestampOrNull(found.lastUploadedAt),
         oldest_fetched_at: toTimestampOrNull(found.oldestFetchedAt),
       });

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { formatNarInfo, storePathBase, storePathHash } from "@gradient/protocol";
@@ -73,7 +74,7 @@ function finalize(cache: string, upload: Upload) {
 const totals = (id: string) =>
   server.services.database.kysely
     .selectFrom("cache_totals")
-    .select(["file_bytes as shown", "waiting_bytes as waiting"])
+    .select(["file_bytes as shown", "waiting_bytes as waiting", "stored_bytes as stored"])
     .where("cache_id", "=", id)
     .executeTakeFirstOrThrow();
 
@@ -126,7 +127,7 @@ test("a file that was put counts before its path is shown, and once", async () =
   const shown = (await totals(id)).shown;
   expect(await putNar(name, third)).toBe("201");
   expect(await putNar(name, third)).toBe("201");
-  expect(await totals(id)).toEqual({ shown, waiting: third.bytes.length });
+  expect(await totals(id)).toMatchObject({ shown, waiting: third.bytes.length });
   expect(await putChunk(name, third)).toContain("cache_storage_full");
   expect(await putNarInfo(name, third)).toBe("201");
   expect((await totals(id)).waiting).toBe(0);
@@ -136,6 +137,57 @@ test("a file that was put counts before its path is shown, and once", async () =
   const wrong = { ...first, info: { ...first.info, narHash: second.info.narHash } };
   expect(await putNarInfo(name, wrong)).toContain("nar_hash_mismatch");
   expect((await totals(id)).waiting).toBe(0);
+});
+
+test("what lies beside the paths counts, the newest of a name only, and is refused when it does not fit", async () => {
+  const { name, id } = await cacheWithRoom(3000);
+  const log = (n: number) => `/cache/${name}/log/${String(n).repeat(32)}-thing.drv`;
+  const before = (await totals(id)).stored ?? 0;
+  const taken = async () => ((await totals(id)).stored ?? 0) - before;
+  expect(await put(log(0), randomBytes(2000))).toBe("201");
+  const first = await taken();
+  expect(first).toBeGreaterThanOrEqual(2000);
+  const refused = await put(log(1), randomBytes(2000));
+  expect(JSON.parse(refused)).toMatchObject({ error: true, code: "cache_storage_full" });
+  expect(refused).toContain(`has room for ${3000 - first}`);
+  expect(await taken()).toBe(first);
+  expect((await server.get(log(1), alice)).status).toBe(404);
+  // It takes the place of the first.
+  expect(await put(log(0), randomBytes(2970))).toBe("201");
+  expect(await taken()).toBeGreaterThanOrEqual(2970);
+  const [upload] = uploads();
+  expect(await putNar(name, upload)).toContain("cache_storage_full");
+  // What the cache takes is said as its limit has it.
+  const { message } = await server.get(`caches/${name}/nars/stats`, alice);
+  expect(message.total_file_size).toBe(before + (await taken()));
+  // However full it is: what shrinks is taken.
+  const { kysely } = server.services.database;
+  await kysely
+    .updateTable("cache_totals")
+    .set({ file_bytes: 2 * GB })
+    .execute();
+  expect(await put(log(0), randomBytes(1000))).toBe("201");
+});
+
+test("what lies beside the paths of any cache counts for what all may take", async () => {
+  await using small = await openTestServer({ env: { GRADIENT_MAX_STORAGE_GB: "1" } });
+  const bob = await small.user("bob");
+  for (const cache of ["a", "b"]) {
+    await small.put("caches", bob, { name: cache, display_name: cache });
+  }
+  await small.services.database.kysely
+    .updateTable("nar_totals")
+    .set({ file_bytes: GB - 3000 })
+    .execute();
+  const putLog = async (cache: string) =>
+    (
+      await fetch(`${small.url}/cache/${cache}/log/${"0".repeat(32)}-thing.drv`, {
+        method: "PUT",
+        headers: { authorization: `Bearer ${bob}` },
+        body: new Uint8Array(randomBytes(2000)),
+      })
+    ).status;
+  expect([await putLog("a"), await putLog("b")]).toEqual([201, 409]);
 });
 
 test("the answer to a chunk that is refused comes through, however much of it is still sent", async () => {
