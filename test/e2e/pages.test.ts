@@ -45,7 +45,11 @@ describe.skipIf(CHROMIUM === undefined)("pages in a browser", () => {
     const directory = join(farm.directory, "gates");
     await mkdir(directory);
     gates = { first: join(directory, "first"), second: join(directory, "second") };
-    await farm.addWorker("alpha", { settings: [`sandbox-paths = ${directory}`] });
+    // One place more than gates: in whatever order builds begin, none waits for a gate of another.
+    await farm.addWorker("alpha", {
+      flags: ["--max-concurrent-builds", "3"],
+      settings: [`sandbox-paths = ${directory}`],
+    });
     const project = await farm.addFilesProject("shop", "*", { "default.nix": source(gates) });
     const id = await farm.evaluate(project);
     await eventually("all but what waits to be built", 90_000, async () => {

@@ -97,3 +97,12 @@ test("results that wait count against what a worker may send ahead", async () =>
   expect(await take(80)).toHaveLength(80);
   expect(link.isPaused).toBe(false);
 });
+
+test("nothing that comes together is left lying until something else comes", async () => {
+  for (let round = 0; round < 20; round += 1) {
+    const taken = take(3);
+    await new Promise(setImmediate);
+    await Promise.all([send(accept(1), accept(2)), send(result(3))]);
+    expect(await taken).toEqual(["accept 1", "accept 2", "result 3"]);
+  }
+});

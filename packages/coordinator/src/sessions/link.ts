@@ -147,7 +147,9 @@ export class Link {
   async next(): Promise<ToCoordinator | null> {
     for (;;) {
       if (this.#closed.signal.aborted) return null;
-      const waiting = await this.#take();
+      // Of a row of results none keeps the others that want something, here and over HTTP, from being read.
+      if (this.#waiting.length === 0 && this.#results.length > 0) await nextTurn();
+      const waiting = this.#take();
       if (waiting === undefined) {
         await new Promise<void>((resolve) => {
           this.#wake = resolve;
@@ -162,10 +164,8 @@ export class Link {
     }
   }
 
-  async #take(): Promise<WaitingFrame | undefined> {
+  #take(): WaitingFrame | undefined {
     if (this.#results.length === 0) return this.#waiting.shift();
-    // Of a row of results none keeps the others that want something, here and over HTTP, from being read.
-    if (this.#waiting.length === 0) await nextTurn();
     if (this.#waiting.length > 0 && this.#ahead < MAX_AHEAD) {
       this.#ahead += 1;
       return this.#waiting.shift();
