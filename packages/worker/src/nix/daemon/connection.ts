@@ -11,7 +11,7 @@ export const CLIENT_MAGIC = 0x6e697863;
 export const SERVER_MAGIC = 0x6478696f;
 /** 1.34 has buildPathsWithResults; 1.38 would add only the exchange of feature names. */
 export const OLDEST_MINOR = 34;
-const NEWEST_MINOR = 37;
+export const NEWEST_MINOR = 37;
 /** 0 is for "unknown". */
 const TRUST = new Map([
   [1, true],

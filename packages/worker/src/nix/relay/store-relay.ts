@@ -3,7 +3,7 @@ import { type Server, type Socket, createServer } from "node:net";
 import { basename, join } from "node:path";
 import { STORE_DIR } from "@gradient/protocol";
 import type { UsageMeter } from "../../ports.ts";
-import { DaemonConnection, OLDEST_MINOR } from "../daemon/connection.ts";
+import { DaemonConnection, NEWEST_MINOR, OLDEST_MINOR } from "../daemon/connection.ts";
 import { type NixInstallation, withNixConfig } from "../installation.ts";
 import { EVALUATOR_SETTINGS, RelayedClient, TERSE_MINOR } from "./relayed-client.ts";
 import { type SocketDirectory, openSocketDirectory } from "./socket-directory.ts";
@@ -25,6 +25,7 @@ export class StoreRelay implements AsyncDisposable {
   readonly #sockets = new Set<Socket>();
   readonly #clients = new Map<RelayedClient, Promise<void>>();
   readonly #signal: AbortSignal;
+  #refusal: Promise<string | null> | null = null;
   #isExact = false;
   #hasMisled = false;
   readonly #onAbort = (): void => void this.#writer[Symbol.asyncDispose]();
@@ -93,7 +94,10 @@ export class StoreRelay implements AsyncDisposable {
 
   /** Why nothing can be written through here, as the process that would do it does not speak our protocol; null when it can. */
   refusal(): Promise<string | null> {
-    return this.#writer.refusal();
+    this.#refusal ??= this.#writer
+      .refusal()
+      .then(async (reason) => (reason !== null && (await this.#opens()) ? reason : null));
+    return this.#refusal;
   }
 
   /** An evaluator asked otherwise than was foreseen. What those that connected before do from here on may be wrong. */
@@ -142,6 +146,16 @@ export class StoreRelay implements AsyncDisposable {
       this.#clients.delete(client);
     });
     this.#clients.set(client, served);
+  }
+
+  /** Whether the store can be opened by those who speak Nix's own protocol. */
+  async #opens(): Promise<boolean> {
+    try {
+      await this.#closeConnection(await this.#openConnection(NEWEST_MINOR));
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   async #openConnection(minor: number): Promise<DaemonConnection> {
