@@ -63,12 +63,16 @@ export class CacheDocuments {
 
   /** A small document as text. */
   async text(cacheId: string, name: string): Promise<string | null> {
-    const pieces = await this.open(cacheId, name);
-    if (pieces === null) return null;
-    const all: Buffer[] = [];
-    for await (const piece of pieces) all.push(piece);
-    return Buffer.concat(all).toString("utf8");
+    const packed = await findCacheDocument(this.#database.kysely, cacheId, name);
+    return packed === null ? null : unpackText(packed);
   }
+}
+
+/** A small document as text. Throws UnprocessableError for what is not zstd. */
+export async function unpackText(packed: Uint8Array): Promise<string> {
+  const all: Buffer[] = [];
+  for await (const piece of unpack(packed)) all.push(piece);
+  return Buffer.concat(all).toString("utf8");
 }
 
 async function* unpack(packed: Uint8Array): AsyncGenerator<Buffer, void, undefined> {

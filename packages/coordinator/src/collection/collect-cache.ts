@@ -16,6 +16,8 @@ export interface PassOptions extends PassTools {
   readonly isDryRun: boolean;
   /** What a dry run has reported already. */
   readonly reported: RowSet;
+  /** By cache: what lies beside its paths and came before that time was looked at. */
+  readonly documentsBefore: Map<string, number>;
 }
 
 /** Takes out of one cache what nothing keeps. */

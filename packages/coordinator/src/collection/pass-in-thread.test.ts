@@ -1,7 +1,7 @@
 import type { Worker } from "node:worker_threads";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { passesInThreads, type PassSurroundings } from "./pass-in-thread.ts";
-import { CollectionScene } from "./scene.test-support.ts";
+import { baseOf, CollectionScene } from "./scene.test-support.ts";
 
 let scene: CollectionScene;
 let cache: string;
@@ -33,11 +33,14 @@ test("what nothing keeps goes, with its files; what is fetched or promised stays
   await addChain(40);
   await scene.addPath(cache, "fetched", { references: ["p3"], fetchedMs: 1000 });
   scene.promise("p5");
+  await scene.addDocument(cache, "log/p6.drv", "of what is not here");
+  await scene.addDocument(cache, "realisations/p5", JSON.stringify({ outPath: baseOf("p5") }));
   const progress = await scene.collect();
+  expect(await scene.documents(cache)).toEqual(["realisations/p5"]);
   expect(await scene.shown(cache)).toEqual(["fetched", "p0", "p1", "p2", "p3", "p4", "p5"]);
   expect([await scene.hasFile("p5"), await scene.hasFile("p6")]).toEqual([true, false]);
-  expect(progress).toMatchObject({ paths: 34, pathBytes: 340, files: 34, fileBytes: 340 });
-  expect(progress.named).toHaveLength(34);
+  expect(progress).toMatchObject({ paths: 34, pathBytes: 340, files: 35 });
+  expect(progress.named).toHaveLength(35);
 });
 
 test("a dry run takes nothing away and leaves out what is promised", async () => {

@@ -4,6 +4,8 @@ import { collectCache, type PassOptions } from "./collect-cache.ts";
 import { evict } from "./evict.ts";
 import type { KeepTimes } from "./mark-kept.ts";
 import type { PassTools } from "./pass-tools.ts";
+import type { Progress } from "./progress.ts";
+import { removeDocuments } from "./remove-documents.ts";
 import { removeUnusedNars } from "./remove-unused.ts";
 import { RowSet } from "./row-set.ts";
 
@@ -29,10 +31,17 @@ export async function runPass(job: PassJob, tools: PassTools): Promise<void> {
   const { view, progress } = tools;
   const caches = view.caches().filter(({ id }) => cache === null || cache === id);
   progress.cachesTotal = caches.length;
-  const options: PassOptions = { ...tools, times, isDryRun, reported: new RowSet() };
+  const options: PassOptions = {
+    ...tools,
+    times,
+    isDryRun,
+    reported: new RowSet(),
+    documentsBefore: new Map<string, number>(),
+  };
   for (const each of caches) {
     progress.phase = `cache ${each.name}`;
     await collectCache(options, each.id);
+    await removeDocuments(options, each.id, times.usedSince);
     await makeRoom(options, each, job.wanted.get(each.id) ?? 0);
     progress.cachesDone += 1;
   }
@@ -46,15 +55,16 @@ async function makeRoom(
   cache: CacheToCollect,
   wantedBytes: number,
 ): Promise<void> {
-  const { view, progress, isDryRun } = options;
-  const before = progress.pathBytes;
+  const { view, progress, isDryRun, times } = options;
+  const before = goneBytes(progress);
   const limit = limitOf(cache);
   const missingBytes = (share: number): number =>
     view.totals(cache.id).storedBytes -
-    (isDryRun ? progress.pathBytes - before : 0) -
+    (isDryRun ? goneBytes(progress) - before : 0) -
     Math.min(share * limit, limit - wantedBytes);
   if (limit === 0 || missingBytes(FULL_SHARE) <= 0) return;
   progress.phase = `room in cache ${cache.name}`;
+  await removeDocuments(options, cache.id, times.youngSince);
   await evict(options, [cache.id], () => missingBytes(ROOMY_SHARE));
 }
 
@@ -62,13 +72,19 @@ async function makeRoomOnDisk(
   options: PassOptions,
   { maxStorageBytes }: Pick<PassJob, "maxStorageBytes">,
 ): Promise<void> {
-  const { view, progress, isDryRun } = options;
+  const { view, progress, isDryRun, times } = options;
   const missingBytes = (share: number): number =>
-    view.diskBytes() - (isDryRun ? progress.pathBytes : 0) - share * maxStorageBytes;
+    view.diskBytes() - (isDryRun ? goneBytes(progress) : 0) - share * maxStorageBytes;
   if (maxStorageBytes === 0 || missingBytes(FULL_SHARE) <= 0) return;
   progress.phase = "room on the disk";
   const caches = view.caches().map(({ id }) => id);
+  for (const cache of caches) await removeDocuments(options, cache, times.youngSince);
   await evict(options, caches, () => missingBytes(ROOMY_SHARE));
+}
+
+/** What a dry run would have removed so far. */
+function goneBytes({ pathBytes, fileBytes }: Progress): number {
+  return pathBytes + fileBytes;
 }
 
 /** Bytes; 0 for no limit. */

@@ -13,7 +13,7 @@ export const progressSchema = z.object({
   paths: z.int(),
   /** What these paths counted in their caches. */
   pathBytes: z.int(),
-  /** Files that were removed because no cache shows them any more. */
+  /** Files that were removed because no cache shows them any more, and what lay beside paths that have gone. */
   files: z.int(),
   fileBytes: z.int(),
   /** Objects that were read again. */

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { encodeNix32 } from "@gradient/protocol";
 import { v7 as uuidv7 } from "uuid";
+import { putCacheDocument } from "../db/cache-document-repository.ts";
 import { insertNarFile } from "../db/cache-nar-file-repository.ts";
 import type { Database } from "../db/client.ts";
 import { CollectionView } from "../db/collection-view.ts";
@@ -11,6 +12,7 @@ import { prepareFindNarObject } from "../db/nar-object-repository.ts";
 import { prepareHasUploaded } from "../db/nar-possession-repository.ts";
 import { openPlannedDatabase } from "../db/planned-database.test-support.ts";
 import { NarIntake } from "../intake/nar-intake.ts";
+import { ZstdEncoder } from "../intake/zstd-encoder.ts";
 import { ManualClock } from "../manual-clock.test-support.ts";
 import { NarFiles } from "../storage/nar-files.ts";
 import { Collection, type MakePass } from "./collection.ts";
@@ -29,10 +31,12 @@ export interface TestPath {
   readonly ageMs?: number;
   readonly fetchedMs?: number;
   readonly bytes?: number;
+  /** Whether it says that it was built from the derivation of its name. */
+  readonly isBuilt?: boolean;
 }
 
 /** Base name of a path that is called so. */
-function baseOf(name: string): string {
+export function baseOf(name: string): string {
   return `${encodeNix32(createHash("sha256").update(name).digest().subarray(0, 20))}-${name}`;
 }
 
@@ -179,9 +183,38 @@ export class CollectionScene implements AsyncDisposable {
     });
   }
 
+  /** What somebody has left beside the paths of the cache. */
+  async addDocument(
+    cache: string,
+    name: string,
+    text: string,
+    ageMs = 100 * DAY_MS,
+  ): Promise<void> {
+    const encoder = new ZstdEncoder();
+    const pieces = Array.from(encoder.encode(Buffer.from(text)), (piece) => Buffer.from(piece));
+    pieces.push(...Array.from(encoder.end(), (piece) => Buffer.from(piece)));
+    await putCacheDocument(this.database.kysely, {
+      cacheId: cache,
+      name,
+      body: Buffer.concat(pieces),
+      now: this.clock.now() - ageMs,
+    });
+  }
+
+  /** Names of what lies beside the paths, in order. */
+  async documents(cache: string): Promise<string[]> {
+    const rows = await this.database.kysely
+      .selectFrom("cache_documents")
+      .select("name")
+      .where("cache_id", "=", cache)
+      .orderBy("name")
+      .execute();
+    return rows.map(({ name }) => name);
+  }
+
   /** Shows a path whose file is on the disk. */
   async addPath(cache: string, name: string, path: TestPath = {}): Promise<void> {
-    const { references = [], ageMs = 100 * DAY_MS, fetchedMs, bytes = 10 } = path;
+    const { references = [], ageMs = 100 * DAY_MS, fetchedMs, bytes = 10, isBuilt } = path;
     const { kysely } = this.database;
     const narHash = this.narHash(name);
     const now = this.clock.now();
@@ -207,7 +240,7 @@ export class CollectionScene implements AsyncDisposable {
         path: baseOf(name),
         nar_hash: narHash,
         references_json: JSON.stringify(references.map(baseOf)),
-        deriver: null,
+        deriver: isBuilt === true ? baseOf(`${name}.drv`) : null,
         ca: null,
         signatures_json: "[]",
         created_at: now - ageMs,

@@ -1,4 +1,5 @@
 import type { Database, PreparedQuery, SqlValue } from "./client.ts";
+import type { TimedDocument } from "./cache-document-repository.ts";
 import { RootsView } from "./roots-view.ts";
 
 /*
@@ -54,6 +55,11 @@ export class CollectionView {
   readonly #references: PreparedQuery<[string], { row: number }>;
   readonly #fetched: PreparedQuery<[string, number, number, number], Position>;
   readonly #created: PreparedQuery<[string, number, number, number], TimedPath>;
+  readonly #derivers: PreparedQuery<
+    [string, number, number, number],
+    Position & { deriver: string | null }
+  >;
+  readonly #documents: PreparedQuery<[string, number, string, number, number], TimedDocument>;
   readonly #toGo: PreparedQuery<[string], PathToGo>;
   readonly #unusedNars: PreparedQuery<[number, number, string, number], NarToGo>;
   readonly #totals: PreparedQuery<[string], CacheTotals>;
@@ -89,6 +95,14 @@ export class CollectionView {
     this.#created = prepare(
       `select created_at as at, rowid as row, last_fetched_at as "lastFetchedAt" from cache_paths
        where cache_id = ? and (created_at, rowid) < (?, ?) order by created_at desc, rowid desc limit ?`,
+    );
+    this.#derivers = prepare(
+      `select created_at as at, rowid as row, deriver from cache_paths
+       where cache_id = ? and (created_at, rowid) > (?, ?) order by created_at, rowid limit ?`,
+    );
+    this.#documents = prepare(
+      `select created_at as at, name from cache_documents
+       where cache_id = ? and (created_at, name) > (?, ?) and created_at < ? order by created_at, name limit ?`,
     );
     this.#toGo = prepare(
       `select p.rowid as row, p.path, p.nar_hash as "narHash", n.file_size as "fileSize" from json_each(?) given
@@ -134,6 +148,25 @@ export class CollectionView {
   /** Paths in the order in which they came, the newest first. */
   createdBefore(cacheId: string, before: Position, limit: number): TimedPath[] {
     return this.#created.all(cacheId, before.at, before.row, limit);
+  }
+
+  /** What paths were built from, in the order in which they came. */
+  deriversAfter(
+    cacheId: string,
+    after: Position,
+    limit: number,
+  ): (Position & { deriver: string | null })[] {
+    return this.#derivers.all(cacheId, after.at, after.row, limit);
+  }
+
+  /** What lies beside the paths and came before that time, the oldest first. */
+  documentsAfter(
+    cacheId: string,
+    after: TimedDocument,
+    before: number,
+    limit: number,
+  ): TimedDocument[] {
+    return this.#documents.all(cacheId, after.at, after.name, before, limit);
   }
 
   describe(rows: readonly number[]): PathToGo[] {
