@@ -230,6 +230,15 @@ describe("room", () => {
     expect(await scene.shown(small)).toEqual(["b"]);
   });
 
+  test("is there, for a dry run as well, once what nothing needs has gone", async () => {
+    const small = await scene.addCache("small", 1);
+    await scene.addPath(small, "old", { bytes: 2 * QUARTER });
+    await scene.addPath(small, "fetched", { bytes: 1.9 * QUARTER, fetchedMs: DAY_MS });
+    const dry = await scene.collect({ isDryRun: true });
+    expect(await scene.collect()).toMatchObject({ paths: 1 });
+    expect(dry).toMatchObject({ paths: 1 });
+  });
+
   test("is not made by what is pinned, young, or needed by the newest evaluation", async () => {
     const small = await scene.addCache("small", 1);
     await scene.addPath(small, "pinned", { bytes: QUARTER });

@@ -40,9 +40,10 @@ export async function runPass(job: PassJob, tools: PassTools): Promise<void> {
   };
   for (const each of caches) {
     progress.phase = `cache ${each.name}`;
+    const goneBefore = goneBytes(progress);
     await collectCache(options, each.id);
     await removeDocuments(options, each.id, times.usedSince);
-    await makeRoom(options, each, job.wanted.get(each.id) ?? 0);
+    await makeRoom(options, each, { goneBefore, wantedBytes: job.wanted.get(each.id) ?? 0 });
     progress.cachesDone += 1;
   }
   if (cache === null) await makeRoomOnDisk(options, job);
@@ -50,17 +51,17 @@ export async function runPass(job: PassJob, tools: PassTools): Promise<void> {
   await removeUnusedNars(tools, { unusedSince: times.youngSince, isDryRun });
 }
 
+/** `goneBefore`: `goneBytes` when the cache's turn came. */
 async function makeRoom(
   options: PassOptions,
   cache: CacheToCollect,
-  wantedBytes: number,
+  { goneBefore, wantedBytes }: { goneBefore: number; wantedBytes: number },
 ): Promise<void> {
   const { view, progress, isDryRun, times } = options;
-  const before = goneBytes(progress);
   const limit = limitOf(cache);
   const missingBytes = (share: number): number =>
     view.totals(cache.id).storedBytes -
-    (isDryRun ? goneBytes(progress) - before : 0) -
+    (isDryRun ? goneBytes(progress) - goneBefore : 0) -
     Math.min(share * limit, limit - wantedBytes);
   if (limit === 0 || missingBytes(FULL_SHARE) <= 0) return;
   progress.phase = `room in cache ${cache.name}`;

@@ -13,7 +13,7 @@ import type { PassOptions } from "./collect-cache.ts";
 import { name } from "./progress.ts";
 
 /** For so many documents the paths of their cache are gone through once. */
-const LOOK = 10_000;
+const LOOK = 50_000;
 const STEP = 200;
 /** In one transaction, or a document that is larger. */
 const MAX_BYTES = 8 * 1024 * 1024;
@@ -29,13 +29,13 @@ export async function removeDocuments(
   cache: string,
   before: number,
 ): Promise<void> {
-  const { view, times, signal, documentsBefore } = options;
+  const { times, signal, documentsBefore } = options;
   const guard = { cacheId: cache, shownSince: times.now - DELAY_MS };
   let after: TimedDocument = { at: documentsBefore.get(cache) ?? 0, name: "" };
   documentsBefore.set(cache, before);
   for (;;) {
     signal.throwIfAborted();
-    const documents = view.documentsAfter(cache, after, before, LOOK);
+    const documents = await nextDocuments(options, cache, after, before);
     const last = documents.at(-1);
     if (last === undefined) return;
     after = last;
@@ -43,6 +43,23 @@ export async function removeDocuments(
       await removeOrphans(options, guard, batch);
     }
   }
+}
+
+async function nextDocuments(
+  { view }: PassOptions,
+  cache: string,
+  from: TimedDocument,
+  before: number,
+): Promise<TimedDocument[]> {
+  const turns = new Turns();
+  const documents: TimedDocument[] = [];
+  while (documents.length < LOOK) {
+    const some = view.documentsAfter(cache, documents.at(-1) ?? from, before, STEP);
+    if (some.length === 0) break;
+    documents.push(...some);
+    await turns.giveWay();
+  }
+  return documents;
 }
 
 /** Those of the documents that no path of the cache was built from, as far as the paths are gone through. */
