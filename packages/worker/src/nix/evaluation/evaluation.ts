@@ -151,7 +151,7 @@ export class Evaluation {
     }
     const refusal = await relay.refusal();
     if (isBegun || refusal === null) return;
-    yield { type: "message", message: { level: "Warning", text: `${REFUSED}: ${refusal}` } };
+    yield warning(`${REFUSED}: ${refusal}`);
     yield* new SharedWalk({ ...walk, scope: { ...this.#scope, nix }, store: DIRECT }).run();
   }
 
@@ -264,7 +264,7 @@ function notice(text: string): EvaluationEvent {
   return { type: "message", message: { level: "Notice", text } };
 }
 
-function warning(text: string): EvaluationEvent {
+function warning(text: string): Extract<EvaluationEvent, { type: "message" }> {
   return { type: "message", message: { level: "Warning", text } };
 }
 
