@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
@@ -102,4 +102,11 @@ test("a file counts until it is finished, and stays unless it was refused", asyn
   expect(files.bytesOf("somebody")).toBe(3);
   await expect(failing(new BadRequestError("wrong"))).rejects.toThrow("wrong");
   expect(files.bytesOf("somebody")).toBe(0);
+});
+
+test("what broke off counts after a restart, and a file of somebody else does not keep it from being opened", async () => {
+  await uploads.take(upload, 0, body("abc"));
+  await writeFile(join(root, "stray"), "not ours");
+  const reopened = await StagedFiles.open(root);
+  expect([reopened.bytesOf("somebody"), reopened.bytes]).toEqual([3, 3]);
 });

@@ -27,7 +27,10 @@ export class StagedFiles {
   static async open(root: string): Promise<StagedFiles> {
     const files = new StagedFiles(root);
     await mkdir(root, { recursive: true });
-    for (const owner of await readdir(root)) {
+    for (const entry of await readdir(root, { withFileTypes: true })) {
+      // What somebody else has put there is left alone.
+      if (!entry.isDirectory()) continue;
+      const owner = entry.name;
       for (const name of await readdir(join(root, owner))) {
         files.#note(owner, name, (await stat(join(root, owner, name))).size);
       }
