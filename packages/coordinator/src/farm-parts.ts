@@ -38,6 +38,7 @@ import type { EndedAttempts } from "./queue/ended-attempts.ts";
 import type { Draining } from "./queue/draining.ts";
 import type { EvaluationTasks } from "./queue/evaluation-tasks.ts";
 import type { LeaseBook } from "./queue/lease-book.ts";
+import type { LocalInputs } from "./queue/local-inputs.ts";
 import type { SigningTasks } from "./queue/signing-tasks.ts";
 import { Sweep } from "./queue/sweep.ts";
 import { largestMemory } from "./queue/fleet.ts";
@@ -62,6 +63,7 @@ export interface Memory {
   readonly tasks: EvaluationTasks;
   readonly signing: SigningTasks;
   readonly leases: LeaseBook;
+  readonly local: LocalInputs;
   readonly ended: EndedAttempts;
   readonly roster: Roster;
   readonly draining: Draining;
@@ -114,7 +116,7 @@ function prepareReads({ options: { database }, promised }: Ground) {
 export function connectParts(ground: Ground): FarmParts {
   const { options, clock, memory, logs } = ground;
   const { database, logger } = options;
-  const { queue, tasks, signing, leases, roster, ended, draining } = memory;
+  const { queue, tasks, signing, leases, local, roster, ended, draining } = memory;
   const reads = prepareReads(ground);
   const background = new Background(logger);
   const builds = new Bell();
@@ -123,7 +125,7 @@ export function connectParts(ground: Ground): FarmParts {
     clock,
     settle: settleEvaluations,
     tell: (news) =>
-      tellNews({ queue, tasks, signing, leases, ended, fleet: roster, ...listeners }, news),
+      tellNews({ queue, tasks, signing, leases, local, ended, fleet: roster, ...listeners }, news),
   });
   const review = connectReview(ground, changes, background);
   const dispatcher = connectDispatcher(ground, reads, changes);
@@ -246,7 +248,7 @@ function connectHeads({ options, clock, times, memory }: Ground, changes: Change
 function connectDispatcher(ground: Ground, reads: Reads, changes: Changes): Dispatcher {
   const { options, clock, times, memory } = ground;
   const { database, logger, leaseMs } = options;
-  const { queue, tasks, signing, leases, roster, draining } = memory;
+  const { queue, tasks, signing, leases, local, roster, draining } = memory;
   return new Dispatcher({
     draining,
     kysely: database.kysely,
@@ -257,6 +259,7 @@ function connectDispatcher(ground: Ground, reads: Reads, changes: Changes): Disp
     tasks,
     signing,
     leases,
+    local,
     fleet: roster,
     builds: reads.builds,
     findCredentials: options.findCredentials ?? (() => Promise.resolve(null)),
@@ -346,6 +349,7 @@ function connectHandler(
     changes,
     clock,
     leases: memory.leases,
+    local: memory.local,
     heads,
     questions,
     queue: memory.queue,

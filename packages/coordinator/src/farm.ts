@@ -27,6 +27,7 @@ import { EndedAttempts } from "./queue/ended-attempts.ts";
 import { Draining } from "./queue/draining.ts";
 import { EvaluationTasks } from "./queue/evaluation-tasks.ts";
 import { LeaseBook } from "./queue/lease-book.ts";
+import { LocalInputs } from "./queue/local-inputs.ts";
 import type { FindCredentials } from "./queue/offer.ts";
 import type { RestorationParts } from "./restoring/restoration.ts";
 import { missingMemory } from "./scheduler/choose-worker.ts";
@@ -181,6 +182,7 @@ function emptyMemory(): Memory {
     tasks: new EvaluationTasks(),
     signing: new SigningTasks(),
     leases: new LeaseBook(),
+    local: new LocalInputs(),
     ended: new EndedAttempts(),
     roster: new Roster(),
     draining: new Draining(),

@@ -1,4 +1,4 @@
-import { closureSchema, type Offer } from "@gradient/protocol";
+import { closureSchema, LINK_FEATURES, type Offer } from "@gradient/protocol";
 import { sql } from "kysely";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { ManualClock } from "../manual-clock.test-support.ts";
@@ -30,7 +30,11 @@ afterEach(async () => {
   await scene[Symbol.asyncDispose]();
 });
 
-function say(worker: TestWorker, { assignment, fencing }: Offer, phase: "building" | "signing") {
+function say(
+  worker: TestWorker,
+  { assignment, fencing }: Offer,
+  phase: "building" | "uploading" | "signing",
+) {
   worker.send({ type: "progress", assignment, fencing, phase, at: clock.now() });
 }
 
@@ -71,6 +75,65 @@ test("what uses a build starts when it is stored, and nothing is shown before it
   await reportBuilt(worker, second, user, [input]);
   expect(await worker.next("ack")).toMatchObject({ accepted: true });
   expect(await evaluationState(farm, evaluation)).toBe("Completed");
+});
+
+test("what uses a build starts on its worker before it is uploaded, elsewhere afterwards", async () => {
+  const { farm, organization, worker } = scene;
+  const users = [1, 2, 3].map((n) => makeDerivation(`user-${n}`, { inputs: [input] }));
+  await worker.drop();
+  await worker.connect({ maxConcurrentBuilds: 1, features: [...LINK_FEATURES] });
+  await evaluate(scene, users, [input]);
+  const first = await worker.takeOffer();
+  const other = await farm.addWorker(organization.id);
+  await other.connect({ maxConcurrentBuilds: 1 });
+  say(worker, first, "uploading");
+  // One that begins, and one whose inputs are to be there when that has ended.
+  const local = [await worker.takeOffer(), await worker.takeOffer()];
+  await worker.settle();
+  expect(other.pending("offer")).toBe(0);
+  await store(worker, first, input);
+  const last = await other.takeOffer();
+  expect([...local, last].map(drvPathOf).toSorted()).toEqual(
+    users.map(({ path }) => path).toSorted(),
+  );
+});
+
+test("an upload that fails: what has begun goes on, what has not waits again", async () => {
+  const { farm, worker } = scene;
+  await worker.drop();
+  await worker.connect({ maxConcurrentBuilds: 1, features: [...LINK_FEATURES] });
+  const users = [1, 2, 3].map((n) => makeDerivation(`user-${n}`, { inputs: [input] }));
+  const evaluation = await evaluate(scene, users, [input]);
+  const first = await worker.takeOffer();
+  say(worker, first, "uploading");
+  const begun = [await worker.takeOffer(), await worker.takeOffer()];
+  worker.sendResult(first, { outcome: "internal_error", message: "the upload was refused" });
+  await worker.next("ack");
+  const states = Object.values(await buildStates(farm)).toSorted();
+  expect(states).toEqual(["Building", "Building", "Created", "FailedTransient"]);
+  const byPath = new Map<string, TestDerivation>(users.map((each) => [each.path, each]));
+  const report = async (offer: Offer) => {
+    const built = byPath.get(drvPathOf(offer));
+    if (built === undefined) throw new Error(`${drvPathOf(offer)} was not asked for`);
+    await reportBuilt(worker, offer, built, [input]);
+  };
+  for (const offer of begun) await report(offer);
+  await worker.settle();
+  expect(worker.pending("ack")).toBe(0);
+  await clock.advance(31_000);
+  await reportBuilt(worker, await worker.takeOffer(), input);
+  await report(await worker.takeOffer());
+  await expect.poll(() => evaluationState(farm, evaluation)).toBe("Completed");
+});
+
+test("of a worker that says so of failed builds too, it is no sign that something was built", async () => {
+  const { farm, worker } = scene;
+  await evaluate(scene, [user], [input]);
+  const first = await worker.takeOffer();
+  say(worker, first, "uploading");
+  await worker.settle();
+  expect(worker.pending("offer")).toBe(0);
+  expect(await buildStates(farm)).toEqual({ input: "Building", user: "Created" });
 });
 
 test("a result is held until what it refers to is shown", async () => {

@@ -7,19 +7,26 @@ import {
   setAnnounced,
   type Build,
 } from "../db/build-repository.ts";
+import type { Lease } from "../db/assignment-repository.ts";
 import type { Change } from "../queue/change.ts";
 import { queueReadyBuilds } from "./readiness.ts";
 
 /**
- * A running attempt has stored all its outputs, and only their signatures are missing: dependents do not wait for them.
+ * A running attempt has built all its outputs, which are uploaded (`everywhere`) or that only its worker has (`local`): dependents do not wait for what is missing.
  * Nothing is shown yet: the build is Building until its result has been verified. Saying it again changes nothing.
  */
-export async function announceOutputs(change: Change, attempt: number): Promise<void> {
-  const attempted = await findAttemptedBuild(change.kysely, attempt);
+export async function announceOutputs(
+  change: Change,
+  { attempt, fencing, worker }: Pick<Lease, "attempt" | "fencing" | "worker">,
+  place: "local" | "everywhere",
+): Promise<void> {
+  const attempted = attempt === null ? null : await findAttemptedBuild(change.kysely, attempt);
   if (attempted?.isNewest !== true) return;
   const { id, derivation } = attempted.build;
   if (!(await setAnnounced(change.kysely, id, true))) return;
-  await queueReadyBuilds(change, await countDependencyMet(change.kysely, derivation));
+  const { waiting, ready } = await countDependencyMet(change.kysely, derivation);
+  if (place === "local") change.news.local.push({ fencing, worker, users: waiting });
+  await queueReadyBuilds(change, ready);
 }
 
 /** The outputs will not be shown by this attempt after all: dependents that have not begun wait again. */

@@ -51,8 +51,10 @@ export async function completeBuild(
   const times = { started_at: startedAt, stopped_at: stoppedAt, stored_at: now, message: null };
   const moved = await moveBuilds(kysely, [build.id], "built", now, times);
   if (moved.length === 0) return;
-  if (!build.isAnnounced)
-    await queueReadyBuilds(change, await countDependencyMet(kysely, build.derivation));
+  if (!build.isAnnounced) {
+    const { ready } = await countDependencyMet(kysely, build.derivation);
+    await queueReadyBuilds(change, ready);
+  }
   await countFinished(change, moved);
 }
 

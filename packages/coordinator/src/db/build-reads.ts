@@ -14,7 +14,7 @@ export interface BuildReads {
   countInputsByWorker(build: number): Map<WorkerId, number>;
   /** Whether an input of the derivation is not built yet. */
   hasUnfinishedInput(derivation: number): boolean;
-  /** Whether a running build of the organization is about to show this path: it is stored, and only its signature is missing. Base name. */
+  /** Whether a running build of the organization is about to show this path: it is built, and only its upload or signature is missing. Base name. */
   isOutputAnnounced(organization: OrganizationId, path: string): boolean;
 }
 

@@ -19,7 +19,7 @@ export interface Build {
   readonly organization: OrganizationId;
   readonly state: BuildState;
   readonly tries: number;
-  /** It is Building, its outputs are stored, and dependents do not wait for their signatures. */
+  /** It is Building, its outputs are built, and dependents do not wait for upload and signatures. */
   readonly isAnnounced: boolean;
 }
 
@@ -119,7 +119,7 @@ export async function moveBuilds(
   return moved;
 }
 
-/** Says that dependents do, or do not any more, wait only for the signatures of a build that runs. False when that was said before, or it does not run. */
+/** Says that dependents do, or do not any more, wait only for the upload and the signatures of a build that runs. False when that was said before, or it does not run. */
 export async function setAnnounced(
   db: Queries,
   id: number,
@@ -135,8 +135,11 @@ export async function setAnnounced(
   return numUpdatedRows > 0n;
 }
 
-/** Counts one met dependency for each waiting dependent. Resolves to the builds that have none left. */
-export async function countDependencyMet(db: Queries, derivation: number): Promise<number[]> {
+/** Counts one met dependency for each waiting dependent. Resolves to those, and which of them have none left. */
+export async function countDependencyMet(
+  db: Queries,
+  derivation: number,
+): Promise<{ waiting: number[]; ready: number[] }> {
   const rows = await db
     .updateTable("builds")
     .set((eb) => ({ unmet_dependencies: eb("unmet_dependencies", "-", 1) }))
@@ -146,7 +149,10 @@ export async function countDependencyMet(db: Queries, derivation: number): Promi
     )
     .returning(["id", "unmet_dependencies"])
     .execute();
-  return rows.filter((row) => row.unmet_dependencies === 0).map(({ id }) => id);
+  return {
+    waiting: rows.map(({ id }) => id),
+    ready: rows.filter((row) => row.unmet_dependencies === 0).map(({ id }) => id),
+  };
 }
 
 /** The one query that the counter is made from. Resolves to the builds, of the given ones, that wait for nothing. */

@@ -4,11 +4,14 @@ import type { Lease } from "../db/assignment-repository.ts";
 import type { Database, Queries, Transaction } from "../db/client.ts";
 import type { AttemptState } from "../scheduler/attempt-state.ts";
 import type { ReadyBuild } from "../scheduler/ready-queue.ts";
+import type { LocalOutputs } from "./local-inputs.ts";
 
 /** What a transaction means for the queue in memory and for connected workers. Told after the commit. */
 export interface News {
   /** Builds whose attempt became pending. */
   readonly ready: ReadyBuild[];
+  /** Outputs that only their maker has so far, and that builds may use there. */
+  readonly local: LocalOutputs[];
   /** Pending builds whose place in the order changed. */
   readonly reordered: ReadyBuild[];
   /** Attempts that are not pending any more without having been given out. */
@@ -82,6 +85,7 @@ export function changesOf(options: {
 function noNews(): News {
   return {
     ready: [],
+    local: [],
     reordered: [],
     withdrawn: [],
     ended: [],

@@ -11,6 +11,7 @@ import { grantOf, type Amounts } from "../scheduler/demand.ts";
 import type { Draining } from "./draining.ts";
 import { INPUT_OVERRIDES, seatOf, sizeOf, type ConnectedWorker, type Fleet } from "./fleet.ts";
 import type { LeaseBook } from "./lease-book.ts";
+import type { LocalInputs } from "./local-inputs.ts";
 import type { SigningTasks } from "./signing-tasks.ts";
 import { makeOffers, type FindCredentials, type Offer, type Pick } from "./offer.ts";
 
@@ -32,6 +33,7 @@ export interface DispatcherOptions {
   readonly tasks: EvaluationTasks;
   readonly signing: SigningTasks;
   readonly leases: LeaseBook;
+  readonly local: LocalInputs;
   readonly fleet: Fleet;
   readonly draining: Readonly<Draining>;
   readonly builds: BuildReads;
@@ -131,7 +133,7 @@ export class Dispatcher implements AsyncDisposable {
   }
 
   #pickBuilds(): Pick[] {
-    const { queue, leases, builds } = this.#options;
+    const { queue, leases, local, builds } = this.#options;
     const now = this.#options.clock.now();
     if (queue.size === 0) return [];
     const workers = new Map(this.#available(now).map((worker) => [worker.id, worker]));
@@ -139,10 +141,13 @@ export class Dispatcher implements AsyncDisposable {
     const seats = new Map(
       [...workers.values()].map((worker) => [worker.id, seatOf(worker, leases, [])]),
     );
-    const countInputs = (build: ReadyBuild) => builds.countInputsByWorker(build.build);
+    const inputs = {
+      isReachable: ({ build }: ReadyBuild, worker: WorkerId) => local.isReachable(build, worker),
+      countByMaker: ({ build }: ReadyBuild) => builds.countInputsByWorker(build),
+    };
     const picks: Pick[] = [];
     while (picks.length < OFFERS_PER_ROUND) {
-      const choice = chooseNext(queue, [...seats.values()], now, countInputs);
+      const choice = chooseNext(queue, [...seats.values()], now, inputs);
       const worker = choice === null ? undefined : workers.get(choice.worker);
       if (choice === null || worker === undefined) break;
       queue.take(choice.build.attempt);

@@ -5,6 +5,7 @@ import type { EndedAttempts } from "./ended-attempts.ts";
 import type { EvaluationTasks } from "./evaluation-tasks.ts";
 import type { Fleet } from "./fleet.ts";
 import type { LeaseBook } from "./lease-book.ts";
+import type { LocalInputs } from "./local-inputs.ts";
 import type { SigningTasks } from "./signing-tasks.ts";
 
 export interface NewsListeners {
@@ -12,6 +13,7 @@ export interface NewsListeners {
   readonly tasks: EvaluationTasks;
   readonly signing: SigningTasks;
   readonly leases: LeaseBook;
+  readonly local: LocalInputs;
   readonly fleet: Fleet;
   readonly ended: EndedAttempts;
   /** Whoever waits for what became of a lease may look. */
@@ -28,7 +30,7 @@ export interface NewsListeners {
 
 /** Brings memory and workers up to date with a transaction that was committed. Synchronous, so that nobody sees one without the other. */
 export function tellNews(listeners: NewsListeners, news: News): void {
-  const { queue, tasks, signing, leases, fleet } = listeners;
+  const { queue, tasks, signing, leases, local, fleet } = listeners;
   for (const lease of news.offered) leases.put(lease);
   for (const lease of news.accepted) {
     leases.put(lease);
@@ -44,8 +46,10 @@ export function tellNews(listeners: NewsListeners, news: News): void {
     // What it held is free again, or has left the list.
     if (lease?.kind === "sign") signing.note(lease.worker);
     leases.remove(fencing);
+    local.remove(fencing);
     listeners.leaseReleased(fencing);
   }
+  for (const outputs of news.local) local.add(outputs);
   for (const build of news.ready) queue.add(build);
   for (const build of news.reordered) {
     // One that is just being offered keeps its offer.

@@ -5,7 +5,7 @@ import type { TransitionTable } from "./transition.ts";
  *
  * Created            waits for its inputs; `unmet_dependencies` says for how many
  * Queued             every input is in a cache; an attempt is pending
- * Building           a worker has accepted the attempt; with `is_announced` its outputs are stored, and dependents wait no longer
+ * Building           a worker has accepted the attempt; with `is_announced` its outputs are built, and dependents wait no longer
  * Completed          its outputs are visible in the organization's caches
  * Substituted        its outputs were there without a build
  * FailedTransient    the last attempt came to no verdict; another one follows at `retry_at`

@@ -2,7 +2,7 @@ import { organizationIdSchema, workerIdSchema } from "@gradient/protocol";
 import fc from "fast-check";
 import { v4, v7 } from "uuid";
 import { describe, expect, test } from "vitest";
-import { chooseNext, type BuildSeat } from "./choose-worker.ts";
+import { chooseNext, type BuildSeat, type InputPlaces } from "./choose-worker.ts";
 import { NO_DEMAND } from "./demand.ts";
 import { ReadyQueue, type ReadyBuild } from "./ready-queue.ts";
 
@@ -48,7 +48,7 @@ function queueOf(...builds: ReadyBuild[]): ReadyQueue {
   return queue;
 }
 
-const noInputs = () => new Map();
+const noInputs: InputPlaces = { isReachable: () => true, countByMaker: () => new Map() };
 const choose = (queue: ReadyQueue, ...seats: BuildSeat[]) => chooseNext(queue, seats, 0, noInputs);
 
 describe("choice", () => {
@@ -84,13 +84,27 @@ describe("choice", () => {
     const far = seat();
     const near = seat();
     const busyNear = seat({ freeSlots: 0, aheadSlots: 1 });
-    const inputs = () =>
-      new Map([
-        [near.worker, 2],
-        [busyNear.worker, 9],
-      ]);
+    const counts = new Map([
+      [near.worker, 2],
+      [busyNear.worker, 9],
+    ]);
+    const inputs = { ...noInputs, countByMaker: () => counts };
     const choice = chooseNext(queueOf(ready()), [far, near, busyNear], 0, inputs);
     expect(choice?.worker).toBe(near.worker);
+  });
+
+  test("what others would wait for an upload of goes to whoever has it, or waits for a slot there", () => {
+    const local = ready({ priority: 1 });
+    const other = ready();
+    const maker = seat();
+    const idle = seat();
+    const inputs: InputPlaces = {
+      ...noInputs,
+      isReachable: (build, worker) => build !== local || worker === maker.worker,
+    };
+    const next = (...seats: BuildSeat[]) => chooseNext(queueOf(local, other), seats, 0, inputs);
+    expect(next(idle, maker)).toEqual({ build: local, worker: maker.worker });
+    expect(next(idle, { ...maker, freeSlots: 0 })).toEqual({ build: other, worker: idle.worker });
   });
 
   test("a declined build goes to somebody else, or to the same worker when the decline is forgotten", () => {

@@ -60,15 +60,20 @@ interface Candidate {
   readonly open: readonly BuildSeat[];
 }
 
-/**
- * The first build in order that some worker can take, and the worker for it. Locality chooses only the worker, never the build.
- * `countInputs` says how many of the build's direct inputs each worker has made itself; it is asked only when more than one worker is left.
- */
+/** Where the inputs of builds are. */
+export interface InputPlaces {
+  /** Whether the worker need not wait for an input that another one still uploads. */
+  isReachable(build: ReadyBuild, worker: WorkerId): boolean;
+  /** How many of the build's direct inputs each worker has made itself; asked only when more than one worker is left. */
+  countByMaker(build: ReadyBuild): ReadonlyMap<WorkerId, number>;
+}
+
+/** The first build in order that some worker can take, and the worker for it. Locality chooses only the worker, never the build. */
 export function chooseNext(
   queue: ReadyQueue,
   seats: readonly BuildSeat[],
   now: number,
-  countInputs: (build: ReadyBuild) => ReadonlyMap<WorkerId, number>,
+  inputs: InputPlaces,
 ): Choice | null {
   if (seats.every(({ freeSlots, aheadSlots }) => freeSlots === 0 && aheadSlots === 0)) return null;
   let best: Candidate | null = null;
@@ -76,7 +81,7 @@ export function chooseNext(
   for (const { group, head } of queue.heads()) {
     // What follows comes later in the order.
     if (best !== null && goesBefore(best.build, head)) break;
-    const candidate = candidateOf(queue, group, seats, now);
+    const candidate = candidateOf(queue, group, seats, { now, inputs });
     if (candidate === null) continue;
     const open = candidate.open.filter((seat) => seat !== held);
     if (open.length > 0) {
@@ -87,7 +92,7 @@ export function chooseNext(
     }
   }
   if (best === null) return null;
-  const seat = chooseSeat(best.build, best.open, countInputs);
+  const seat = chooseSeat(best.build, best.open, inputs);
   return seat === null ? null : { build: best.build, worker: seat.worker };
 }
 
@@ -95,7 +100,7 @@ function candidateOf(
   queue: ReadyQueue,
   group: ReadyGroup,
   seats: readonly BuildSeat[],
-  now: number,
+  { now, inputs }: { now: number; inputs: InputPlaces },
 ): Candidate | null {
   const able = seats.filter((seat) => isQualified(seat, group));
   if (able.length === 0) return null;
@@ -103,7 +108,7 @@ function candidateOf(
   const roomy = qualified.filter((seat) => hasRoom(seat, group));
   // One that has declined it is not asked again soon, but may still be the one to make room.
   const isWilling = (build: ReadyBuild) => (seat: BuildSeat) =>
-    !queue.hasDeclined(build.attempt, seat.worker, now);
+    !queue.hasDeclined(build.attempt, seat.worker, now) && inputs.isReachable(build, seat.worker);
   const asked = roomy.length > 0 ? roomy : qualified;
   const build = queue.first(group, (candidate) => asked.some(isWilling(candidate)));
   return build === null ? null : { build, qualified, open: roomy.filter(isWilling(build)) };
@@ -161,12 +166,12 @@ function seatToHold({
 function chooseSeat(
   build: ReadyBuild,
   able: readonly BuildSeat[],
-  countInputs: (build: ReadyBuild) => ReadonlyMap<WorkerId, number>,
+  places: InputPlaces,
 ): BuildSeat | null {
   const free = able.filter((seat) => seat.freeSlots > 0);
   const candidates = free.length > 0 ? free : able;
   if (candidates.length <= 1) return candidates[0] ?? null;
-  const inputs = countInputs(build);
+  const inputs = places.countByMaker(build);
   const countOf = (seat: BuildSeat) => inputs.get(seat.worker) ?? 0;
   return candidates.reduce((best, seat) => {
     const difference = countOf(seat) - countOf(best);

@@ -1,4 +1,11 @@
-import type { EvalJobs, Fencing, Result, ToCoordinator, UsageReport } from "@gradient/protocol";
+import type {
+  EvalJobs,
+  Fencing,
+  LinkFeature,
+  Result,
+  ToCoordinator,
+  UsageReport,
+} from "@gradient/protocol";
 import type { Clock } from "../clock.ts";
 import { announceOutputs } from "../builds/announcement.ts";
 import { HeldResults } from "../builds/held-results.ts";
@@ -22,6 +29,7 @@ import { answerOnce, refused } from "../queue/answer.ts";
 import type { Background } from "../queue/background.ts";
 import type { Changes } from "../queue/change.ts";
 import type { HeldLease, LeaseBook } from "../queue/lease-book.ts";
+import type { LocalInputs } from "../queue/local-inputs.ts";
 import { loseLease, withdrawOffer } from "../queue/lose-lease.ts";
 import type { ReadyQueue } from "../scheduler/ready-queue.ts";
 import type { WorkerQuestions } from "../restoring/worker-questions.ts";
@@ -29,11 +37,15 @@ import { takeSignResult } from "../signing/take-sign-result.ts";
 import type { HeadQuestions } from "./head-questions.ts";
 import type { Session } from "./session.ts";
 
+/** The phase `uploading` says that a build has been built. */
+const BUILT_PHASE: LinkFeature = "built-phase";
+
 export interface MessageHandlerOptions {
   readonly kysely: Queries;
   readonly changes: Changes;
   readonly clock: Clock;
   readonly leases: LeaseBook;
+  readonly local: LocalInputs;
   readonly heads: HeadQuestions;
   readonly questions: WorkerQuestions;
   readonly queue: ReadyQueue;
@@ -149,17 +161,33 @@ export class MessageHandler {
     session: Session,
     message: Extract<ToCoordinator, { type: "progress" }>,
   ): Promise<void> {
-    const { changes, leases, wake } = this.#options;
+    const { leases, local, wake } = this.#options;
+    const { phase, fencing } = message;
     const held = this.#held(session, message);
-    if (held === null || held.phase === message.phase) return;
-    leases.setPhase(message.fencing, message.phase);
+    if (held === null || held.phase === phase) return;
+    leases.setPhase(fencing, phase);
     const { attempt } = held.lease;
     if (attempt === null) return;
+    switch (phase) {
+      case "building":
+        this.#started.add(attempt);
+        return;
+      case "uploading":
+        if (session.linkFeatures.has(BUILT_PHASE)) await this.#announce(held.lease, "local");
+        break;
+      case "signing":
+        local.remove(fencing);
+        await this.#announce(held.lease, "everywhere");
+        break;
+      default:
+        return;
+    }
     // The slot is free: the next build need not wait for the upload, nor the uploads of others for the signature.
-    if (message.phase === "uploading" || message.phase === "signing") wake();
-    if (message.phase === "building") this.#started.add(attempt);
-    if (message.phase === "signing")
-      await changes.relaxed((change) => announceOutputs(change, attempt));
+    wake();
+  }
+
+  #announce(lease: Lease, place: "local" | "everywhere"): Promise<void> {
+    return this.#options.changes.relaxed((change) => announceOutputs(change, lease, place));
   }
 
   async #usage(session: Session, { builds }: UsageReport): Promise<void> {

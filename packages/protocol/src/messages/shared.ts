@@ -14,6 +14,7 @@ export const LINK_VERSIONS = { min: 1, max: 1 } as const;
  * What this build understands beyond the version's messages, as named in `hello` and `welcome`. Neither side sends what the other has not named.
  *
  * signing-phase     the phase `signing`: what uses a build's outputs may start before they are signed
+ * built-phase       the phase `uploading` of a build says that it was built: what uses its outputs may start on the same worker
  * input-overrides   inputs of a flake that are others than its lock file says
  * resolve-head      the messages `resolve-head` and `head`: which commit a reference of a repository is now
  * live-usage        the message `usage`: what builds have used so far
@@ -21,6 +22,7 @@ export const LINK_VERSIONS = { min: 1, max: 1 } as const;
  */
 export const LINK_FEATURES = [
   "signing-phase",
+  "built-phase",
   "input-overrides",
   "resolve-head",
   "live-usage",
@@ -166,8 +168,8 @@ export type AssignmentSpec = z.infer<typeof assignmentSpecSchema>;
 export type AssignmentKind = AssignmentSpec["kind"];
 
 /**
- * Where an assignment is. Only `building` holds a build slot. `signing` says that all outputs of a build are uploaded and only their signatures are missing;
- * it is sent when they take longer than the upload.
+ * Where an assignment is. Only `building` holds a build slot. `uploading` says of a build that it was built (from a worker that named `built-phase`), `signing` that all
+ * its outputs are uploaded and only their signatures are missing; that is sent when they take longer than the upload.
  */
 export const phaseSchema = z.enum([
   "preparing",

@@ -107,6 +107,8 @@ describe("a build", () => {
       logBytes: 13,
     });
     expect(farm.coordinator.transfers.requests).toEqual([]);
+    // The phase after it would say that it was built.
+    expect(farm.coordinator.all("progress").map(({ phase }) => phase)).toEqual(["building"]);
   });
 
   test("gets its inputs from the coordinator, references first", async () => {

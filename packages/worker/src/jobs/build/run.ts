@@ -76,6 +76,7 @@ async function perform(
   if (end.endedBy === "cancel" && job.signal.aborted) return verdictOfError(job.signal.reason);
   const verdict = decideOutcome(end, attempt.usage);
   if (verdict.outcome !== "built") return verdict;
+  job.setPhase("uploading");
   attempt.outputs = await storeOutputs(plan.outputs, context);
   attempt.times.uploadedAt = tools.now();
   return verdict;
@@ -110,7 +111,6 @@ async function build(
     return end;
   } finally {
     job.account.enter("store");
-    job.setPhase("uploading");
   }
 }
 
