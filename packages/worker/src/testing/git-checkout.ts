@@ -29,14 +29,18 @@ export class TestCheckout {
 
   constructor(
     directory: string,
-    options: { rules?: Partial<FetchRules>; limits?: CloneLimits } = {},
+    options: {
+      rules?: Partial<FetchRules>;
+      limits?: CloneLimits;
+      environment?: Readonly<Record<string, string | undefined>>;
+    } = {},
   ) {
     this.#directory = directory;
     this.clones = join(directory, "clones");
     this.#repositories = new Repositories({
       directory: this.clones,
       rules: { localDirectories: [], credentialsFile: null, ...options.rules },
-      environment: process.env,
+      environment: options.environment ?? process.env,
       ...(options.limits ? { limits: options.limits } : {}),
     });
   }

@@ -78,7 +78,7 @@ describe("over http", () => {
   });
 
   test("a repository that is too big is given up while it comes", async () => {
-    const limits = { allBytes: 1e9, oneBytes: 1000 };
+    const limits = { allBytes: 1e9, oneBytes: 10 };
     const checkout = new TestCheckout(await temporaryDirectory(), { limits });
     // A server that accepts and says nothing keeps git waiting for as long as it takes.
     const silent = createServer(() => undefined);

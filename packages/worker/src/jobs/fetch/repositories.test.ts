@@ -89,6 +89,35 @@ describe("a fetch", () => {
     expect((await checkOut({ commit: first })).commit.hash).toBe(first);
   });
 
+  test("asks git for nothing twice, and for nothing that the tree tells", async () => {
+    const { directory, repository, server } = await setUp();
+    const said = join(directory, "said");
+    const bin = join(directory, "bin");
+    await mkdir(bin);
+    const { PATH = "" } = process.env;
+    // Of "git --git-dir=D -c A=B … COMMAND …" the command.
+    const script = [
+      "#!/bin/sh",
+      `PATH="${PATH}"`,
+      'for each; do case "$each" in -*|*=*) ;; *) break;; esac; done',
+      `echo "$each" >> ${said}`,
+      'exec git "$@"',
+    ];
+    await writeFile(join(bin, "git"), script.join("\n"), { mode: 0o755 });
+    const environment = { ...process.env, PATH: `${bin}:${PATH}` };
+    const checkout = new TestCheckout(directory, { environment });
+    const commands = async (commit: string): Promise<string[]> => {
+      await writeFile(said, "");
+      await checkout.of(`${server.url}/project`, { commit });
+      return (await readFile(said, "utf8")).trim().split("\n").toSorted();
+    };
+    const first = await repository.commit({ file: "1" }, "First");
+    expect(await commands(first)).toEqual(["fetch", "init", "log", "read-tree"]);
+    const second = await repository.commit({ file: "2" }, "Second");
+    expect(await commands(second)).toEqual(["cat-file", "fetch", "log", "read-tree"]);
+    expect(await commands(first)).toEqual(["cat-file", "log", "read-tree"]);
+  });
+
   test("writes exactly the tree: no attributes change it, nothing of git is in it", async () => {
     const { repository, checkOut } = await setUp();
     const files = {

@@ -1,4 +1,4 @@
-import { realpath } from "node:fs/promises";
+import { lstat, realpath } from "node:fs/promises";
 import { join } from "node:path";
 import { withoutPassword, type FetchSpec, type OrganizationId } from "@gradient/protocol";
 import { WorkerError } from "../../errors.ts";
@@ -124,9 +124,13 @@ export class Repositories {
       const git = new Git({ directory, environment: this.#environment, meter, signal });
       const maxBytes = this.#limits.oneBytes;
       const hash = await new RepositoryFetch(git, { target, remote, access, maxBytes }).run();
+      const description = describeCommit(git, hash);
+      // A tree that cannot be written is told first.
+      description.catch(() => {});
       await writeTree(git, hash, { tree, index: join(scratch, `index-${number}`) });
-      const submodules = await readSubmodules(git, target.repository, hash);
-      return { commit: await describeCommit(git, hash), submodules };
+      const hasSubmodules = (await lstat(join(tree, ".gitmodules")).catch(() => null)) !== null;
+      const submodules = hasSubmodules ? await readSubmodules(git, target.repository, hash) : [];
+      return { commit: await description, submodules };
     });
   }
 }

@@ -45,9 +45,11 @@ export class RepositoryFetch {
 
   /** Resolves to the commit's hash. Rejects with a WorkerError, or with the error of a local step. */
   async run(): Promise<string> {
-    await prepare(this.#git);
+    const isNew = await prepare(this.#git);
     const { commit, reference } = this.#target;
-    return commit === null ? this.#newest(reference ?? "HEAD") : this.#exactly(commit);
+    if (commit === null) return this.#newest(reference ?? "HEAD");
+    const isThere = !isNew && (await this.#has(commit));
+    return isThere ? commit : this.#exactly(commit);
   }
 
   async #newest(reference: string): Promise<string> {
@@ -59,7 +61,7 @@ export class RepositoryFetch {
       if (!(error instanceof WorkerError) || error.code !== "no-shallow") throw error;
       await this.#fetch([`${reference}:${kept}`], []);
     }
-    const hash = await this.#git.run({
+    const hash = await this.#git.ask({
       args: ["rev-parse", "--verify", "--quiet", `${kept}^{commit}`],
       title: "git rev-parse",
       timeoutMs: LOCAL_TIMEOUT_MS,
@@ -68,7 +70,6 @@ export class RepositoryFetch {
   }
 
   async #exactly(commit: string): Promise<string> {
-    if (await this.#has(commit)) return commit;
     try {
       await this.#fetch([`${commit}:refs/fetched/commit`], ["--depth=1"]);
       return commit;
@@ -130,7 +131,7 @@ export class RepositoryFetch {
   }
 
   async #isShallow(): Promise<boolean> {
-    const answer = await this.#git.run({
+    const answer = await this.#git.ask({
       args: ["rev-parse", "--is-shallow-repository"],
       title: "git rev-parse",
       timeoutMs: LOCAL_TIMEOUT_MS,
@@ -165,17 +166,19 @@ class SizeWatch implements Disposable {
   }
 }
 
-/** Makes the bare repository, or frees it of the locks and half packs of a process that was killed. */
-async function prepare(git: Git): Promise<void> {
+/** Makes the bare repository, or frees it of the locks and half packs of a process that was killed. Resolves to whether it is new. */
+async function prepare(git: Git): Promise<boolean> {
   const names = await readdir(git.directory, { recursive: true });
   if (!names.includes("HEAD")) {
-    await git.run({
-      args: ["init", "--quiet", "--bare"],
+    await git.ask({
+      args: ["init", "--quiet", "--bare", "--template="],
       title: "git init",
       timeoutMs: LOCAL_TIMEOUT_MS,
     });
-    return;
+    return true;
   }
-  const leftovers = names.filter((name) => /\.lock$|(^|\/)tmp_(pack|idx|obj)_/.test(name));
+  // A pack with a `.keep` is left out when packs are made one.
+  const leftovers = names.filter((name) => /\.(lock|keep)$|(^|\/)tmp_(pack|idx|obj)_/.test(name));
   await Promise.all(leftovers.map((name) => rm(join(git.directory, name), { force: true })));
+  return false;
 }

@@ -15,24 +15,17 @@ export interface Submodule {
   readonly commit: string;
 }
 
-/** What a commit's `.gitmodules` names, as far as the tree has a commit at that place. Rejects with a final WorkerError when it cannot be read. */
+/** What a commit's `.gitmodules`, which it has, names, as far as the tree has a commit at that place. Rejects with a final WorkerError when it cannot be read. */
 export async function readSubmodules(
   git: Git,
   parent: string,
   commit: string,
 ): Promise<Submodule[]> {
-  const modules = `${commit}:.gitmodules`;
-  const exists = {
-    args: ["cat-file", "-e", modules],
-    title: "git cat-file",
-    timeoutMs: TIMEOUT_MS,
-  };
-  if (!(await git.succeeds(exists))) return [];
-  const named = await readNames(git, parent, modules);
+  const named = await readNames(git, parent, `${commit}:.gitmodules`);
   const found: Submodule[] = [];
   const paths = [...named.keys()];
   for (let at = 0; at < paths.length; at += PATHS_PER_CALL) {
-    const listing = await git.run({
+    const listing = await git.ask({
       args: ["ls-tree", "-z", "--full-tree", commit, "--", ...paths.slice(at, at + PATHS_PER_CALL)],
       title: "git ls-tree",
       timeoutMs: TIMEOUT_MS,
@@ -51,7 +44,7 @@ export async function readSubmodules(
 /** Addresses by path. */
 async function readNames(git: Git, parent: string, modules: string): Promise<Map<string, string>> {
   const text = await git
-    .run({
+    .ask({
       args: ["config", `--blob=${modules}`, "-z", "--list"],
       title: "git config",
       timeoutMs: TIMEOUT_MS,

@@ -30,14 +30,13 @@ export async function writeTree(
     join(git.directory, "info", "attributes"),
     "* -text -eol -filter -ident -working-tree-encoding\n",
   );
-  const common = { timeoutMs: TIMEOUT_MS, env };
-  await git.run({ ...common, args: ["read-tree", hash], title: "git read-tree" });
   try {
     await git.run({
-      ...common,
+      args: [`--work-tree=${tree}`, "read-tree", "--reset", "-u", hash],
       config: ["core.autocrlf=false", "core.symlinks=true"],
-      args: [`--work-tree=${tree}`, "checkout-index", "--all", "--force"],
-      title: "git checkout-index",
+      title: "git read-tree",
+      timeoutMs: TIMEOUT_MS,
+      env,
     });
   } catch (error) {
     throw treeError(error);
@@ -46,7 +45,7 @@ export async function writeTree(
 
 /** The message without blank lines around it, at most 20,000 characters. Texts come in UTF-8 whatever the commit is encoded in. */
 export async function describeCommit(git: Git, hash: string): Promise<Commit> {
-  const text = await git.run({
+  const text = await git.ask({
     args: [
       "log",
       "-1",
