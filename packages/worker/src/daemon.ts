@@ -98,7 +98,7 @@ export async function serve(parts: DaemonParts): Promise<void> {
       systemFeatures: new Set(parts.facts.systemFeatures),
       maxConcurrentBuilds: parts.facts.maxConcurrentBuilds,
     },
-    run: board.watchRuns(jobRunner(toolsOf(parts, { client, pool, board }))),
+    run: board.watchRuns(jobRunner(parts, { client, pool, board })),
     release: (assignment) => release(parts, assignment),
     send: (message) => session.send(message),
     now,
@@ -213,10 +213,13 @@ async function release(
 
 type Tools = BuildTools & EvalTools & FetchTools;
 
-function toolsOf(
-  parts: DaemonParts,
-  own: { client: TransferClient; pool: NarPool; board: StatusBoard },
-): Tools {
+interface OwnParts {
+  readonly client: TransferClient;
+  readonly pool: NarPool;
+  readonly board: StatusBoard;
+}
+
+function toolsOf(parts: DaemonParts, own: OwnParts): Tools {
   const { store, signer, now, scratchDirectory, evalTimeoutMs, logger } = parts;
   const { board, client, pool } = own;
   const direct = new DirectUploads({ client, directory: scratchDirectory, now, logger });
@@ -241,12 +244,26 @@ function toolsOf(
   };
 }
 
+/** What begins with a fetch or an evaluation goes on with the rest of these. Their processes start while the first waits for others. */
+function prepare({ facts, store, evaluator, builder }: DaemonParts, pool: NarPool): void {
+  const { capabilities } = facts;
+  store.prepare();
+  pool.prepare();
+  if (capabilities.eval) evaluator.prepare();
+  if (capabilities.build) builder.prepare();
+}
+
 /** Runs each kind in its lane. Builds have their slots, which they hold only while they build. */
-function jobRunner(tools: Tools): (spec: Offer["spec"], job: Job) => Promise<AssignmentResult> {
+function jobRunner(
+  parts: DaemonParts,
+  own: OwnParts,
+): (spec: Offer["spec"], job: Job) => Promise<AssignmentResult> {
+  const tools = toolsOf(parts, own);
   const fetches = new Lane(laneOf("fetch", { maxConcurrentBuilds: 0 }));
   const evaluations = new Lane(laneOf("eval", { maxConcurrentBuilds: 0 }));
   const restorations = new Lane(laneOf("restore", { maxConcurrentBuilds: 0 }));
   return (spec, job) => {
+    if (spec.kind === "fetch" || spec.kind === "eval") prepare(parts, own.pool);
     switch (spec.kind) {
       case "fetch":
         return fetches.run(job.signal, () => runFetch(spec, job, tools));

@@ -18,7 +18,7 @@ import { evaluatorSize, openEvaluator } from "./nix/evaluate.ts";
 import { askVersion, findNix, type NixInstallation } from "./nix/installation.ts";
 import { NixSigner } from "./nix/sign.ts";
 import { openNixStore } from "./nix/store.ts";
-import type { LastingBuilder } from "./ports.ts";
+import type { LastingBuilder, NixStore, Signer } from "./ports.ts";
 import { SESSION_TIMINGS } from "./session/session.ts";
 import { StatusServer, type StatusSource } from "./status/server.ts";
 import { TRANSFER_TIMINGS } from "./transfer/client.ts";
@@ -109,7 +109,7 @@ async function runWithPeers(
         journal,
         facts,
         store,
-        signer: new NixSigner({ nix, store, keyFile: key.file, publicKey: key.publicKey }),
+        signer: openSigner(key, { nix, store, journal }),
         meters,
         evaluator: openEvaluator({ nix, store, stateDirectory: stateDir, ...size, onUnforeseen }),
         builder,
@@ -136,6 +136,14 @@ async function runWithPeers(
     await store[Symbol.asyncDispose]();
   }
   logger.info("worker ended");
+}
+
+function openSigner(
+  { file: keyFile, publicKey }: SigningKey,
+  { nix, store, journal }: { nix: NixInstallation; store: NixStore; journal: Journal },
+): Signer {
+  const isBuilding = (): boolean => journal.entries().some((entry) => entry.isBuilding);
+  return new NixSigner({ nix, store, keyFile, publicKey, isBuilding });
 }
 
 function fetchRules({ localRepositories, gitCredentials }: WorkerConfig): FetchRules {

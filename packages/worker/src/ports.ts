@@ -10,8 +10,14 @@ import type {
 
 /** What the worker's jobs need from Nix and from the kernel. */
 
+/** What takes a while before its first work is done. */
+export interface Preparable {
+  /** There will be work soon: begins with what that would wait for. Does nothing when it is ready; what fails is told by the work. */
+  prepare(): void;
+}
+
 /** Questions to, and imports into, the local store: one long-lived `nix-daemon --stdio` child, fractions of a millisecond each. */
-export interface NixStore extends AsyncDisposable {
+export interface NixStore extends Preparable, AsyncDisposable {
   /** Where the bytes of a store path lie; differs from the path when the store has another root. */
   physicalPath(path: string): string;
   /** The given paths that are valid. */
@@ -104,7 +110,7 @@ export interface Builder extends AsyncDisposable {
 }
 
 /** A builder whose builds go on when this process ends, however it does. */
-export interface LastingBuilder extends Builder {
+export interface LastingBuilder extends Builder, Preparable {
   /** Whether an earlier process left this build: it runs, waits, or has ended. `build` with the same name goes on with it. */
   has(build: { name: string; directory: string }): Promise<boolean>;
   /** Ends builds of earlier processes that nobody asked for. */
@@ -218,7 +224,7 @@ export type EvaluationSubject =
   /** A flake by its reference, without `#`. */
   | { type: "flake"; reference: string };
 
-export interface Evaluator {
+export interface Evaluator extends Preparable {
   /** What all processes of one evaluation may need together, with the builds that it imports from: the limit of its meter. */
   readonly memoryLimitBytes: number;
   /**

@@ -95,7 +95,7 @@ async function openSigner(
   const keyFile = join(stateDirectory, "signing-key");
   if (!existsSync(keyFile)) return null;
   const { publicKey } = await readSigningKey(keyFile);
-  return new NixSigner({ nix, store, keyFile, publicKey });
+  return new NixSigner({ nix, store, keyFile, publicKey, isBuilding: () => false });
 }
 
 function isAlive(pid: number): boolean {

@@ -124,6 +124,12 @@ async function runnerPids(): Promise<number[]> {
   return pids.filter((_, index) => lines[index]?.includes(`${stateDirectory}/runners`)).map(Number);
 }
 
+/** Pids of the programs of Nix that it has for builds. */
+async function slotsOf(runner: number): Promise<number[]> {
+  const children = await readFile(`/proc/${runner}/task/${runner}/children`, "utf8");
+  return children.trim().split(" ").filter(Boolean).map(Number);
+}
+
 test("a build's log lies in its directory, and its end is told with what it used", async () => {
   const build = await Build.make("simple", "echo one; echo two");
   const { end, usage } = await (await open()).build(build.request);
@@ -218,6 +224,17 @@ test("a cancelled build ends at once, whether it runs or waits", async () => {
   running.cancel.abort(reason);
   expect((await first).end.endedBy).toBe("cancel");
   expect(await readdir(running.directory)).toEqual(["log"]);
+});
+
+test("a slot gets ready before its first build, and is one", async () => {
+  const builder = await open();
+  builder.prepare();
+  await expect.poll(async () => slotsOf(await runnerPid()), { timeout: 10_000 }).toHaveLength(1);
+  builder.prepare();
+  await builder.build((await Build.make("first", "echo first")).request);
+  const slots = await slotsOf(await runnerPid());
+  // One that gets ready for the next build.
+  expect(slots.length).toBeLessThanOrEqual(2);
 });
 
 test("what a running build has used so far can be asked for", async () => {

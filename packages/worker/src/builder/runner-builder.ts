@@ -75,6 +75,13 @@ export class RunnerBuilder implements LastingBuilder {
     return this.#follow(runner, request, keep);
   }
 
+  prepare(): void {
+    this.#runner().then(
+      (runner) => runner.send({ type: "prepare" }),
+      () => {},
+    );
+  }
+
   leave(): void {
     this.#hasLeft = true;
     for (const link of this.#links) link.leave();

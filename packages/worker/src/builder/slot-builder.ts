@@ -1,9 +1,16 @@
 import type { UsageRecord } from "@gradient/protocol";
-import type { Builder, BuildEnd, BuildRequest, BuildSlot, UsageMeters } from "../ports.ts";
+import type {
+  Builder,
+  BuildEnd,
+  BuildRequest,
+  BuildSlot,
+  Preparable,
+  UsageMeters,
+} from "../ports.ts";
 import { BuildSlots, type ReadySlot } from "./slots.ts";
 
 /** Builds in this process's own slots. */
-export class SlotBuilder implements Builder {
+export class SlotBuilder implements Builder, Preparable {
   readonly #slots: BuildSlots;
   readonly #meters: UsageMeters;
 
@@ -19,6 +26,10 @@ export class SlotBuilder implements Builder {
 
   build(request: BuildRequest): Promise<{ end: BuildEnd; usage: UsageRecord }> {
     return this.#slots.use(request.signal, (ready) => this.#buildIn(ready, request));
+  }
+
+  prepare(): void {
+    this.#slots.prepare();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

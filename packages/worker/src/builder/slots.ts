@@ -50,6 +50,11 @@ export class BuildSlots implements AsyncDisposable {
     });
   }
 
+  /** Gets a slot ready, when none is. */
+  prepare(): void {
+    this.#keepSpare();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosed = true;
     await Promise.all(this.#preparing);

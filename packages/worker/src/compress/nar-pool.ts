@@ -35,6 +35,11 @@ export class NarPool implements AsyncDisposable {
     }
   }
 
+  /** Starts the first thread. */
+  prepare(): void {
+    if (this.#threads.size === 0) this.#idle.push(this.#start());
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([...this.#threads].map((thread) => thread.terminate()));
     this.#threads.clear();
@@ -64,8 +69,17 @@ export class NarPool implements AsyncDisposable {
     const thread = new Worker(threadEntry(), { execArgv: [] });
     // Idle threads do not keep the process; whoever reads a job's chunks does.
     thread.unref();
+    // Told to whoever uses it.
+    thread.on("error", () => {});
+    thread.once("exit", () => this.#forget(thread));
     this.#threads.add(thread);
     return thread;
+  }
+
+  #forget(thread: Worker): void {
+    this.#threads.delete(thread);
+    const at = this.#idle.indexOf(thread);
+    if (at >= 0) this.#idle.splice(at, 1);
   }
 }
 

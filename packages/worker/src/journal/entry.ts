@@ -48,6 +48,13 @@ export class JournalEntry {
     return this.#result;
   }
 
+  /** A build whose outputs are still to come. */
+  get isBuilding(): boolean {
+    const { phase } = this.#progress;
+    const isOver = this.#result !== null || phase === "uploading" || phase === "signing";
+    return this.record.spec.kind === "build" && !isOver;
+  }
+
   /** Evaluation batches that nobody has acknowledged, by sequence. */
   get batches(): readonly EvalBatch[] {
     return [...this.#batches.values()];

@@ -36,14 +36,14 @@ export interface NixInstallation {
 /** Finds out what Nix there is. Throws a ProcessError when it is not installed. */
 export function findNix(settings: NixSettings): NixInstallation {
   const environment = nixEnvironment(settings);
-  if (!isOnPath(PROGRAM, environment["PATH"] ?? "")) {
+  if (findProgram(environment) === null) {
     const message = `${PROGRAM} could not be started: it is not on PATH. Is Nix installed?`;
     throw new ProcessError("process_not_started", message, { command: PROGRAM });
   }
   return { environment, ...locateStore(settings) };
 }
 
-/** For instance `2.8.0`. It takes Nix some ten milliseconds, and may be another after an upgrade. */
+/** For instance `2.8.0`. It takes Nix some ten milliseconds, and may be another after an upgrade; see `NixVersion`. */
 export async function askVersion({ environment }: NixInstallation): Promise<string> {
   const { stdout } = await runProcess({
     command: PROGRAM,
@@ -116,10 +116,12 @@ function findSocket({ store, environment }: NixSettings, state: string): string 
   return !isAllowed(state, constants.R_OK | constants.W_OK) && existsSync(usual) ? usual : null;
 }
 
-function isOnPath(program: string, searchPath: string): boolean {
-  return searchPath
+/** The file of the program that is found with this environment; null when there is none. */
+export function findProgram(environment: Readonly<Record<string, string>>): string | null {
+  const files = (environment["PATH"] ?? "")
     .split(path.delimiter)
-    .some((directory) => isAllowed(path.join(directory, program), constants.X_OK));
+    .map((directory) => path.join(directory, PROGRAM));
+  return files.find((file) => isAllowed(file, constants.X_OK)) ?? null;
 }
 
 function isAllowed(file: string, mode: number): boolean {

@@ -11,6 +11,7 @@ let fixture: NixFixture;
 let store: NixStore;
 let signer: NixSigner;
 let keyFile: string;
+const isBuilding = (): boolean => false;
 
 beforeAll(async () => {
   fixture = await NixFixture.make(process.env);
@@ -20,7 +21,7 @@ beforeAll(async () => {
   const publicFile = `${keyFile}.pub`;
   await fixture.run("nix-store", ["--generate-binary-cache-key", "worker-1", keyFile, publicFile]);
   const publicKey = (await readFile(publicFile, "utf8")).trim();
-  signer = new NixSigner({ nix: fixture.nix, store, keyFile, publicKey });
+  signer = new NixSigner({ nix: fixture.nix, store, keyFile, publicKey, isBuilding });
 });
 
 afterAll(async () => {
@@ -71,13 +72,17 @@ test("a key file of another key is told apart", async () => {
     `${other}.pub`,
   ]);
   const publicKey = await readFile(`${other}.pub`, "utf8");
-  const mixed = new NixSigner({ nix: fixture.nix, store, keyFile, publicKey });
+  const mixed = new NixSigner({ nix: fixture.nix, store, keyFile, publicKey, isBuilding });
   await expect(mixed.sign([await add("mixed")])).rejects.toThrow(/belong to the public key/);
 });
 
-test("calls that come while one runs share the next process", async () => {
-  const bin = path.join(fixture.directory, "bin");
-  const counter = path.join(fixture.directory, "counter");
+/** A signer whose processes are lines of the file. */
+async function makeCounted(
+  name: string,
+  isBuildingThen: () => boolean,
+): Promise<{ counted: NixSigner; counter: string }> {
+  const bin = path.join(fixture.directory, `bin-${name}`);
+  const counter = path.join(fixture.directory, `counter-${name}`);
   const search = fixture.nix.environment["PATH"] ?? "";
   await mkdir(bin);
   await writeFile(
@@ -91,7 +96,17 @@ test("calls that come while one runs share the next process", async () => {
     store,
     keyFile,
     publicKey: signer.publicKey,
+    isBuilding: isBuildingThen,
   });
+  return { counted, counter };
+}
+
+async function linesOf(file: string): Promise<number> {
+  return (await readFile(file, "utf8")).trim().split("\n").length;
+}
+
+test("calls that come while one runs share the next process", async () => {
+  const { counted, counter } = await makeCounted("shared", isBuilding);
   const paths: string[] = [];
   for (let index = 0; index < 12; index += 1) paths.push(await add(`many-${index}`));
   const results = await Promise.all(
@@ -103,5 +118,19 @@ test("calls that come while one runs share the next process", async () => {
     }),
   );
   expect(results.every((result) => result.size === 1)).toBe(true);
-  expect((await readFile(counter, "utf8")).trim().split("\n").length).toBeLessThanOrEqual(3);
+  expect(await linesOf(counter)).toBeLessThanOrEqual(3);
+});
+
+test("while something is built, what that asks for is waited for", async () => {
+  const first = await add("built-first");
+  const last = await add("built-last");
+  const built: Promise<unknown>[] = [];
+  const { counted, counter } = await makeCounted("patient", () => {
+    if (built.length > 0) return false;
+    built.push(counted.sign([last]));
+    return true;
+  });
+  await counted.sign([first]);
+  await Promise.all(built);
+  expect(await linesOf(counter)).toBe(1);
 });

@@ -8,10 +8,12 @@ import { NixError } from "./nix-error.ts";
 /** More paths than this in one call would make its arguments longer than some systems allow. */
 const MAX_BATCH = 200;
 const TIMEOUT_MS = 120_000;
-/** From the start of one process to that of the next, while there is ever more to sign: nobody's work waits for a signature, and starting a process stops this one for a moment. */
+/** The longest wait for company: nobody's work waits for a signature, and starting a process stops this one for a moment. */
 const INTERVAL_MS = 1000;
-/** When nothing was asked for during this time, nothing is going to share the process. */
+/** When nothing was asked for during this time, nothing is going to share the process soon. */
 const QUIET_MS = 100;
+/** The same while nothing is built here: a build that goes on with what is signed is given out, and accepted, within it. */
+const IDLE_QUIET_MS = 30;
 
 export interface SignerOptions {
   nix: NixInstallation;
@@ -21,17 +23,20 @@ export interface SignerOptions {
   keyFile: string;
   /** `name:base64` */
   publicKey: string;
+  /** Whether builds run here, or are about to, which will ask for signatures. */
+  isBuilding: () => boolean;
 }
 
 interface Waiting {
   path: string;
+  since: number;
   resolve: (signature: string) => void;
   reject: (error: unknown) => void;
 }
 
 /**
  * Signs with `nix store sign`. A process costs as much as signing hundreds of paths, so one runs at a time, the next not at once, and whatever is
- * asked for meanwhile goes into it.
+ * asked for meanwhile goes into it. Builds come before it.
  */
 export class NixSigner implements Signer {
   readonly publicKey: string;
@@ -57,8 +62,9 @@ export class NixSigner implements Signer {
 
   #signOne(path: string): Promise<string> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ path, resolve, reject });
-      this.#askedAt = performance.now();
+      const since = performance.now();
+      this.#waiting.push({ path, since, resolve, reject });
+      this.#askedAt = since;
       if (!this.#isRunning) void this.#run();
     });
   }
@@ -75,15 +81,23 @@ export class NixSigner implements Signer {
     this.#isRunning = false;
   }
 
-  /** Waits for what may share the next process. The first after a while starts at once. */
+  /** Waits for what may share the next process. */
   async #company(): Promise<void> {
     for (;;) {
-      const dueAt = Math.min(this.#startedAt + INTERVAL_MS, this.#askedAt + QUIET_MS);
       const isFull = this.#waiting.length >= MAX_BATCH;
-      const waitMs = isFull ? 0 : dueAt - performance.now();
+      const waitMs = isFull ? 0 : this.#dueAt() - performance.now();
       if (waitMs <= 0) return;
-      await sleep(waitMs);
+      // The last build may end meanwhile.
+      await sleep(Math.min(waitMs, IDLE_QUIET_MS));
     }
+  }
+
+  /** A time of `performance.now()`. Where nothing is built, the first after a while starts at once. */
+  #dueAt(): number {
+    const isBuilding = this.#options.isBuilding();
+    const since = isBuilding ? (this.#waiting[0]?.since ?? 0) : 0;
+    const quietMs = isBuilding ? QUIET_MS : IDLE_QUIET_MS;
+    return Math.min(Math.max(this.#startedAt, since) + INTERVAL_MS, this.#askedAt + quietMs);
   }
 
   async #signBatch(batch: readonly Waiting[]): Promise<void> {

@@ -56,6 +56,10 @@ class DaemonStore implements NixStore {
         : path.join(stateDirectory, "gcroots", rootsName);
   }
 
+  prepare(): void {
+    for (const client of [this.#queries, this.#importer()]) client.prepare();
+  }
+
   physicalPath(storePath: string): string {
     return path.join(this.#nix.physicalStoreDirectory, path.relative(STORE_DIR, storePath));
   }

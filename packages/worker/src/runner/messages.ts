@@ -35,6 +35,8 @@ export type ToRunner =
       /** How long the build goes on without a daemon. */
       leaseMs: number;
     }
+  /** Builds are to come soon. */
+  | { type: "prepare" }
   | { type: "cancel"; name: string }
   /** Answered with what the build has used until now. */
   | { type: "usage"; name: string }

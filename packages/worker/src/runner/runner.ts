@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import { writeWhole } from "../atomic-file.ts";
 import { reasonOf } from "../error-facts.ts";
 import { LogFile } from "../journal/log-file.ts";
-import type { Builder, LiveUsage } from "../ports.ts";
+import type { Builder, LiveUsage, Preparable } from "../ports.ts";
 import { readLines } from "../process/lines.ts";
 import {
   type FromRunner,
@@ -32,7 +32,7 @@ interface LiveBuild {
 export class Runner implements AsyncDisposable {
   /** Resolves when there is nothing left to do, or when the daemon says so. */
   readonly done: Promise<void>;
-  readonly #builder: Builder;
+  readonly #builder: Builder & Preparable;
   readonly #fingerprint: string;
   readonly #builds = new Map<string, LiveBuild>();
   readonly #work = new Set<Promise<void>>();
@@ -43,7 +43,7 @@ export class Runner implements AsyncDisposable {
   #alone: NodeJS.Timeout | null = null;
   #logNews: NodeJS.Timeout | null = null;
 
-  constructor(options: { builder: Builder; fingerprint: string }) {
+  constructor(options: { builder: Builder & Preparable; fingerprint: string }) {
     this.#builder = options.builder;
     this.#fingerprint = options.fingerprint;
     this.done = new Promise((resolve) => {
@@ -104,6 +104,9 @@ export class Runner implements AsyncDisposable {
         void work.then(() => this.#work.delete(work));
         break;
       }
+      case "prepare":
+        this.#builder.prepare();
+        break;
       case "cancel":
         this.#builds.get(message.name)?.controller.abort();
         break;

@@ -63,6 +63,7 @@ export class WorkerMetrics {
     const attributes = this.#attributes;
     return {
       memoryLimitBytes: evaluator.memoryLimitBytes,
+      prepare: () => evaluator.prepare(),
       async *evaluate(request) {
         for await (const event of evaluator.evaluate(request)) {
           if (event.type === "job") attributes.add(1, { outcome: event.job.outcome });

@@ -97,6 +97,8 @@ export class ScriptedStore implements NixStore {
     return { drvPath: facts.path, output };
   }
 
+  prepare(): void {}
+
   physicalPath(path: string): string {
     return join(this.#directory, basename(path));
   }
@@ -191,19 +193,24 @@ export class ScriptedBuild {
 /** Build slots whose builds the test plays. */
 export class ScriptedBuilds {
   readonly all: ScriptedBuild[] = [];
+  /** So many were opened. */
+  slots = 0;
   #waiting: (() => void)[] = [];
 
-  readonly openSlot = (): BuildSlot => ({
-    pid: null,
-    enter: async () => {},
-    build: (request) => {
-      const build = new ScriptedBuild(request);
-      this.all.push(build);
-      for (const resolve of this.#waiting.splice(0)) resolve();
-      return build.ended;
-    },
-    [Symbol.asyncDispose]: async () => {},
-  });
+  readonly openSlot = (): BuildSlot => {
+    this.slots += 1;
+    return {
+      pid: null,
+      enter: async () => {},
+      build: (request) => {
+        const build = new ScriptedBuild(request);
+        this.all.push(build);
+        for (const resolve of this.#waiting.splice(0)) resolve();
+        return build.ended;
+      },
+      [Symbol.asyncDispose]: async () => {},
+    };
+  };
 
   /** The `count`th build that was started, whenever it is. */
   async started(count = 1): Promise<ScriptedBuild> {
@@ -249,5 +256,5 @@ export const scriptedMeters: UsageMeters = {
 export function scriptedEvaluator(
   evaluate: (request: Parameters<Evaluator["evaluate"]>[0]) => AsyncIterable<EvaluationEvent>,
 ): Evaluator {
-  return { memoryLimitBytes: 1024 ** 3, evaluate };
+  return { memoryLimitBytes: 1024 ** 3, prepare: () => {}, evaluate };
 }

@@ -126,6 +126,7 @@ export class TestWorker<S extends NixStore = ScriptedStore> implements AsyncDisp
 function lasting(slots: number, { openSlot }: ScriptedBuilds): LastingBuilder {
   const builder = new SlotBuilder({ slots, openSlot, meters: scriptedMeters });
   return {
+    prepare: () => builder.prepare(),
     build: (request) => builder.build(request),
     has: () => Promise.resolve(false),
     endUnclaimed: () => {},

@@ -43,6 +43,11 @@ export class DaemonClient implements AsyncDisposable {
     return run;
   }
 
+  /** Opens the connection, if it is not; when that fails, the next call tries again and tells. */
+  prepare(): void {
+    this.#last = this.#last.then(() => (this.#isClosed ? null : this.#connected())).catch(() => {});
+  }
+
   /** Calls that are worked on or wait. */
   get waiting(): number {
     return this.#waiting;

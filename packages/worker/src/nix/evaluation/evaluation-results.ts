@@ -7,7 +7,8 @@ import { z } from "zod";
 import type { EvaluationEvent, NixStore } from "../../ports.ts";
 import { readLines } from "../../process/lines.ts";
 import { runProcess } from "../../process/run.ts";
-import { type NixInstallation, askVersion } from "../installation.ts";
+import type { NixInstallation } from "../installation.ts";
+import type { NixVersion } from "../nix-version.ts";
 import { WALKER } from "./walker.ts";
 
 const MAX_AGE_MS = 7 * 24 * 3600 * 1000;
@@ -36,29 +37,32 @@ export class EvaluationResults {
   readonly #nix: NixInstallation;
   readonly #store: NixStore;
   readonly #now: () => number;
+  readonly #version: NixVersion;
   #system: Promise<string> | null = null;
 
   constructor(options: {
     directory: string;
     nix: NixInstallation;
+    version: NixVersion;
     store: NixStore;
     now: () => number;
   }) {
     this.#directory = options.directory;
     this.#nix = options.nix;
+    this.#version = options.version;
     this.#store = options.store;
     this.#now = options.now;
   }
 
+  /** Asks Nix what `key` needs to know of it. */
+  prepare(): void {
+    this.#askNix().catch(() => {});
+  }
+
   /** Everything that decides what comes out, as one name. */
   async key(facts: { source: string; pattern: string }): Promise<string> {
-    this.#system ??= currentSystem(this.#nix).catch((error: unknown) => {
-      // The next evaluation asks again.
-      this.#system = null;
-      throw error;
-    });
     const { environment } = this.#nix;
-    const [system, version] = await Promise.all([this.#system, askVersion(this.#nix)]);
+    const [system, version] = await this.#askNix();
     const own = { version, environment, system, format: FORMAT, walker: WALKER };
     return createHash("sha256")
       .update(JSON.stringify({ ...facts, ...own }))
@@ -84,6 +88,15 @@ export class EvaluationResults {
   async record(key: string): Promise<ResultRecord> {
     await mkdir(this.#directory, { recursive: true, mode: 0o700 });
     return ResultRecord.open(this.#file(key), () => this.#prune());
+  }
+
+  #askNix(): Promise<[system: string, version: string]> {
+    this.#system ??= currentSystem(this.#nix).catch((error: unknown) => {
+      // The next evaluation asks again.
+      this.#system = null;
+      throw error;
+    });
+    return Promise.all([this.#system, this.#version.ask()]);
   }
 
   #file(key: string): string {

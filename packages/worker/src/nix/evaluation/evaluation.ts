@@ -13,8 +13,8 @@ import {
 import type { EvaluationEvent, Evaluator } from "../../ports.ts";
 import type { EvaluatorOptions } from "../evaluate.ts";
 import { EvaluationError } from "../evaluation-error.ts";
-import { askVersion } from "../installation.ts";
 import { DaemonLostError } from "../nix-error.ts";
+import type { NixVersion } from "../nix-version.ts";
 import { StoreRelay } from "../relay/store-relay.ts";
 import type { EvaluationResults, ResultRecord } from "./evaluation-results.ts";
 import type { EvaluationSource } from "./evaluation-source.ts";
@@ -36,6 +36,7 @@ type EvaluationRequest = Parameters<Evaluator["evaluate"]>[0];
 
 interface EvaluationTools extends Required<EvaluatorOptions> {
   results: EvaluationResults;
+  version: NixVersion;
   /** Versions of Nix that asked the store otherwise than was foreseen. They are told what they ask, when they ask it. */
   unforeseen: Set<string>;
 }
@@ -160,9 +161,9 @@ export class Evaluation {
     const leftMs = Math.ceil(Math.max(0, deadline - performance.now()));
     const late = AbortSignal.timeout(leftMs + WRITE_GRACE_MS);
     const signal = AbortSignal.any([this.#scope.signal, late]);
-    const { nix, unforeseen } = this.#options;
+    const { nix, version, unforeseen } = this.#options;
     const relay = await StoreRelay.open(nix, { meter, signal, stateDirectory });
-    if (unforeseen.size > 0 && unforeseen.has(await askVersion(nix))) relay.beExact();
+    if (unforeseen.size > 0 && unforeseen.has(await version.ask())) relay.beExact();
     return relay;
   }
 
@@ -170,8 +171,8 @@ export class Evaluation {
   async *#tellUnforeseen(): AsyncGenerator<EvaluationEvent, void, undefined> {
     if (this.#isUnforeseenTold) return;
     this.#isUnforeseenTold = true;
-    const { nix, unforeseen, onUnforeseen } = this.#options;
-    const version = await askVersion(nix);
+    const { unforeseen, onUnforeseen } = this.#options;
+    const version = await this.#options.version.ask();
     if (!unforeseen.has(version)) onUnforeseen(version);
     unforeseen.add(version);
     yield warning(
