@@ -125,8 +125,8 @@ function makeOrganizations(db: Database.Database, owner: string): void {
       select ${organizationId("i")}, 'org-' || i, 'Organization ' || i, '', i % 2, 0, 'ssh-ed25519 AAAA', '', 0, '${owner}', ${FIRST_DAY} + i ${each};
     insert into organization_members (organization_id, user_id, role)
       select ${organizationId("i")}, '${owner}', 'Admin' ${each};
-    insert into caches (id, name, display_name, description, active, priority, public, max_storage_gb, managed, created_by, created_at)
-      select ${uuid(String(FIRST_DAY), 2, "i")}, 'cache-' || i, 'Cache ' || i, '', 1, 40, i % 2, 0, 0, '${owner}', ${FIRST_DAY} + i ${each};
+    insert into caches (id, name, display_name, description, active, priority, public, max_storage_gb, managed, created_by, created_at, number)
+      select ${uuid(String(FIRST_DAY), 2, "i")}, 'cache-' || i, 'Cache ' || i, '', 1, 40, i % 2, 0, 0, '${owner}', ${FIRST_DAY} + i, i ${each};
     insert into cache_keys (id, cache_id, key_name, public_key, private_key, state, is_complete, created_at)
       select id, id, 'farm-' || name, 'AAAA', '', 'active', 1, created_at from caches;
     insert into cache_members (cache_id, user_id, role)
@@ -208,9 +208,9 @@ function makePaths(db: Database.Database): void {
   db.exec(`
     insert into nar_objects (nar_hash, nar_size, file_hash, file_size, compression, found_hashes_json, created_at)
       select ${NAR_HASH}, 1000 + abs(random()) % 10000000, ${NAR_HASH}, 2345, 'zstd', '[]', ${FIRST_DAY} + i from numbers;
-    insert into cache_paths (cache_id, hash_part, path, nar_hash, references_json, deriver, signatures_json, created_at, nar_size, fetch_count)
+    insert into cache_paths (cache_id, hash_part, path, nar_hash, references_json, deriver, signatures_json, created_at, nar_size, file_size, cache_number, fetch_count)
       select ${uuid(String(FIRST_DAY), 2, `(nars.created_at - ${FIRST_DAY}) / ${BUILDS}`)}, substr(output.path, 1, 32), output.path, nars.nar_hash, '[]', null,
-        '["farm-cache:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=="]', nars.created_at, nars.nar_size, 0
+        '["farm-cache:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=="]', nars.created_at, nars.nar_size, nars.file_size, (nars.created_at - ${FIRST_DAY}) / ${BUILDS}, 0
       from nar_objects as nars join derivation_outputs as output on output.derivation_id = nars.created_at - ${FIRST_DAY} + 1;
   `);
 }

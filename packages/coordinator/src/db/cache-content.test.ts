@@ -1,12 +1,16 @@
 import Sqlite from "better-sqlite3";
 import { Kysely, SqliteDialect } from "kysely";
 import { expect, test } from "vitest";
+import { listNars } from "./cache-nar-view.ts";
 import * as first from "./migrations/0001-first.ts";
 import * as transfers from "./migrations/0002-transfers.ts";
 import * as cacheContent from "./migrations/0010-cache-content.ts";
 import * as garbageCollection from "./migrations/0012-garbage-collection.ts";
+import * as namesOfPaths from "./migrations/0027-names-of-paths.ts";
+import * as smallNameIndex from "./migrations/0038-small-name-index.ts";
 import * as waitingFiles from "./migrations/0035-waiting-files.ts";
 import * as documentBytes from "./migrations/0037-document-bytes.ts";
+import type { Tables } from "./tables.ts";
 
 const hash = (letter: string): string => letter.repeat(32);
 
@@ -40,6 +44,40 @@ test("paths of earlier releases are counted, and what they refer to is known", a
   sqlite.prepare("delete from cache_paths where hash_part in (?, ?)").run(b, d);
   expect(references()).toEqual([]);
   expect(totals()).toEqual({ paths: 1, nar_bytes: 100, file_bytes: 40 });
+  await db.destroy();
+});
+
+test("paths of earlier releases are found by their names, and know how large their files are, also when those change", async () => {
+  const sqlite = new Sqlite(":memory:");
+  const dialect = new SqliteDialect({ database: sqlite });
+  const db = new Kysely<unknown>({ dialect });
+  for (const { up } of [first, transfers, cacheContent, namesOfPaths]) await up(db);
+  sqlite.exec(`
+    insert into caches values ('c', 'c', 'c', '', 1, 40, null, 1, 'k', 'k', 'k', 0, 0, 'u', 1);
+    insert into caches values ('e', 'e', 'e', '', 1, 40, null, 1, 'k', 'k', 'k', 0, 0, 'u', 1);
+    insert into nar_objects values ('n', 100, 'f', 40, 'zstd', '[]', 1);
+  `);
+  const show = sqlite.prepare(
+    `insert into cache_paths (cache_id, hash_part, path, nar_hash, nar_size, references_json, signatures_json, created_at)
+     values (?, ?, ?, 'n', 100, '[]', '[]', 1)`,
+  );
+  const [a, b] = [hash("a"), hash("b")];
+  show.run("c", a, `${a}-Lib`);
+  show.run("e", a, `${a}-Lib`);
+  show.run("e", b, `${b}-app`);
+  await smallNameIndex.up(db);
+  const found = (cache: string) =>
+    listNars(new Kysely<Tables>({ dialect }), cache, {
+      hashPrefix: null,
+      packageText: "lib",
+      sort: "created_at",
+      order: "desc",
+      page: { page: 1, perPage: 50 },
+    });
+  const shown = { hash: a, path: `${a}-Lib`, narSize: 100, createdAt: 1, lastFetchedAt: null };
+  expect(await found("c")).toEqual({ items: [{ ...shown, fileSize: 40 }], total: 1 });
+  sqlite.exec("update nar_objects set file_size = 30");
+  expect(await found("e")).toEqual({ items: [{ ...shown, fileSize: 30 }], total: 1 });
   await db.destroy();
 });
 

@@ -1,4 +1,5 @@
 import { sql } from "kysely";
+import { numberOf } from "./cache-number.ts";
 import type { Queries } from "./client.ts";
 import { readJsonColumn, stringListSchema } from "./json-column.ts";
 import { offsetOf, type Page, type PageRequest } from "./page.ts";
@@ -7,8 +8,8 @@ import { offsetOf, type Page, type PageRequest } from "./page.ts";
 export interface ListedNar {
   hash: string;
   path: string;
-  narSize: number;
-  fileSize: number;
+  narSize: number | null;
+  fileSize: number | null;
   createdAt: number;
   lastFetchedAt: number | null;
 }
@@ -37,17 +38,24 @@ export interface NarListRequest {
 /** Past every character of a hash part. */
 const AFTER_HASHES = "~";
 
-function matching(db: Queries, cacheId: string, request: NarListRequest) {
-  const { hashPrefix, packageText } = request;
+/** Of whatever cache. */
+function matching(db: Queries, { hashPrefix, packageText }: NarListRequest) {
   return db
     .selectFrom("cache_paths as p")
-    .where("p.cache_id", "=", cacheId)
     .$if(hashPrefix !== null, (query) =>
       query
         .where("p.hash_part", ">=", hashPrefix ?? "")
         .where("p.hash_part", "<", `${hashPrefix ?? ""}${AFTER_HASHES}`),
     )
     .$if(packageText !== null, (query) => query.where(nameHas(packageText ?? "")));
+}
+
+/** In no order. Only the index of names has numbers of caches. */
+function found(db: Queries, cacheId: string, request: NarListRequest) {
+  const query = matching(db, request);
+  return request.hashPrefix === null
+    ? query.where("p.cache_number", "=", numberOf(cacheId))
+    : query.where("p.cache_id", "=", cacheId);
 }
 
 /** Of more paths with a name, the first ones in the order are soon found. Fewer are found by the name and then put in order. */
@@ -60,7 +68,7 @@ async function fewNamed(
   request: NarListRequest,
 ): Promise<number[] | null> {
   if (request.packageText === null) return null;
-  const rows = await matching(db, cacheId, request)
+  const rows = await found(db, cacheId, request)
     .select(sql<number>`p.rowid`.as("row"))
     .limit(FEW + 1)
     .execute();
@@ -82,32 +90,18 @@ export async function listNars(
   const few = await fewNamed(db, cacheId, request);
   const query =
     few === null
-      ? matching(db, cacheId, request).orderBy(`p.${sort}`, order)
+      ? matching(db, request).where("p.cache_id", "=", cacheId).orderBy(`p.${sort}`, order)
       : db
           .selectFrom("cache_paths as p")
           .where(sql<boolean>`p.rowid in (select value from json_each(${JSON.stringify(few)}))`)
           // The plus keeps the database from reading all in this order to find the few.
           .orderBy(sql`+${sql.ref(`p.${sort}`)}`, order);
-  // NARs are looked up for the page alone.
-  const shown = query
-    .select(["p.hash_part", "p.path", "p.nar_hash", "p.nar_size"])
-    .select(["p.created_at", "p.last_fetched_at"])
+  const items = await query
+    .select(["p.hash_part as hash", "p.path", "p.nar_size as narSize", "p.file_size as fileSize"])
+    .select(["p.created_at as createdAt", "p.last_fetched_at as lastFetchedAt"])
     .orderBy("p.hash_part", order)
     .limit(page.perPage)
     .offset(offsetOf(page))
-    .as("shown");
-  const items = await db
-    .selectFrom(shown)
-    .innerJoin("nar_objects as n", "n.nar_hash", "shown.nar_hash")
-    .select([
-      "shown.hash_part as hash",
-      "shown.path",
-      "n.nar_size as narSize",
-      "n.file_size as fileSize",
-    ])
-    .select(["shown.created_at as createdAt", "shown.last_fetched_at as lastFetchedAt"])
-    .orderBy(`shown.${sort}`, order)
-    .orderBy("shown.hash_part", order)
     .execute();
   return { items, total: few?.length ?? (await countAll(db, cacheId, request)) };
 }
@@ -123,7 +117,7 @@ async function countMatching(
   cacheId: string,
   request: NarListRequest,
 ): Promise<number> {
-  const { total } = await matching(db, cacheId, request)
+  const { total } = await found(db, cacheId, request)
     .select((select) => select.fn.countAll<number>().as("total"))
     .executeTakeFirstOrThrow();
   return Number(total);

@@ -1,6 +1,7 @@
 import type { OrganizationId } from "@gradient/protocol";
 import { sql } from "kysely";
 import { batchesOf } from "./batches.ts";
+import { numberOf } from "./cache-number.ts";
 import type { Database, PreparedQuery, Queries } from "./client.ts";
 import { readJsonColumn, stringListSchema } from "./json-column.ts";
 
@@ -91,6 +92,8 @@ export async function insertCachedPaths(
       last_fetched_at: null,
       fetch_count: 0,
       nar_size: sql<number>`(select nar_size from nar_objects where nar_hash = ${path.narHash})`,
+      file_size: sql<number>`(select file_size from nar_objects where nar_hash = ${path.narHash})`,
+      cache_number: numberOf(cacheId),
     }));
     await db
       .insertInto("cache_paths")

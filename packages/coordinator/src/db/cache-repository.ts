@@ -42,6 +42,8 @@ export interface CacheMembership extends ShownCache {
   is_subscriber: boolean;
 }
 
+const nextNumber = sql<number>`(select coalesce(max(number), 0) + 1 from caches)`;
+
 /** Stores a new cache with its first member and upstreams. False when the name is taken. */
 export async function insertCache(
   db: Queries,
@@ -51,7 +53,7 @@ export async function insertCache(
 ): Promise<boolean> {
   const stored = await db
     .insertInto("caches")
-    .values(cache)
+    .values({ ...cache, number: nextNumber })
     .onConflict((conflict) => conflict.column("name").doNothing())
     .returning("id")
     .executeTakeFirst();

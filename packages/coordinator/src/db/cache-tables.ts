@@ -14,6 +14,8 @@ export interface CachesTable {
   managed: Flag;
   created_by: string;
   created_at: number;
+  /** Of no other cache: what its paths are found by where the id would be too long. */
+  number: Generated<number | null>;
 }
 
 export interface CacheMembersTable {
@@ -76,6 +78,10 @@ export interface CachePathsTable {
   fetch_count: number;
   /** That of its NAR, here to be sorted by. */
   nar_size: number | null;
+  /** That of its NAR's file. A trigger on nar_objects changes it. */
+  file_size: Generated<number | null>;
+  /** Of its cache. */
+  cache_number: Generated<number | null>;
 }
 
 /** Files with NARs as uploaders named and packed them. Before the first path shows the NAR they keep it from being removed. */

@@ -26,6 +26,7 @@ import * as flakeInputs from "./migrations/0031-flake-inputs.ts";
 import * as sizesOfClosures from "./migrations/0032-sizes-of-closures.ts";
 import * as waitingFiles from "./migrations/0035-waiting-files.ts";
 import * as documentBytes from "./migrations/0037-document-bytes.ts";
+import * as smallNameIndex from "./migrations/0038-small-name-index.ts";
 import * as cuirass from "./migrations/0015-cuirass.ts";
 import * as cuirassLists from "./migrations/0021-cuirass-lists.ts";
 
@@ -61,6 +62,7 @@ const migrations: Record<string, Migration> = {
   "0032-sizes-of-closures": sizesOfClosures,
   "0035-waiting-files": waitingFiles,
   "0037-document-bytes": documentBytes,
+  "0038-small-name-index": smallNameIndex,
   "0021-cuirass-lists": cuirassLists,
 };
 
