@@ -1,8 +1,8 @@
-import { setTimeout as sleep } from "node:timers/promises";
+import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import type { EvaluatedJob, EvaluationMessage } from "@gradient/protocol";
 import type { EvaluationEvent } from "../../ports.ts";
 
-/** Enough for a round trip to be worth it; small enough for builds to start early. */
+/** Enough for a round trip to be worth it; small enough for builds to start early. The first batch is not waited for. */
 const BATCH_JOBS = 50;
 const BATCH_DELAY_MS = 100;
 /** While an upload takes long, what comes meanwhile goes together. Characters are up to 6 bytes each in a frame of at most 4 MiB. */
@@ -52,12 +52,12 @@ export class Delivery {
   }
 
   async #run(): Promise<void> {
-    for (;;) {
+    for (let isFirst = true; ; isFirst = false) {
       while (this.#events.length === 0) {
         if (this.#isEnded) return;
         await this.#something();
       }
-      await this.#untilWorthIt();
+      await (isFirst ? nextTurn() : this.#untilWorthIt());
       await this.#deliver(this.#take());
     }
   }

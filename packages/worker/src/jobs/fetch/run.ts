@@ -21,14 +21,15 @@ export async function runFetch(spec: FetchSpec, job: Job, tools: FetchTools): Pr
   const meter = await tools.meters.start(`fetch-${job.assignment}`, NO_LIMITS);
   const found: Found = { commit: null, source: null, hostKeys: [] };
   let failure: FetchResult["failure"] = null;
-  let usage: UsageRecord | null = null;
+  let usage: UsageRecord;
   try {
     const { organization } = job.entry.record;
     const request = { organization, spec, directory, meter, signal: job.signal };
     const onHostKeys = (lines: string[]) => found.hostKeys.push(...lines);
     const tree = join(directory, "tree");
     found.commit = await tools.repositories.checkOut({ ...request, onHostKeys }, tree);
-    usage = await meter.finish([]);
+    // What git used is counted. The kernel takes its time to remove the group.
+    meter.finish([]).catch(() => {});
     const source = await tools.store.addTree(tree, "source");
     await publishSource(source, job, tools);
     found.source = source;
@@ -36,7 +37,7 @@ export async function runFetch(spec: FetchSpec, job: Job, tools: FetchTools): Pr
     failure = failureOf(job.signal.aborted ? job.signal.reason : error);
     job.logger.warn({ failure }, "fetch failed");
   } finally {
-    usage ??= await meter.finish([]);
+    usage = await meter.finish([]);
     await rm(directory, { recursive: true, force: true });
   }
   return { kind: "fetch", failure, ...found, usage: fetchUsage(job, usage) };
