@@ -8,7 +8,7 @@ import type { Services } from "./api.ts";
 import { errorEnvelope } from "./envelope.ts";
 import type { LiveSockets } from "./live-sockets.ts";
 import { tokenOf } from "./plugins/access.ts";
-import { takeUpgrade } from "./upgrades.ts";
+import { handshakeFault, takeUpgrade } from "./upgrades.ts";
 
 declare module "fastify" {
   interface FastifyInstance {
@@ -49,6 +49,8 @@ export async function answerLive(
   const scope = await read(caller);
   const check = async () => void (await read(isAnonymous ? anonymous : await callerNow()));
   await live.open({ scope, check }, () => {
+    const fault = handshakeFault(request.raw);
+    if (fault !== null) throw fault;
     const upgrade = takeUpgrade(request.raw);
     if (upgrade === null) throw new BadRequestError("connect to this address with a WebSocket");
     reply.hijack();

@@ -233,6 +233,8 @@ describe("the right to watch", () => {
     expect((await refusal("builds/xyz/live", bearer(alice)))[0]).toBe(400);
     expect((await refusal("other/live", bearer(alice)))[0]).toBe(404);
     expect((await server.get(path(), alice)).status).toBe(400);
+    const [outdated, fault] = await refusal(path(), { ...bearer(alice), protocolVersion: 8 });
+    expect([outdated, fault["code"]]).toEqual([400, "bad_request"]);
     await db().updateTable("organizations").set({ public: 1 }).execute();
     await using listener = await Listener.open(path());
     await toggleBuild();

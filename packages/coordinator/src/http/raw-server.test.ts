@@ -61,6 +61,11 @@ test("an expectation that is not met is refused in the envelope", async () => {
   expect([answer.status, code(answer)]).toEqual([417, "expectation_failed"]);
 });
 
+const WORKER = ["GET /proto HTTP/1.1", HOST, "Connection: Upgrade", "Upgrade: websocket"];
+const OTHER = [HOST, "Connection: Upgrade", "Upgrade: y"];
+const KEY = "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==";
+const VERSION = "Sec-WebSocket-Version: 13";
+
 test.each([
   ["no HTTP at all", ["nonsense"], 400],
   ["a method that HTTP does not have", ["FETCH / HTTP/1.1", HOST], 400],
@@ -70,6 +75,10 @@ test.each([
     ["GET /x HTTP/1.1", HOST, "Connection: Upgrade", "Upgrade: y"],
     404,
   ],
+  ["a worker's handshake without a key", [...WORKER, VERSION], 400],
+  ["a worker's handshake of another version", [...WORKER, KEY], 400],
+  ["a worker's handshake for something else", ["GET /proto HTTP/1.1", ...OTHER], 400],
+  ["a worker's handshake that is no GET", ["POST /proto HTTP/1.1", ...OTHER], 400],
 ])("%s is refused in the envelope", async (_what, lines, status) => {
   const answer = await exchange(...lines);
   expect(answer.status).toBe(status);

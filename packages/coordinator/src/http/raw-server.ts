@@ -9,7 +9,7 @@ import { LaneSockets, type LaneSocketsParts } from "./lane-sockets.ts";
 import type { RateLimits } from "./rate-limits/rate-limits.ts";
 import { REQUEST_ID_HEADER } from "./request-ids.ts";
 import { RequestTurns } from "./request-turns.ts";
-import { routeUpgrade, type Upgrade } from "./upgrades.ts";
+import { handshakeFault, routeUpgrade, type Upgrade } from "./upgrades.ts";
 
 const HEADERS_TIMEOUT_MS = 60_000;
 const KEEP_ALIVE_MS = 75_000;
@@ -110,7 +110,9 @@ function upgrade(services: Needs, asked: Upgrade, handler: FastifyServerFactoryH
     routeUpgrade(handler, asked);
     return;
   }
-  const fault = isWorker ? refusedBy(services.rateLimits, request) : BODY_OF_UPGRADE;
+  const fault = isWorker
+    ? (refusedBy(services.rateLimits, request) ?? handshakeFault(request))
+    : BODY_OF_UPGRADE;
   if (fault === null) services.workers.upgrade(request, socket, head);
   else socket.end(rawAnswer(fault, services.requestIds.of(request)));
 }

@@ -1,6 +1,7 @@
 import { ServerResponse, type IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { Socket } from "node:net";
+import { BadRequestError } from "../errors.ts";
 
 /** A connection that asks to speak another protocol. */
 export interface Upgrade {
@@ -32,6 +33,20 @@ export function routeUpgrade(
   waiting.set(request, { upgrade, response });
   handler(request, response);
 }
+
+/** What is wrong with a request that begins a WebSocket (RFC 6455, 4.2.1). The library would say it in plain text. */
+export function handshakeFault({ method, headers }: IncomingMessage): BadRequestError | null {
+  if (method !== "GET" || headers.upgrade?.toLowerCase() !== "websocket") {
+    return new BadRequestError("connect to this address with a WebSocket");
+  }
+  if (!HANDSHAKE_KEY.test(headers["sec-websocket-key"] ?? "")) {
+    return new BadRequestError("a WebSocket needs 16 bytes in base 64 as Sec-WebSocket-Key");
+  }
+  if (headers["sec-websocket-version"] === "13") return null;
+  return new BadRequestError("the version of WebSocket that is spoken here is 13");
+}
+
+const HANDSHAKE_KEY = /^[+/0-9A-Za-z]{22}==$/;
 
 /** The upgrade that a request asks for, for whoever goes on with its connection; null for an ordinary request. Call it once. */
 export function takeUpgrade(request: IncomingMessage): Upgrade | null {

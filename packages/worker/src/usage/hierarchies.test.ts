@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { findHierarchies, parseHierarchies } from "./hierarchies.ts";
+import { findHierarchies, parseHierarchies, version2Directory } from "./hierarchies.ts";
 
 test("a machine with version 2 alone", () => {
   const mountinfo =
@@ -35,6 +35,16 @@ test("a mount that shows a part of the hierarchy, and names with spaces", () => 
   expect(parseHierarchies(mountinfo, membership)).toEqual([
     { version: 2, controllers: [], directory: "/mnt/my groups/inner" },
   ]);
+});
+
+test("a mount that was made outside of our namespace does not tell where we are", () => {
+  const mountinfo =
+    "41 31 0:38 /../.. /host/cgroup rw - cgroup2 cgroup2 rw\n42 31 0:38 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n";
+  expect(parseHierarchies(mountinfo, "0::/\n")).toEqual([
+    { version: 2, controllers: [], directory: "/sys/fs/cgroup" },
+  ]);
+  expect(parseHierarchies(mountinfo, "0::/../beside\n")).toEqual([]);
+  expect(version2Directory(mountinfo, "/../../x")).toBe("/host/cgroup/x");
 });
 
 test("no groups at all", () => {

@@ -30,14 +30,9 @@ export function parseHierarchies(mountinfo: string, membership: string): Hierarc
     const key = mount.controllers.toSorted().join(",");
     const group = groups.get(key);
     if (group === undefined || found.has(key)) continue;
-    // A mount may show only a part of the hierarchy; a group outside of that part can not be reached.
-    const relative = path.relative(mount.root, group);
-    if (relative.startsWith("..")) continue;
-    found.set(key, {
-      version: mount.version,
-      controllers: mount.controllers,
-      directory: path.join(mount.mountPoint, relative),
-    });
+    const directory = directoryOf(mount, group);
+    if (directory === null) continue;
+    found.set(key, { version: mount.version, controllers: mount.controllers, directory });
   }
   return [...found.values()].toSorted((a, b) => b.version - a.version);
 }
@@ -45,12 +40,25 @@ export function parseHierarchies(mountinfo: string, membership: string): Hierarc
 /** Directory of any group of version 2, or null when no mount shows it. */
 export function version2Directory(mountinfo: string, group: string): string | null {
   for (const mount of parseMounts(mountinfo)) {
-    const relative = path.relative(mount.root, group);
-    if (mount.version === 2 && !relative.startsWith("..")) {
-      return path.join(mount.mountPoint, relative);
-    }
+    const directory = mount.version === 2 ? directoryOf(mount, group) : null;
+    if (directory !== null) return directory;
   }
   return null;
+}
+
+/**
+ * A mount may show only a part of the hierarchy; a group outside of that part can not be reached: null. Names are those of our control group namespace, so that a mount which was made
+ * outside of it has a root like `/../..` (cgroup_namespaces(7)): where we are below that, it does not tell.
+ */
+function directoryOf({ root, mountPoint }: Mount, group: string): string | null {
+  const [above, below] = [partsOf(root), partsOf(group)];
+  if (above.some((part, at) => part !== below[at])) return null;
+  const rest = below.slice(above.length);
+  return rest.includes("..") ? null : path.join(mountPoint, ...rest);
+}
+
+function partsOf(group: string): string[] {
+  return group.split("/").filter((part) => part !== "");
 }
 
 /** /proc/self/cgroup: `4:memory:/path`, and `0::/path` for version 2. Keyed by the sorted controllers. */

@@ -31,7 +31,7 @@ export const triggerSchema = z.object({
   /** When it last looked, and when it does so next; null for one that a forge tells. */
   last_checked_at: timestamp.nullable(),
   next_check_at: timestamp.nullable(),
-  /** Why the last look failed. */
+  /** Why the last look failed, or why it is never told. */
   error: z.string().nullable(),
   created_at: timestamp,
   updated_at: timestamp,
@@ -46,6 +46,11 @@ export const triggerSchema = z.object({
     .nullable(),
 });
 
+/** Of those that a forge tells, one whose integration was removed, or belongs to the organization that had the project before. */
+function isLeft({ type, integration_id: integration }: ShownTrigger): boolean {
+  return integration === null && type !== "polling" && type !== "time";
+}
+
 /** Throws when the configuration that is stored has another form: the database is damaged. */
 export function toTrigger(row: ShownTrigger): z.infer<typeof triggerSchema> {
   return {
@@ -57,7 +62,7 @@ export function toTrigger(row: ShownTrigger): z.infer<typeof triggerSchema> {
     last_fired_at: toTimestampOrNull(row.fired_at),
     last_checked_at: toTimestampOrNull(row.checked_at),
     next_check_at: toTimestampOrNull(row.due_at),
-    error: row.error,
+    error: isLeft(row) ? "nothing tells it any more: the integration is gone" : row.error,
     created_at: toTimestamp(row.created_at),
     updated_at: toTimestamp(row.updated_at),
     integration:

@@ -95,6 +95,7 @@ test("a trigger of a forge names the integration that tells it, until that is go
   expect((await server.get(`${PATH}/${message.id}`, alice)).message).toMatchObject({
     config: { type: "reporter_push", integration_id: null },
     integration: null,
+    error: "nothing tells it any more: the integration is gone",
   });
 });
 
