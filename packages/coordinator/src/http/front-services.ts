@@ -20,6 +20,7 @@ import { RateLimits } from "./rate-limits/rate-limits.ts";
 import { RequestIds } from "./request-ids.ts";
 import { CacheInfoLane } from "./routes/cache/cache-info-lane.ts";
 import { KnownCaches } from "./routes/cache/known-caches.ts";
+import { KnownVersion } from "./routes/cache/known-version.ts";
 import { NarLane } from "./routes/cache/nar-lane.ts";
 import { NarinfoLane } from "./routes/cache/narinfo-lane.ts";
 
@@ -59,7 +60,8 @@ export function openFrontServices(parts: {
   const asked = openUpstreams({ ...parts, surface });
   const { upstreams } = asked;
   const caches = new KnownCaches(surface, clock);
-  const shared = { caches, surface, clock, lastUse, rateLimits };
+  const version = new KnownVersion(surface, clock);
+  const shared = { caches, surface, version, clock, lastUse, rateLimits };
   const narinfoLane = new NarinfoLane({ ...shared, upstreams });
   const nixbuildBuilds = new NixbuildBuildView(database, {
     accounting: config.cpuAccounting,

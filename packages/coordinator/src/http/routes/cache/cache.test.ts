@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { seedEvaluation } from "../../seed.test-support.ts";
 import { openTestServer, type TestServer } from "../../server.test-support.ts";
 import { KnownCaches } from "./known-caches.ts";
+import { KnownVersion } from "./known-version.ts";
 import { NarinfoLane } from "./narinfo-lane.ts";
 
 let server: TestServer;
@@ -190,6 +191,7 @@ test("a narinfo in memory is compared with the database again after two seconds"
   const lane = new NarinfoLane({
     ...server.services,
     clock,
+    version: new KnownVersion(server.services.surface, clock),
     caches: new KnownCaches(server.services.surface, clock),
   });
   const url = `/cache/open/${HASH}.narinfo`;

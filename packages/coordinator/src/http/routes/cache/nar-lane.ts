@@ -7,6 +7,7 @@ import { headOf, type Lane, type LaneAnswer, type LaneRequest } from "../../lane
 import type { RateLimits } from "../../rate-limits/rate-limits.ts";
 import { Recent } from "../../recent.ts";
 import type { KnownCaches } from "./known-caches.ts";
+import type { KnownVersion } from "./known-version.ts";
 import { keepingHeaders, narHeaders } from "./nar-headers.ts";
 
 const ROUTE = "/cache/:cache/nar/:file";
@@ -36,12 +37,13 @@ interface Entry {
 
 /**
  * Small NARs of public caches, before the router: a client that substitutes a closure asks for thousands of them, one after the other, and waits for each. Those that were asked for
- * lately come from memory; as long as nothing was written since, the database is asked for its version only, else whether the cache still shows the NAR. Everything else goes the long way, through
+ * lately come from memory, as long as nothing was written since; else the database is asked whether the cache still shows the NAR. Everything else goes the long way, through
  * nar.ts, which answers the same.
  */
 export class NarLane implements Lane {
   readonly #caches: Pick<KnownCaches, "find">;
-  readonly #surface: Pick<CacheSurfaceView, "findNar" | "version">;
+  readonly #surface: Pick<CacheSurfaceView, "findNar">;
+  readonly #version: Pick<KnownVersion, "get">;
   readonly #nars: Pick<NarStore, "readNow">;
   readonly #lastUse: Pick<LastUse, "path">;
   readonly #rateLimits: RateLimits;
@@ -50,7 +52,8 @@ export class NarLane implements Lane {
 
   constructor(options: {
     caches: Pick<KnownCaches, "find">;
-    surface: Pick<CacheSurfaceView, "findNar" | "version">;
+    surface: Pick<CacheSurfaceView, "findNar">;
+    version: Pick<KnownVersion, "get">;
     nars: Pick<NarStore, "readNow">;
     lastUse: Pick<LastUse, "path">;
     rateLimits: RateLimits;
@@ -58,6 +61,7 @@ export class NarLane implements Lane {
   }) {
     this.#caches = options.caches;
     this.#surface = options.surface;
+    this.#version = options.version;
     this.#nars = options.nars;
     this.#lastUse = options.lastUse;
     this.#rateLimits = options.rateLimits;
@@ -96,7 +100,7 @@ export class NarLane implements Lane {
   #isShown(entry: Entry): boolean {
     const { cacheName, cacheId, nar } = entry;
     if (this.#caches.find(cacheName)?.id !== cacheId) return false;
-    const version = this.#surface.version();
+    const version = this.#version.get();
     if (entry.version === version) return true;
     const found = this.#surface.findNar(cacheId, nar.file_hash);
     if (found?.nar_hash !== nar.nar_hash) return false;
@@ -109,7 +113,7 @@ export class NarLane implements Lane {
     const { cache: name, fileHash } = URL.exec(url)?.groups ?? {};
     const cache = name === undefined ? null : this.#caches.find(name);
     if (cache === null || fileHash === undefined) return null;
-    const version = this.#surface.version();
+    const version = this.#version.get();
     const nar = this.#surface.findNar(cache.id, fileHash);
     const bytes = nar === undefined ? null : this.#nars.readNow(nar.nar_hash, nar.file_size);
     if (nar === undefined || bytes === null) return null;

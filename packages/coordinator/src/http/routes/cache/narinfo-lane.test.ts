@@ -1,8 +1,10 @@
 import { Socket } from "node:net";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import type { Clock } from "../../../clock.ts";
 import { openTestServer, type TestServer } from "../../server.test-support.ts";
 import { KnownCaches } from "./known-caches.ts";
+import { KnownVersion } from "./known-version.ts";
 import { NarinfoLane } from "./narinfo-lane.ts";
 
 let server: TestServer;
@@ -43,16 +45,26 @@ beforeAll(async () => {
 });
 afterAll(() => server[Symbol.asyncDispose]());
 
-/** A lane, and which paths it has looked up. */
-function lane(): { asked: string[]; get: (letter: string) => void } {
+/** A lane, and which paths it has looked up; time goes on as `clock` says. */
+function lane(clock: Pick<Clock, "now"> = server.services.clock): {
+  asked: string[];
+  get: (letter: string) => void;
+} {
   const asked: string[] = [];
   const { surface } = server.services;
   const findPath = (cacheId: string, hashPart: string) => {
     asked.push(hashPart.slice(0, 1));
     return surface.findPath(cacheId, hashPart);
   };
-  const caches = new KnownCaches(surface, server.services.clock);
-  const made = new NarinfoLane({ ...server.services, caches, surface: { findPath } });
+  const caches = new KnownCaches(surface, clock);
+  const version = new KnownVersion(surface, clock);
+  const made = new NarinfoLane({
+    ...server.services,
+    clock,
+    caches,
+    version,
+    surface: { findPath },
+  });
   const get = (letter: string): void => {
     const request = { method: "GET", url: urlOf(letter), headers: {}, socket: new Socket() };
     const answer = made.answer(request);
@@ -86,4 +98,24 @@ test("what is asked for a second time is remembered", () => {
   const { asked, get } = lane();
   for (const letter of "3333") get(letter);
   expect(asked).toEqual(["3", "3"]);
+});
+
+test("what is remembered is not looked up again while nothing is written", async () => {
+  let now = 1_000_000;
+  const { asked, get } = lane({ now: () => now });
+  const later = () => {
+    now += 60_000;
+    get("3");
+  };
+  get("3");
+  later();
+  later();
+  expect(asked).toEqual(["3", "3"]);
+  await server.services.database.kysely
+    .updateTable("cache_paths")
+    .set({ fetch_count: 1 })
+    .where("hash_part", "=", hashOf("3"))
+    .execute();
+  later();
+  expect(asked).toEqual(["3", "3", "3"]);
 });

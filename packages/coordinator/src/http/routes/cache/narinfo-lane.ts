@@ -10,11 +10,12 @@ import { headOf, type Lane, type LaneAnswer, type LaneRequest } from "../../lane
 import type { RateLimits } from "../../rate-limits/rate-limits.ts";
 import { Recent } from "../../recent.ts";
 import type { KnownCaches } from "./known-caches.ts";
+import type { KnownVersion } from "./known-version.ts";
 import { NARINFO_HEADERS, narinfoTag, narinfoText, noSuchPath } from "./narinfo-text.ts";
 
 /** So many entries are remembered at least, and twice as many at most. An entry has about 1 KB. */
 const REMEMBERED = 8192;
-/** After this time an entry is compared with the database again, so that other processes and the workers' uploads are seen. */
+/** After this time an entry is looked up again if anything was written since, so that other processes and the workers' uploads are seen. */
 const BELIEVED_FOR_MS = 2000;
 
 /** So many references are looked up before they are asked for. */
@@ -32,21 +33,27 @@ interface Answer {
   /** null when there is nothing to have already. */
   etag: string | null;
   head: string;
+  /** Whether what it refers to was looked up, too. */
+  isAheadKnown: boolean;
 }
 
-interface Entry extends Answer {
+interface Entry {
+  answer: Answer;
   believedUntil: number;
+  /** The version of the database that shows it. */
+  version: number;
 }
 
 /**
  * Rendered narinfo files, ready to be sent, by the URL that asks for them. It stands before the router: a substituting client asks for
  * thousands of narinfos, and for a public cache one look into a map answers. Remembered is what was asked for twice, and what a lone client will ask for next: what is asked for once would
- * only be carried along by collections of garbage, for which everybody waits. What a path or cache has become is seen when it is looked at again,
+ * only be carried along by collections of garbage, for which everybody waits. What a path or cache has become is seen
  * at the latest after two seconds. Absent paths are looked up each time: they may come any moment, and those that an upstream may have are asked for on the long way. Private caches and everything odd go the long way, through narinfo.ts.
  */
 export class NarinfoLane implements Lane {
   readonly #caches: KnownCaches;
   readonly #surface: Pick<CacheSurfaceView, "findPath">;
+  readonly #version: Pick<KnownVersion, "get">;
   readonly #clock: Pick<Clock, "now">;
   readonly #lastUse: Pick<LastUse, "narinfo">;
   readonly #rateLimits: RateLimits;
@@ -58,6 +65,7 @@ export class NarinfoLane implements Lane {
   constructor(options: {
     caches: KnownCaches;
     surface: Pick<CacheSurfaceView, "findPath">;
+    version: Pick<KnownVersion, "get">;
     clock: Pick<Clock, "now">;
     lastUse: Pick<LastUse, "narinfo">;
     rateLimits: RateLimits;
@@ -65,6 +73,7 @@ export class NarinfoLane implements Lane {
   }) {
     this.#caches = options.caches;
     this.#surface = options.surface;
+    this.#version = options.version;
     this.#clock = options.clock;
     this.#lastUse = options.lastUse;
     this.#upstreams = options.upstreams;
@@ -74,13 +83,14 @@ export class NarinfoLane implements Lane {
   answer(request: LaneRequest): LaneAnswer | null {
     if (request.method !== "GET" && request.method !== "HEAD") return null;
     const url = request.url ?? "";
+    if (!url.endsWith(".narinfo")) return null;
     const found = this.#find(url);
     if (found === null) return null;
     const waitMs = this.#rateLimits.take("cache", request);
     const answer = waitMs === 0 ? found : refusal(found.cacheId, waitMs);
     const after = (): void => {
       if (waitMs === 0) this.#lastUse.narinfo(found.cacheId, found.status === 200, null);
-      this.#lookAhead(url, answer);
+      if (!answer.isAheadKnown) this.#lookAhead(url, answer);
     };
     const { etag, status, head, body } = answer;
     if (etag !== null && hasTag(request.headers["if-none-match"], etag)) {
@@ -90,13 +100,15 @@ export class NarinfoLane implements Lane {
   }
 
   /** A client that walks along references waits for each answer: when it is alone, the next ones are looked up while it reads this one. */
-  #lookAhead(url: string, { body }: Answer): void {
+  #lookAhead(url: string, answer: Answer): void {
     this.#askedInTurn += 1;
     if (this.#askedInTurn > 1) return;
     setImmediate(() => {
       const isAlone = this.#askedInTurn === 1;
       this.#askedInTurn = 0;
-      if (isAlone) for (const next of referencesIn(body, url)) this.#prepare(next);
+      if (!isAlone) return;
+      answer.isAheadKnown = true;
+      for (const next of referencesIn(answer.body, url)) this.#prepare(next);
     });
   }
 
@@ -117,15 +129,23 @@ export class NarinfoLane implements Lane {
 
   #known(url: string): Answer | null {
     const known = this.#entries.get(url);
-    if (known !== undefined && known.believedUntil >= this.#clock.now()) return known;
+    if (known === undefined) return null;
+    const now = this.#clock.now();
+    if (known.believedUntil >= now) return known.answer;
+    if (known.version === this.#version.get()) {
+      known.believedUntil = now + BELIEVED_FOR_MS;
+      return known.answer;
+    }
     this.#entries.delete(url);
     return null;
   }
 
   #remember(url: string): Answer | null {
+    const version = this.#version.get();
     const answer = this.#look(url);
     if (answer?.status === 200) {
-      this.#entries.set(url, { ...answer, believedUntil: this.#clock.now() + BELIEVED_FOR_MS });
+      const believedUntil = this.#clock.now() + BELIEVED_FOR_MS;
+      this.#entries.set(url, { answer, believedUntil, version });
     }
     return answer;
   }
@@ -146,7 +166,7 @@ export class NarinfoLane implements Lane {
     const body = narinfoText(path);
     const etag = narinfoTag(body);
     const head = `${HEAD}etag: ${etag}\r\ncontent-length: ${body.length}\r\n`;
-    return { cacheId: cache.id, status: 200, head, body, etag };
+    return { cacheId: cache.id, status: 200, head, body, etag, isAheadKnown: false };
   }
 
   /** Drops a path that a cache does not show any more. */
@@ -184,5 +204,5 @@ function makeAnswer(
   headers: Record<string, string>,
 ): Answer {
   const head = headOf({ ...headers, "content-length": body.length });
-  return { cacheId, status, body, etag: null, head };
+  return { cacheId, status, body, etag: null, head, isAheadKnown: true };
 }
