@@ -233,6 +233,7 @@ function toolsOf(parts: DaemonParts, own: OwnParts): Tools {
     scratchDirectory,
     evalTimeoutMs,
     transfers,
+    prepare: () => prepare(parts, pool),
     imports: new Imports(store, transfers),
     outputIndex: new OutputIndex(store),
     builder: board.watchBuilds(parts.builder),
@@ -244,7 +245,7 @@ function toolsOf(parts: DaemonParts, own: OwnParts): Tools {
   };
 }
 
-/** What begins with a fetch or an evaluation goes on with the rest of these. Their processes start while the first waits for others. */
+/** What begins with a fetch or an evaluation goes on with these. Their processes start while that waits for others. */
 function prepare({ facts, store, evaluator, builder }: DaemonParts, pool: NarPool): void {
   const { capabilities } = facts;
   store.prepare();
@@ -263,12 +264,14 @@ function jobRunner(
   const evaluations = new Lane(laneOf("eval", { maxConcurrentBuilds: 0 }));
   const restorations = new Lane(laneOf("restore", { maxConcurrentBuilds: 0 }));
   return (spec, job) => {
-    if (spec.kind === "fetch" || spec.kind === "eval") prepare(parts, own.pool);
     switch (spec.kind) {
       case "fetch":
         return fetches.run(job.signal, () => runFetch(spec, job, tools));
       case "eval":
-        return evaluations.run(job.signal, () => runEval(spec, job, tools));
+        return evaluations.run(job.signal, () => {
+          tools.prepare();
+          return runEval(spec, job, tools);
+        });
       case "build":
         return runBuild(spec, job, tools);
       case "sign":

@@ -37,7 +37,12 @@ export class NarPool implements AsyncDisposable {
 
   /** Starts the first thread. */
   prepare(): void {
-    if (this.#threads.size === 0) this.#idle.push(this.#start());
+    if (this.#threads.size > 0) return;
+    try {
+      this.#idle.push(this.#start());
+    } catch {
+      // Told to whoever needs one.
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

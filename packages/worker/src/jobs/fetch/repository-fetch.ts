@@ -31,16 +31,24 @@ export class RepositoryFetch {
   readonly #remote: Remote;
   readonly #access: FetchAccess;
   readonly #maxBytes: number;
+  readonly #onWait: () => void;
 
   constructor(
     git: Git,
-    options: { target: Target; remote: Remote; access: FetchAccess; maxBytes: number },
+    options: {
+      target: Target;
+      remote: Remote;
+      access: FetchAccess;
+      maxBytes: number;
+      onWait: () => void;
+    },
   ) {
     this.#git = git;
     this.#target = options.target;
     this.#remote = options.remote;
     this.#access = options.access;
     this.#maxBytes = options.maxBytes;
+    this.#onWait = options.onWait;
   }
 
   /** Resolves to the commit's hash. Rejects with a WorkerError, or with the error of a local step. */
@@ -91,7 +99,7 @@ export class RepositoryFetch {
     const { url, env, config } = this.#remote;
     using watch = new SizeWatch(this.#git.directory, this.#maxBytes);
     try {
-      await this.#git.run({
+      const fetching = this.#git.run({
         args: ["fetch", "--quiet", "--no-tags", "--force", "--no-recurse-submodules"].concat(
           depth,
           ["--", url],
@@ -103,6 +111,8 @@ export class RepositoryFetch {
         ...(env === undefined ? {} : { env }),
         ...(config === undefined ? {} : { config }),
       });
+      this.#onWait();
+      await fetching;
     } catch (error) {
       throw await this.#explain(error, watch.signal);
     }
