@@ -31,6 +31,11 @@ const FAILURES: Readonly<Record<number, string>> = {
   12: "the build does not give the same output each time",
 };
 
+/** Built, substituted, valid already, resolved to something valid. */
+export function isBuilt({ status }: Pick<BuildEnd, "status">): boolean {
+  return status !== null && BUILT.has(status);
+}
+
 /**
  * Decides by structure, in the order of the contract (nixbuild.net's API, outcome table): cancelled by us, time limits,
  * the kernel's count of processes killed for want of memory, our own faults, the request's, the builder's. Only where Nix
@@ -39,7 +44,7 @@ const FAILURES: Readonly<Record<number, string>> = {
 export function decideOutcome(end: BuildEnd, usage: OutcomeUsage): Outcome {
   const { status } = end;
   // A process may be killed for memory without the build failing by it.
-  if (status !== null && BUILT.has(status)) return known("built", null);
+  if (isBuilt(end)) return known("built", null);
   if (end.endedBy === "cancel") return known("cancelled", "cancelled");
   if (end.endedBy === "deadline" || status === TIMED_OUT) {
     return known("timeout", end.message ?? "the build took longer than its time limit");

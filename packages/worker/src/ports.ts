@@ -85,6 +85,8 @@ export interface BuildRequest {
   limits: BuildLimits;
   /** Called when the build has a slot. */
   onStart: (live: LiveUsage) => void;
+  /** Called when Nix has built it, while its last figures are still read; not when an earlier process was told. */
+  onBuilt?: () => void;
   /** Gets the build's output as it comes, decoded as UTF-8 with replacement characters, whole lines. */
   onLog: (text: string) => void;
   /** Ends the build within a second. */

@@ -17,6 +17,7 @@ import type { Selectable } from "kysely";
 import type { Amounts } from "../scheduler/demand.ts";
 import { batchesOf } from "./batches.ts";
 import type { Queries } from "./client.ts";
+import { reusable } from "./reusable-query.ts";
 import type { AssignmentsTable } from "./assignment-tables.ts";
 
 /** Something that a worker holds: from the offer until its result was handled or the lease was lost. */
@@ -87,20 +88,32 @@ export async function findAllLeases(db: Queries): Promise<Lease[]> {
   return rows.map(leaseOf);
 }
 
+const selectLease = reusable((db, fencing: Fencing, worker: WorkerId) =>
+  db
+    .selectFrom("assignments")
+    .selectAll()
+    .where("fencing", "=", fencing)
+    .where("worker_id", "=", worker),
+);
+
 /** The lease, if it still belongs to this worker. */
 export async function findLease(
   db: Queries,
   fencing: Fencing,
   worker: WorkerId,
 ): Promise<Lease | null> {
-  const row = await db
-    .selectFrom("assignments")
-    .selectAll()
-    .where("fencing", "=", fencing)
-    .where("worker_id", "=", worker)
-    .executeTakeFirst();
+  const [row] = (await selectLease(db, fencing, worker)).rows;
   return row === undefined ? null : leaseOf(row);
 }
+
+const updateToAccepted = reusable((db, fencing: Fencing, expiresAt: number) =>
+  db
+    .updateTable("assignments")
+    .set({ state: "accepted", lease_expires_at: expiresAt })
+    .where("fencing", "=", fencing)
+    .where("state", "=", "offered")
+    .returningAll(),
+);
 
 /** Turns an offer into a lease. Null when the offer is gone. */
 export async function acceptLease(
@@ -108,13 +121,7 @@ export async function acceptLease(
   fencing: Fencing,
   expiresAt: number,
 ): Promise<Lease | null> {
-  const row = await db
-    .updateTable("assignments")
-    .set({ state: "accepted", lease_expires_at: expiresAt })
-    .where("fencing", "=", fencing)
-    .where("state", "=", "offered")
-    .returningAll()
-    .executeTakeFirst();
+  const [row] = (await updateToAccepted(db, fencing, expiresAt)).rows;
   return row === undefined ? null : leaseOf(row);
 }
 

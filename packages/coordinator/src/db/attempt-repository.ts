@@ -6,6 +6,7 @@ import { moveOf } from "../scheduler/transition.ts";
 import { batchesOf } from "./batches.ts";
 import { buildStateOf, type Build } from "./build-repository.ts";
 import type { Database, PreparedQuery, Queries } from "./client.ts";
+import { reusable } from "./reusable-query.ts";
 
 /** Makes one pending attempt for each build, with memory of its own where it says so. Resolves to attempt numbers by build. */
 export async function insertAttempts(
@@ -61,6 +62,20 @@ export async function setAllocation(
     .execute();
 }
 
+const updateToRunning = reusable(
+  (db, attempt: number, worker: WorkerId, fencing: Fencing, now: number) =>
+    db
+      .updateTable("attempts")
+      .set({
+        status: "running" satisfies AttemptState,
+        worker_id: worker,
+        fencing,
+        assigned_at: now,
+      })
+      .where("number", "=", attempt)
+      .where("status", "=", "pending" satisfies AttemptState),
+);
+
 /** False when the attempt is not pending. */
 export async function startAttempt(
   db: Queries,
@@ -69,13 +84,8 @@ export async function startAttempt(
   fencing: Fencing,
   now: number,
 ): Promise<boolean> {
-  const { numUpdatedRows } = await db
-    .updateTable("attempts")
-    .set({ status: "running" satisfies AttemptState, worker_id: worker, fencing, assigned_at: now })
-    .where("number", "=", attempt)
-    .where("status", "=", "pending" satisfies AttemptState)
-    .executeTakeFirstOrThrow();
-  return numUpdatedRows > 0n;
+  const { numAffectedRows } = await updateToRunning(db, attempt, worker, fencing, now);
+  return (numAffectedRows ?? 0n) > 0n;
 }
 
 /** How an attempt ended. Times are milliseconds since the epoch, with the microseconds behind them; null where it never got there. */
@@ -322,12 +332,8 @@ export interface AttemptedBuild {
   readonly isDeserted: boolean;
 }
 
-/** null for an attempt that does not exist, or whose build went with its organization. */
-export async function findAttemptedBuild(
-  db: Queries,
-  attempt: number,
-): Promise<AttemptedBuild | null> {
-  const row = await db
+const selectAttemptedBuild = reusable((db, attempt: number) =>
+  db
     .selectFrom("attempts")
     .innerJoin("builds", "builds.id", "attempts.build_id")
     .innerJoin("derivations", "derivations.id", "builds.derivation_id")
@@ -346,8 +352,15 @@ export async function findAttemptedBuild(
         .whereRef("later.build_id", "=", "builds.id")
         .as("newest"),
     ])
-    .where("attempts.number", "=", attempt)
-    .executeTakeFirst();
+    .where("attempts.number", "=", attempt),
+);
+
+/** null for an attempt that does not exist, or whose build went with its organization. */
+export async function findAttemptedBuild(
+  db: Queries,
+  attempt: number,
+): Promise<AttemptedBuild | null> {
+  const [row] = (await selectAttemptedBuild(db, attempt)).rows;
   if (row === undefined) return null;
   return {
     attempt,

@@ -12,6 +12,7 @@ import { ENDED_EVALUATION_STATES } from "../scheduler/evaluation-state.ts";
 import { moveOf } from "../scheduler/transition.ts";
 import { batchesOf } from "./batches.ts";
 import type { Queries } from "./client.ts";
+import { reusable } from "./reusable-query.ts";
 
 export interface Build {
   readonly id: number;
@@ -119,36 +120,43 @@ export async function moveBuilds(
   return moved;
 }
 
+const updateAnnounced = reusable((db, id: number, before: number, after: number) =>
+  db
+    .updateTable("builds")
+    .set({ is_announced: after })
+    .where("id", "=", id)
+    .where("state", "=", "Building" satisfies BuildState)
+    .where("is_announced", "=", before),
+);
+
 /** Says that dependents do, or do not any more, wait only for the upload and the signatures of a build that runs. False when that was said before, or it does not run. */
 export async function setAnnounced(
   db: Queries,
   id: number,
   isAnnounced: boolean,
 ): Promise<boolean> {
-  const { numUpdatedRows } = await db
-    .updateTable("builds")
-    .set({ is_announced: isAnnounced ? 1 : 0 })
-    .where("id", "=", id)
-    .where("state", "=", "Building" satisfies BuildState)
-    .where("is_announced", "=", isAnnounced ? 0 : 1)
-    .executeTakeFirstOrThrow();
-  return numUpdatedRows > 0n;
+  const [before, after] = isAnnounced ? [0, 1] : [1, 0];
+  const { numAffectedRows } = await updateAnnounced(db, id, before, after);
+  return (numAffectedRows ?? 0n) > 0n;
 }
 
-/** Counts one met dependency for each waiting dependent. Resolves to those, and which of them have none left. */
-export async function countDependencyMet(
-  db: Queries,
-  derivation: number,
-): Promise<{ waiting: number[]; ready: number[] }> {
-  const rows = await db
+const meetDependency = reusable((db, derivation: number) =>
+  db
     .updateTable("builds")
     .set((eb) => ({ unmet_dependencies: eb("unmet_dependencies", "-", 1) }))
     .where("state", "=", "Created" satisfies BuildState)
     .where("derivation_id", "in", (eb) =>
       eb.selectFrom("derivation_inputs").select("derivation_id").where("input_id", "=", derivation),
     )
-    .returning(["id", "unmet_dependencies"])
-    .execute();
+    .returning(["id", "unmet_dependencies"]),
+);
+
+/** Counts one met dependency for each waiting dependent. Resolves to those, and which of them have none left. */
+export async function countDependencyMet(
+  db: Queries,
+  derivation: number,
+): Promise<{ waiting: number[]; ready: number[] }> {
+  const { rows } = await meetDependency(db, derivation);
   return {
     waiting: rows.map(({ id }) => id),
     ready: rows.filter((row) => row.unmet_dependencies === 0).map(({ id }) => id),

@@ -18,7 +18,6 @@ export class LocalInputs {
 
   add(outputs: LocalOutputs): void {
     const { fencing, worker, users } = outputs;
-    if (users.length === 0) return;
     this.#byFencing.set(fencing, outputs);
     for (const build of users) {
       const makers = this.#makers.get(build) ?? new Map<Fencing, WorkerId>();
@@ -27,14 +26,14 @@ export class LocalInputs {
     }
   }
 
-  /** They are uploaded, or nobody uploads them any more. Harmless for a lease that is not known. */
-  remove(fencing: Fencing): void {
+  /** They are uploaded, or nobody uploads them any more. False for a lease that is not known. */
+  remove(fencing: Fencing): boolean {
     for (const build of this.#byFencing.get(fencing)?.users ?? []) {
       const makers = this.#makers.get(build);
       makers?.delete(fencing);
       if (makers?.size === 0) this.#makers.delete(build);
     }
-    this.#byFencing.delete(fencing);
+    return this.#byFencing.delete(fencing);
   }
 
   /** Whether the worker need not wait for an upload before it builds this. */

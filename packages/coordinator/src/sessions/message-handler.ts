@@ -176,8 +176,8 @@ export class MessageHandler {
         if (session.linkFeatures.has(BUILT_PHASE)) await this.#announce(held.lease, "local");
         break;
       case "signing":
-        local.remove(fencing);
-        await this.#announce(held.lease, "everywhere");
+        // Whoever was told that it is built knows it already.
+        if (!local.remove(fencing)) await this.#announce(held.lease, "everywhere");
         break;
       default:
         return;

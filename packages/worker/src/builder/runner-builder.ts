@@ -155,11 +155,12 @@ export class RunnerBuilder implements LastingBuilder {
   }
 
   async #outcome(link: RunnerLink, request: BuildRequest, keep: BuildKeep): Promise<KeptEnd> {
-    const { name, onStart } = request;
+    const { name, onStart, onBuilt } = request;
     const live = new FollowedUsage(() => link.send({ type: "usage", name }));
     const told = await new Promise<KeptEnd | null>((resolve) => {
       link.follow(name, {
         onStarted: () => onStart(live),
+        onBuilt: () => onBuilt?.(),
         onLog: keep.onLogGrew,
         onUsage: (usage) => live.take(usage),
         onEnded: (outcome, logFailure) => {

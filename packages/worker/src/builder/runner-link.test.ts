@@ -42,6 +42,7 @@ function followed(link: RunnerLink, name: string): Promise<unknown[]> {
     const end = (what: unknown): void => resolve([...told, what]);
     const follower: BuildFollower = {
       onStarted: () => told.push("started"),
+      onBuilt: () => told.push("built"),
       onLog: (logBytes) => told.push(logBytes),
       onUsage: () => told.push("usage"),
       onEnded: end,
@@ -71,8 +72,9 @@ test("a build that went on and ended before somebody followed it is told as it i
   });
   // Whatever was told before this one has been heard.
   const late = followed(link, "late");
+  tell(runner, { type: "built", name: "late" });
   tell(runner, { type: "ended", name: "late", logBytes: 0, logFailure: null, outcome: OUTCOME });
-  expect((await late).at(-1)).toEqual(OUTCOME);
+  expect(await late).toEqual([0, "built", 0, OUTCOME]);
   expect(await followed(link, "early")).toEqual(["started", 7, OUTCOME]);
 });
 

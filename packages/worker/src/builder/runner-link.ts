@@ -27,6 +27,7 @@ const fromRunnerSchema = z.discriminatedUnion("type", [
     builds: z.array(z.object({ name, isStarted: z.boolean(), logBytes })),
   }),
   z.object({ type: z.literal("started"), name }),
+  z.object({ type: z.literal("built"), name }),
   z.object({ type: z.literal("log"), name, logBytes }),
   z.object({ type: z.literal("usage"), name, usage: usageRecordSchema }),
   z.object({
@@ -45,6 +46,7 @@ type Hello = Extract<FromRunner, { type: "hello" }>;
 /** Follows one build at a runner. */
 export interface BuildFollower {
   onStarted(): void;
+  onBuilt(): void;
   onLog(logBytes: number): void;
   onUsage(usage: UsageRecord): void;
   onEnded(outcome: KeptEnd, logFailure: string | null): void;
@@ -157,6 +159,9 @@ export class RunnerLink {
       case "started":
         follower?.onStarted();
         break;
+      case "built":
+        follower?.onBuilt();
+        break;
       case "log":
         follower?.onLog(message.logBytes);
         break;
@@ -207,6 +212,8 @@ class EarlyNews implements BuildFollower {
   }
 
   onUsage(): void {}
+
+  onBuilt(): void {}
 
   onEnded(outcome: KeptEnd, logFailure: string | null): void {
     this.#end = (follower) => follower.onEnded(outcome, logFailure);

@@ -1,4 +1,5 @@
 import type { UsageRecord } from "@gradient/protocol";
+import { isBuilt } from "../outcome.ts";
 import type {
   Builder,
   BuildEnd,
@@ -38,7 +39,7 @@ export class SlotBuilder implements Builder, Preparable {
 
   async #buildIn(
     ready: ReadySlot,
-    { name, drvPath, limits, onStart, onLog, signal }: BuildRequest,
+    { name, drvPath, limits, onStart, onBuilt, onLog, signal }: BuildRequest,
   ): Promise<{ end: BuildEnd; usage: UsageRecord }> {
     const { slot } = ready;
     const { memoryBytes, cores } = limits;
@@ -54,6 +55,7 @@ export class SlotBuilder implements Builder, Preparable {
     const { meter } = ready;
     onStart(meter);
     const end = await slot.build({ drvPath, limits, meter, onLog, signal });
+    if (isBuilt(end)) onBuilt?.();
     const usage = await meter.figures(slot.pid === null ? [] : [slot.pid]);
     return { end, usage };
   }

@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rm, stat } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import {
   assignmentIdSchema,
@@ -7,7 +7,6 @@ import {
   type AssignmentResult,
 } from "@gradient/protocol";
 import type { z } from "zod";
-import { writeWhole } from "../atomic-file.ts";
 import { errnoOf, reasonOf } from "../error-facts.ts";
 import { UserError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
@@ -93,7 +92,11 @@ export class Journal {
     const kept = { ...record, spec: withoutSecrets(record.spec) };
     await mkdir(directory, { mode: 0o700 });
     try {
-      await writeWhole(join(directory, "spec.json"), JSON.stringify(kept));
+      // Half of one cannot be read, and nothing was promised then: it needs no file of another name first.
+      await writeFile(join(directory, "spec.json"), JSON.stringify(kept), {
+        flag: "wx",
+        mode: 0o600,
+      });
     } catch (error) {
       await rm(directory, { recursive: true, force: true });
       throw error;

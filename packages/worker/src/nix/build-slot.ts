@@ -1,5 +1,6 @@
 import type { BuildLimits } from "@gradient/protocol";
 import { MicroClock } from "../micro-clock.ts";
+import { isBuilt } from "../outcome.ts";
 import type { BuildEnd, BuildSlot, UsageMeter } from "../ports.ts";
 import { buildHookConfig } from "./build-hook.ts";
 import { BuildListener, endTimes } from "./build-listener.ts";
@@ -140,7 +141,7 @@ async function runBuild(
     const result = await connection.call(buildDerivation(request.drvPath, listener));
     // Nix may be done with an input and the build before it hears of it.
     const isAlone = listener.foreignBuild === null;
-    if (stopper.reason !== null && !(isBuilt(result.status) && isAlone)) {
+    if (stopper.reason !== null && !(isBuilt(result) && isAlone)) {
       return endOfError(null, { stopper, listener, askedUs });
     }
     return endOf(result, listener, askedUs);
@@ -197,7 +198,7 @@ class Stopper {
 function endOf(result: DaemonBuildResult, listener: BuildListener, askedUs: number): BuildEnd {
   return {
     status: result.status,
-    message: isBuilt(result.status) ? null : result.message,
+    message: isBuilt(result) ? null : result.message,
     ...listener.times(askedUs),
     endedBy: null,
   };
@@ -228,11 +229,6 @@ function endOfError(
 
 function ended(endedBy: "cancel", message: string, atUs: number): BuildEnd {
   return { status: null, message, ...endTimes(atUs, atUs), endedBy };
-}
-
-/** Built, substituted, valid already, resolved to something valid. */
-function isBuilt(status: number): boolean {
-  return status <= 2 || status === 13;
 }
 
 function deadlineOf(limits: BuildLimits): number | null {

@@ -53,6 +53,8 @@ export type FromRunner =
       builds: { name: string; isStarted: boolean; logBytes: number }[];
     }
   | { type: "started"; name: string }
+  /** Nix has built it; `ended` follows with its figures. */
+  | { type: "built"; name: string }
   | { type: "log"; name: string; logBytes: number }
   | { type: "usage"; name: string; usage: UsageRecord }
   | {

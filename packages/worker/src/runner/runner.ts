@@ -157,6 +157,7 @@ export class Runner implements AsyncDisposable {
           build.live = live;
           this.#send({ type: "started", name });
         },
+        onBuilt: () => this.#send({ type: "built", name }),
         onLog: (text) => log.append(text),
         signal: build.controller.signal,
       })

@@ -25,12 +25,43 @@ export async function prepareInputs(
   job: Job,
   tools: { store: NixStore; imports: Imports; outputIndex: OutputIndex },
 ): Promise<BuildPlan> {
-  const { store, imports, outputIndex } = tools;
-  await store.addRoots(job.assignment, [drvPath]);
+  const { store, imports } = tools;
+  let needs = needsIfPresent(drvPath, tools);
+  if (needs === null) {
+    await store.addRoots(job.assignment, [drvPath]);
+    job.account.enter("prefetch");
+    const missing = await imports.ensure([drvPath], job);
+    job.account.enter("prepare");
+    if (missing.length > 0) return { outputs: new Map(), missing };
+    needs = needsOf(drvPath, tools);
+  }
+  const { outputs, inputs } = needs;
+  // What was read before it was rooted may be gone, or was never valid: so it is asked for with the inputs.
+  const present = [drvPath, ...inputs];
+  await store.addRoots(job.assignment, [...present, ...outputs.values()]);
   job.account.enter("prefetch");
-  const missingDrvs = await imports.ensure([drvPath], job);
-  job.account.enter("prepare");
-  if (missingDrvs.length > 0) return { outputs: new Map(), missing: missingDrvs };
+  return { outputs, missing: await imports.ensure(present, job) };
+}
+
+/** What a derivation builds, by name, and what it takes for that. */
+interface Needs {
+  readonly outputs: ReadonlyMap<string, string>;
+  readonly inputs: ReadonlySet<string>;
+}
+
+type Tools = Parameters<typeof prepareInputs>[2];
+
+/** null when a `.drv` cannot be read: it is not there yet. */
+function needsIfPresent(drvPath: string, tools: Tools): Needs | null {
+  try {
+    return needsOf(drvPath, tools);
+  } catch (error) {
+    if (error instanceof WorkerError && error.code === "bad-derivation") return null;
+    throw error;
+  }
+}
+
+function needsOf(drvPath: string, { store, outputIndex }: Tools): Needs {
   const derivation = readDerivation(store, drvPath);
   const own = outputPathsOf(derivation);
   const outputs = knownOutputs(drvPath, own, own.keys());
@@ -39,9 +70,7 @@ export async function prepareInputs(
     const paths = knownOutputs(inputDrv, outputIndex.of(inputDrv), names);
     for (const path of paths.values()) inputs.add(path);
   }
-  await store.addRoots(job.assignment, [...inputs, ...outputs.values()]);
-  job.account.enter("prefetch");
-  return { outputs, missing: await imports.ensure([...inputs], job) };
+  return { outputs, inputs };
 }
 
 function knownOutputs(

@@ -97,6 +97,9 @@ async function build(
         job.account.enter("run");
         job.setPhase("building");
       },
+      onBuilt: () => {
+        if (!job.signal.aborted) job.setPhase("uploading");
+      },
       onLog: (text) => job.entry.log.append(text),
       signal: job.signal,
       keep: {
