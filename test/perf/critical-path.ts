@@ -93,11 +93,11 @@ async function farmBuild(farm: TestFarm, worker: TestWorker, project: string): P
 
 /** Where the time of a build goes: mean and median of each step, in milliseconds. */
 const STEPS: readonly (readonly [string, string, string])[] = [
-  ["last input stored -> accepted", "builds.ready_at", "attempts.assigned_at"],
+  ["last input built -> accepted", "builds.ready_at", "attempts.assigned_at"],
   ["accepted -> started", "attempts.assigned_at", "attempts.started_at"],
   ["started -> stopped", "attempts.started_at", "attempts.stopped_at"],
   ["stopped -> visible", "attempts.stopped_at", "attempts.stored_at"],
-  ["last input stored -> visible", "builds.ready_at", "attempts.stored_at"],
+  ["last input built -> visible", "builds.ready_at", "attempts.stored_at"],
 ];
 
 function stepTimes(farm: TestFarm, from: string, to: string, project: string): number[] {

@@ -79,7 +79,7 @@ export async function graphRows(): Promise<Row[]> {
   }
 }
 
-/** Median time from a build's last dependency being stored to its process being started, over the chain. */
+/** Median time from a build's last dependency being built to its process being started, over the chain. */
 function dispatchLatency(farm: TestFarm): Row {
   const database = new Database(join(farm.dataDir, "farm.sqlite"), { readonly: true });
   const rows = database
@@ -91,7 +91,7 @@ function dispatchLatency(farm: TestFarm): Row {
   database.close();
   const median = rows[Math.floor(rows.length / 2)]?.latency ?? Number.NaN;
   return {
-    what: "last dependency stored -> next build started, median",
+    what: "last dependency built -> next build started, median",
     unit: "ms",
     ours: median,
     theirs: null,

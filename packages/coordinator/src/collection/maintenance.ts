@@ -105,8 +105,9 @@ export class Maintenance implements AsyncDisposable {
       clock,
     } = this.#options;
     const last = await findLastTask(kysely, "collection", cacheId);
-    // What brought room may bring more; what brought none does not so soon.
-    const pauseMs = last !== null && last.progress.paths > 0 ? MINUTE_MS : HOUR_MS;
+    // What brought room may bring more; what brought none does not so soon. Documents beside paths take room, too.
+    const hasBrought = last !== null && last.progress.paths + last.progress.files > 0;
+    const pauseMs = hasBrought ? MINUTE_MS : HOUR_MS;
     if (last !== null && clock.now() - last.createdAt < pauseMs) return;
     await insertTask(kysely, { kind: "collection", cacheId }, clock.now());
   }

@@ -3,6 +3,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { formatNarInfo, storePathBase, storePathHash } from "@gradient/protocol";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { noProgress } from "../../../../collection/progress.ts";
 import { openTestServer, type TestServer } from "../../../server.test-support.ts";
 import { file, nar, uploadOf, type Upload } from "../../cache/uploads.test-support.ts";
 
@@ -102,6 +103,34 @@ test("what does not fit into its cache is refused, nothing is kept of it, and ro
     .select(["kind", "cache_id"])
     .executeTakeFirst();
   expect(task).toEqual({ kind: "collection", cache_id: id });
+});
+
+test("room is looked for again within the hour when the last look brought some, were it only a document", async () => {
+  const { name, id } = await cacheWithRoom(10);
+  const { maintenance, database } = server.services;
+  const [upload] = uploads();
+  const tasks = async () => {
+    await putNar(name, upload);
+    await maintenance.idle();
+    const rows = await database.kysely
+      .selectFrom("maintenance_tasks")
+      .select("id")
+      .where("cache_id", "=", id)
+      .execute();
+    return rows.length;
+  };
+  expect(await tasks()).toBe(1);
+  for (const files of [0, 1]) {
+    await database.kysely
+      .updateTable("maintenance_tasks")
+      .set({
+        created_at: server.services.clock.now() - 120_000,
+        progress_json: JSON.stringify({ ...noProgress(), files }),
+      })
+      .where("cache_id", "=", id)
+      .execute();
+    expect(await tasks()).toBe(1 + files);
+  }
 });
 
 test("chunks count in their cache until they are finished or given up, and do not keep their own file out", async () => {
