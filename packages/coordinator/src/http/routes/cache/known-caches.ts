@@ -1,5 +1,6 @@
 import type { Clock } from "../../../clock.ts";
 import type { CacheSurfaceView, SurfaceCache } from "../../../db/cache-surface-view.ts";
+import { isRecent } from "./recency.ts";
 
 /** After this time a cache is looked up again, so that changes by other processes are seen. */
 const BELIEVED_FOR_MS = 2000;
@@ -10,7 +11,7 @@ const MAX_CACHES = 1000;
 export class KnownCaches {
   readonly #surface: Pick<CacheSurfaceView, "findCache">;
   readonly #clock: Pick<Clock, "now">;
-  readonly #caches = new Map<string, { cache: SurfaceCache; believedUntil: number }>();
+  readonly #caches = new Map<string, { cache: SurfaceCache; readAt: number }>();
 
   constructor(surface: Pick<CacheSurfaceView, "findCache">, clock: Pick<Clock, "now">) {
     this.#surface = surface;
@@ -21,12 +22,12 @@ export class KnownCaches {
   find(name: string): SurfaceCache | null {
     const now = this.#clock.now();
     const known = this.#caches.get(name);
-    if (known !== undefined && known.believedUntil >= now) return known.cache;
+    if (known !== undefined && isRecent(known.readAt, now, BELIEVED_FOR_MS)) return known.cache;
     this.#caches.delete(name);
     const cache = this.#surface.findCache(name);
     if (cache === undefined || cache.public === 0 || cache.active === 0) return null;
     if (this.#caches.size >= MAX_CACHES) this.#caches.clear();
-    this.#caches.set(name, { cache, believedUntil: now + BELIEVED_FOR_MS });
+    this.#caches.set(name, { cache, readAt: now });
     return cache;
   }
 

@@ -1,5 +1,6 @@
 import type { Clock } from "../../../clock.ts";
 import type { CacheSurfaceView } from "../../../db/cache-surface-view.ts";
+import { isRecent } from "./recency.ts";
 
 /** After this time the database is asked again. */
 const BELIEVED_FOR_MS = 50;
@@ -12,7 +13,7 @@ export class KnownVersion {
   readonly #surface: Pick<CacheSurfaceView, "version">;
   readonly #clock: Pick<Clock, "now">;
   #version = Number.NaN;
-  #believedUntil = Number.NEGATIVE_INFINITY;
+  #readAt = Number.NEGATIVE_INFINITY;
 
   constructor(surface: Pick<CacheSurfaceView, "version">, clock: Pick<Clock, "now">) {
     this.#surface = surface;
@@ -22,9 +23,9 @@ export class KnownVersion {
   /** What is read after this belongs to this version or a later one. */
   get(): number {
     const now = this.#clock.now();
-    if (now > this.#believedUntil) {
+    if (!isRecent(this.#readAt, now, BELIEVED_FOR_MS)) {
       this.#version = this.#surface.version();
-      this.#believedUntil = now + BELIEVED_FOR_MS;
+      this.#readAt = now;
     }
     return this.#version;
   }

@@ -119,3 +119,18 @@ test("what is remembered is not looked up again while nothing is written", async
   later();
   expect(asked).toEqual(["3", "3", "3"]);
 });
+
+test("a clock that is set back makes nothing be believed for longer", async () => {
+  let now = 10_000_000;
+  const { asked, get } = lane({ now: () => now });
+  get("3");
+  get("3");
+  now -= 3_600_000;
+  await server.services.database.kysely
+    .updateTable("cache_paths")
+    .set({ fetch_count: 2 })
+    .where("hash_part", "=", hashOf("3"))
+    .execute();
+  get("3");
+  expect(asked).toEqual(["3", "3", "3"]);
+});

@@ -12,6 +12,7 @@ import { Recent } from "../../recent.ts";
 import type { KnownCaches } from "./known-caches.ts";
 import type { KnownVersion } from "./known-version.ts";
 import { NARINFO_HEADERS, narinfoTag, narinfoText, noSuchPath } from "./narinfo-text.ts";
+import { isRecent } from "./recency.ts";
 
 /** So many entries are remembered at least, and twice as many at most. An entry has about 1 KB. */
 const REMEMBERED = 8192;
@@ -39,9 +40,10 @@ interface Answer {
 
 interface Entry {
   answer: Answer;
-  believedUntil: number;
   /** The version of the database that shows it. */
   version: number;
+  /** When the database had that version. */
+  readAt: number;
 }
 
 /**
@@ -131,9 +133,9 @@ export class NarinfoLane implements Lane {
     const known = this.#entries.get(url);
     if (known === undefined) return null;
     const now = this.#clock.now();
-    if (known.believedUntil >= now) return known.answer;
+    if (isRecent(known.readAt, now, BELIEVED_FOR_MS)) return known.answer;
     if (known.version === this.#version.get()) {
-      known.believedUntil = now + BELIEVED_FOR_MS;
+      known.readAt = now;
       return known.answer;
     }
     this.#entries.delete(url);
@@ -144,8 +146,7 @@ export class NarinfoLane implements Lane {
     const version = this.#version.get();
     const answer = this.#look(url);
     if (answer?.status === 200) {
-      const believedUntil = this.#clock.now() + BELIEVED_FOR_MS;
-      this.#entries.set(url, { answer, believedUntil, version });
+      this.#entries.set(url, { answer, readAt: this.#clock.now(), version });
     }
     return answer;
   }
