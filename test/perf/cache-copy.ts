@@ -1,9 +1,10 @@
-import { access, constants, mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { TestFarm } from "../support/farm.ts";
 import { NixRoot } from "../support/nix-root.ts";
 import { download, downloadPath } from "./cache-files.ts";
 import { cpuOf } from "./cpu.ts";
+import { placeInMemory } from "./in-memory.ts";
 import type { Nginx } from "./nginx.ts";
 import type { Row } from "./report.ts";
 import { median } from "./rounds.ts";
@@ -22,7 +23,7 @@ const closureOf = (paths: number): string => `
 /** `nix copy --from` of a closure, each time into an empty store, from the cache and from nginx in turn. */
 export async function copyRows(farm: TestFarm, nginx: Nginx): Promise<Row[]> {
   const top = await fillCache(farm, nginx);
-  const stores = await mkdtemp(join(await memoryOr(farm.directory), "gradient-stores-"));
+  const stores = await mkdtemp(join(placeInMemory(), "gradient-stores-"));
   const sides = [nginx.url, farm.url].map((url) => ({ url, times: [] as number[] }));
   const cpuBefore = (await cpuOf(farm.coordinator.pid)).own;
   try {
@@ -50,18 +51,6 @@ export async function copyRows(farm: TestFarm, nginx: Nginx): Promise<Row[]> {
       target: 1.1,
     },
   ];
-}
-
-/**
- * Where there is a file system in memory. ext4 goes past each inode that was removed within the last minutes when it looks for a free one: behind a few removed stores
- * a copy takes more than twice as long, from whichever server, and longer each time.
- */
-async function memoryOr(directory: string): Promise<string> {
-  const memory = "/dev/shm";
-  return access(memory, constants.W_OK).then(
-    () => memory,
-    () => directory,
-  );
 }
 
 /** Makes the closure, puts it into the cache, and what the cache says of it before nginx. Resolves to its top. */

@@ -1,7 +1,5 @@
 import { spawn } from "node:child_process";
-import { existsSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { execa } from "execa";
@@ -9,10 +7,9 @@ import { z } from "zod";
 import { NixRoot } from "../support/nix-root.ts";
 import { commands, root } from "../support/programs.ts";
 import { watched } from "./core-time.ts";
+import { placeInMemory } from "./in-memory.ts";
 import type { Row } from "./report.ts";
 
-/** What a disk needs for thousands of small files depends on what was deleted there before, and is the same for both sides. */
-const MEMORY = "/dev/shm";
 const PROCESSES = 2;
 const ROUNDS = 3;
 /** A small set, in which the start of the program counts, and a large one. */
@@ -59,8 +56,7 @@ class Bench implements AsyncDisposable {
 
   /** `searchPath` says which Nix. */
   static async make(searchPath = process.env["PATH"] ?? ""): Promise<Bench> {
-    const place = existsSync(MEMORY) ? MEMORY : tmpdir();
-    const directory = await mkdtemp(join(place, "gradient-eval-"));
+    const directory = await mkdtemp(join(placeInMemory(), "gradient-eval-"));
     for (const size of SIZES) await writeFile(join(directory, costlyFile(size)), costlySet(size));
     await writeFile(join(directory, "large.nix"), LARGE_SET);
     return new Bench(directory, searchPath);
