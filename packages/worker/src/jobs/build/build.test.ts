@@ -1,5 +1,6 @@
 import { EventEmitter, once } from "node:events";
-import { readFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
 import { singleFileNar } from "@gradient/protocol";
 import { compress, decompress } from "zstd-napi";
 import { describe, expect, onTestFinished, test } from "vitest";
@@ -154,6 +155,28 @@ describe("a build", () => {
     build.end({ status: 3, message: "enough" });
     await resultOf(coordinator, offer.assignment);
     expect(worker.store.roots.size).toBe(0);
+  });
+
+  test.each([
+    ["whole", (bytes: Buffer) => bytes],
+    ["half", (bytes: Buffer) => bytes.subarray(0, bytes.length / 2)],
+  ])("whose derivation lies here %s and is not valid fetches it", async (_, cut) => {
+    const { coordinator, worker, directory } = await start();
+    const other = new ScriptedStore(`${directory}/other`);
+    const { drvPath } = await other.addDerivation("left");
+    const facts = await other.pathFacts(drvPath);
+    if (facts === null) throw new Error(`${drvPath} is not there`);
+    const bytes = await readFile(other.physicalPath(drvPath));
+    coordinator.transfers.hold(facts, compress(singleFileNar(bytes)));
+    const left = worker.store.physicalPath(drvPath);
+    await mkdir(dirname(left), { recursive: true });
+    await writeFile(left, cut(bytes));
+    const offer = offers.build(drvPath);
+    coordinator.send(offer);
+    const build = await worker.builds.started();
+    expect(worker.store.imported).toEqual([drvPath]);
+    build.end({ status: 3, message: "enough" });
+    await resultOf(coordinator, offer.assignment);
   });
 
   test("whose derivation is damaged in this store may do better elsewhere", async () => {
