@@ -21,6 +21,8 @@ export class Checkpoints implements AsyncDisposable {
   readonly #log: WriteAheadLog;
   #thread: Worker | null = null;
   #running: Promise<void> | null = null;
+  /** Pages in the log, as of the last commit here. */
+  #written = 0;
   #idle: NodeJS.Timeout | null = null;
 
   /** `file`: a database that is open. Dispose of this after its connections. */
@@ -37,12 +39,13 @@ export class Checkpoints implements AsyncDisposable {
   /** To be told after a commit. */
   committed(): void {
     const { written, copied } = this.#log.pages();
+    this.#written = written;
     if (written - copied >= COPIED_AT_ONCE) void this.#begin();
   }
 
   /** Waits, when the log is long, until all of it is copied, so that the next commit begins it anew. To be awaited before a transaction. */
   async room(): Promise<void> {
-    if (this.#log.pages().written < MAX_PAGES) return;
+    if (this.#written < MAX_PAGES) return;
     await this.#running;
     const { written, copied } = this.#log.pages();
     if (written >= MAX_PAGES && copied < written) await this.#begin();

@@ -48,6 +48,15 @@ test("a transaction that throws leaves nothing, and its callbacks do not run", a
   expect(await database.kysely.selectFrom("commits").select("id").execute()).toEqual([]);
 });
 
+test("what is left of a transaction that has ended cannot write into the next one", async () => {
+  const ended = await database.transaction((tx) => Promise.resolve(tx));
+  await database.transaction(async () => {
+    const late = ended.kysely.insertInto("commits").values(commit("a")).execute();
+    await expect(late).rejects.toThrow("the transaction has ended");
+  });
+  expect(await database.kysely.selectFrom("commits").select("id").execute()).toEqual([]);
+});
+
 test("callbacks run after the commit, in order, and a prepared query then sees what was written", async () => {
   const ids = database.prepare<[], { id: string }>("select id from commits");
   const seen: unknown[] = [];

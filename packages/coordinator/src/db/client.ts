@@ -1,6 +1,6 @@
 import type Sqlite from "better-sqlite3";
 import { open } from "node:fs/promises";
-import { Kysely, type Transaction as KyselyTransaction } from "kysely";
+import { Kysely, type DatabaseConnection } from "kysely";
 import { Checkpoints } from "./checkpoints.ts";
 import {
   cacheStatements,
@@ -16,18 +16,12 @@ import { MigratingDialect } from "./migrating-dialect.ts";
 import { migrateToLatest, readSchema, requireSchema, type Schema } from "./migrator.ts";
 import { addSqlFunctions } from "./sql-functions.ts";
 import type { Tables } from "./tables.ts";
+import { transact, type Transaction } from "./transact.ts";
 
-export type { PreparedQuery, SqlValue };
+export type { PreparedQuery, SqlValue, Transaction };
 
 /** What a repository function needs: the database itself, or an open transaction. */
 export type Queries = Kysely<Tables>;
-
-/** An open transaction. All its statements go through `kysely`; a statement on the database itself would wait for the transaction to end. */
-export interface Transaction {
-  readonly kysely: KyselyTransaction<Tables>;
-  /** Runs after the commit, in order of registration; not at all when the transaction is rolled back. Must not throw. */
-  onCommit(callback: () => void): void;
-}
 
 export interface Database extends AsyncDisposable {
   /** Where it lies. */
@@ -53,15 +47,6 @@ export interface Database extends AsyncDisposable {
   turn<T>(run: () => Promise<T>): Promise<T>;
   /** Resolves when everything that is committed now is durable. Those who wait at the same time share one write to the disk. */
   flushed(): Promise<void>;
-}
-
-async function transact<T>(db: Queries, run: (tx: Transaction) => Promise<T>): Promise<T> {
-  const callbacks: (() => void)[] = [];
-  const result = await db
-    .transaction()
-    .execute((tx) => run({ kysely: tx, onCommit: (callback) => void callbacks.push(callback) }));
-  for (const callback of callbacks) callback();
-  return result;
 }
 
 /** More assignments than can be made in relaxed transactions before a durable one follows. */
@@ -130,9 +115,9 @@ export async function openDatabase(file: string, options: DatabaseOptions = {}):
   const barrier = new DiskBarrier(() => log.datasync());
   // The commit does not wait for the disk; the barrier does, once for all that were committed meanwhile, and outside of this thread.
   // The setting belongs to the connection, which nobody else uses until it is set back.
-  const turn = async <T>(run: (connection: Queries) => Promise<T>): Promise<T> => {
+  const turn = async <T>(run: (connection: DatabaseConnection) => Promise<T>): Promise<T> => {
     await checkpoints?.room();
-    return kysely.connection().execute(async (connection) => {
+    return kysely.getExecutor().provideConnection(async (connection) => {
       try {
         return await run(connection);
       } finally {
@@ -142,11 +127,11 @@ export async function openDatabase(file: string, options: DatabaseOptions = {}):
   };
   const relaxed: Database["relaxedTransaction"] = (run) =>
     turn(async (connection) => {
-      writer.pragma("synchronous = NORMAL");
+      writer.exec("pragma synchronous = NORMAL");
       try {
         return await transact(connection, run);
       } finally {
-        writer.pragma("synchronous = FULL");
+        writer.exec("pragma synchronous = FULL");
       }
     });
   return {
