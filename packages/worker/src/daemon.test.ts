@@ -15,7 +15,7 @@ const NOWHERE = new URL("ws://127.0.0.1:9/proto");
 test("a daemon that does not start after all has begun nothing that an earlier one left", async () => {
   const directory = await temporaryDirectory();
   const journal = await Journal.open(join(directory, "journal"), captureLog().logger);
-  const entry = await journal.create(recordOf(new Offers().build(storePath("left.drv"))));
+  const entry = journal.create(recordOf(new Offers().build(storePath("left.drv"))));
   const openStatus = async () => Promise.reject(new UserError("metrics", "the port is taken"));
   const worker = await TestWorker.start({ server: NOWHERE, directory, journal, openStatus });
   await expect(worker.ended).rejects.toThrow("the port is taken");
@@ -28,7 +28,7 @@ test("the log of a build that goes on is left to the process that writes it", as
   const store = new ScriptedStore(join(directory, "store"));
   const { drvPath } = await store.addDerivation("loud");
   const journal = await Journal.open(join(directory, "journal"), captureLog().logger);
-  const entry = await journal.create(recordOf(new Offers().build(drvPath)));
+  const entry = journal.create(recordOf(new Offers().build(drvPath)));
   const worker = await TestWorker.start({ server: NOWHERE, directory, journal, store });
   await worker.builds.started();
   // As of a log that is longer than its head may be: what came last lies beside it.

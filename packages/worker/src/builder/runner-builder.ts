@@ -25,6 +25,8 @@ export class RunnerBuilder implements LastingBuilder {
   readonly #found = new Map<string, RunnerLink>();
   /** Those of them that somebody asked for. */
   readonly #claimed = new Set<string>();
+  /** Ends of builds that runners left for a daemon that was not there. */
+  readonly #kept = new Map<string, KeptEnd>();
   #current: Promise<RunnerLink> | null = null;
   #hasLeft = false;
   #isEnding = false;
@@ -44,8 +46,13 @@ export class RunnerBuilder implements LastingBuilder {
   }
 
   async has({ name, directory }: { name: string; directory: string }): Promise<boolean> {
-    if (!this.#found.has(name)) return (await readKeptEnd(directory)) !== null;
-    this.#claimed.add(name);
+    if (this.#found.has(name)) {
+      this.#claimed.add(name);
+      return true;
+    }
+    const kept = await readKeptEnd(directory);
+    if (kept === null) return false;
+    this.#kept.set(name, kept);
     return true;
   }
 
@@ -66,8 +73,11 @@ export class RunnerBuilder implements LastingBuilder {
       this.#found.delete(name);
       return this.#follow(link, request, keep);
     }
-    const kept = await readKeptEnd(keep.directory);
-    if (kept !== null) return answerOf(kept);
+    const kept = this.#kept.get(name);
+    if (kept !== undefined) {
+      this.#kept.delete(name);
+      return answerOf(kept);
+    }
     const runner = await this.#runner();
     signal.throwIfAborted();
     const { directory, leaseMs } = keep;

@@ -106,23 +106,22 @@ export class BuildSlots implements AsyncDisposable {
   async #getReady(slot: BuildSlot, last: UsageMeter | null): Promise<boolean> {
     let isReady = true;
     try {
-      if (this.#all.has(slot) && !this.#isClosed) await this.#enter(slot, last);
+      if (this.#all.has(slot) && !this.#isClosed) await this.#enter(slot);
     } catch (error) {
       isReady = false;
       this.#waiting.shift()?.reject(error);
       await this.#drop(slot).catch(() => {});
     }
-    await last?.finish([]).catch(() => {});
+    // It has left the last group, but for a hierarchy in which the new one has no part.
+    await last?.finish(slot.pid === null ? [] : [slot.pid]).catch(() => {});
     return isReady;
   }
 
-  async #enter(slot: BuildSlot, last: UsageMeter | null): Promise<void> {
+  async #enter(slot: BuildSlot): Promise<void> {
     this.#made += 1;
     const meter = await this.#meters.start(`build-${this.#made}`, null);
     try {
       await slot.enter(meter);
-      // From where the new group has no part, which is seldom anywhere.
-      if (last !== null && slot.pid !== null) await last.remove(slot.pid);
     } catch (error) {
       await meter.finish([]);
       throw error;

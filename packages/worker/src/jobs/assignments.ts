@@ -25,6 +25,9 @@ import { failureOf, JobEndedError, type Job } from "./job.ts";
 const SIGNING_PHASE: LinkFeature = "signing-phase";
 const LIVE_USAGE: LinkFeature = "live-usage";
 
+/** A build that is over within this time is not told as started before. */
+const NOTICE_MS = 50;
+
 /** Does one accepted assignment. `spec` still has its credentials. */
 export type RunJob = (spec: Offer["spec"], job: Job) => Promise<AssignmentResult>;
 
@@ -42,6 +45,8 @@ interface Running {
   readonly controller: AbortController;
   phase: Phase;
   phaseAt: number;
+  /** Tells of a build that has started. */
+  notice?: NodeJS.Timeout;
   /** Nobody wants its result. */
   isDropped: boolean;
 }
@@ -279,9 +284,9 @@ export class Assignments {
     const logger = this.#options.logger.child({ assignment, kind: spec.kind });
     try {
       const record = { assignment, fencing, organization, acceptedAt, leaseMs, spec };
-      const entry = await this.#options.journal.create(record);
+      const entry = this.#options.journal.create(record);
       this.#options.send({ type: "accept", assignment, fencing });
-      logger.info({ subject: subjectOf(entry.record.spec) }, "assignment accepted");
+      logger.debug({ subject: subjectOf(entry.record.spec) }, "assignment accepted");
       await this.#work(running, entry, logger);
     } catch (error) {
       // Only the journal can have failed.
@@ -296,6 +301,7 @@ export class Assignments {
   async #work(running: Running, entry: JournalEntry, logger: Logger): Promise<void> {
     const { assignment } = running.offer;
     const result = await this.#result(running, entry, logger);
+    clearTimeout(running.notice);
     if (this.#isLeaving) {
       this.#running.delete(assignment);
     } else {
@@ -368,7 +374,9 @@ export class Assignments {
     running.phase = phase;
     running.phaseAt = at;
     entry.setPhase(phase, at);
-    this.#sendProgress(running.offer, phase, at);
+    clearTimeout(running.notice);
+    if (phase !== "building") this.#sendProgress(running.offer, phase, at);
+    else running.notice = setTimeout(() => this.#sendProgress(running.offer, phase, at), NOTICE_MS);
   }
 
   #sendProgress({ assignment, fencing }: AssignmentReference, phase: Phase, at: number): void {

@@ -1,3 +1,4 @@
+import { rmSync } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { AssignmentResult, EvaluatedJob, EvaluationMessage, Phase } from "@gradient/protocol";
@@ -5,8 +6,8 @@ import { writeDurably, writeWhole } from "../atomic-file.ts";
 import { LogFile } from "./log-file.ts";
 import type { EvalBatch, JournalRecord, ProgressState } from "./record.ts";
 
-/** Most phases of a small build are over before. */
-const PHASE_WRITTEN_AFTER_MS = 500;
+/** Most phases of a small build are over before, also the wait for signatures that are made for many at once. */
+const PHASE_WRITTEN_AFTER_MS = 2000;
 
 /** One accepted assignment, in memory and on disk. */
 export class JournalEntry {
@@ -129,7 +130,7 @@ export class JournalEntry {
     clearTimeout(this.#phaseTimer);
     this.log.close();
     await this.#writing;
-    await rm(this.directory, { recursive: true, force: true });
+    rmSync(this.directory, { recursive: true, force: true });
   }
 
   #batchFile(sequence: number): string {

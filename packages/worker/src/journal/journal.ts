@@ -1,4 +1,5 @@
-import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdir, readdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import {
   assignmentIdSchema,
@@ -86,19 +87,22 @@ export class Journal {
     return [...this.#entries.values()];
   }
 
-  /** Writes down what is about to be accepted. */
-  async create(record: JournalRecord): Promise<JournalEntry> {
+  /**
+   * Writes down what is about to be accepted. Synchronous on purpose, as `JournalEntry.destroy` is: an offer waits for it, and each of these calls takes the kernel some
+   * microseconds and Node many times as much when it is asked to wait for it.
+   */
+  create(record: JournalRecord): JournalEntry {
     const directory = join(this.#directory, record.assignment);
     const kept = { ...record, spec: withoutSecrets(record.spec) };
-    await mkdir(directory, { mode: 0o700 });
+    mkdirSync(directory, { mode: 0o700 });
     try {
       // Half of one cannot be read, and nothing was promised then: it needs no file of another name first.
-      await writeFile(join(directory, "spec.json"), JSON.stringify(kept), {
+      writeFileSync(join(directory, "spec.json"), JSON.stringify(kept), {
         flag: "wx",
         mode: 0o600,
       });
     } catch (error) {
-      await rm(directory, { recursive: true, force: true });
+      rmSync(directory, { recursive: true, force: true });
       throw error;
     }
     const progress = initialProgress(kept);

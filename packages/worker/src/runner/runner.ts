@@ -1,6 +1,6 @@
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Socket } from "node:net";
-import { writeWhole } from "../atomic-file.ts";
 import { reasonOf } from "../error-facts.ts";
 import { LogFile } from "../journal/log-file.ts";
 import type { Builder, LiveUsage, Preparable } from "../ports.ts";
@@ -169,20 +169,9 @@ export class Runner implements AsyncDisposable {
     this.#grown.delete(name);
     const logFailure = log.failure === null ? null : reasonOf(log.failure);
     this.#send({ type: "ended", name, logBytes: log.size, logFailure, outcome });
-    await this.#keep(directory, outcome, build);
+    keepEnd(directory, outcome, build);
     this.#builds.delete(name);
     this.#finishIfIdle();
-  }
-
-  /**
-   * Over a crash of the machine it need not last, as that ends the build's attempt in any case. That a build was told to
-   * end is known to whoever told it, and nobody else may take it for the build's own end.
-   */
-  async #keep(directory: string, outcome: KeptEnd, { controller }: LiveBuild): Promise<void> {
-    const wasEnded = outcome.type === "failed" || outcome.end.endedBy === "cancel";
-    if (controller.signal.aborted && wasEnded) return;
-    // The directory is gone when nobody waits for the build any more.
-    await writeWhole(join(directory, "end.json"), JSON.stringify(outcome)).catch(() => {});
   }
 
   #noteGrowth(name: string): void {
@@ -199,5 +188,20 @@ export class Runner implements AsyncDisposable {
 
   #send(message: FromRunner): void {
     if (this.#daemon?.writable === true) this.#daemon.write(`${JSON.stringify(message)}\n`);
+  }
+}
+
+/**
+ * Over a crash of the machine it need not last, as that ends the build's attempt in any case; half of one is none. That a build
+ * was told to end is known to whoever told it, and nobody else may take it for the build's own end. Synchronous on purpose: it is a
+ * small file for each build.
+ */
+function keepEnd(directory: string, outcome: KeptEnd, { controller }: LiveBuild): void {
+  const wasEnded = outcome.type === "failed" || outcome.end.endedBy === "cancel";
+  if (controller.signal.aborted && wasEnded) return;
+  try {
+    writeFileSync(join(directory, "end.json"), JSON.stringify(outcome), { mode: 0o600 });
+  } catch {
+    // The directory is gone when nobody waits for the build any more.
   }
 }

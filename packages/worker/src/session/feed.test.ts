@@ -39,7 +39,7 @@ function logBytes(messages: readonly ToCoordinator[]): number {
 describe("one assignment", () => {
   test("sends its batches, then its log, then its result", async () => {
     const { feed, build } = await setUp();
-    const entry = await build();
+    const entry = build();
     write(entry, "hello\n");
     await entry.addBatch([], []);
     await entry.addBatch([], []);
@@ -50,7 +50,7 @@ describe("one assignment", () => {
 
   test("whose log cannot be read sends its result all the same, and holds up no other", async () => {
     const { feed, build } = await setUp();
-    const [broken, other] = [await build(), await build()];
+    const [broken, other] = [build(), build()];
     for (const entry of [broken, other]) write(entry, "hello\n");
     await rm(join(broken.directory, "log"));
     await broken.finish({ ...RESULT, signatures: [] });
@@ -63,7 +63,7 @@ describe("one assignment", () => {
 
   test("begins a new connection at what was acknowledged", async () => {
     const { feed, build } = await setUp();
-    const entry = await build();
+    const entry = build();
     write(entry, "0123456789");
     await entry.addBatch([], []);
     await entry.addBatch([], []);
@@ -79,7 +79,7 @@ describe("one assignment", () => {
 
   test("sends again what the coordinator has lost after it had acknowledged it", async () => {
     const { feed, build } = await setUp();
-    const entry = await build();
+    const entry = build();
     write(entry, "0123456789");
     await all(feed);
     feed.acknowledgeLog(entry.record.assignment, 10);
@@ -94,7 +94,7 @@ describe("one assignment", () => {
 
   test("keeps at most a window of log bytes under way", async () => {
     const { feed, build } = await setUp();
-    const entry = await build();
+    const entry = build();
     write(entry, "x".repeat(1_500_000));
     expect(logBytes(await all(feed))).toBe(1024 * 1024);
     feed.acknowledgeLog(entry.record.assignment, 100_000);
@@ -103,10 +103,10 @@ describe("one assignment", () => {
 
   test("that was dropped leaves its part of the window to others", async () => {
     const { journal, feed, build } = await setUp();
-    const dropped = await build();
+    const dropped = build();
     write(dropped, "x".repeat(1_500_000));
     await all(feed);
-    const other = await build();
+    const other = build();
     write(other, "hello");
     expect(await all(feed)).toEqual([]);
     await journal.remove(dropped);
@@ -115,7 +115,7 @@ describe("one assignment", () => {
 
   test("holds its result back for its log, but not for ever", async () => {
     const { feed, build, clock } = await setUp();
-    const entry = await build();
+    const entry = build();
     write(entry, "x".repeat(1_500_000));
     await entry.finish({ ...RESULT, signatures: [] });
     expect((await all(feed)).some(({ type }) => type === "result")).toBe(false);
@@ -125,7 +125,7 @@ describe("one assignment", () => {
 
   test("sends a result again when nobody acknowledges it", async () => {
     const { feed, build, clock } = await setUp();
-    await (await build()).finish({ ...RESULT, signatures: [] });
+    await build().finish({ ...RESULT, signatures: [] });
     expect(await all(feed)).toHaveLength(1);
     expect(await all(feed)).toHaveLength(0);
     clock.now += 30_000;
@@ -135,14 +135,14 @@ describe("one assignment", () => {
 
 test("the result of one assignment does not wait for the log of another", async () => {
   const { feed, build } = await setUp();
-  write(await build(), "x".repeat(500_000));
-  await (await build()).finish({ ...RESULT, signatures: [] });
+  write(build(), "x".repeat(500_000));
+  await build().finish({ ...RESULT, signatures: [] });
   expect((await feed.next())?.type).toBe("result");
 });
 
 test("logs take turns", async () => {
   const { feed, build } = await setUp();
-  const entries = [await build(), await build()];
+  const entries = [build(), build()];
   for (const entry of entries) write(entry, "x".repeat(400_000));
   const first = [await feed.next(), await feed.next()];
   const senders = first.map((message) => message?.type === "log" && message.assignment);

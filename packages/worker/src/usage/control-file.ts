@@ -1,8 +1,9 @@
-import { closeSync, openSync, readFileSync, write, writeSync } from "node:fs";
+import { closeSync, openSync, readSync, write, writeSync } from "node:fs";
 import path from "node:path";
 import { promisify } from "node:util";
 
 const writeLater = promisify(write);
+const buffer = Buffer.alloc(16 * 1024);
 
 /*
  * Files of the kernel are in memory: reading one takes microseconds, far less than a turn through the thread pool. So they
@@ -12,10 +13,28 @@ const writeLater = promisify(write);
 /** Text of a file, or null when it can not be read. */
 export function readControl(directory: string | null, name: string): string | null {
   if (directory === null) return null;
+  let descriptor: number;
   try {
-    return readFileSync(path.join(directory, name), "latin1");
+    descriptor = openSync(path.join(directory, name), "r");
   } catch {
     return null;
+  }
+  try {
+    return readAll(descriptor);
+  } catch {
+    return null;
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** The kernel says no size, and gives at most a page or what fits at once: all is read when nothing more comes. */
+function readAll(descriptor: number): string {
+  let text = "";
+  for (;;) {
+    const length = readSync(descriptor, buffer);
+    if (length === 0) return text;
+    text += buffer.toString("latin1", 0, length);
   }
 }
 

@@ -127,7 +127,7 @@ export class GroupMeter implements UsageMeter {
     if (this.#last !== null) return this.#last;
     if (this.#foreign !== null) return this.#foreign.current();
     this.#sample();
-    const figures = { ...NO_FINAL_FIGURES, oomKills: this.#oomKills() };
+    const figures = { ...NO_FINAL_FIGURES, oomKills: this.#ownOomKills(this.#files.oomKills()) };
     return this.#record(figures, performance.now() - this.#startedAt);
   }
 
@@ -157,8 +157,10 @@ export class GroupMeter implements UsageMeter {
     const record = await this.#figures;
     await Promise.all(this.#leaving);
     await this.#foreign?.finish(moveOut);
-    if (this.#group.processes().length > 0) await this.#group.kill();
     this.#files[Symbol.dispose]();
+    if (this.#group.removeEmpty()) return record;
+    for (const pid of moveOut) await this.#group.moveOut(pid);
+    await this.#group.kill();
     await this.#group.remove();
     return record;
   }
@@ -169,7 +171,8 @@ export class GroupMeter implements UsageMeter {
     // Strays are part of the attempt: their CPU time is counted when they are gone.
     const strays = this.#group.processes().filter((pid) => !staying.includes(pid));
     if (strays.length > 0) await this.#group.kill(staying);
-    const final = { ...this.#files.final(), oomKills: this.#oomKills() };
+    const figures = this.#files.final();
+    const final = { ...figures, oomKills: this.#ownOomKills(figures.oomKills) };
     const hasMembers = this.#hasMembers && !this.#isWaiting;
     const own = hasMembers ? this.#record(final, wallMs) : unmeasured(wallMs);
     this.#last = foreign ?? own;
@@ -184,8 +187,7 @@ export class GroupMeter implements UsageMeter {
     this.#sample();
   }
 
-  #oomKills(): number | null {
-    const counted = this.#files.oomKills();
+  #ownOomKills(counted: number | null): number | null {
     return this.#group.parts?.ownOomKills(counted) ?? counted;
   }
 

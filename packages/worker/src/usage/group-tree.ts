@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readlinkSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readlinkSync, rmdirSync, statSync } from "node:fs";
 import { rmdir } from "node:fs/promises";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -152,7 +152,20 @@ export class Group {
     }
   }
 
-  /** Waits a while for its last processes, as only an empty group can be removed (cgroups(7)); what is left then goes at the next start. */
+  /** Removes it where nothing is left in it: only an empty group can be removed (cgroups(7)). False when there is more to do. */
+  removeEmpty(): boolean {
+    let isRemoved = true;
+    for (const directory of this.paths) {
+      try {
+        rmdirSync(directory);
+      } catch (error) {
+        if (codeOf(error) !== "ENOENT") isRemoved = false;
+      }
+    }
+    return isRemoved;
+  }
+
+  /** Waits a while for its last processes; what is left then goes at the next start. */
   async remove(): Promise<void> {
     for (const directory of this.paths) await removeGroup(directory);
   }
