@@ -6,6 +6,7 @@ import type { Change } from "../queue/change.ts";
 
 /** Queues builds that wait for nothing any more, each with a pending attempt. */
 export async function queueReadyBuilds(change: Change, builds: readonly number[]): Promise<void> {
+  if (builds.length === 0) return;
   const { kysely, now, news } = change;
   const queued = await moveBuilds(kysely, builds, "ready", now, { ready_at: now, message: null });
   await insertAttempts(kysely, queued, now);

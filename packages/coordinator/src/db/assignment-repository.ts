@@ -6,19 +6,13 @@ import type {
   OrganizationId,
   WorkerId,
 } from "@gradient/protocol";
-import {
-  assignmentIdSchema,
-  evaluationIdSchema,
-  fencingSchema,
-  organizationIdSchema,
-  workerIdSchema,
-} from "@gradient/protocol";
-import type { Selectable } from "kysely";
+import { evaluationIdSchema } from "@gradient/protocol";
+import type { Insertable, Selectable } from "kysely";
 import type { Amounts } from "../scheduler/demand.ts";
 import { batchesOf } from "./batches.ts";
 import type { Queries } from "./client.ts";
 import { reusable } from "./reusable-query.ts";
-import type { AssignmentsTable } from "./assignment-tables.ts";
+import type { AssignmentAnswersTable, AssignmentsTable } from "./assignment-tables.ts";
 
 /** Something that a worker holds: from the offer until its result was handled or the lease was lost. */
 export interface Lease {
@@ -43,13 +37,13 @@ export type NewLease = Omit<Lease, "fencing" | "state"> & { readonly epoch: numb
 
 function leaseOf(row: Selectable<AssignmentsTable>): Lease {
   return {
-    fencing: fencingSchema.parse(row.fencing),
-    assignment: assignmentIdSchema.parse(row.id),
+    fencing: row.fencing,
+    assignment: row.id,
     kind: row.kind,
-    organization: organizationIdSchema.parse(row.organization_id),
-    evaluation: evaluationIdSchema.nullable().parse(row.evaluation_id),
+    organization: row.organization_id,
+    evaluation: row.evaluation_id === null ? null : evaluationIdSchema.parse(row.evaluation_id),
     attempt: row.attempt,
-    worker: workerIdSchema.parse(row.worker_id),
+    worker: row.worker_id,
     reserved:
       row.reserved_memory_bytes === null || row.reserved_cores === null
         ? null
@@ -59,11 +53,14 @@ function leaseOf(row: Selectable<AssignmentsTable>): Lease {
   };
 }
 
+const insertAssignment = reusable((db, assignment: Insertable<AssignmentsTable>) =>
+  db.insertInto("assignments").values(assignment).returningAll(),
+);
+
 /** Stores an offer and gives it its fencing number, which grows with every offer of the farm. */
 export async function insertLease(db: Queries, lease: NewLease, now: number): Promise<Lease> {
-  const row = await db
-    .insertInto("assignments")
-    .values({
+  const [row] = (
+    await insertAssignment(db, {
       id: lease.assignment,
       kind: lease.kind,
       organization_id: lease.organization,
@@ -77,8 +74,8 @@ export async function insertLease(db: Queries, lease: NewLease, now: number): Pr
       lease_expires_at: lease.expiresAt,
       created_at: now,
     })
-    .returningAll()
-    .executeTakeFirstOrThrow();
+  ).rows;
+  if (row === undefined) throw new Error(`assignment ${lease.assignment} was not stored`);
   return leaseOf(row);
 }
 
@@ -149,13 +146,14 @@ export async function extendLeases(
     .execute();
 }
 
+const deleteAssignment = reusable((db, fencing: Fencing) =>
+  db.deleteFrom("assignments").where("fencing", "=", fencing),
+);
+
 /** False when the lease was not there any more. */
 export async function deleteLease(db: Queries, fencing: Fencing): Promise<boolean> {
-  const { numDeletedRows } = await db
-    .deleteFrom("assignments")
-    .where("fencing", "=", fencing)
-    .executeTakeFirstOrThrow();
-  return numDeletedRows > 0n;
+  const { numAffectedRows } = await deleteAssignment(db, fencing);
+  return (numAffectedRows ?? 0n) > 0n;
 }
 
 /** Forgets what was given out of a kind, whoever has it. */
@@ -169,6 +167,10 @@ export interface Answer {
   reason: string | null;
 }
 
+const insertAssignmentAnswer = reusable((db, answer: AssignmentAnswersTable) =>
+  db.insertInto("assignment_answers").values(answer),
+);
+
 /** Keeps what the worker was told, so that a result that comes again is answered alike. Once for each fencing number. */
 export async function insertAnswer(
   db: Queries,
@@ -176,17 +178,14 @@ export async function insertAnswer(
   answer: Answer,
   now: number,
 ): Promise<void> {
-  await db
-    .insertInto("assignment_answers")
-    .values({
-      fencing: lease.fencing,
-      assignment_id: lease.assignment,
-      worker_id: lease.worker,
-      accepted: answer.isAccepted ? 1 : 0,
-      reason: answer.reason,
-      answered_at: now,
-    })
-    .execute();
+  await insertAssignmentAnswer(db, {
+    fencing: lease.fencing,
+    assignment_id: lease.assignment,
+    worker_id: lease.worker,
+    accepted: answer.isAccepted ? 1 : 0,
+    reason: answer.reason,
+    answered_at: now,
+  });
 }
 
 /** What the worker was told of this assignment; null when it never reported, or so long ago that it is forgotten. Another worker's answer is not told. */

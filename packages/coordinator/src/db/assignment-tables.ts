@@ -1,14 +1,21 @@
+import type {
+  AssignmentId,
+  AssignmentKind,
+  Fencing,
+  OrganizationId,
+  WorkerId,
+} from "@gradient/protocol";
 import type { Generated } from "kysely";
 
 /** Leases: a row exists from the offer until the result was handled or the lease was lost. */
 export interface AssignmentsTable {
-  fencing: Generated<number>;
-  id: string;
-  kind: "fetch" | "eval" | "build" | "sign" | "restore";
-  organization_id: string;
+  fencing: Generated<Fencing>;
+  id: AssignmentId;
+  kind: AssignmentKind;
+  organization_id: OrganizationId;
   evaluation_id: string | null;
   attempt: number | null;
-  worker_id: string;
+  worker_id: WorkerId;
   epoch: number;
   state: "offered" | "accepted";
   lease_expires_at: number;

@@ -1,12 +1,23 @@
 import type { Fencing, UsageRecord, WorkerId } from "@gradient/protocol";
 import { organizationIdSchema } from "@gradient/protocol";
+import { sql, type Updateable } from "kysely";
 import { attemptTransitions, type AttemptState } from "../scheduler/attempt-state.ts";
 import type { Grant } from "../scheduler/demand.ts";
+import type { BuildState } from "../scheduler/build-state.ts";
 import { moveOf } from "../scheduler/transition.ts";
 import { batchesOf } from "./batches.ts";
 import { buildStateOf, type Build } from "./build-repository.ts";
+import type { AttemptsTable } from "./build-tables.ts";
 import type { Database, PreparedQuery, Queries } from "./client.ts";
 import { reusable } from "./reusable-query.ts";
+
+const insertPending = reusable(
+  (_db, builds: readonly number[], now: number, memoryBytes: number | null) =>
+    sql<{ number: number; build_id: number }>`
+    insert into attempts (build_id, status, created_at, log_bytes, memory_bytes)
+    select value, ${"pending" satisfies AttemptState}, ${now}, 0, ${memoryBytes} from json_each(${builds})
+    returning number, build_id`,
+);
 
 /** Makes one pending attempt for each build, with memory of its own where it says so. Resolves to attempt numbers by build. */
 export async function insertAttempts(
@@ -15,24 +26,8 @@ export async function insertAttempts(
   now: number,
   memoryBytes: number | null = null,
 ): Promise<Map<number, number>> {
-  const numbers = new Map<number, number>();
-  for (const batch of batchesOf(builds)) {
-    const rows = await db
-      .insertInto("attempts")
-      .values(
-        batch.map((build) => ({
-          build_id: build,
-          status: "pending",
-          created_at: now,
-          log_bytes: 0,
-          memory_bytes: memoryBytes,
-        })),
-      )
-      .returning(["number", "build_id"])
-      .execute();
-    for (const row of rows) numbers.set(row.build_id, row.number);
-  }
-  return numbers;
+  const { rows } = await insertPending(db, builds, now, memoryBytes);
+  return new Map(rows.map((row) => [row.build_id, row.number]));
 }
 
 /** Records that `next` was made because `previous` came to no verdict. */
@@ -49,17 +44,21 @@ export async function linkRestart(db: Queries, previous: number, next: number): 
     .execute();
 }
 
+const updateAllocation = reusable(
+  (db, attempt: number, allocation: { cpu_count: number; allocated_bytes: number }) =>
+    db.updateTable("attempts").set(allocation).where("number", "=", attempt),
+);
+
 /** What a worker that is offered the attempt gives it. */
 export async function setAllocation(
   db: Queries,
   attempt: number,
   { cpuCount, reserved }: Grant,
 ): Promise<void> {
-  await db
-    .updateTable("attempts")
-    .set({ cpu_count: cpuCount, allocated_bytes: reserved.memoryBytes })
-    .where("number", "=", attempt)
-    .execute();
+  await updateAllocation(db, attempt, {
+    cpu_count: cpuCount,
+    allocated_bytes: reserved.memoryBytes,
+  });
 }
 
 const updateToRunning = reusable(
@@ -132,44 +131,53 @@ function outputColumns(outputs: readonly AttemptOutput[] | null) {
   };
 }
 
+const updateToEnded = reusable((db, attempt: number, end: Updateable<AttemptsTable>) =>
+  db
+    .updateTable("attempts")
+    .set(end)
+    .where("number", "=", attempt)
+    .where("status", "=", "running" satisfies AttemptState),
+);
+
 /** Ends a running attempt. False when it does not run. */
 export async function endAttempt(db: Queries, attempt: number, end: AttemptEnd): Promise<boolean> {
-  const { numUpdatedRows } = await db
-    .updateTable("attempts")
-    .set((eb) => ({
-      status: end.status,
-      message: end.message,
-      started_at: end.startedAt ?? eb.ref("started_at"),
-      started_us: end.startedUs ?? 0,
-      stopped_at: end.stoppedAt,
-      stopped_us: end.stoppedUs ?? 0,
-      stored_at: end.storedAt,
-      ...usageColumns(end.usage),
-      ...outputColumns(end.outputs),
-    }))
-    .where("number", "=", attempt)
-    .where("status", "=", "running" satisfies AttemptState)
-    .executeTakeFirstOrThrow();
-  return numUpdatedRows > 0n;
+  const { numAffectedRows } = await updateToEnded(db, attempt, {
+    status: end.status,
+    message: end.message,
+    ...(end.startedAt === null ? {} : { started_at: end.startedAt }),
+    started_us: end.startedUs ?? 0,
+    stopped_at: end.stoppedAt,
+    stopped_us: end.stoppedUs ?? 0,
+    stored_at: end.storedAt,
+    ...usageColumns(end.usage),
+    ...outputColumns(end.outputs),
+  });
+  return (numAffectedRows ?? 0n) > 0n;
 }
 
-/** Notes that the build itself began, for those who watch. */
-export async function markStarted(db: Queries, attempt: number, now: number): Promise<void> {
-  await db
+const updateStarted = reusable((db, attempt: number, now: number) =>
+  db
     .updateTable("attempts")
     .set({ started_at: now })
     .where("number", "=", attempt)
     .where("status", "=", "running" satisfies AttemptState)
-    .where("started_at", "is", null)
-    .execute();
-  await db
+    .where("started_at", "is", null),
+);
+
+const updateBuildStarted = reusable((db, attempt: number, now: number) =>
+  db
     .updateTable("builds")
     .set({ started_at: now })
     .where("id", "=", (eb) =>
       eb.selectFrom("attempts").select("build_id").where("number", "=", attempt),
     )
-    .where("state", "=", "Building")
-    .execute();
+    .where("state", "=", "Building" satisfies BuildState),
+);
+
+/** Notes that the build itself began, for those who watch. */
+export async function markStarted(db: Queries, attempt: number, now: number): Promise<void> {
+  await updateStarted(db, attempt, now);
+  await updateBuildStarted(db, attempt, now);
 }
 
 /** What a running attempt has used so far. */

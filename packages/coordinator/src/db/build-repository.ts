@@ -12,7 +12,7 @@ import { ENDED_EVALUATION_STATES } from "../scheduler/evaluation-state.ts";
 import { moveOf } from "../scheduler/transition.ts";
 import { batchesOf } from "./batches.ts";
 import type { Queries } from "./client.ts";
-import { reusable } from "./reusable-query.ts";
+import { listed, reusable } from "./reusable-query.ts";
 
 export interface Build {
   readonly id: number;
@@ -97,6 +97,21 @@ export interface BuildChange {
   stored_at?: number | null;
 }
 
+const updateState = reusable(
+  (
+    db,
+    ids: readonly number[],
+    from: readonly BuildState[],
+    change: BuildChange & { state: BuildState; updated_at: number },
+  ) =>
+    db
+      .updateTable("builds")
+      .set(change)
+      .where("id", "in", listed(ids))
+      .where("state", "in", listed(from))
+      .returning("id"),
+);
+
 /** Applies the event to those of the builds that are in a state where it is possible. Resolves to their ids. */
 export async function moveBuilds(
   db: Queries,
@@ -106,18 +121,8 @@ export async function moveBuilds(
   change: BuildChange = {},
 ): Promise<number[]> {
   const { from, to } = moveOf(buildTransitions, event);
-  const moved: number[] = [];
-  for (const batch of batchesOf(ids)) {
-    const rows = await db
-      .updateTable("builds")
-      .set({ ...change, state: to, updated_at: now })
-      .where("id", "in", batch)
-      .where("state", "in", from)
-      .returning("id")
-      .execute();
-    moved.push(...rows.map(({ id }) => id));
-  }
-  return moved;
+  const { rows } = await updateState(db, ids, from, { ...change, state: to, updated_at: now });
+  return rows.map(({ id }) => id);
 }
 
 const updateAnnounced = reusable((db, id: number, before: number, after: number) =>

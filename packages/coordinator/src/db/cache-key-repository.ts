@@ -1,5 +1,6 @@
 import type { Selectable, Updateable } from "kysely";
 import type { Database, PreparedQuery, Queries } from "./client.ts";
+import { reusable } from "./reusable-query.ts";
 import type { CacheKeysTable } from "./cache-tables.ts";
 
 export type CacheKeyRow = Selectable<CacheKeysTable>;
@@ -45,15 +46,18 @@ export async function updateCacheKey(
     .execute();
 }
 
-/** Names the set of keys that sign for a cache now; another set has another name. */
-export async function findSigningKeys(db: Queries, cacheId: string): Promise<string> {
-  const rows = await db
+const selectSigningKeys = reusable((db, cacheId: string) =>
+  db
     .selectFrom("cache_keys")
     .select("id")
     .where("cache_id", "=", cacheId)
     .where("state", "=", "active")
-    .orderBy("id")
-    .execute();
+    .orderBy("id"),
+);
+
+/** Names the set of keys that sign for a cache now; another set has another name. */
+export async function findSigningKeys(db: Queries, cacheId: string): Promise<string> {
+  const { rows } = await selectSigningKeys(db, cacheId);
   return signingKeysName(rows.map(({ id }) => id));
 }
 

@@ -4,6 +4,7 @@ import { batchesOf } from "./batches.ts";
 import { numberOf } from "./cache-number.ts";
 import type { Database, PreparedQuery, Queries } from "./client.ts";
 import { readJsonColumn, stringListSchema } from "./json-column.ts";
+import { listed, reusable } from "./reusable-query.ts";
 
 /** What a cache shows of one store path. Paths are base names, the NAR hash is 52 characters of Nix base 32. */
 export interface CachedPath {
@@ -21,20 +22,23 @@ export function hashPartOf(base: string): string {
   return base.slice(0, 32);
 }
 
-/** Caches that the organization's work is published in. */
-export async function findWritableCaches(
-  db: Queries,
-  organization: OrganizationId,
-): Promise<string[]> {
-  const rows = await db
+const selectWritableCaches = reusable((db, organization: OrganizationId) =>
+  db
     .selectFrom("cache_subscriptions")
     .innerJoin("caches", "caches.id", "cache_subscriptions.cache_id")
     .select("caches.id")
     .where("cache_subscriptions.organization_id", "=", organization)
     .where("cache_subscriptions.mode", "in", ["ReadWrite", "WriteOnly"])
     .where("caches.active", "=", 1)
-    .orderBy("caches.id")
-    .execute();
+    .orderBy("caches.id"),
+);
+
+/** Caches that the organization's work is published in. */
+export async function findWritableCaches(
+  db: Queries,
+  organization: OrganizationId,
+): Promise<string[]> {
+  const { rows } = await selectWritableCaches(db, organization);
   return rows.map(({ id }) => id);
 }
 
@@ -69,6 +73,26 @@ export async function hasWorkingCache(db: Queries, organization: OrganizationId)
 /** A path on its way into one cache. */
 export type NewCachedPath = Omit<CachedPath, "narSize">;
 
+interface PathRow {
+  readonly path: string;
+  readonly narHash: string;
+  readonly referencesJson: string;
+  readonly deriver: string | null;
+  readonly ca: string | null;
+  readonly signaturesJson: string;
+}
+
+const insertPaths = reusable(
+  (_db, cacheId: string, paths: readonly PathRow[], isHidden: 0 | 1, now: number) => sql<unknown>`
+    insert into cache_paths (cache_id, hash_part, path, nar_hash, references_json, deriver, ca,
+      signatures_json, is_hidden, created_at, nar_size, file_size, cache_number)
+    select ${cacheId}, substr(p.value ->> 'path', 1, 32), p.value ->> 'path', p.value ->> 'narHash',
+      p.value ->> 'referencesJson', p.value ->> 'deriver', p.value ->> 'ca',
+      p.value ->> 'signaturesJson', ${isHidden}, ${now}, n.nar_size, n.file_size, ${numberOf(cacheId)}
+    from json_each(${paths}) p left join nar_objects n on n.nar_hash = p.value ->> 'narHash' where true
+    on conflict (cache_id, hash_part) do nothing`,
+);
+
 /** Shows paths in a cache, or holds them hidden. A path that the cache has already stays as it is. */
 export async function insertCachedPaths(
   db: Queries,
@@ -77,30 +101,14 @@ export async function insertCachedPaths(
   now: number,
   visibility: "shown" | "hidden" = "shown",
 ): Promise<void> {
-  for (const batch of batchesOf(paths)) {
-    const rows = batch.map((path) => ({
-      cache_id: cacheId,
-      hash_part: hashPartOf(path.path),
-      path: path.path,
-      nar_hash: path.narHash,
-      references_json: JSON.stringify(path.references),
-      deriver: path.deriver,
-      ca: path.ca,
-      signatures_json: JSON.stringify(path.signatures),
-      is_hidden: visibility === "hidden" ? (1 as const) : (0 as const),
-      created_at: now,
-      last_fetched_at: null,
-      fetch_count: 0,
-      nar_size: sql<number>`(select nar_size from nar_objects where nar_hash = ${path.narHash})`,
-      file_size: sql<number>`(select file_size from nar_objects where nar_hash = ${path.narHash})`,
-      cache_number: numberOf(cacheId),
-    }));
-    await db
-      .insertInto("cache_paths")
-      .values(rows)
-      .onConflict((conflict) => conflict.columns(["cache_id", "hash_part"]).doNothing())
-      .execute();
-  }
+  const rows = paths.map(({ path, narHash, references, deriver, ca, signatures }) => {
+    const [referencesJson, signaturesJson] = [
+      JSON.stringify(references),
+      JSON.stringify(signatures),
+    ];
+    return { path, narHash, referencesJson, deriver, ca, signaturesJson };
+  });
+  await insertPaths(db, cacheId, rows, visibility === "hidden" ? 1 : 0, now);
 }
 
 /** Takes a path out of a cache. False when the cache does not show it. */
@@ -139,6 +147,14 @@ export async function findReferrers(
   return rows.map(({ path }) => path);
 }
 
+const selectShown = reusable((db, cacheId: string, hashParts: readonly string[]) =>
+  db
+    .selectFrom("cache_paths")
+    .select("path")
+    .where("cache_id", "=", cacheId)
+    .where("hash_part", "in", listed(hashParts)),
+);
+
 /** Those of the base names that the cache does not show. */
 export async function findInvisible(
   db: Queries,
@@ -146,15 +162,8 @@ export async function findInvisible(
   bases: Iterable<string>,
 ): Promise<string[]> {
   const invisible = new Set(bases);
-  for (const batch of batchesOf([...invisible])) {
-    const rows = await db
-      .selectFrom("cache_paths")
-      .select("path")
-      .where("cache_id", "=", cacheId)
-      .where("hash_part", "in", batch.map(hashPartOf))
-      .execute();
-    for (const { path } of rows) invisible.delete(path);
-  }
+  const { rows } = await selectShown(db, cacheId, [...invisible].map(hashPartOf));
+  for (const { path } of rows) invisible.delete(path);
   return [...invisible];
 }
 

@@ -4,6 +4,7 @@ import { FAILED_BUILD_STATES, UNFINISHED_BUILD_STATES } from "../scheduler/build
 import { ENDED_EVALUATION_STATES } from "../scheduler/evaluation-state.ts";
 import { batchesOf } from "./batches.ts";
 import type { Queries } from "./client.ts";
+import { listed, reusable } from "./reusable-query.ts";
 
 /** Also builds that were not run because a dependency failed, and aborted ones. */
 export async function hasFailedBuild(db: Queries, evaluationId: string): Promise<boolean> {
@@ -55,25 +56,32 @@ export async function noteReused(
   }
 }
 
+const selectLinkCounts = reusable((db, builds: readonly number[]) =>
+  db
+    .selectFrom("evaluation_builds")
+    .innerJoin("evaluations", "evaluations.id", "evaluation_builds.evaluation_id")
+    .select((eb) => ["evaluations.id", eb.fn.countAll<number>().as("count")])
+    .where("evaluation_builds.build_id", "in", listed(builds))
+    .where("evaluations.state", "not in", ENDED_EVALUATION_STATES)
+    .groupBy("evaluations.id"),
+);
+
 /** How many of these builds each active evaluation is linked to. */
 export async function countLinks(
   db: Queries,
   builds: readonly number[],
 ): Promise<Map<string, number>> {
-  const counts = new Map<string, number>();
-  for (const batch of batchesOf(builds)) {
-    const rows = await db
-      .selectFrom("evaluation_builds")
-      .innerJoin("evaluations", "evaluations.id", "evaluation_builds.evaluation_id")
-      .select((eb) => ["evaluations.id", eb.fn.countAll().as("count")])
-      .where("evaluation_builds.build_id", "in", batch)
-      .where("evaluations.state", "not in", ENDED_EVALUATION_STATES)
-      .groupBy("evaluations.id")
-      .execute();
-    for (const { id, count } of rows) counts.set(id, (counts.get(id) ?? 0) + Number(count));
-  }
-  return counts;
+  const { rows } = await selectLinkCounts(db, builds);
+  return new Map(rows.map(({ id, count }) => [id, count]));
 }
+
+const updateUnfinished = reusable((db, evaluationId: string, difference: number) =>
+  db
+    .updateTable("evaluations")
+    .set((eb) => ({ unfinished_builds: eb("unfinished_builds", "+", difference) }))
+    .where("id", "=", evaluationId)
+    .returning("unfinished_builds"),
+);
 
 /** Changes the counter and resolves to its new value. */
 export async function addUnfinishedBuilds(
@@ -81,12 +89,8 @@ export async function addUnfinishedBuilds(
   evaluationId: string,
   difference: number,
 ): Promise<number> {
-  const row = await db
-    .updateTable("evaluations")
-    .set((eb) => ({ unfinished_builds: eb("unfinished_builds", "+", difference) }))
-    .where("id", "=", evaluationId)
-    .returning("unfinished_builds")
-    .executeTakeFirstOrThrow();
+  const [row] = (await updateUnfinished(db, evaluationId, difference)).rows;
+  if (row === undefined) throw new Error(`evaluation ${evaluationId} does not exist`);
   return row.unfinished_builds;
 }
 

@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import type { Queries } from "./client.ts";
 import { hashPartOf } from "./cache-path-repository.ts";
+import { reusable } from "./reusable-query.ts";
 
 /**
  * Paths that caches hold for workers and do not show to clients: what was made for projects with `sign_cache` false alone. What is shown refers
@@ -21,19 +22,22 @@ export async function visibilityOfEvaluation(db: Queries, evaluation: string): P
   return row?.sign_cache === 0 ? "hidden" : "shown";
 }
 
-/** What a build made: shown as soon as one evaluation has it that does not belong to such a project. */
-export async function visibilityOfBuild(db: Queries, build: number): Promise<Visibility> {
-  const row = await db
+const selectProjects = reusable((db, build: number) =>
+  db
     .selectFrom("evaluation_builds as link")
     .innerJoin("evaluations", "evaluations.id", "link.evaluation_id")
     .leftJoin("projects", "projects.id", "evaluations.project_id")
     .select((select) => select.fn.max<number>("projects.sign_cache").as("signs"))
     .select((select) => select.fn.countAll<number>().as("links"))
     .select((select) => select.fn.count<number>("projects.id").as("ofProjects"))
-    .where("link.build_id", "=", build)
-    .executeTakeFirstOrThrow();
-  const isOfOthers = row.links > row.ofProjects;
-  return row.links > 0 && !isOfOthers && row.signs === 0 ? "hidden" : "shown";
+    .where("link.build_id", "=", build),
+);
+
+/** What a build made: shown as soon as one evaluation has it that does not belong to such a project. */
+export async function visibilityOfBuild(db: Queries, build: number): Promise<Visibility> {
+  const [row] = (await selectProjects(db, build)).rows;
+  // Without a project that hides it, or with a link that is of no project, it is shown.
+  return row?.signs === 0 && row.links === row.ofProjects ? "hidden" : "shown";
 }
 
 /** Those of the base names that a cache of the organization holds and does not show. */
@@ -51,14 +55,8 @@ export async function findHidden(
   return new Set(rows.map(({ path }) => path));
 }
 
-/** Shows paths, and all that they refer to. */
-export async function showPaths(
-  db: Queries,
-  cacheId: string,
-  bases: Iterable<string>,
-): Promise<void> {
-  const roots = JSON.stringify([...bases].map(hashPartOf));
-  await sql`
+const updateToShown = reusable(
+  (_db, cacheId: string, roots: readonly string[]) => sql<unknown>`
     update cache_paths set is_hidden = 0
     where cache_id = ${cacheId} and is_hidden = 1 and hash_part in (
       with recursive found(hash_part) as (
@@ -68,8 +66,16 @@ export async function showPaths(
           cross join cache_paths p
             on p.cache_id = ${cacheId} and p.hash_part = found.hash_part and p.is_hidden = 1
           cross join json_each(p.references_json) r)
-      select hash_part from found)
-  `.execute(db);
+      select hash_part from found)`,
+);
+
+/** Shows paths, and all that they refer to. */
+export async function showPaths(
+  db: Queries,
+  cacheId: string,
+  bases: Iterable<string>,
+): Promise<void> {
+  await updateToShown(db, cacheId, [...bases].map(hashPartOf));
 }
 
 /** Shows derivations and outputs of builds that were made before something asked for them that is signed. */

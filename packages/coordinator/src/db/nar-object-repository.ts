@@ -1,8 +1,9 @@
+import { sql } from "kysely";
 import type { NamedProduct } from "../nar-contents/build-products.ts";
 import { insertBuildProducts } from "./build-product-repository.ts";
 import type { Database, PreparedQuery, Queries } from "./client.ts";
-import { batchesOf } from "./batches.ts";
 import { readJsonColumn, stringListSchema } from "./json-column.ts";
+import { listed, reusable } from "./reusable-query.ts";
 
 /** Verified bytes on disk. Hashes are 52 characters of Nix base 32. */
 export interface NarObject {
@@ -19,28 +20,28 @@ export interface NewNarObject extends NarObject {
   readonly buildProducts: readonly NamedProduct[];
 }
 
+type ObjectRow = Omit<NarObject, "foundHashes"> & { readonly foundHashesJson: string | null };
+
+const insertObjects = reusable(
+  (_db, objects: readonly ObjectRow[], now: number) => sql<unknown>`
+    insert into nar_objects (nar_hash, nar_size, file_hash, file_size, compression, found_hashes_json, created_at)
+    select o.value ->> 'narHash', o.value ->> 'narSize', o.value ->> 'fileHash', o.value ->> 'fileSize', 'zstd',
+      o.value ->> 'foundHashesJson', ${now}
+    from json_each(${objects}) o where true
+    on conflict (nar_hash) do nothing`,
+);
+
 /** Adds what is not there yet. The first of two uploads of the same NAR stays. */
 export async function insertNarObjects(
   db: Queries,
   objects: readonly NewNarObject[],
   now: number,
 ): Promise<void> {
-  for (const batch of batchesOf(objects)) {
-    const rows = batch.map((object) => ({
-      nar_hash: object.narHash,
-      nar_size: object.narSize,
-      file_hash: object.fileHash,
-      file_size: object.fileSize,
-      compression: "zstd",
-      found_hashes_json: object.foundHashes === null ? null : JSON.stringify(object.foundHashes),
-      created_at: now,
-    }));
-    await db
-      .insertInto("nar_objects")
-      .values(rows)
-      .onConflict((conflict) => conflict.column("nar_hash").doNothing())
-      .execute();
-  }
+  const rows = objects.map(({ narHash, narSize, fileHash, fileSize, foundHashes }) => {
+    const foundHashesJson = foundHashes === null ? null : JSON.stringify(foundHashes);
+    return { narHash, narSize, fileHash, fileSize, foundHashesJson };
+  });
+  await insertObjects(db, rows, now);
   await insertBuildProducts(db, objects);
 }
 
@@ -106,18 +107,17 @@ export async function deleteUnusedNarObject(db: Queries, narHash: string): Promi
   return gone !== undefined;
 }
 
+const selectCount = reusable((db, narHashes: readonly string[]) =>
+  db
+    .selectFrom("nar_objects")
+    .select((eb) => eb.fn.countAll<number>().as("count"))
+    .where("nar_hash", "in", listed(narHashes)),
+);
+
 /** How many of the NARs are here, each counted once. */
 export async function countNars(db: Queries, narHashes: readonly string[]): Promise<number> {
-  let count = 0;
-  for (const batch of batchesOf(new Set(narHashes))) {
-    const rows = await db
-      .selectFrom("nar_objects")
-      .select("nar_hash")
-      .where("nar_hash", "in", batch)
-      .execute();
-    count += rows.length;
-  }
-  return count;
+  const { rows } = await selectCount(db, narHashes);
+  return rows[0]?.count ?? 0;
 }
 
 /** Whether any cache shows a path with this NAR (52 characters of Nix base 32), hidden paths included. */

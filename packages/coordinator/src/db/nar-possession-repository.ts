@@ -1,6 +1,14 @@
 import type { OrganizationId } from "@gradient/protocol";
-import { batchesOf } from "./batches.ts";
+import { sql } from "kysely";
 import type { Database, PreparedQuery, Queries } from "./client.ts";
+import { reusable } from "./reusable-query.ts";
+
+const upsertPossessions = reusable(
+  (_db, organization: OrganizationId, narHashes: readonly string[], now: number) => sql<unknown>`
+    insert into nar_possessions (organization_id, nar_hash, created_at)
+    select ${organization}, value, ${now} from json_each(${narHashes}) where true
+    on conflict (organization_id, nar_hash) do update set created_at = excluded.created_at`,
+);
 
 /** Notes that the organization has uploaded the whole bytes of the NARs, or was told that it need not. */
 export async function insertPossessions(
@@ -8,20 +16,7 @@ export async function insertPossessions(
   { organization, narHashes }: { organization: OrganizationId; narHashes: readonly string[] },
   now: number,
 ): Promise<void> {
-  for (const batch of batchesOf(narHashes)) {
-    const rows = batch.map((narHash) => ({
-      organization_id: organization,
-      nar_hash: narHash,
-      created_at: now,
-    }));
-    await db
-      .insertInto("nar_possessions")
-      .values(rows)
-      .onConflict((conflict) =>
-        conflict.columns(["organization_id", "nar_hash"]).doUpdateSet({ created_at: now }),
-      )
-      .execute();
-  }
+  await upsertPossessions(db, organization, narHashes, now);
 }
 
 /** What was published by now is possessed because a cache shows it; the rest is uploaded again when it is wanted. */

@@ -50,7 +50,7 @@ interface AttemptSumsTable {
 }
 
 /** The last runs of a package for a system, the newest first. */
-interface RunHistoriesTable {
+export interface RunHistoriesTable {
   organization_id: string;
   system: string;
   name: string;

@@ -1,14 +1,13 @@
 import type { BuildLimits } from "@gradient/protocol";
 import { organizationIdSchema } from "@gradient/protocol";
-import { sql, type SelectQueryBuilder } from "kysely";
+import { sql } from "kysely";
 import type { BuildState } from "../scheduler/build-state.ts";
 import type { ReadyBuild } from "../scheduler/ready-queue.ts";
-import { batchesOf } from "./batches.ts";
 import type { Queries } from "./client.ts";
 import { statedFactsOf } from "./derivation-repository.ts";
 import { readJsonColumn, stringListSchema } from "./json-column.ts";
+import { listed, reusable } from "./reusable-query.ts";
 import { findEstimates, historyKeyOf } from "./run-history-repository.ts";
-import type { Tables } from "./tables.ts";
 
 /** Builds that wait for a worker. */
 
@@ -20,34 +19,11 @@ export interface OfferableBuild {
   readonly limits: BuildLimits;
 }
 
-/** Of the attempts, the ones that are pending and that nobody holds. */
-export async function findOfferableBuilds(
-  db: Queries,
-  attempts: readonly number[],
-): Promise<Map<number, OfferableBuild>> {
-  const offerable = new Map<number, OfferableBuild>();
-  for (const batch of batchesOf(attempts)) {
-    const query = pendingAttempts(db)
-      .where("attempts.number", "in", batch)
-      .where((where) =>
-        where.not(
-          where.exists(
-            where
-              .selectFrom("assignments")
-              .select("assignments.fencing")
-              .whereRef("assignments.attempt", "=", "attempts.number"),
-          ),
-        ),
-      );
-    for (const build of await readPending(db, query)) offerable.set(build.ready.attempt, build);
-  }
-  return offerable;
-}
-
-type PendingQuery = SelectQueryBuilder<Tables, "attempts" | "builds" | "derivations", object>;
-
-async function readPending(db: Queries, query: PendingQuery): Promise<OfferableBuild[]> {
-  const rows = await query
+function selectPending(db: Queries) {
+  return db
+    .selectFrom("attempts")
+    .innerJoin("builds", "builds.id", "attempts.build_id")
+    .innerJoin("derivations", "derivations.id", "builds.derivation_id")
     .select([
       "attempts.number",
       "attempts.memory_bytes",
@@ -63,7 +39,42 @@ async function readPending(db: Queries, query: PendingQuery): Promise<OfferableB
       "derivations.is_fixed_output",
       "derivations.facts_json",
     ])
-    .execute();
+    .where("attempts.status", "=", sql.lit("pending"))
+    .where("builds.state", "=", "Queued" satisfies BuildState);
+}
+
+const selectOfferable = reusable((db, attempts: readonly number[]) =>
+  selectPending(db)
+    .where("attempts.number", "in", listed(attempts))
+    .where((where) =>
+      where.not(
+        where.exists(
+          where
+            .selectFrom("assignments")
+            .select("assignments.fencing")
+            .whereRef("assignments.attempt", "=", "attempts.number"),
+        ),
+      ),
+    ),
+);
+
+const selectPendingOf = reusable((db, builds: readonly number[]) =>
+  selectPending(db).where("builds.id", "in", listed(builds)),
+);
+
+/** Of the attempts, the ones that are pending and that nobody holds. */
+export async function findOfferableBuilds(
+  db: Queries,
+  attempts: readonly number[],
+): Promise<Map<number, OfferableBuild>> {
+  const { rows } = await selectOfferable(db, attempts);
+  const offerable = await withEstimates(db, rows);
+  return new Map(offerable.map((build) => [build.ready.attempt, build]));
+}
+
+type PendingRow = Awaited<ReturnType<typeof selectPendingOf>>["rows"][number];
+
+async function withEstimates(db: Queries, rows: readonly PendingRow[]): Promise<OfferableBuild[]> {
   const stated = rows.map((row) => {
     const { limits, needs, pname } = statedFactsOf(row.facts_json);
     return { row, limits, needs, history: historyKeyOf({ ...row, pname }) };
@@ -87,30 +98,17 @@ async function readPending(db: Queries, query: PendingQuery): Promise<OfferableB
   }));
 }
 
-function pendingAttempts(db: Queries): PendingQuery {
-  return db
-    .selectFrom("attempts")
-    .innerJoin("builds", "builds.id", "attempts.build_id")
-    .innerJoin("derivations", "derivations.id", "builds.derivation_id")
-    .where("attempts.status", "=", sql.lit("pending"))
-    .where("builds.state", "=", "Queued" satisfies BuildState);
-}
-
 /** Everything that waits for a worker. */
 export async function findReadyBuilds(db: Queries): Promise<ReadyBuild[]> {
-  const pending = await readPending(db, pendingAttempts(db));
+  const pending = await withEstimates(db, await selectPending(db).execute());
   return pending.map(({ ready }) => ready);
 }
 
-/** Those of the builds (row ids) that have a pending attempt, whoever it is offered to, in no order. One query of histories for each batch. */
+/** Those of the builds (row ids) that have a pending attempt, whoever it is offered to, in no order. */
 export async function findReadyBuildsOf(
   db: Queries,
   builds: readonly number[],
 ): Promise<ReadyBuild[]> {
-  const ready: ReadyBuild[] = [];
-  for (const batch of batchesOf(builds)) {
-    const pending = await readPending(db, pendingAttempts(db).where("builds.id", "in", batch));
-    ready.push(...pending.map((each) => each.ready));
-  }
-  return ready;
+  const { rows } = await selectPendingOf(db, builds);
+  return (await withEstimates(db, rows)).map(({ ready }) => ready);
 }

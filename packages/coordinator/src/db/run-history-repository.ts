@@ -1,9 +1,10 @@
 import { sql } from "kysely";
 import { z } from "zod";
 import { estimateOf, historyName, withRun, type Estimate, type Run } from "../scheduler/history.ts";
-import { batchesOf } from "./batches.ts";
 import type { Queries } from "./client.ts";
 import { readJsonColumn } from "./json-column.ts";
+import type { RunHistoriesTable } from "./nixbuild-tables.ts";
+import { reusable } from "./reusable-query.ts";
 
 /** Whose runs are remembered together: those of one package for one system. Nothing is learned from other organizations. */
 export interface HistoryKey {
@@ -36,6 +37,13 @@ const runsSchema = z.array(
 
 const UNKNOWN: Estimate = { memoryBytes: null, cores: null };
 
+const selectHistories = reusable(
+  (_db, keys: readonly (readonly string[])[]) => sql<HistoryKey & { runs_json: string }>`
+    select h.organization_id as organization, h.system, h.name, h.runs_json
+    from json_each(${keys}) k cross join run_histories h
+      on h.organization_id = k.value ->> 0 and h.system = k.value ->> 1 and h.name = k.value ->> 2`,
+);
+
 /** One lookup for each history, however many builds share it. */
 export async function findEstimates(
   db: Queries,
@@ -43,19 +51,28 @@ export async function findEstimates(
 ): Promise<(key: HistoryKey) => Estimate> {
   const wanted = new Map([...keys].map((key) => [textOf(key), key]));
   const estimates = new Map<string, Estimate>();
-  for (const batch of batchesOf(wanted.values(), 200)) {
-    const asked = batch.map(({ organization, system, name }) => [organization, system, name]);
-    const { rows } = await sql<HistoryKey & { runs_json: string }>`
-      select h.organization_id as organization, h.system, h.name, h.runs_json
-      from json_each(${JSON.stringify(asked)}) k cross join run_histories h
-        on h.organization_id = k.value ->> 0 and h.system = k.value ->> 1 and h.name = k.value ->> 2
-    `.execute(db);
-    for (const { runs_json, ...key } of rows) {
-      estimates.set(textOf(key), estimateOf(readJsonColumn(runsSchema, runs_json)));
-    }
+  const asked = [...wanted.values()].map(({ organization, system, name }) => [
+    organization,
+    system,
+    name,
+  ]);
+  const { rows } = await selectHistories(db, asked);
+  for (const { runs_json, ...key } of rows) {
+    estimates.set(textOf(key), estimateOf(readJsonColumn(runsSchema, runs_json)));
   }
   return (key) => estimates.get(textOf(key)) ?? UNKNOWN;
 }
+
+const upsertHistory = reusable((db, history: RunHistoriesTable) =>
+  db
+    .insertInto("run_histories")
+    .values(history)
+    .onConflict((conflict) =>
+      conflict
+        .columns(["organization_id", "system", "name"])
+        .doUpdateSet((eb) => ({ runs_json: eb.ref("excluded.runs_json") })),
+    ),
+);
 
 /** Adds a run to the last ones of its package. */
 export async function recordRun(
@@ -63,22 +80,10 @@ export async function recordRun(
   { organization, system, name }: HistoryKey,
   run: Run,
 ): Promise<void> {
-  const row = await db
-    .selectFrom("run_histories")
-    .select("runs_json")
-    .where("organization_id", "=", organization)
-    .where("system", "=", system)
-    .where("name", "=", name)
-    .executeTakeFirst();
+  const [row] = (await selectHistories(db, [[organization, system, name]])).rows;
   const runs = row === undefined ? [] : readJsonColumn(runsSchema, row.runs_json);
   const runs_json = JSON.stringify(withRun(runs, run));
-  await db
-    .insertInto("run_histories")
-    .values({ organization_id: organization, system, name, runs_json })
-    .onConflict((conflict) =>
-      conflict.columns(["organization_id", "system", "name"]).doUpdateSet({ runs_json }),
-    )
-    .execute();
+  await upsertHistory(db, { organization_id: organization, system, name, runs_json });
 }
 
 function textOf({ organization, system, name }: HistoryKey): string {
