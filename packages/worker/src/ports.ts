@@ -63,6 +63,8 @@ export interface BuildSlot extends AsyncDisposable {
   enter(meter: UsageMeter): Promise<void>;
   build(request: {
     drvPath: string;
+    /** As in BuildRequest. */
+    inputs: readonly string[] | null;
     limits: BuildLimits;
     meter: UsageMeter;
     /** Gets the build's output as it comes, decoded as UTF-8 with replacement characters, whole lines. */
@@ -82,6 +84,8 @@ export interface BuildRequest {
   /** Unique among the builds of this machine. */
   name: string;
   drvPath: string;
+  /** All that the build needs, its sources and the outputs of its inputs, all of it valid. null where that is not known; then Nix looks for it. */
+  inputs: readonly string[] | null;
   limits: BuildLimits;
   /** Called when the build has a slot. */
   onStart: (live: LiveUsage) => void;

@@ -10,7 +10,13 @@ import {
   storePathName,
 } from "@gradient/protocol";
 import { reasonOf } from "../error-facts.ts";
-import { type OutputPaths, outputPathsOf, readDerivation } from "../jobs/derivations.ts";
+import {
+  inputsOf,
+  OutputIndex,
+  type OutputPaths,
+  outputPathsOf,
+  readDerivation,
+} from "../jobs/derivations.ts";
 import type { NixStore, Substituter } from "../ports.ts";
 
 /** Some milliseconds of reading at a time. */
@@ -21,6 +27,8 @@ export interface PlannedBuild {
   readonly drvPath: string;
   readonly name: string;
   readonly inputDrvs: readonly string[];
+  /** What it needs; null where an input is content-addressed, as its path is known only when it is built. */
+  readonly inputs: readonly string[] | null;
   readonly outputs: OutputPaths;
   readonly limits: BuildLimits;
 }
@@ -41,10 +49,12 @@ export interface PlannerOptions {
 /** Finds out what has to be built, and lets Nix substitute the rest. */
 export class Planner {
   readonly #options: PlannerOptions;
+  readonly #outputs: OutputIndex;
   readonly #substituted = new Set<string>();
 
   constructor(options: PlannerOptions) {
     this.#options = options;
+    this.#outputs = new OutputIndex(options.store);
   }
 
   /** Paths that were fetched for what is planned. */
@@ -88,10 +98,12 @@ export class Planner {
 
   #read(drvPath: string): PlannedBuild {
     const derivation = readDerivation(this.#options.store, drvPath);
+    const inputs = Array.from(inputsOf(derivation, this.#outputs), ({ path }) => path);
     return {
       drvPath,
       name: derivationName(drvPath),
       inputDrvs: [...derivation.inputDrvs.keys()],
+      inputs: inputs.every((path) => path !== null) ? inputs : null,
       outputs: outputPathsOf(derivation),
       limits: limitsOf(readDerivationFacts(derivation), this.#options.bounds),
     };

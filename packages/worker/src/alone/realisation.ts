@@ -190,12 +190,13 @@ export class Realisation {
 
   async #build(planned: PlannedBuild): Promise<void> {
     const { store, builder, view, rootOwner, onProgress } = this.#options;
-    const { drvPath, name, limits } = planned;
+    const { drvPath, name, inputs, limits } = planned;
     const log = new LogTail();
     await store.addRoots(rootOwner, knownPaths(planned));
     const { end, usage } = await builder.build({
       name: `build-${randomUUID()}`,
       drvPath,
+      inputs,
       limits,
       onStart: (live) => {
         view.started({ drvPath, name }, live);

@@ -55,7 +55,7 @@ export async function withAloneTools<T>(
   await using substituter = openSubstituter(nix);
   await using builder = new SlotBuilder({
     slots,
-    openSlot: () => openBuildSlot({ nix, stateDirectory: state.path }),
+    openSlot: () => openBuildSlot(nix),
     meters,
   });
   return await work({

@@ -63,7 +63,7 @@ export async function launchRunner(settings: RunnerSettings): Promise<RunnerLink
   const directory = await runnersDirectory(stateDirectory);
   const files = filesOf(directory, randomBytes(4).toString("hex"));
   const fingerprint = fingerprintOf(settings);
-  const config: RunnerConfig = { ...files, fingerprint, slots, nix, stateDirectory };
+  const config: RunnerConfig = { ...files, fingerprint, slots, nix };
   await startDetached({
     command: process.execPath,
     // The socket is there for people who look at the processes.

@@ -63,6 +63,7 @@ class Build {
     this.request = {
       name,
       drvPath,
+      inputs: fixture.inputsOf(drvPath),
       limits: NO_LIMITS,
       onStart,
       onLog: () => {},

@@ -10,6 +10,9 @@ import { readKeptEnd } from "./kept-end.ts";
 import { findRunners, fingerprintOf, launchRunner, type RunnerSettings } from "./launch-runner.ts";
 import type { RunnerLink } from "./runner-link.ts";
 
+/** With more of them the message would be longer than it may be (`MAX_MESSAGE_BYTES`). */
+const MAX_TOLD_INPUTS = 3000;
+
 type BuildAnswer = { end: BuildEnd; usage: UsageRecord };
 
 /**
@@ -67,6 +70,7 @@ export class RunnerBuilder implements LastingBuilder {
 
   async build(request: BuildRequest): Promise<BuildAnswer> {
     const { name, drvPath, limits, keep, signal } = request;
+    const inputs = (request.inputs?.length ?? 0) > MAX_TOLD_INPUTS ? null : request.inputs;
     if (keep === undefined) throw new Error(`build ${name} has no directory to outlive us in`);
     const link = this.#found.get(name);
     if (link !== undefined) {
@@ -81,7 +85,7 @@ export class RunnerBuilder implements LastingBuilder {
     const runner = await this.#runner();
     signal.throwIfAborted();
     const { directory, leaseMs } = keep;
-    runner.send({ type: "build", name, drvPath, limits, directory, leaseMs });
+    runner.send({ type: "build", name, drvPath, inputs, limits, directory, leaseMs });
     return this.#follow(runner, request, keep);
   }
 

@@ -39,7 +39,7 @@ export class SlotBuilder implements Builder, Preparable {
 
   async #buildIn(
     ready: ReadySlot,
-    { name, drvPath, limits, onStart, onBuilt, onLog, signal }: BuildRequest,
+    { name, drvPath, inputs, limits, onStart, onBuilt, onLog, signal }: BuildRequest,
   ): Promise<{ end: BuildEnd; usage: UsageRecord }> {
     const { slot } = ready;
     const { memoryBytes, cores } = limits;
@@ -54,7 +54,7 @@ export class SlotBuilder implements Builder, Preparable {
     }
     const { meter } = ready;
     onStart(meter);
-    const end = await slot.build({ drvPath, limits, meter, onLog, signal });
+    const end = await slot.build({ drvPath, inputs, limits, meter, onLog, signal });
     if (isBuilt(end)) onBuilt?.();
     const usage = await meter.figures(slot.pid === null ? [] : [slot.pid]);
     return { end, usage };

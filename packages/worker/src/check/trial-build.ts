@@ -40,8 +40,7 @@ export class TrialBuilds implements AsyncDisposable {
   private constructor(nix: NixInstallation, meters: UsageMeters, directory: string) {
     this.#nix = nix;
     this.#directory = directory;
-    const openSlot = () => openBuildSlot({ nix, stateDirectory: directory });
-    this.#builder = new SlotBuilder({ slots: 1, openSlot, meters });
+    this.#builder = new SlotBuilder({ slots: 1, openSlot: () => openBuildSlot(nix), meters });
   }
 
   static async open(nix: NixInstallation, meters: UsageMeters): Promise<TrialBuilds> {
@@ -55,6 +54,7 @@ export class TrialBuilds implements AsyncDisposable {
     const { end, usage } = await this.#builder.build({
       name: `check-${kind}`,
       drvPath,
+      inputs: [],
       limits: LIMITS,
       onStart: () => {},
       onLog: (text) => {

@@ -42,6 +42,27 @@ export function outputPathsOf(derivation: Derivation): OutputPaths {
   return new Map([...derivation.outputs].map(([name, { path }]) => [name, path]));
 }
 
+/** A path that a derivation needs; null for an output whose path is known only after it is built. */
+interface Input {
+  readonly path: StorePath | null;
+  /** Which output of what derivation it is, for people. */
+  readonly what: string;
+}
+
+/** Its sources, and the outputs of its inputs. */
+export function* inputsOf(
+  { inputSrcs, inputDrvs }: Derivation,
+  outputs: OutputIndex,
+): Generator<Input, void, undefined> {
+  for (const path of inputSrcs) yield { path, what: path };
+  for (const [drvPath, names] of inputDrvs) {
+    const known = outputs.of(drvPath);
+    for (const name of names) {
+      yield { path: known.get(name) ?? null, what: `output '${name}' of ${drvPath}` };
+    }
+  }
+}
+
 /** Each derivation is an input of many: enough for a large package set. */
 const MAX_KEPT = 20_000;
 

@@ -20,7 +20,7 @@ let slot: BuildSlot;
 beforeAll(async () => {
   fixture = await NixFixture.make(process.env);
   meters = await openUsageMeters();
-  slot = openBuildSlot({ nix: fixture.nix, stateDirectory: fixture.directory + "/state" });
+  slot = openBuildSlot(fixture.nix);
 });
 
 afterAll(async () => {
@@ -40,6 +40,7 @@ async function build(
   body: string,
   options: {
     limits?: Partial<BuildLimits>;
+    inputs?: readonly string[] | null | undefined;
     signal?: AbortSignal;
     onLog?: (meter: UsageMeter) => void;
   } = {},
@@ -51,6 +52,7 @@ async function buildDrv(
   drvPath: string,
   options: {
     limits?: Partial<BuildLimits>;
+    inputs?: readonly string[] | null | undefined;
     signal?: AbortSignal;
     onLog?: (meter: UsageMeter) => void;
   } = {},
@@ -60,6 +62,7 @@ async function buildDrv(
   let log = "";
   const end = await slot.build({
     drvPath,
+    inputs: options.inputs === undefined ? fixture.inputsOf(drvPath) : options.inputs,
     limits,
     meter,
     onLog: (text) => {
@@ -93,17 +96,48 @@ test("what is valid already is not built again", async () => {
   expect(again.log).toBe("");
 });
 
-test("an input that is missing is not built along", async () => {
+test.each([
+  ["Nix was told of", undefined],
+  ["Nix looks for", null],
+])("an input that is missing and that %s is not built along", async (_, inputs) => {
   const { outcome, log } = await build(
     `mk "above" "echo $below > $out" { below = mk "below" "echo built below; echo > $out" { }; }`,
+    { inputs },
   );
   expect(outcome).toMatchObject({ outcome: "client_error", isGuess: false });
+  expect(outcome.message).toMatch(/-below/);
   expect(log).not.toContain("built below");
+});
+
+test("what Nix was told builds what the derivation says", async () => {
+  const drvPath = await fixture.instantiate(String.raw`let
+      fixed = mk "fixed" "echo same > $out" {
+        outputHashMode = "flat"; outputHashAlgo = "sha256"; outputHash = builtins.hashString "sha256" "same\n";
+      };
+      used = mk "used" "read -r line < $source; mkdir $out; echo $line > $out/file" { source = fixed; };
+      graph = mk "graph" "echo graph > $out" { };
+    in mk "all" ''
+      echo "$two"; while read -r line; do echo "$line"; done < $bytesPath; read -r line < $used/file; echo $line
+      while read -r line; do echo $line; done < closure; echo $used > $out; echo > $dev
+    '' {
+      inherit used; outputs = [ "out" "dev" ]; two = "a\nb \\ \"c\""; bytes = "ü\n"; passAsFile = [ "bytes" ];
+      exportReferencesGraph = [ "closure" graph ];
+    }`);
+  const closure = await fixture.run("nix-store", ["--query", "--requisites", drvPath]);
+  for (const input of closure
+    .split("\n")
+    .filter((each) => /-(fixed|used|graph)\.drv$/.test(each))) {
+    expect((await buildDrv(input)).outcome.outcome).toBe("built");
+  }
+  const { outcome, log } = await buildDrv(drvPath);
+  expect(outcome).toEqual({ outcome: "built", message: null, isGuess: false });
+  expect(log).toMatch(/^a\nb \\ "c"\nü\nsame\n\/nix\/store\/[^\n]*-graph\n/);
 });
 
 test("an input of the same name is no other form of the derivation", async () => {
   const { outcome } = await build(
     `mk "same" "echo $below > $out" { below = mk "same" "echo > $out" { }; }`,
+    { inputs: null },
   );
   expect(outcome).toMatchObject({ outcome: "client_error", isGuess: false });
 });
@@ -116,6 +150,7 @@ test("an input that was built before Nix could be asked to stop is not passed ov
   try {
     const { outcome } = await build(
       `mk "over" "echo $under > $out" { under = mk "under" "echo > $out" { }; }`,
+      { inputs: null },
     );
     expect(outcome).toMatchObject({ outcome: "client_error", isGuess: false });
     expect(outcome.message).toMatch(/the input .*-under\.drv is not in this store/);

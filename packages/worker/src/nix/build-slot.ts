@@ -1,18 +1,20 @@
-import type { BuildLimits } from "@gradient/protocol";
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { parseDerivation, type BuildLimits, type Derivation } from "@gradient/protocol";
 import { MicroClock } from "../micro-clock.ts";
 import { isBuilt } from "../outcome.ts";
 import type { BuildEnd, BuildSlot, UsageMeter } from "../ports.ts";
-import { buildHookConfig } from "./build-hook.ts";
 import { BuildListener, endTimes } from "./build-listener.ts";
-import { DaemonConnection } from "./daemon/connection.ts";
+import { type Call, DaemonConnection } from "./daemon/connection.ts";
 import {
   type DaemonOptions,
   type DaemonBuildResult,
   STORE_OPTIONS,
   buildDerivation,
+  buildOutputs,
   setOptions,
 } from "./daemon/operations.ts";
-import { type NixInstallation, askVersion } from "./installation.ts";
+import type { NixInstallation } from "./installation.ts";
 import { DaemonLostError, DaemonProtocolError, NixError } from "./nix-error.ts";
 
 /** A child keeps what it built from being collected, for as long as it lives. So it may not live for ever. */
@@ -28,19 +30,19 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 const DEPENDENCY_FAILED = 10;
 
 /** Opens a slot. Its child starts with the first build, and stays for those that follow. */
-export function openBuildSlot(options: {
-  nix: NixInstallation;
-  /** Private directory of the worker. */
-  stateDirectory: string;
-}): BuildSlot {
-  return new DaemonBuildSlot(options.nix, options.stateDirectory);
+export function openBuildSlot(nix: NixInstallation): BuildSlot {
+  return new DaemonBuildSlot(nix);
 }
 
-type BuildRequest = Parameters<BuildSlot["build"]>[0];
+type AskedBuild = Parameters<BuildSlot["build"]>[0];
+
+interface BuildRequest extends AskedBuild {
+  /** null: Nix reads the derivation, looks for its inputs, and asks its build hook whether another machine takes it, which with Nix before 2.26 is a process for each build. */
+  readonly given: { readonly derivation: Derivation; readonly inputs: readonly string[] } | null;
+}
 
 class DaemonBuildSlot implements BuildSlot {
   readonly #nix: NixInstallation;
-  readonly #stateDirectory: string;
   readonly #clock = new MicroClock();
   #connection: DaemonConnection | null = null;
   #builds = 0;
@@ -50,9 +52,8 @@ class DaemonBuildSlot implements BuildSlot {
   /** Done when the child has left the group of the last build. */
   #released: Promise<void> = Promise.resolve();
 
-  constructor(nix: NixInstallation, stateDirectory: string) {
+  constructor(nix: NixInstallation) {
     this.#nix = nix;
-    this.#stateDirectory = stateDirectory;
   }
 
   get pid(): number | null {
@@ -64,7 +65,7 @@ class DaemonBuildSlot implements BuildSlot {
     this.#entered = meter;
   }
 
-  async build(request: BuildRequest): Promise<BuildEnd> {
+  async build(request: AskedBuild): Promise<BuildEnd> {
     if (this.#isBuilding)
       throw new DaemonProtocolError("a build slot builds one derivation at a time");
     this.#isBuilding = true;
@@ -75,13 +76,13 @@ class DaemonBuildSlot implements BuildSlot {
       const { meter } = request;
       if (this.#entered === meter && this.#connection?.isUsable === true) {
         meter.watchStorage();
-        return await runBuild(this.#connection, request, context);
+        return await runBuild(this.#connection, this.#described(request), context);
       }
       const connection = await this.#connected();
       await this.#add(connection, meter);
       meter.watchStorage();
       try {
-        return await runBuild(connection, request, context);
+        return await runBuild(connection, this.#described(request), context);
       } finally {
         this.#leave(connection, meter);
       }
@@ -92,6 +93,14 @@ class DaemonBuildSlot implements BuildSlot {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#connection?.[Symbol.asyncDispose]();
+  }
+
+  /** With what Nix builds from, where it need not find that out. A daemon of the system would have to trust us. */
+  #described(request: AskedBuild): BuildRequest {
+    const { drvPath, inputs } = request;
+    if (inputs === null || this.#nix.daemonSocket !== null) return { ...request, given: null };
+    const file = path.join(this.#nix.physicalStoreDirectory, path.basename(drvPath));
+    return { ...request, given: { derivation: parseDerivation(readFileSync(file)), inputs } };
   }
 
   async #add(connection: DaemonConnection, meter: UsageMeter): Promise<void> {
@@ -112,8 +121,7 @@ class DaemonBuildSlot implements BuildSlot {
     this.#builds += 1;
     if (this.#connection?.isUsable === true && this.#builds <= MAX_BUILDS) return this.#connection;
     await this.#connection?.[Symbol.asyncDispose]();
-    const config = await buildHookConfig(await askVersion(this.#nix), this.#stateDirectory);
-    this.#connection = await DaemonConnection.open(this.#nix, { config });
+    this.#connection = await DaemonConnection.open(this.#nix);
     this.#builds = 1;
     return this.#connection;
   }
@@ -138,7 +146,7 @@ async function runBuild(
   });
   try {
     await setOptionsOnce(connection, optionsOf(request));
-    const result = await connection.call(buildDerivation(request.drvPath, listener));
+    const result = await connection.call(callOf(request, listener));
     // Nix may be done with an input and the build before it hears of it.
     const isAlone = listener.foreignBuild === null;
     if (stopper.reason !== null && !(isBuilt(result) && isAlone)) {
@@ -153,6 +161,15 @@ async function runBuild(
     request.signal.removeEventListener("abort", onAbort);
     await stopper.settle();
   }
+}
+
+function callOf(
+  { drvPath, given }: BuildRequest,
+  listener: BuildListener,
+): Call<DaemonBuildResult> {
+  return given === null
+    ? buildOutputs(drvPath, listener)
+    : buildDerivation(drvPath, given, listener);
 }
 
 /** What each child was told last. Builds with other limits than the one before are seldom, and telling takes as long as a small build's start. */
@@ -195,9 +212,13 @@ class Stopper {
   }
 }
 
+/** Nix has no status for an input that is not there when it was told that it is. */
+const LACKED_INPUT = /^dependency '[^']+' of '[^']+' does not exist/;
+
 function endOf(result: DaemonBuildResult, listener: BuildListener, askedUs: number): BuildEnd {
+  const lacksInput = LACKED_INPUT.test(result.message ?? "");
   return {
-    status: result.status,
+    status: lacksInput ? DEPENDENCY_FAILED : result.status,
     message: isBuilt(result) ? null : result.message,
     ...listener.times(askedUs),
     endedBy: null,

@@ -65,7 +65,7 @@ describe("a store behind the system's daemon", () => {
     nix = findNix({ store: "daemon", environment });
     const stateDirectory = path.join(fixture.directory, "state");
     store = openNixStore({ nix, rootsName: "test", stateDirectory });
-    slot = openBuildSlot({ nix, stateDirectory });
+    slot = openBuildSlot(nix);
     meters = await openUsageMeters();
     await vi.waitFor(() => store.validPaths([`/nix/store/${"0".repeat(32)}-x`]), 10_000);
   });
@@ -91,7 +91,14 @@ describe("a store behind the system's daemon", () => {
     const limits = { ...NO_LIMITS, ...asked.limits };
     const meter = asked.meter ?? (await meters.start("daemon", limits));
     const { signal = new AbortController().signal, onLog = () => {} } = asked;
-    const end = await (asked.slot ?? slot).build({ drvPath, limits, meter, onLog, signal });
+    const end = await (asked.slot ?? slot).build({
+      drvPath,
+      inputs: fixture.inputsOf(drvPath),
+      limits,
+      meter,
+      onLog,
+      signal,
+    });
     return { end, usage: await meter.finish([]) };
   }
 
@@ -129,7 +136,7 @@ describe("a store behind the system's daemon", () => {
     const sampler = new Sampler(50);
     const meter = new ProcessMeter({ procDirectory: "/proc", sampler, intervalMs: 50 });
     // The daemon's process for a connection keeps what it was told for earlier builds.
-    await using own = openBuildSlot({ nix, stateDirectory: path.join(fixture.directory, "state") });
+    await using own = openBuildSlot(nix);
     const { end, usage } = await build(burning("far-sampled", 50), { meter, slot: own });
     expect(end.status).toBe(0);
     expect(usage.cpuQuality).toBe("sampled");

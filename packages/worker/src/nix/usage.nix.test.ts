@@ -48,8 +48,7 @@ let slots: BuildSlot[];
 beforeAll(async () => {
   fixture = await NixFixture.make(process.env);
   meters = await openUsageMeters();
-  const stateDirectory = `${fixture.directory}/state`;
-  slots = [0, 1].map(() => openBuildSlot({ nix: fixture.nix, stateDirectory }));
+  slots = [0, 1].map(() => openBuildSlot(fixture.nix));
 });
 
 afterAll(async () => {
@@ -68,6 +67,7 @@ async function build(
   let log = "";
   const end = await slot.build({
     drvPath,
+    inputs: fixture.inputsOf(drvPath),
     limits: NO_LIMITS,
     meter,
     onLog: (text) => {

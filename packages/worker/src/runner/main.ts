@@ -18,7 +18,7 @@ export async function runRunner(): Promise<void> {
   const meters = await openUsageMeters({ daemonSocket: config.nix.daemonSocket });
   const builder = new SlotBuilder({
     slots: config.slots,
-    openSlot: () => openBuildSlot({ nix: config.nix, stateDirectory: config.stateDirectory }),
+    openSlot: () => openBuildSlot(config.nix),
     meters,
   });
   const runner = new Runner({ builder, fingerprint: config.fingerprint });

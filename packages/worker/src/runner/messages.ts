@@ -21,7 +21,6 @@ export interface RunnerConfig {
   readonly fingerprint: string;
   readonly slots: number;
   readonly nix: NixInstallation;
-  readonly stateDirectory: string;
 }
 
 export type ToRunner =
@@ -29,6 +28,8 @@ export type ToRunner =
       type: "build";
       name: string;
       drvPath: string;
+      /** An earlier release does not tell. */
+      inputs?: readonly string[] | null;
       limits: BuildLimits;
       /** Gets `log` and `end.json`. */
       directory: string;

@@ -142,7 +142,7 @@ export class Runner implements AsyncDisposable {
 
   /** Never rejects. */
   async #build(request: Extract<ToRunner, { type: "build" }>): Promise<void> {
-    const { name, drvPath, limits, directory, leaseMs } = request;
+    const { name, drvPath, inputs = null, limits, directory, leaseMs } = request;
     if (this.#builds.has(name)) return;
     const log = new LogFile(join(directory, "log"), 0);
     const build: LiveBuild = { controller: new AbortController(), log, leaseMs, live: null };
@@ -152,6 +152,7 @@ export class Runner implements AsyncDisposable {
       .build({
         name,
         drvPath,
+        inputs,
         limits,
         onStart: (live) => {
           build.live = live;

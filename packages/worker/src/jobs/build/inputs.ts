@@ -1,17 +1,14 @@
 import { WorkerError } from "../../errors.ts";
 import type { NixStore } from "../../ports.ts";
-import {
-  outputPathsOf,
-  readDerivation,
-  type OutputIndex,
-  type OutputPaths,
-} from "../derivations.ts";
+import { inputsOf, outputPathsOf, readDerivation, type OutputIndex } from "../derivations.ts";
 import type { Imports } from "../imports.ts";
 import type { Job } from "../job.ts";
 
 export interface BuildPlan {
   /** Output paths by name. */
   readonly outputs: ReadonlyMap<string, string>;
+  /** Its sources, and the outputs of its inputs. */
+  readonly inputs: readonly string[];
   /** What neither the store nor a cache has; empty when the build can start. */
   readonly missing: readonly string[];
 }
@@ -32,7 +29,7 @@ export async function prepareInputs(
     job.account.enter("prefetch");
     const missing = await imports.ensure([drvPath], job);
     job.account.enter("prepare");
-    if (missing.length > 0) return { outputs: new Map(), missing };
+    if (missing.length > 0) return { outputs: new Map(), inputs: [], missing };
     needs = needsOf(drvPath, tools);
   }
   const { outputs, inputs } = needs;
@@ -40,7 +37,7 @@ export async function prepareInputs(
   const present = [drvPath, ...inputs];
   await store.addRoots(job.assignment, [...present, ...outputs.values()]);
   job.account.enter("prefetch");
-  return { outputs, missing: await imports.ensure(present, job) };
+  return { outputs, inputs: [...inputs], missing: await imports.ensure(present, job) };
 }
 
 /** What a derivation builds, by name, and what it takes for that. */
@@ -63,31 +60,21 @@ function needsIfPresent(drvPath: string, tools: Tools): Needs | null {
 
 function needsOf(drvPath: string, { store, outputIndex }: Tools): Needs {
   const derivation = readDerivation(store, drvPath);
-  const own = outputPathsOf(derivation);
-  const outputs = knownOutputs(drvPath, own, own.keys());
-  const inputs = new Set<string>(derivation.inputSrcs);
-  for (const [inputDrv, names] of derivation.inputDrvs) {
-    const paths = knownOutputs(inputDrv, outputIndex.of(inputDrv), names);
-    for (const path of paths.values()) inputs.add(path);
+  const outputs = new Map<string, string>();
+  for (const [name, path] of outputPathsOf(derivation)) {
+    outputs.set(name, knownPath(path, `output '${name}' of ${drvPath}`));
+  }
+  const inputs = new Set<string>();
+  for (const { path, what } of inputsOf(derivation, outputIndex)) {
+    inputs.add(knownPath(path, what));
   }
   return { outputs, inputs };
 }
 
-function knownOutputs(
-  drvPath: string,
-  outputs: OutputPaths,
-  names: Iterable<string>,
-): Map<string, string> {
-  const known = new Map<string, string>();
-  for (const name of names) {
-    const path = outputs.get(name) ?? null;
-    if (path === null) {
-      throw new WorkerError(
-        "unsupported-derivation",
-        `the path of output '${name}' of ${drvPath} is not known before it is built: content-addressed derivations are not supported`,
-      );
-    }
-    known.set(name, path);
-  }
-  return known;
+function knownPath(path: string | null, what: string): string {
+  if (path !== null) return path;
+  throw new WorkerError(
+    "unsupported-derivation",
+    `the path of ${what} is not known before it is built: content-addressed derivations are not supported`,
+  );
 }

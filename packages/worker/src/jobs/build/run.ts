@@ -71,7 +71,7 @@ async function perform(
     const more = plan.missing.length > 1 ? ` and ${plan.missing.length - 1} more` : "";
     return internalError(`no cache of the organization has ${plan.missing[0]}${more}`);
   }
-  const end = await build(spec, attempt, context);
+  const end = await build(spec, attempt, { ...context, inputs: plan.inputs });
   // A worker that has to stop is no reason to call the build cancelled.
   if (end.endedBy === "cancel" && job.signal.aborted) return verdictOfError(job.signal.reason);
   const verdict = decideOutcome(end, attempt.usage);
@@ -85,13 +85,14 @@ async function perform(
 async function build(
   spec: BuildSpec,
   attempt: Attempt,
-  { job, tools }: { job: Job; tools: BuildTools },
+  { job, tools, inputs }: { job: Job; tools: BuildTools; inputs: readonly string[] },
 ): Promise<BuildEnd> {
   job.account.enter("queue");
   try {
     const { end, usage } = await tools.builder.build({
       name: nameOfBuild(job.assignment),
       drvPath: spec.drvPath,
+      inputs,
       limits: spec.limits,
       onStart: () => {
         job.account.enter("run");

@@ -1,4 +1,4 @@
-import type { PathFacts } from "@gradient/protocol";
+import type { Derivation, PathFacts } from "@gradient/protocol";
 import type { MissingPaths } from "../../ports.ts";
 import { DaemonProtocolError } from "../nix-error.ts";
 import type { ByteReader } from "./byte-reader.ts";
@@ -16,6 +16,7 @@ export const QUERY_PATH_INFO = 26;
 export const QUERY_VALID_PATHS = 31;
 const ADD_TO_STORE_NAR = 39;
 const QUERY_MISSING = 40;
+const BUILD_DERIVATION = 36;
 const BUILD_PATHS_WITH_RESULTS = 46;
 
 /** How the path of a text file follows from its contents, in `AddToStore`. */
@@ -168,8 +169,8 @@ export function setOptions(options: DaemonOptions): Call<void> {
   return { request, answer: async () => {} };
 }
 
-/** Builds all outputs of one derivation. */
-export function buildDerivation(drvPath: string, listener: FrameListener): Call<DaemonBuildResult> {
+/** Builds all outputs of one derivation, after its inputs where they are missing. */
+export function buildOutputs(drvPath: string, listener: FrameListener): Call<DaemonBuildResult> {
   const normal = 0;
   return {
     request: new Request()
@@ -177,8 +178,34 @@ export function buildDerivation(drvPath: string, listener: FrameListener): Call<
       .strings([`${drvPath}!*`])
       .number(normal),
     listener,
-    answer: readBuildResult,
+    answer: readOnlyResult,
   };
+}
+
+/**
+ * Builds all outputs of a derivation as it is given here: the store's `.drv` is not looked at, and nothing else is built. `inputs` are all paths that it needs. Only for a
+ * store that trusts us.
+ */
+export function buildDerivation(
+  drvPath: string,
+  { derivation, inputs }: { derivation: Derivation; inputs: readonly string[] },
+  listener: FrameListener,
+): Call<DaemonBuildResult> {
+  const { outputs, system, builder, args, env } = derivation;
+  const normal = 0;
+  const request = new Request().number(BUILD_DERIVATION).string(drvPath).number(outputs.size);
+  for (const [name, { path, hashAlgo, hash }] of outputs) {
+    request
+      .string(name)
+      .string(path ?? "")
+      .string(hashAlgo)
+      .string(hash);
+  }
+  request.strings(inputs).latin1(system).latin1(builder).number(args.length);
+  for (const argument of args) request.latin1(argument);
+  request.number(env.size);
+  for (const [name, value] of env) request.latin1(name).latin1(value);
+  return { request: request.number(normal), listener, answer: readBuildResult };
 }
 
 async function readAddedPath(reader: ByteReader): Promise<string> {
@@ -211,12 +238,16 @@ async function readStoredPath(reader: ByteReader): Promise<StoredPath> {
 }
 
 /** Reads all results, and answers the only one there is. */
-async function readBuildResult(reader: ByteReader, minor: number): Promise<DaemonBuildResult> {
+async function readOnlyResult(reader: ByteReader, minor: number): Promise<DaemonBuildResult> {
   const count = await reader.number();
   if (count !== 1) {
     throw new DaemonProtocolError(`nix-daemon answered ${count} results for one derivation`);
   }
   await reader.string(); // what was asked for
+  return readBuildResult(reader, minor);
+}
+
+async function readBuildResult(reader: ByteReader, minor: number): Promise<DaemonBuildResult> {
   const status = await reader.number();
   const message = cleanMessage(await reader.string());
   // Times built, whether the build differed from an earlier one, start and stop in seconds.

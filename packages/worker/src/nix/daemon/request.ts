@@ -30,6 +30,11 @@ export class Request {
     return this;
   }
 
+  /** Each character stands for one byte. */
+  latin1(value: string): this {
+    return this.byteString(Buffer.from(value, "latin1"));
+  }
+
   byteString(value: Buffer): this {
     this.number(value.length);
     const at = this.#extend(padded(value.length));

@@ -1,6 +1,7 @@
 import { chmod, copyFile, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
+import { parseDerivation, type Derivation } from "@gradient/protocol";
 import { runProcess } from "../../process/run.ts";
 import { type NixInstallation, askVersion, findNix } from "../installation.ts";
 
@@ -74,6 +75,26 @@ export class NixFixture implements AsyncDisposable {
     const text = expression(body, this.tree);
     const output = await this.run("nix-instantiate", ["-E", text]);
     return output.trim().replace(/!\w+$/, "");
+  }
+
+  /** Everything that the derivation needs; null when that cannot be told. */
+  inputsOf(drvPath: string): string[] | null {
+    try {
+      const { inputSrcs, inputDrvs } = this.#derivation(drvPath);
+      const outputs = [...inputDrvs].flatMap(([input, names]) =>
+        names.map((name) => this.#derivation(input).outputs.get(name)?.path ?? null),
+      );
+      return outputs.includes(null)
+        ? null
+        : [...inputSrcs, ...outputs.filter((path) => path !== null)];
+    } catch {
+      return null;
+    }
+  }
+
+  #derivation(drvPath: string): Derivation {
+    const { physicalStoreDirectory } = this.nix;
+    return parseDerivation(readFileSync(path.join(physicalStoreDirectory, path.basename(drvPath))));
   }
 
   async run(command: string, args: readonly string[]): Promise<string> {
