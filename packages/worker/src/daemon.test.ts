@@ -40,3 +40,9 @@ test("the log of a build that goes on is left to the process that writes it", as
   expect(await readdir(entry.directory)).toContain("log.tail.5.0");
   expect(entry.result).toBeNull();
 });
+
+test("what the first job would wait for starts with the daemon", async () => {
+  const directory = await temporaryDirectory();
+  const worker = await TestWorker.start({ server: NOWHERE, directory });
+  await expect.poll(() => worker.builds.slots).toBe(1);
+});

@@ -125,7 +125,7 @@ export async function serve(parts: DaemonParts): Promise<void> {
     report: (figures) => assignments.reportUsage(figures),
   });
   try {
-    await serveToTheEnd(parts, { assignments, session, board });
+    await serveToTheEnd(parts, { assignments, session, board, pool });
   } finally {
     await client[Symbol.asyncDispose]();
     await pool[Symbol.asyncDispose]();
@@ -134,12 +134,13 @@ export async function serve(parts: DaemonParts): Promise<void> {
 
 async function serveToTheEnd(
   parts: DaemonParts,
-  own: { assignments: Assignments; session: Session; board: StatusBoard },
+  own: { assignments: Assignments; session: Session; board: StatusBoard; pool: NarPool },
 ): Promise<void> {
   // Open until the very end: who waits for the worker to be drained is told when it is.
   await using _status = await parts.openStatus(own.board);
   // Only now: what is begun by a daemon that does not start after all would be lost.
   goOn(parts, own.assignments);
+  prepare(parts, own.pool);
   const disconnect = new AbortController();
   const connected = own.session.run(disconnect.signal);
   try {
@@ -233,7 +234,6 @@ function toolsOf(parts: DaemonParts, own: OwnParts): Tools {
     scratchDirectory,
     evalTimeoutMs,
     transfers,
-    prepare: () => prepare(parts, pool),
     imports: new Imports(store, transfers),
     outputIndex: new OutputIndex(store),
     builder: board.watchBuilds(parts.builder),
@@ -245,7 +245,7 @@ function toolsOf(parts: DaemonParts, own: OwnParts): Tools {
   };
 }
 
-/** What begins with a fetch or an evaluation goes on with these. Their processes start while that waits for others. */
+/** What the first job would wait for, or slow down by starting it. An idle daemon of Nix takes 3 MB. */
 function prepare({ facts, store, evaluator, builder }: DaemonParts, pool: NarPool): void {
   const { capabilities } = facts;
   store.prepare();
@@ -268,10 +268,7 @@ function jobRunner(
       case "fetch":
         return fetches.run(job.signal, () => runFetch(spec, job, tools));
       case "eval":
-        return evaluations.run(job.signal, () => {
-          tools.prepare();
-          return runEval(spec, job, tools);
-        });
+        return evaluations.run(job.signal, () => runEval(spec, job, tools));
       case "build":
         return runBuild(spec, job, tools);
       case "sign":

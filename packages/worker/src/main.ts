@@ -15,10 +15,11 @@ import { Journal } from "./journal/journal.ts";
 import type { WorkerFacts } from "./link.ts";
 import type { Logger } from "./logger.ts";
 import { evaluatorSize, openEvaluator } from "./nix/evaluate.ts";
-import { askVersion, findNix, type NixInstallation } from "./nix/installation.ts";
+import { findNix, type NixInstallation } from "./nix/installation.ts";
+import { NixVersion } from "./nix/nix-version.ts";
 import { NixSigner } from "./nix/sign.ts";
 import { openNixStore } from "./nix/store.ts";
-import type { LastingBuilder, NixStore, Signer } from "./ports.ts";
+import type { Evaluator, LastingBuilder, NixStore, Signer } from "./ports.ts";
 import { SESSION_TIMINGS } from "./session/session.ts";
 import { StatusServer, type StatusSource } from "./status/server.ts";
 import { TRANSFER_TIMINGS } from "./transfer/client.ts";
@@ -59,7 +60,8 @@ async function runLocked(options: WorkerOptions): Promise<void> {
   const key = await loadSigningKey(join(config.stateDir, "signing-key"), worker);
   const nix = findNix({ store: config.store ?? environment["NIX_REMOTE"] ?? "", environment });
   const machine = await describeMachine(nix.environment);
-  const nixVersion = await askVersion(nix);
+  const version = new NixVersion(nix);
+  const nixVersion = await version.ask();
   const facts = workerFacts(config, { worker, key, machine, nixVersion });
   const peers = await openPeers(config, logger);
   try {
@@ -67,7 +69,7 @@ async function runLocked(options: WorkerOptions): Promise<void> {
     const settings = { slots, nix, nixVersion, stateDirectory: config.stateDir, release };
     const builder = await RunnerBuilder.open(settings, logger);
     try {
-      await runWithPeers(options, { facts, peers, key, nix, machine, builder });
+      await runWithPeers(options, { facts, peers, key, nix, version, machine, builder });
     } finally {
       // Whatever went wrong here is no reason to end what builds.
       builder.leave();
@@ -78,22 +80,21 @@ async function runLocked(options: WorkerOptions): Promise<void> {
 }
 
 async function runWithPeers(
-  { config, environment, logger, stop, hurry, leave }: WorkerOptions,
+  options: WorkerOptions,
   parts: {
     facts: WorkerFacts;
     peers: PeersSource;
     key: SigningKey;
     nix: NixInstallation;
+    version: NixVersion;
     machine: Machine;
     builder: LastingBuilder;
   },
 ): Promise<void> {
-  const { facts, peers, key, nix, machine, builder } = parts;
+  const { config, environment, logger, stop, hurry, leave } = options;
+  const { facts, peers, key, nix, version, machine, builder } = parts;
   const { stateDir } = config;
   const drain = new AbortController();
-  const size = evaluatorSize(machine, config);
-  const onUnforeseen = (nixVersion: string): void =>
-    logger.warn({ nixVersion }, "Nix asks its store otherwise than is foreseen");
   const journal = await Journal.open(join(stateDir, "journal"), logger, (entry) =>
     mayResume(entry, builder),
   );
@@ -111,7 +112,7 @@ async function runWithPeers(
         store,
         signer: openSigner(key, { nix, store, journal }),
         meters,
-        evaluator: openEvaluator({ nix, store, stateDirectory: stateDir, ...size, onUnforeseen }),
+        evaluator: makeEvaluator(options, { nix, version, machine, store }),
         builder,
         repositoriesDirectory: join(stateDir, "repositories"),
         fetchRules: fetchRules(config),
@@ -136,6 +137,20 @@ async function runWithPeers(
     await store[Symbol.asyncDispose]();
   }
   logger.info("worker ended");
+}
+
+function makeEvaluator(
+  { config, logger }: WorkerOptions,
+  parts: { nix: NixInstallation; version: NixVersion; machine: Machine; store: NixStore },
+): Evaluator {
+  const { machine, ...tools } = parts;
+  return openEvaluator({
+    ...tools,
+    ...evaluatorSize(machine, config),
+    stateDirectory: config.stateDir,
+    onUnforeseen: (nixVersion) =>
+      logger.warn({ nixVersion }, "Nix asks its store otherwise than is foreseen"),
+  });
 }
 
 function openSigner(

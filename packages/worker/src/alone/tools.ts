@@ -9,6 +9,7 @@ import { readSigningKey } from "../identity/signing-key.ts";
 import { openBuildSlot } from "../nix/build-slot.ts";
 import { evaluatorSize, openEvaluator } from "../nix/evaluate.ts";
 import { type NixInstallation, findNix } from "../nix/installation.ts";
+import { NixVersion } from "../nix/nix-version.ts";
 import { NixSigner } from "../nix/sign.ts";
 import { openNixStore } from "../nix/store.ts";
 import { openSubstituter } from "../nix/substituter.ts";
@@ -64,6 +65,7 @@ export async function withAloneTools<T>(
     substituter,
     evaluator: openEvaluator({
       nix,
+      version: new NixVersion(nix),
       store,
       stateDirectory: state.path,
       ...evaluatorSize(size, config),

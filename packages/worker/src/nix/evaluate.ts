@@ -3,13 +3,14 @@ import type { Evaluator, NixStore } from "../ports.ts";
 import { EvaluationResults } from "./evaluation/evaluation-results.ts";
 import { Evaluation } from "./evaluation/evaluation.ts";
 import type { NixInstallation } from "./installation.ts";
-import { NixVersion } from "./nix-version.ts";
+import type { NixVersion } from "./nix-version.ts";
 
 /** Longest time for one attribute, builds that its evaluation waits for apart. */
 const ATTRIBUTE_TIMEOUT_MS = 600_000;
 
 export interface EvaluatorOptions {
   nix: NixInstallation;
+  version: NixVersion;
   store: NixStore;
   /** For what evaluation has to write beside the store. */
   stateDirectory: string;
@@ -43,8 +44,13 @@ export function evaluatorSize(
 
 /** Evaluates flakes, and files of classic Nix, with `nix-instantiate` and the walker. */
 export function openEvaluator(options: EvaluatorOptions): Evaluator {
-  const { nix, store, stateDirectory, attributeTimeoutMs = ATTRIBUTE_TIMEOUT_MS } = options;
-  const version = new NixVersion(nix);
+  const {
+    nix,
+    version,
+    store,
+    stateDirectory,
+    attributeTimeoutMs = ATTRIBUTE_TIMEOUT_MS,
+  } = options;
   const results = new EvaluationResults({
     directory: path.join(stateDirectory, "evaluations"),
     nix,
@@ -53,7 +59,7 @@ export function openEvaluator(options: EvaluatorOptions): Evaluator {
     now: () => Date.now(),
   });
   const unforeseen = new Set<string>();
-  const evaluations = { ...options, attributeTimeoutMs, results, version, unforeseen };
+  const evaluations = { ...options, attributeTimeoutMs, results, unforeseen };
   return {
     // One share beside those of the processes is for builds that evaluation imports from.
     memoryLimitBytes: (options.processes + 1) * options.memoryCeilingBytes,

@@ -23,8 +23,6 @@ export class TestCheckout {
   readonly clones: string;
   /** What hosts were believed, by all checkouts. */
   readonly hostKeys: string[] = [];
-  /** How often a server was waited for. */
-  waits = 0;
   readonly #directory: string;
   readonly #repositories: Repositories;
   #count = 0;
@@ -65,10 +63,7 @@ export class TestCheckout {
     const meter = await scriptedMeters.start("fetch", { memoryBytes: null, cores: null });
     const signal = new AbortController().signal;
     const onHostKeys = (lines: string[]) => this.hostKeys.push(...lines);
-    const onWait = (): void => {
-      this.waits += 1;
-    };
-    const request = { organization, spec, directory, meter, signal, onHostKeys, onWait };
+    const request = { organization, spec, directory, meter, signal, onHostKeys };
     return { commit: await this.#repositories.checkOut(request, tree), tree };
   }
 

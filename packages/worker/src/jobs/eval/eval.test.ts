@@ -42,14 +42,6 @@ function failed(attribute: string, error: string): EvaluationEvent {
   return { type: "job", job: { outcome: "error", attribute: [attribute], error } };
 }
 
-test("a build slot is ready before there is a build, and one is enough", async () => {
-  const { worker, run } = await start(async function* () {});
-  expect(worker.builds.slots).toBe(0);
-  await run();
-  await run();
-  expect(worker.builds.slots).toBe(1);
-});
-
 describe("an evaluation", () => {
   test("hands over derivations, inputs first, and their sources before it names the attributes", async () => {
     let drvs = { base: "", top: "" };

@@ -36,8 +36,6 @@ export interface FetchRequest {
   readonly signal: AbortSignal;
   /** Is told the keys of hosts that were not known before, as lines of known_hosts, also when the fetch fails later. */
   readonly onHostKeys: (lines: string[]) => void;
-  /** Called when git has begun to ask a server, which takes a while. */
-  readonly onWait: () => void;
 }
 
 /** Git repositories as sources: bare clones are kept, and the tree of exactly one commit is written out. */
@@ -120,12 +118,12 @@ export class Repositories {
 
   /** Writes one repository's tree and tells what has to be put into it. */
   async #place(target: Target, { tree, number }: Place, work: Work): Promise<Placed> {
-    const { access, directory: scratch, meter, onWait, organization, signal } = work;
+    const { access, directory: scratch, meter, organization, signal } = work;
     const remote = await access.remote(target.repository);
     return this.#clones.use({ organization, ...target }, signal, async (directory) => {
       const git = new Git({ directory, environment: this.#environment, meter, signal });
       const maxBytes = this.#limits.oneBytes;
-      const fetch = new RepositoryFetch(git, { target, remote, access, maxBytes, onWait });
+      const fetch = new RepositoryFetch(git, { target, remote, access, maxBytes });
       const hash = await fetch.run();
       const description = describeCommit(git, hash);
       // A tree that cannot be written is told first.

@@ -31,7 +31,6 @@ export class RepositoryFetch {
   readonly #remote: Remote;
   readonly #access: FetchAccess;
   readonly #maxBytes: number;
-  readonly #onWait: () => void;
 
   constructor(
     git: Git,
@@ -40,7 +39,6 @@ export class RepositoryFetch {
       remote: Remote;
       access: FetchAccess;
       maxBytes: number;
-      onWait: () => void;
     },
   ) {
     this.#git = git;
@@ -48,7 +46,6 @@ export class RepositoryFetch {
     this.#remote = options.remote;
     this.#access = options.access;
     this.#maxBytes = options.maxBytes;
-    this.#onWait = options.onWait;
   }
 
   /** Resolves to the commit's hash. Rejects with a WorkerError, or with the error of a local step. */
@@ -99,7 +96,7 @@ export class RepositoryFetch {
     const { url, env, config } = this.#remote;
     using watch = new SizeWatch(this.#git.directory, this.#maxBytes);
     try {
-      const fetching = this.#git.run({
+      await this.#git.run({
         args: ["fetch", "--quiet", "--no-tags", "--force", "--no-recurse-submodules"].concat(
           depth,
           ["--", url],
@@ -111,8 +108,6 @@ export class RepositoryFetch {
         ...(env === undefined ? {} : { env }),
         ...(config === undefined ? {} : { config }),
       });
-      this.#onWait();
-      await fetching;
     } catch (error) {
       throw await this.#explain(error, watch.signal);
     }

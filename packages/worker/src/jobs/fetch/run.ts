@@ -10,8 +10,6 @@ export interface FetchTools extends JobTools {
   readonly repositories: Repositories;
   /** Where each job gets a private directory for its time. */
   readonly scratchDirectory: string;
-  /** Begins with what the work behind a fetch would wait for. */
-  readonly prepare: () => void;
 }
 
 /** Fetches a commit, adds its tree to the store as `source`, uploads it and makes it visible. */
@@ -26,8 +24,7 @@ export async function runFetch(spec: FetchSpec, job: Job, tools: FetchTools): Pr
   let usage: UsageRecord;
   try {
     const { organization } = job.entry.record;
-    const { prepare: onWait } = tools;
-    const request = { organization, spec, directory, meter, signal: job.signal, onWait };
+    const request = { organization, spec, directory, meter, signal: job.signal };
     const onHostKeys = (lines: string[]) => found.hostKeys.push(...lines);
     const tree = join(directory, "tree");
     found.commit = await tools.repositories.checkOut({ ...request, onHostKeys }, tree);

@@ -14,7 +14,6 @@ import type { EvaluationEvent, Evaluator } from "../../ports.ts";
 import type { EvaluatorOptions } from "../evaluate.ts";
 import { EvaluationError } from "../evaluation-error.ts";
 import { DaemonLostError } from "../nix-error.ts";
-import type { NixVersion } from "../nix-version.ts";
 import { StoreRelay } from "../relay/store-relay.ts";
 import type { EvaluationResults, ResultRecord } from "./evaluation-results.ts";
 import type { EvaluationSource } from "./evaluation-source.ts";
@@ -36,7 +35,6 @@ type EvaluationRequest = Parameters<Evaluator["evaluate"]>[0];
 
 interface EvaluationTools extends Required<EvaluatorOptions> {
   results: EvaluationResults;
-  version: NixVersion;
   /** Versions of Nix that asked the store otherwise than was foreseen. They are told what they ask, when they ask it. */
   unforeseen: Set<string>;
 }

@@ -5,6 +5,7 @@ import { openUsageMeters } from "../../usage/usage-meters.ts";
 import { type EvaluatorOptions, openEvaluator } from "../evaluate.ts";
 import { EvaluationError } from "../evaluation-error.ts";
 import type { NixInstallation } from "../installation.ts";
+import { NixVersion } from "../nix-version.ts";
 import { openNixStore } from "../store.ts";
 import { NixFixture } from "./nix-fixture.ts";
 
@@ -75,6 +76,7 @@ export class EvaluationFixture implements AsyncDisposable {
   openEvaluator(settings: EvaluatorSettings = {}): Evaluator {
     return openEvaluator({
       nix: this.#installation,
+      version: new NixVersion(this.#installation),
       store: this.store,
       stateDirectory: this.#stateDirectory,
       processes: 2,
