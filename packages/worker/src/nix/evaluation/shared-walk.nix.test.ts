@@ -1,3 +1,6 @@
+import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { EvaluationFixture, failureOf } from "../testing/evaluation-fixture.ts";
 import { expression } from "../testing/nix-fixture.ts";
@@ -53,6 +56,20 @@ describe("attributes shared by several processes", () => {
     expect(Object.keys(one.jobs)).toHaveLength(40 + 2 + 30 + 40 + 1 + 1);
     expect(three.jobs).toEqual(one.jobs);
     expect(three.list).toHaveLength(one.list.length);
+  });
+
+  test("are evaluated by one process when there is only one of them", async () => {
+    const bin = await mkdtemp(path.join(tmpdir(), "gradient-alone-"));
+    const wrapper = `#!/bin/sh\necho "$*" >> ${bin}/calls\nPATH=\${PATH#*:} exec nix-instantiate "$@"\n`;
+    await writeFile(path.join(bin, "nix-instantiate"), wrapper);
+    await chmod(path.join(bin, "nix-instantiate"), 0o755);
+    const PATH = `${bin}:${process.env["PATH"]}`;
+    await using counted = await EvaluationFixture.make({ ...process.env, PATH });
+    const { jobs } = await counted.evaluate(files, "top", { processes: 3 });
+    expect(Object.keys(jobs)).toEqual(["top"]);
+    const calls = (await readFile(path.join(bin, "calls"), "utf8")).split("\n");
+    expect(calls.filter((line) => line.includes("--strict"))).toHaveLength(1);
+    await rm(bin, { recursive: true });
   });
 
   test("a failure of the whole ends all of them", async () => {

@@ -112,8 +112,10 @@ export class SharedWalk {
   /** Rejects with an EvaluationError when the whole fails. */
   async *run(): AsyncGenerator<Finding, void, undefined> {
     this.#begin({ start: null, isStartDone: false, until: null });
-    this.#spare = this.#processes > 1 ? this.#startProcess() : null;
-    this.#spare?.catch(() => {});
+    if (this.#processes > 1 && !isOneAttribute(this.#plan)) {
+      this.#spare = this.#startProcess();
+      this.#spare.catch(() => {});
+    }
     const timer = setInterval(() => this.#share(), SHARE_INTERVAL_MS);
     try {
       yield* this.#queue.read();
@@ -300,6 +302,11 @@ export class SharedWalk {
   #oomKills(): number {
     return this.#scope.meter.current().oomKills ?? 0;
   }
+}
+
+/** There is nothing to share. */
+function isOneAttribute({ include, literals }: WalkPlan): boolean {
+  return include.length === 1 && literals.length === 1;
 }
 
 /** Another process goes on where one ended that was not to blame, nor the attribute. */

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { type Server, type Socket, createServer } from "node:net";
 import { basename, join } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { STORE_DIR } from "@gradient/protocol";
 import type { UsageMeter } from "../../ports.ts";
 import { DaemonConnection, NEWEST_MINOR, OLDEST_MINOR } from "../daemon/connection.ts";
@@ -21,6 +22,8 @@ export class StoreRelay implements AsyncDisposable {
   readonly #store: NixInstallation;
   readonly #meter: UsageMeter;
   readonly #writer: TextWriter;
+  /** For the first evaluator that needs one: it would wait for a process to start, and to enter the group. */
+  #spare: Promise<DaemonConnection> | null;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   readonly #clients = new Map<RelayedClient, Promise<void>>();
@@ -45,9 +48,12 @@ export class StoreRelay implements AsyncDisposable {
     const environment = withNixConfig(store.environment, settings);
     environment["NIX_REMOTE"] = storeAddress(directory.socketPath, store);
     this.nix = { ...store, environment };
-    this.#writer = new TextWriter(this.#openConnection(TERSE_MINOR), (each) =>
-      this.#closeConnection(each),
-    );
+    // Not in this turn: the kernel would let the first evaluator wait for its group until these have entered theirs.
+    const open = (): Promise<DaemonConnection> =>
+      nextTurn().then(() => this.#openConnection(TERSE_MINOR));
+    this.#writer = new TextWriter(open(), (each) => this.#closeConnection(each));
+    this.#spare = open();
+    this.#spare.catch(() => {});
     this.#server = createServer((socket) => this.#serve(socket));
   }
 
@@ -122,6 +128,7 @@ export class StoreRelay implements AsyncDisposable {
     for (const socket of this.#sockets) socket.destroy();
     await Promise.all(this.#clients.values());
     await this.#writer[Symbol.asyncDispose]();
+    await this.#spare?.then((connection) => this.#closeConnection(connection)).catch(() => {});
     await this.#directory[Symbol.asyncDispose]();
   }
 
@@ -131,7 +138,7 @@ export class StoreRelay implements AsyncDisposable {
     this.#sockets.add(socket);
     const client = new RelayedClient(socket, this.#isExact ? OLDEST_MINOR : TERSE_MINOR, {
       writer: this.#writer,
-      openConnection: (minor) => this.#openConnection(minor),
+      openConnection: (minor) => this.#takeSpare(minor) ?? this.#openConnection(minor),
       closeConnection: (connection) => this.#closeConnection(connection),
       isInStore: (storePath) =>
         existsSync(join(this.#store.physicalStoreDirectory, basename(storePath))),
@@ -146,6 +153,13 @@ export class StoreRelay implements AsyncDisposable {
       this.#clients.delete(client);
     });
     this.#clients.set(client, served);
+  }
+
+  #takeSpare(minor: number): Promise<DaemonConnection> | null {
+    if (minor !== TERSE_MINOR) return null;
+    const spare = this.#spare;
+    this.#spare = null;
+    return spare;
   }
 
   /** Whether the store can be opened by those who speak Nix's own protocol. */
