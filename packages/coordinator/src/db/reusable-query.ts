@@ -24,8 +24,8 @@ export function reusable<Params extends readonly Param[], Row>(
       template = templateOf(db, build, params);
       templates.set(shape, template);
     }
-    const given = params.flatMap(valuesOf);
     const { query, values } = template;
+    const given = valuesOf(params);
     const parameters = values.map((value) => ("param" in value ? given[value.param] : value.own));
     return db.executeQuery({ ...query, parameters });
   };
@@ -77,7 +77,11 @@ function shapeOf(params: readonly Param[]): string {
   return shape;
 }
 
-function valuesOf(param: Param): readonly unknown[] {
-  if (isRow(param)) return Object.values(param);
-  return [Array.isArray(param) ? JSON.stringify(param) : param];
+function valuesOf(params: readonly Param[]): readonly unknown[] {
+  const values: unknown[] = [];
+  for (const param of params) {
+    if (isRow(param)) values.push(...Object.values(param));
+    else values.push(Array.isArray(param) ? JSON.stringify(param) : param);
+  }
+  return values;
 }
