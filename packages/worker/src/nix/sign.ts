@@ -107,11 +107,10 @@ export class NixSigner implements Signer {
       await this.#afterFailure(batch, error);
       return;
     }
-    await Promise.all(
-      batch.map(async ({ path, resolve, reject }) => {
-        await this.#readBack(path).then(resolve, reject);
-      }),
-    );
+    // One after the other: a build that asks the store for its inputs waits for one of them at most.
+    for (const { path, resolve, reject } of batch) {
+      await this.#readBack(path).then(resolve, reject);
+    }
   }
 
   /** One path that is not there fails the whole call. It must not fail for those that only shared it. */
