@@ -1,6 +1,6 @@
 /** Wakes everybody who waits for something to happen, each time that it may have happened. */
 export class Bell {
-  #ringing = new AbortController();
+  #waiting = new Set<() => void>();
   #rings = 0;
 
   /** How often it has rung. */
@@ -10,26 +10,23 @@ export class Bell {
 
   /** Whoever waits now is woken, and whoever begins to wait later waits for the next time. */
   ring(): void {
-    const rung = this.#ringing;
-    this.#ringing = new AbortController();
+    const woken = this.#waiting;
+    this.#waiting = new Set();
     this.#rings += 1;
-    rung.abort();
+    for (const wake of woken) wake();
   }
 
   /** Resolves at the next ring, or after so many milliseconds. */
   next(timeoutMs: number): Promise<void> {
-    const { signal } = this.#ringing;
     return new Promise((resolve) => {
-      const timer = setTimeout(() => resolve(), timeoutMs);
+      const wake = (): void => {
+        clearTimeout(timer);
+        this.#waiting.delete(wake);
+        resolve();
+      };
+      const timer = setTimeout(wake, timeoutMs);
       timer.unref();
-      signal.addEventListener(
-        "abort",
-        () => {
-          clearTimeout(timer);
-          resolve();
-        },
-        { once: true },
-      );
+      this.#waiting.add(wake);
     });
   }
 }
