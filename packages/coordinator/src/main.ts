@@ -201,17 +201,18 @@ async function open(config: Config, logger: Logger, resources: Resources): Promi
   // Workers' sockets keep the server open until the farm has closed them, so both go down together.
   resources.use(new HttpShutdown(app, stopping, farm));
   resources.use(maintenance).start();
-  useRounds(resources, services);
+  useRounds(resources, services, farm);
   return listen(app, config.listen);
 }
 
 /** What is done again and again beside the requests. */
-function useRounds(resources: Resources, services: Services): void {
+function useRounds(resources: Resources, services: Services, farm: Farm): void {
   resources.use(new TriggerRounds(services));
   resources.use(openStatusOutbox(services));
   resources.use(openActionOutbox(services));
   resources.use(new NoticeRounds(services));
-  resources.use(new ClosureRounds(services));
+  const isBusy = (): boolean => Object.values(farm.figures().assignments).some((held) => held > 0);
+  resources.use(new ClosureRounds({ ...services, isBusy }));
 }
 
 function maintenanceOf(parts: {

@@ -14,15 +14,21 @@ import { countInThread } from "./count-in-thread.ts";
 const ROUND_MS = 10_000;
 /** Between transactions of a millisecond: an evaluation may have a thousand of them. */
 const PAUSE_MS = 20;
+/** The thread takes a tenth of a second of CPU time before it counts: while workers work, an evaluation waits for so long. */
+const BUSY_WAIT_MS = 60_000;
 
 /** Counts how large the closures are of evaluations that ended well, one after the other. Those of derivations are counted once. */
 export class ClosureRounds implements AsyncDisposable {
   readonly #database: Database;
+  readonly #clock: Clock;
+  readonly #isBusy: () => boolean;
   readonly #rounds: Rounds;
   readonly #closing = new AbortController();
 
-  constructor({ database, clock, logger }: ClosureRoundsParts) {
+  constructor({ database, clock, logger, isBusy }: ClosureRoundsParts) {
     this.#database = database;
+    this.#clock = clock;
+    this.#isBusy = isBusy;
     this.#rounds = new Rounds({
       name: "closures",
       intervalMs: ROUND_MS,
@@ -45,7 +51,8 @@ export class ClosureRounds implements AsyncDisposable {
 
   async #run(): Promise<void> {
     const { file, kysely } = this.#database;
-    const evaluation = await findDueEvaluation(kysely);
+    const endedBy = this.#isBusy() ? this.#clock.now() - BUSY_WAIT_MS : null;
+    const evaluation = await findDueEvaluation(kysely, endedBy);
     if (evaluation === undefined) return;
     const counted = await countInThread({ file, evaluation }, this.#closing.signal);
     if (counted === null) return;
@@ -68,4 +75,6 @@ interface ClosureRoundsParts {
   readonly database: Database;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Whether workers have anything to do. */
+  readonly isBusy: () => boolean;
 }

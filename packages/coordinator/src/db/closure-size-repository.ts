@@ -19,12 +19,16 @@ export interface DueEvaluation {
   readonly organizationId: string;
 }
 
-/** The newest evaluation whose closures are still to be counted. */
-export async function findDueEvaluation(db: Queries): Promise<DueEvaluation | undefined> {
+/** The newest evaluation whose closures are still to be counted, of all or of those that ended by then. */
+export async function findDueEvaluation(
+  db: Queries,
+  endedBy: number | null,
+): Promise<DueEvaluation | undefined> {
   return db
     .selectFrom("closures_due")
     .innerJoin("evaluations", "evaluations.id", "closures_due.evaluation_id")
     .select(["evaluations.id", "evaluations.organization_id as organizationId"])
+    .$if(endedBy !== null, (query) => query.where("evaluations.finished_at", "<=", endedBy))
     .orderBy("closures_due.evaluation_id", "desc")
     .limit(1)
     .executeTakeFirst();
