@@ -38,6 +38,8 @@ in rec {
   two = mk "two" "echo \${hello}; echo 1 > $out; echo 2 > $dev" { outputs = [ "out" "dev" ]; };
   fails = mk "fails" "echo first; echo reason; exit 3" { };
   above = mk "above" "echo \${fails} > $out" { };
+  lasting = mk "lasting" "echo waiting; busybox sleep 2; echo \${base} > $out" { };
+  floating = mk "floating" "echo \${base} > $out" { __contentAddressed = true; outputHashMode = "recursive"; outputHashAlgo = "sha256"; };
   slow = mk "slow" "echo waiting; busybox sleep 60; echo > $out" { };
   mismatch = mk "mismatch" "echo other > $out" (fixed zero);
   fetchFails = mk "fetch-fails" "exit 9" (fixed zero);
@@ -297,6 +299,30 @@ describe("gradient-worker build", () => {
     expect(stdout).toMatch(/-hello$/);
     expect(stderr).toContain("could not be fetched");
     expect(stderr).toContain("built base");
+  });
+
+  test("what a build needs is not collected while it runs", async () => {
+    const file = await fresh("collected");
+    expect(await worker(`build ${file} -A base --no-out-link`)).toMatchObject({ exitCode: 0 });
+    const running = worker(`build ${file} -A lasting --no-out-link`);
+    await new Promise<void>((resolve) => {
+      running.stderr.on("data", (text: Buffer) => {
+        if (text.toString().includes("building lasting")) resolve();
+      });
+    });
+    await ours.nix("nix-store", ["--gc"]);
+    expect(await running).toMatchObject({ exitCode: 0 });
+  });
+
+  test("Nix knows what a content-addressed derivation has become", async () => {
+    const file = await fresh("floating");
+    const env = { ...ours.env, NIX_CONFIG: "extra-experimental-features = ca-derivations" };
+    expect(await worker(`build ${file} -A floating --no-out-link`, { env })).toMatchObject({
+      exitCode: 0,
+    });
+    const args = [file, "-A", "floating", "--dry-run"];
+    const { stderr } = await execa("nix-build", args, { env, extendEnv: false });
+    expect(stderr).not.toContain("built");
   });
 
   test("builds what flakes name, their default among it", async () => {

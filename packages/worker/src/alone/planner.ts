@@ -27,7 +27,7 @@ export interface PlannedBuild {
   readonly drvPath: string;
   readonly name: string;
   readonly inputDrvs: readonly string[];
-  /** What it needs; null where an input is content-addressed, as its path is known only when it is built. */
+  /** What it needs; null where a path of it, or an output, is known only when it is built: then Nix has to know what the derivation stands for. */
   readonly inputs: readonly string[] | null;
   readonly outputs: OutputPaths;
   readonly limits: BuildLimits;
@@ -98,13 +98,15 @@ export class Planner {
 
   #read(drvPath: string): PlannedBuild {
     const derivation = readDerivation(this.#options.store, drvPath);
+    const outputs = outputPathsOf(derivation);
     const inputs = Array.from(inputsOf(derivation, this.#outputs), ({ path }) => path);
+    const isKnown = [...outputs.values(), ...inputs].every((path) => path !== null);
     return {
       drvPath,
       name: derivationName(drvPath),
       inputDrvs: [...derivation.inputDrvs.keys()],
-      inputs: inputs.every((path) => path !== null) ? inputs : null,
-      outputs: outputPathsOf(derivation),
+      inputs: isKnown ? inputs.filter((path) => path !== null) : null,
+      outputs,
       limits: limitsOf(readDerivationFacts(derivation), this.#options.bounds),
     };
   }

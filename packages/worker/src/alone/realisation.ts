@@ -170,6 +170,7 @@ export class Realisation {
     if (unique.length === 0) return;
     await store.addRoots(rootOwner, unique);
     const planned = await planner.plan(unique);
+    await store.addRoots(rootOwner, [...new Set(planned.flatMap(pathsOf))]);
     for (const each of planned) this.#planned.set(each.drvPath, each);
     this.#graph.add(planned);
     for (const each of unique) this.#answered.add(each);
@@ -189,10 +190,9 @@ export class Realisation {
   }
 
   async #build(planned: PlannedBuild): Promise<void> {
-    const { store, builder, view, rootOwner, onProgress } = this.#options;
+    const { builder, view, onProgress } = this.#options;
     const { drvPath, name, inputs, limits } = planned;
     const log = new LogTail();
-    await store.addRoots(rootOwner, knownPaths(planned));
     const { end, usage } = await builder.build({
       name: `build-${randomUUID()}`,
       drvPath,
@@ -276,6 +276,7 @@ export class Realisation {
   }
 }
 
-function knownPaths({ outputs }: PlannedBuild): string[] {
-  return [...outputs.values()].filter((path) => path !== null);
+/** What has to stay in the store until all is done. */
+function pathsOf({ inputs, outputs }: PlannedBuild): string[] {
+  return [...(inputs ?? []), ...outputs.values()].filter((path) => path !== null);
 }
