@@ -3,6 +3,7 @@ import path from "node:path";
 import { type PathFacts, dumpPath } from "@gradient/protocol";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { NixStore } from "../ports.ts";
+import { DaemonConnection } from "./daemon/connection.ts";
 import { NixError } from "./nix-error.ts";
 import { openNixStore } from "./store.ts";
 import { NixFixture } from "./testing/nix-fixture.ts";
@@ -224,4 +225,18 @@ describe("roots", () => {
   test("an owner that is a path is refused", async () => {
     await expect(store.addRoots("../escape", [lower.path])).rejects.toThrow(/owner|own roots/);
   });
+});
+
+test("processes that open a new store at the same moment do not get in each other's way", async () => {
+  for (let round = 0; round < 5; round += 1) {
+    await using fresh = await NixFixture.make(process.env);
+    // This feature's tables are made without a look at whether somebody has made them meanwhile.
+    const config = ["extra-experimental-features = ca-derivations"];
+    const opening = Array.from({ length: 4 }, () => DaemonConnection.open(fresh.nix, { config }));
+    const opened = await Promise.allSettled(opening);
+    for (const each of opened) {
+      if (each.status === "fulfilled") await each.value[Symbol.asyncDispose]();
+    }
+    expect(opened.map(({ status }) => status)).toEqual(Array(4).fill("fulfilled"));
+  }
 });

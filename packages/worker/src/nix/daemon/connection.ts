@@ -26,6 +26,24 @@ const FRAME_BYTES = 64 * 1024;
  */
 let lastOpening: Promise<unknown> = Promise.resolve();
 
+/** By directory of the store. */
+const firstOpenings = new Map<string, Promise<unknown>>();
+
+/**
+ * A store that is new, or new to a feature of Nix, gets its tables from the process that opens it first. A second one at the same moment fails, as it would make
+ * them, too.
+ */
+function behindFirst<T>(store: string, open: () => Promise<T>): Promise<T> {
+  const first = firstOpenings.get(store);
+  if (first !== undefined) return first.then(open);
+  const opening = open();
+  firstOpenings.set(
+    store,
+    opening.catch(() => {}),
+  );
+  return opening;
+}
+
 export interface Call<Answer> {
   request: Request;
   answer: (reader: ByteReader, minor: number) => Promise<Answer>;
@@ -69,8 +87,12 @@ export class DaemonConnection implements AsyncDisposable {
   ): Promise<DaemonConnection> {
     const { daemonSocket } = nix;
     if (daemonSocket === null) {
-      const child = await openChild(withNixConfig(nix.environment, config), enter);
-      return DaemonConnection.#over(child, minor);
+      const open = async (): Promise<DaemonConnection> =>
+        DaemonConnection.#over(
+          await openChild(withNixConfig(nix.environment, config), enter),
+          minor,
+        );
+      return behindFirst(nix.physicalStoreDirectory, open);
     }
     const opening = lastOpening.then(() => DaemonConnection.#toDaemon(daemonSocket, minor));
     lastOpening = opening.catch(() => {});
