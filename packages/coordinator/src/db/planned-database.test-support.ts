@@ -70,7 +70,8 @@ function isOurs(): boolean {
     .split("\n")
     .find(
       (line) =>
-        line.includes("/coordinator/src/") && !/db\/(?:client|connection|planned|transact)/.test(line),
+        line.includes("/coordinator/src/") &&
+        !/db\/(?:client|connection|planned|transact)/.test(line),
     );
   return from !== undefined && !/\.test(?:-support)?\.ts|db\/state-view\.ts/.test(from);
 }
