@@ -48,6 +48,16 @@ test("a transaction that throws leaves nothing, and its callbacks do not run", a
   expect(await database.kysely.selectFrom("commits").select("id").execute()).toEqual([]);
 });
 
+test("a transaction that SQLite itself has rolled back tells why", async () => {
+  await database.kysely.insertInto("commits").values(commit("a")).execute();
+  const failing = database.transaction(async ({ kysely }) => {
+    await kysely.insertInto("commits").values(commit("b")).execute();
+    await sql`insert or rollback into commits select * from commits where id = 'a'`.execute(kysely);
+  });
+  await expect(failing).rejects.toThrow("UNIQUE constraint failed: commits.id");
+  expect(await database.kysely.selectFrom("commits").select("id").execute()).toEqual([{ id: "a" }]);
+});
+
 test("what is left of a transaction that has ended cannot write into the next one", async () => {
   const ended = await database.transaction((tx) => Promise.resolve(tx));
   await database.transaction(async () => {

@@ -41,11 +41,20 @@ export async function transact<T>(
     result = await run(tx);
     await connection.executeQuery(COMMIT);
   } catch (error) {
-    await connection.executeQuery(ROLLBACK);
+    await rollBack(connection);
     throw error;
   }
   for (const callback of callbacks) callback();
   return result;
+}
+
+/** SQLite may have done so by itself, as on a full disk, and then refuses: why the transaction failed is what has to be told. */
+async function rollBack(connection: DatabaseConnection): Promise<void> {
+  try {
+    await connection.executeQuery(ROLLBACK);
+  } catch {
+    // One that was still open would be refused at the next "begin".
+  }
 }
 
 /**
