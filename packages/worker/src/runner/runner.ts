@@ -169,8 +169,9 @@ export class Runner implements AsyncDisposable {
     log.close();
     this.#grown.delete(name);
     const logFailure = log.failure === null ? null : reasonOf(log.failure);
-    this.#send({ type: "ended", name, logBytes: log.size, logFailure, outcome });
+    // Before it is told: whoever hears of it may remove the directory.
     keepEnd(directory, outcome, build);
+    this.#send({ type: "ended", name, logBytes: log.size, logFailure, outcome });
     this.#builds.delete(name);
     this.#finishIfIdle();
   }
