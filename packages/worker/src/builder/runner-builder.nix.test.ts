@@ -140,6 +140,15 @@ test("a build's log lies in its directory, and its end is told with what it used
   expect(usage.wallMs).toBeGreaterThan(0);
 });
 
+test("more inputs than fit into a message are not told", async () => {
+  const builder = await open();
+  const build = await Build.make("many", "echo done");
+  const name = (n: number): string => `/nix/store/${"0".repeat(32)}-${"long".repeat(40)}-${n}`;
+  const inputs = Array.from({ length: 8000 }, (_, n) => name(n));
+  const { end } = await builder.build({ ...build.request, inputs });
+  expect(end).toMatchObject({ status: 0, message: null });
+});
+
 test("the next daemon goes on with what runs and with what waits", async () => {
   const first = await open();
   const running = await Build.makeGated("running");

@@ -70,7 +70,6 @@ export class RunnerBuilder implements LastingBuilder {
 
   async build(request: BuildRequest): Promise<BuildAnswer> {
     const { name, drvPath, limits, keep, signal } = request;
-    const inputs = (request.inputs?.length ?? 0) > MAX_TOLD_INPUTS ? null : request.inputs;
     if (keep === undefined) throw new Error(`build ${name} has no directory to outlive us in`);
     const link = this.#found.get(name);
     if (link !== undefined) {
@@ -85,6 +84,8 @@ export class RunnerBuilder implements LastingBuilder {
     const runner = await this.#runner();
     signal.throwIfAborted();
     const { directory, leaseMs } = keep;
+    const isLong = (request.inputs?.length ?? 0) > MAX_TOLD_INPUTS;
+    const inputs = isLong ? null : request.inputs;
     runner.send({ type: "build", name, drvPath, inputs, limits, directory, leaseMs });
     return this.#follow(runner, request, keep);
   }

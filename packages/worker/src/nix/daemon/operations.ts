@@ -14,9 +14,9 @@ const ADD_INDIRECT_ROOT = 12;
 export const SET_OPTIONS = 19;
 export const QUERY_PATH_INFO = 26;
 export const QUERY_VALID_PATHS = 31;
+const BUILD_DERIVATION = 36;
 const ADD_TO_STORE_NAR = 39;
 const QUERY_MISSING = 40;
-const BUILD_DERIVATION = 36;
 const BUILD_PATHS_WITH_RESULTS = 46;
 
 /** How the path of a text file follows from its contents, in `AddToStore`. */
