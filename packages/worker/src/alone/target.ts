@@ -2,7 +2,11 @@ import { existsSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { type AttributePath, AttributePathError } from "@gradient/protocol";
 import { UserError } from "../errors.ts";
-import { parseInstallable } from "../nix/evaluation/installable.ts";
+import {
+  type Installable,
+  directoryReference,
+  parseInstallable,
+} from "../nix/evaluation/installable.ts";
 import type { EvaluationArgument, EvaluationSubject } from "../ports.ts";
 
 /** Where a directory has its classic expression; the first that is there. */
@@ -27,13 +31,17 @@ export function parseTarget(
   text: string,
   options: { directory: string; arguments: readonly EvaluationArgument[] },
 ): Target {
-  if (text.includes("#") || FLAKE_REFERENCE.test(text)) return flake(text, text, options);
+  if (text.includes("#") || FLAKE_REFERENCE.test(text)) {
+    return flake(text, readInstallable(text, options.directory), options);
+  }
   const at = resolve(options.directory, text);
   if (!existsSync(at)) throw new UserError("no-target", `${text} does not exist`);
   if (!statSync(at).isDirectory()) return file(text, at, options);
   const name = EXPRESSION_FILES.find((each) => existsSync(join(at, each)));
   if (name !== undefined) return file(text, join(at, name), options);
-  if (existsSync(join(at, "flake.nix"))) return flake(text, at, options);
+  if (existsSync(join(at, "flake.nix"))) {
+    return flake(text, { reference: directoryReference(at), attribute: [] }, options);
+  }
   throw new UserError(
     "no-target",
     `${text} has no ${EXPRESSION_FILES.join(", ")} or flake.nix: there is nothing to do`,
@@ -54,15 +62,18 @@ function file(
 
 function flake(
   text: string,
-  installable: string,
-  options: { directory: string; arguments: readonly EvaluationArgument[] },
+  { reference, attribute }: Installable,
+  options: { arguments: readonly EvaluationArgument[] },
 ): Target {
   if (options.arguments.length > 0) {
     throw new UserError("flake-arguments", `${text} is a flake, which takes no --arg or --argstr`);
   }
+  return { text, subject: { type: "flake", reference }, attribute };
+}
+
+function readInstallable(text: string, directory: string): Installable {
   try {
-    const { reference, attribute } = parseInstallable(installable, options.directory);
-    return { text, subject: { type: "flake", reference }, attribute };
+    return parseInstallable(text, directory);
   } catch (cause) {
     if (!(cause instanceof AttributePathError)) throw cause;
     throw new UserError("bad-attribute", `${text}: ${cause.message}`, { cause });

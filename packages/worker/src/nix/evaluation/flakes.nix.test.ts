@@ -1,5 +1,6 @@
 import path from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { directoryReference } from "./installable.ts";
 import { EvaluationFixture, failureOf } from "../testing/evaluation-fixture.ts";
 
 let fixture: EvaluationFixture;
@@ -138,6 +139,24 @@ describe("a flake by its reference", () => {
     });
     expect(dirty.jobs).toEqual({ "packages.a": "a-changed.drv" });
   });
+
+  test.each(["a b", "a%20b", "a+b", "a#b", "a?b", "é", "[a]^"])(
+    "a directory that is called %s, with and without a repository",
+    async (name) => {
+      const at = path.join(fixture.nix.tree, name);
+      await fixture.nix.write({ [`${name}/flake.nix`]: files["flake.nix"] });
+      const encoded = directoryReference(at);
+      const evaluate = async (reference: string): Promise<Record<string, string>> =>
+        (await fixture.evaluate({}, "packages.#", { subject: { type: "flake", reference } })).jobs;
+      expect(await evaluate(encoded)).toEqual({ "packages.a": "a-dirty.drv" });
+      expect(await evaluate(`path:${encoded}`)).toEqual({ "packages.a": "a-dirty.drv" });
+      await git("init", "--quiet");
+      await git("add", at);
+      await git("commit", "--quiet", "--message", "first");
+      const commit = (await git("rev-parse", "HEAD")).trim();
+      expect(await evaluate(encoded)).toEqual({ "packages.a": `a-${commit}.drv` });
+    },
+  );
 
   test("an attribute that throws tells where in the tree, in a commit and in changed files", async () => {
     const throwing = flake(`{\n packages.bad = throw "no such luck"; }`);

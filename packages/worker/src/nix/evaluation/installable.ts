@@ -3,7 +3,7 @@ import { type AttributePath, parseAttributePath } from "@gradient/protocol";
 
 /** What somebody names on a command line: `.#name`, `path#name`, `git+file:///repository#name`. */
 export interface Installable {
-  /** Flake reference, without `#`; a local one is absolute. */
+  /** Flake reference, without `#`; a local one is absolute, with what a URL has no place for encoded. */
   reference: string;
   /** Names behind the `#`; empty when there are none. */
   attribute: AttributePath;
@@ -34,9 +34,27 @@ export function installablePaths(attribute: AttributePath, system: string): Attr
   ];
 }
 
+/** A path with what is encoded in it; as it stands when that is no encoding. */
+export function decodedPath(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+/** The reference of the flake that lies in a directory. */
+export function directoryReference(directory: string): string {
+  return directory.split("/").map(encodeURIComponent).join("/");
+}
+
+/** As in Nix, a bare path is what it says, while that of a `path:` may be encoded. */
 function absoluteReference(reference: string, directory: string): string {
   const [, scheme = "", location = "", query = ""] =
     /^(path:)?([^?]*)(\?.*)?$/s.exec(reference) ?? [];
-  if (scheme === "" && /^[a-z][a-z0-9+.-]*:/i.test(location)) return reference;
-  return `${scheme}${path.resolve(directory, location)}${query}`;
+  if (scheme === "" && /^[a-z][a-z0-9+.-]*:/i.test(location)) {
+    return reference.replaceAll(/[^!-~]|["<>[\\\]^`{|}]/gu, encodeURIComponent);
+  }
+  const at = scheme === "" ? location : decodedPath(location);
+  return `${scheme}${directoryReference(path.resolve(directory, at))}${query}`;
 }

@@ -9,6 +9,7 @@ import { EvaluationError } from "../evaluation-error.ts";
 import { summarizeError, withGitReason } from "../error-text.ts";
 import type { NixInstallation } from "../installation.ts";
 import { type EvaluationSource, nixString } from "./evaluation-source.ts";
+import { toldReference } from "./local-flake.ts";
 import { overrideInputs } from "./override-inputs.ts";
 import { isReproducible } from "./reproducible.ts";
 
@@ -166,18 +167,20 @@ async function locateFlake(reference: string, tools: Tools): Promise<EvaluationS
   const { url, path: tree, locked } = await askMetadata(reference, tools);
   const names = [tools.store.physicalPath(tree), tree, `«${url.replace(/\?.*/, "")}»`];
   const { rev, dir } = locked;
-  if (rev !== undefined) return flakeSource(url, names);
+  const place = dir === undefined ? "" : encodeURIComponent(dir);
+  // Nix 2.8 encodes a name wrongly that is not ASCII.
+  if (rev !== undefined) return flakeSource(url.replace(/(?<=[?&]dir=)[^&]*/, place), names);
   const content = await referenceOf(tree, tools.store);
-  const query = dir === undefined ? "" : `&dir=${encodeURIComponent(dir)}`;
-  return flakeSource(`${content}${query}`, names);
+  return flakeSource(place === "" ? content : `${content}&dir=${place}`, names);
 }
 
 async function askMetadata(
   reference: string,
   { nix, meter, timeoutMs, signal }: Tools,
 ): Promise<z.infer<typeof metadataSchema>> {
+  const told = await toldReference(reference);
   const line = [...meter.enter, "nix", ...FLAKE_OPTIONS, "flake", "metadata"];
-  line.push("--json", "--no-update-lock-file", "--", reference);
+  line.push("--json", "--no-update-lock-file", "--", told.reference);
   const [command = "", ...args] = line;
   const title = "nix flake metadata";
   try {
@@ -188,7 +191,7 @@ async function askMetadata(
       timeoutMs,
       signal,
       env: nix.environment,
-      cwd: "/",
+      cwd: told.directory,
     });
     return metadataSchema.parse(JSON.parse(stdout.toString()));
   } catch (error) {

@@ -69,11 +69,11 @@ async function lockAnew(
   line.push("--option", "use-registries", String(usesRegistry));
   line.push("--option", "accept-flake-config", "false", "flake", "lock");
   for (const { input, url } of overrides) line.push("--override-input", input, url);
-  line.push("--", `path:${encodeURI(tree)}`);
+  line.push("--", "path:.");
   const [command = "", ...args] = line;
   try {
     const env = nix.environment;
-    await runProcess({ command, args, title: "nix flake lock", timeoutMs, signal, env, cwd: "/" });
+    await runProcess({ command, args, title: "nix flake lock", timeoutMs, signal, env, cwd: tree });
   } catch (error) {
     if (!(error instanceof ProcessError) || error.code !== "process_failed") throw error;
     const { stderr } = error;
