@@ -26,6 +26,8 @@ export interface BuildRun extends Omit<EvaluationRun, "signal"> {
   readonly keepsGoing: boolean;
   readonly bounds: LimitBounds;
   readonly rootOwner: string;
+  /** What to do about an error, to be said behind it. */
+  readonly hintFor: (error: string) => string;
   readonly view: BuildView;
   /** Ends everything at once. */
   readonly signal: AbortSignal;
@@ -117,7 +119,8 @@ class AloneBuild {
       return;
     }
     const name = formatAttributePath(job.attribute);
-    this.#run.view.message({ level: "Error", text: `${name}: ${job.error}` });
+    const text = `${name}: ${job.error}${this.#run.hintFor(job.error)}`;
+    this.#run.view.message({ level: "Error", text });
     if (!this.#run.keepsGoing) this.#realisation.stop();
   }
 
@@ -133,7 +136,8 @@ class AloneBuild {
   }
 
   #fail(error: unknown): void {
-    const text = reasonOf(error);
+    const reason = reasonOf(error);
+    const text = `${reason}${this.#run.hintFor(reason)}`;
     this.#errors.push(text);
     this.#run.view.message({ level: "Error", text });
     if (!this.#run.keepsGoing) this.#realisation.stop();

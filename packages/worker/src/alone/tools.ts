@@ -15,6 +15,7 @@ import { openNixStore } from "../nix/store.ts";
 import { openSubstituter } from "../nix/substituter.ts";
 import type { Builder, Evaluator, NixStore, Signer, Substituter, UsageMeters } from "../ports.ts";
 import { openUsageMeters } from "../usage/usage-meters.ts";
+import { permissionHint } from "./permission-hint.ts";
 import { openStateDirectory } from "./state-directory.ts";
 
 const ROOTS_NAME = "gradient-worker-alone";
@@ -34,6 +35,8 @@ export interface AloneTools {
   readonly signer: Signer | null;
   /** Owns the roots of this run. They go when it ends. */
   readonly rootOwner: string;
+  /** What to do about an error, to be said behind it; empty when that is not known. */
+  readonly hintFor: (error: string) => string;
 }
 
 /** Opens them, lends them, closes them. */
@@ -77,6 +80,7 @@ export async function withAloneTools<T>(
     meters,
     signer: await openSigner(state.path, nix, store),
     rootOwner: roots.owner,
+    hintFor: (error) => permissionHint(error, nix),
   });
 }
 

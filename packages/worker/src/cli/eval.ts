@@ -7,6 +7,7 @@ import { askSelections } from "../alone/selection.ts";
 import { parseTarget } from "../alone/target.ts";
 import { withAloneTools } from "../alone/tools.ts";
 import { type AloneConfig, loadAloneConfig } from "../config/load.ts";
+import { reasonOf } from "../error-facts.ts";
 import { EvaluationError } from "../nix/evaluation-error.ts";
 import { type Palette, printable } from "../text/terminal-text.ts";
 import { expressionRequest } from "./expression-options.ts";
@@ -39,7 +40,7 @@ async function printJobs(
   const directory = process.cwd();
   const target = parseTarget(operands[0] ?? ".", { directory, arguments: request.arguments });
   const lineOf = options["json"] === true ? jsonLine : plainLine;
-  return withAloneTools(config, environment, async ({ evaluator, meters, system }) => {
+  return withAloneTools(config, environment, async ({ evaluator, meters, system, hintFor }) => {
     const selections = await askSelections(target, request, system);
     const meter = await meters.start(`eval-${randomUUID()}`, {
       memoryBytes: evaluator.memoryLimitBytes,
@@ -47,6 +48,7 @@ async function printJobs(
       hasParts: true,
     });
     let exitCode = 0;
+    let hint = "";
     try {
       await using output = new OutputLines();
       const events = evaluateSelections({
@@ -63,14 +65,20 @@ async function printJobs(
           process.stderr.write(`${messageText(event.message, palette)}\n`);
           continue;
         }
-        if (event.job.outcome === "error") exitCode = 1;
+        if (event.job.outcome === "error") {
+          exitCode = 1;
+          hint ||= hintFor(event.job.error).trim();
+        }
         await output.add(lineOf(event.job));
       }
+      if (hint !== "") process.stderr.write(`${hint}\n`);
       return exitCode;
     } catch (error) {
       // The fault is the expression's, and said in Nix's words: a stack of ours would only hide it.
-      if (signal.aborted || !(error instanceof EvaluationError)) throw error;
-      process.stderr.write(`${messageText({ level: "Error", text: error.message }, palette)}\n`);
+      const advice = hintFor(reasonOf(error));
+      if (signal.aborted || !(error instanceof EvaluationError || advice !== "")) throw error;
+      const text = `${reasonOf(error)}${advice}`;
+      process.stderr.write(`${messageText({ level: "Error", text }, palette)}\n`);
       return 1;
     } finally {
       await meter.finish([]);

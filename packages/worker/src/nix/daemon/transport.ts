@@ -84,7 +84,7 @@ class ChildTransport implements Transport {
 
   async ending(): Promise<string> {
     const exit = await this.#child.end(END_GRACE_MS);
-    const said = this.#stderr.text().trim().split("\n").at(-1) ?? "";
+    const said = (this.#stderr.text().trim().split("\n").at(-1) ?? "").trim();
     return `nix-daemon ended with ${describeExit(exit)}${said === "" ? "" : `: ${said}`}`;
   }
 

@@ -119,6 +119,7 @@ export class RelayedClient {
     const socket = this.#socket;
     const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
     socket.on("data", (chunk: Buffer) => {
+      if (this.#state === "gone") return;
       this.#arrived.push(chunk);
       this.#arrivedBytes += chunk.length;
       if (this.#state === "reads") this.#goOn();
@@ -186,7 +187,9 @@ export class RelayedClient {
   #sendAway(error: unknown): void {
     this.#state = "gone";
     this.#write(errorFrame(reasonOf(error), this.#minor));
-    this.#socket.end(() => this.#socket.destroy());
+    // The rest of what it sends is read: it would not hear the reason from a connection that is closed before.
+    this.#socket.resume();
+    this.#socket.end();
   }
 
   /** The rest of the handshake waits for our number. */

@@ -98,11 +98,15 @@ export class StoreRelay implements AsyncDisposable {
     this.#isExact = true;
   }
 
-  /** Why nothing can be written through here, as the process that would do it does not speak our protocol; null when it can. */
+  /**
+   * Why nothing can be written through here, as the process that would do it does not speak our protocol; null when it can. Rejects
+   * with Nix's reason when the store cannot be opened at all.
+   */
   refusal(): Promise<string | null> {
-    this.#refusal ??= this.#writer
-      .refusal()
-      .then(async (reason) => (reason !== null && (await this.#opens()) ? reason : null));
+    this.#refusal ??= this.#writer.refusal().then(async (reason) => {
+      if (reason !== null) await this.#closeConnection(await this.#openConnection(NEWEST_MINOR));
+      return reason;
+    });
     return this.#refusal;
   }
 
@@ -160,16 +164,6 @@ export class StoreRelay implements AsyncDisposable {
     const spare = this.#spare;
     this.#spare = null;
     return spare;
-  }
-
-  /** Whether the store can be opened by those who speak Nix's own protocol. */
-  async #opens(): Promise<boolean> {
-    try {
-      await this.#closeConnection(await this.#openConnection(NEWEST_MINOR));
-      return true;
-    } catch {
-      return false;
-    }
   }
 
   async #openConnection(minor: number): Promise<DaemonConnection> {
