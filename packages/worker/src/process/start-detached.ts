@@ -19,7 +19,6 @@ export async function startDetached(
   const { command, args, env, input, errorFile, readyMs } = request;
   const errors = await open(errorFile, "a", 0o600);
   try {
-    // execa would put itself between the program and the file, and does not let go of it.
     const child = spawn(command, args, { env, stdio: ["pipe", "pipe", errors.fd], detached: true });
     const { stdin, stdout } = child;
     if (stdin === null || stdout === null) throw new Error("a child that was given pipes has them");

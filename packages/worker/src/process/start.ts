@@ -1,7 +1,8 @@
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { once } from "node:events";
 import { constants } from "node:fs";
 import { access, stat } from "node:fs/promises";
 import type { Readable, Writable } from "node:stream";
-import { execa } from "execa";
 import { ProcessError } from "./process-error.ts";
 import { TailBuffer } from "./tail-buffer.ts";
 
@@ -45,29 +46,14 @@ export interface RunningProcess {
  */
 export async function startProcess(request: ProcessRequest): Promise<RunningProcess> {
   const directory = workingDirectory(request);
-  const subprocess = execa(request.command, [...request.args], {
-    env: { ...request.env },
-    extendEnv: false,
-    cwd: directory,
-    stdin: "pipe",
-    stdout: "pipe",
-    stderr: "pipe",
-    buffer: false,
-    reject: false,
-    detached: true,
-    cleanup: false,
-    encoding: "buffer",
-    stripFinalNewline: false,
+  const { child, pid } = await launch(request, directory).catch(async (cause: unknown) => {
+    throw notStarted(request, cause, await reasonNotEntered(directory));
   });
-  const { pid, stdin, stdout, stderr } = subprocess;
-  if (pid === undefined) {
-    const result = await subprocess;
-    throw notStarted(request, result.cause, await reasonNotEntered(directory));
-  }
-  // A program that ends before it has read everything is told by its exit, not by our write.
-  stdin.on("error", () => {});
+  const { stdin, stdout, stderr } = child;
+  // A program that ends before it has read everything is told by its exit, not by our write; a reader notices by itself.
+  for (const stream of [stdin, stdout, stderr]) stream.on("error", () => {});
   const exited = new Promise<ProcessExit>((resolve) => {
-    subprocess.once("exit", (exitCode, signal) => resolve({ exitCode, signal }));
+    child.once("exit", (exitCode, signal) => resolve({ exitCode, signal }));
   });
   let hasExited = false;
   const exit = exited.then(async (result) => {
@@ -105,6 +91,18 @@ export function collectTail(stream: Readable): TailBuffer {
   stream.on("data", (chunk: Uint8Array) => tail.push(chunk));
   stream.on("error", () => {});
   return tail;
+}
+
+/** Rejects with what the system says of it when it does not start. */
+async function launch(
+  { command, args, env }: ProcessRequest,
+  cwd: string,
+): Promise<{ child: ChildProcessWithoutNullStreams; pid: number }> {
+  const child = spawn(command, args, { env, cwd, detached: true });
+  const { pid } = child;
+  if (pid !== undefined) return { child, pid };
+  const [error]: unknown[] = await once(child, "error");
+  throw error;
 }
 
 /** That of the request, else our own: which may have been removed meanwhile. */
