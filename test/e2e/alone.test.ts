@@ -314,12 +314,21 @@ describe("gradient-worker build", () => {
     expect(await running).toMatchObject({ exitCode: 0 });
   });
 
-  test("Nix knows what a content-addressed derivation has become", async () => {
+  test("Nix and whoever asked are told what a content-addressed derivation has become", async () => {
     const file = await fresh("floating");
     const env = { ...ours.env, NIX_CONFIG: "extra-experimental-features = ca-derivations" };
-    expect(await worker(`build ${file} -A floating --no-out-link`, { env })).toMatchObject({
-      exitCode: 0,
-    });
+    const out = join(directory, "floating");
+    const built = await worker(`build ${file} -A floating -o ${out} --json`, { env });
+    const { jobs, builds } = JSON.parse(built.stdout) as Document;
+    const again = await worker(`build ${file} -A floating --no-out-link`, { env });
+    const build = [file, "-A", "floating", "--no-out-link"];
+    const { stdout: path } = await execa("nix-build", build, { env, extendEnv: false });
+    expect(path).toMatch(/-floating$/);
+    expect([again.stdout, await readlink(out)]).toEqual([path, path]);
+    expect(jobs).toMatchObject([{ output: { name: "out", path } }]);
+    expect(builds.flatMap(({ outputs }) => outputs)).toContainEqual(
+      expect.objectContaining({ name: "out", path }),
+    );
     const args = [file, "-A", "floating", "--dry-run"];
     const { stderr } = await execa("nix-build", args, { env, extendEnv: false });
     expect(stderr).not.toContain("built");
@@ -470,7 +479,7 @@ interface Document {
   jobs: { output: { path: string } }[];
   substituted: string[];
   dependencyFailed: string[];
-  builds: { name: string; outcome: string; usage: { wallMs: number } }[];
+  builds: { name: string; outcome: string; outputs: object[]; usage: { wallMs: number } }[];
 }
 
 async function target(link: string): Promise<string | null> {

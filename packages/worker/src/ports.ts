@@ -24,6 +24,8 @@ export interface NixStore extends Preparable, AsyncDisposable {
   validPaths(paths: readonly string[]): Promise<Set<string>>;
   /** Facts of a valid path with the signatures that the store has, or null when it is not valid. */
   pathFacts(path: string): Promise<PathFacts | null>;
+  /** Paths of a valid derivation's outputs by name; without those that are known only after it is built, and it is not. */
+  outputPaths(drvPath: string): Promise<Map<string, string>>;
   /** Imports a path whose references are valid. Nix checks hash and size. `nar` is the uncompressed archive. */
   addPath(facts: PathFacts, nar: AsyncIterable<Uint8Array>): Promise<void>;
   /** Adds a directory tree under the name, addressed by its content (recursive sha256), and resolves to its store path. */

@@ -90,7 +90,7 @@ class AloneBuild {
     const evaluationUsage = await this.#run.meter.finish([]);
     this.#realisation.close();
     await realised;
-    return this.#report(evaluationUsage);
+    return await this.#report(evaluationUsage);
   }
 
   async #evaluate(): Promise<void> {
@@ -155,14 +155,14 @@ class AloneBuild {
     });
   }
 
-  #report(evaluationUsage: UsageRecord): RunReport {
+  async #report(evaluationUsage: UsageRecord): Promise<RunReport> {
     const { target, selections } = this.#run;
-    const jobs = selections.flatMap((selection) =>
-      this.#jobs
-        .filter((found) => found.selection === selection)
-        .map((found) => this.#recordOf(found.job))
-        .toSorted(inOrder(selection)),
-    );
+    const jobs: JobRecord[] = [];
+    for (const selection of selections) {
+      const found = this.#jobs.filter((each) => each.selection === selection);
+      const records = await Promise.all(found.map(({ job }) => this.#recordOf(job)));
+      jobs.push(...records.toSorted(inOrder(selection)));
+    }
     return {
       version: 1,
       target: target.text,
@@ -188,7 +188,7 @@ class AloneBuild {
     return exitCodeOf(this.#realisation.failureBits);
   }
 
-  #recordOf(job: EvaluatedJob): JobRecord {
+  async #recordOf(job: EvaluatedJob): Promise<JobRecord> {
     const { attribute } = job;
     if (job.outcome === "error") {
       return { attribute, drvPath: null, output: null, status: "error", error: job.error };
@@ -196,14 +196,15 @@ class AloneBuild {
     const { drvPath } = job;
     const derivation = readDerivation(this.#run.store, drvPath);
     const name = outputOf(derivation, attribute);
-    const path = outputPathsOf(derivation).get(name) ?? null;
-    return {
-      attribute,
-      drvPath,
-      output: { name, path },
-      status: this.#statusOf(drvPath, path),
-      error: null,
-    };
+    const stated = outputPathsOf(derivation).get(name) ?? null;
+    const status = this.#statusOf(drvPath, stated);
+    const path = stated ?? (SUCCESSES.has(status) ? await this.#builtPath(drvPath, name) : null);
+    return { attribute, drvPath, output: { name, path }, status, error: null };
+  }
+
+  /** Of an output whose path is known only after the build. */
+  async #builtPath(drvPath: string, name: string): Promise<string | null> {
+    return (await this.#run.store.outputPaths(drvPath)).get(name) ?? null;
   }
 
   #statusOf(drvPath: string, path: string | null): JobStatus {

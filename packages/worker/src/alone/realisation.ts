@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { setMaxListeners } from "node:events";
 import { reasonOf } from "../error-facts.ts";
+import type { OutputPaths } from "../jobs/derivations.ts";
 import { decideOutcome, type Outcome } from "../outcome.ts";
 import type { Builder, NixStore, Signer } from "../ports.ts";
 import { failureBits } from "./exit-code.ts";
@@ -239,9 +240,16 @@ export class Realisation {
     if (!this.#options.keepsGoing) this.stop();
   }
 
-  async #outputsOf(planned: PlannedBuild): Promise<BuiltOutput[]> {
-    const found = [...planned.outputs].map(async ([name, path]) => {
-      const facts = path === null ? null : await this.#options.store.pathFacts(path);
+  async #outputsOf({ drvPath, outputs }: PlannedBuild): Promise<BuiltOutput[]> {
+    const { store, rootOwner } = this.#options;
+    let paths: OutputPaths | ReadonlyMap<string, string> = outputs;
+    if ([...outputs.values()].includes(null)) {
+      const built = await store.outputPaths(drvPath);
+      await store.addRoots(rootOwner, [...built.values()]);
+      paths = built;
+    }
+    const found = [...paths].map(async ([name, path]) => {
+      const facts = path === null ? null : await store.pathFacts(path);
       return facts === null ? [] : [{ name, path: facts.path, sizeBytes: facts.narSize }];
     });
     return (await Promise.all(found)).flat();

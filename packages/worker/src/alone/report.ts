@@ -47,7 +47,7 @@ export interface JobRecord {
   readonly attribute: readonly string[];
   /** null when it could not be evaluated. */
   readonly drvPath: string | null;
-  /** The output that the attribute stands for; its path is null when it is known only after the build. */
+  /** The output that the attribute stands for; its path is null when it is known only after the build, and is not built. */
   readonly output: { readonly name: string; readonly path: string | null } | null;
   readonly status: JobStatus;
   /** Why it could not be evaluated. */

@@ -15,6 +15,7 @@ import {
   addIndirectRoot,
   addToStore,
   addToStoreNar,
+  queryOutputPaths,
   queryPathInfo,
   queryValidPaths,
 } from "./daemon/operations.ts";
@@ -72,6 +73,10 @@ class DaemonStore implements NixStore {
   async pathFacts(storePath: string): Promise<PathFacts | null> {
     const stored = await this.#queries.call(queryPathInfo(storePath), QUERY_TIMEOUT_MS);
     return stored === null ? null : factsOf(storePath, stored);
+  }
+
+  async outputPaths(drvPath: string): Promise<Map<string, string>> {
+    return this.#queries.call(queryOutputPaths(drvPath), QUERY_TIMEOUT_MS);
   }
 
   async addPath(facts: PathFacts, nar: AsyncIterable<Uint8Array>): Promise<void> {

@@ -19,6 +19,7 @@ import type {
   UsageMeter,
   UsageMeters,
 } from "../ports.ts";
+import { outputPathsOf, readDerivation } from "../jobs/derivations.ts";
 import { endTimes } from "../nix/build-listener.ts";
 import { storePath } from "./offers.ts";
 
@@ -109,6 +110,11 @@ export class ScriptedStore implements NixStore {
 
   async pathFacts(path: string): Promise<PathFacts | null> {
     return this.#facts.get(path) ?? null;
+  }
+
+  async outputPaths(drvPath: string): Promise<Map<string, string>> {
+    const outputs = outputPathsOf(readDerivation(this, drvPath));
+    return new Map([...outputs].flatMap(([name, path]) => (path === null ? [] : [[name, path]])));
   }
 
   /** Takes NARs of single files, whose contents begin at a known place. */

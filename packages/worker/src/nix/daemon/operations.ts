@@ -17,6 +17,7 @@ export const QUERY_VALID_PATHS = 31;
 const BUILD_DERIVATION = 36;
 const ADD_TO_STORE_NAR = 39;
 const QUERY_MISSING = 40;
+const QUERY_DERIVATION_OUTPUT_MAP = 41;
 const BUILD_PATHS_WITH_RESULTS = 46;
 
 /** How the path of a text file follows from its contents, in `AddToStore`. */
@@ -70,6 +71,22 @@ export function queryPathInfo(path: string): Call<StoredPath | null> {
   return {
     request: new Request().number(QUERY_PATH_INFO).string(path),
     answer: async (reader) => ((await reader.number()) === 0 ? null : readStoredPath(reader)),
+  };
+}
+
+/** Paths of a derivation's outputs by name; without those that are known only after it is built, and it is not. */
+export function queryOutputPaths(drvPath: string): Call<Map<string, string>> {
+  return {
+    request: new Request().number(QUERY_DERIVATION_OUTPUT_MAP).string(drvPath),
+    answer: async (reader) => {
+      const paths = new Map<string, string>();
+      for (let left = await reader.number(); left > 0; left -= 1) {
+        const name = await reader.string();
+        const path = await reader.string();
+        if (path !== "") paths.set(name, path);
+      }
+      return paths;
+    },
   };
 }
 
