@@ -1,5 +1,3 @@
-import type { Readable } from "node:stream";
-
 const NEWLINE = 0x0a;
 
 /**
@@ -8,7 +6,7 @@ const NEWLINE = 0x0a;
  * newline.
  */
 export async function* readLines(
-  stream: Readable,
+  stream: AsyncIterable<Uint8Array>,
   maxLineBytes: number,
 ): AsyncGenerator<string, void, undefined> {
   let parts: Uint8Array[] = [];
@@ -25,7 +23,7 @@ export async function* readLines(
     return line;
   };
   let isInLine = false;
-  for await (const chunk of stream as AsyncIterable<Uint8Array>) {
+  for await (const chunk of stream) {
     let from = 0;
     for (let at = chunk.indexOf(NEWLINE); at !== -1; at = chunk.indexOf(NEWLINE, from)) {
       hold(chunk.subarray(from, at));

@@ -2,7 +2,12 @@ import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { once } from "node:events";
 import { constants } from "node:fs";
 import { access, stat } from "node:fs/promises";
-import type { Readable, Writable } from "node:stream";
+import {
+  type Readable,
+  type Writable,
+  getDefaultHighWaterMark,
+  setDefaultHighWaterMark,
+} from "node:stream";
 import { ProcessError } from "./process-error.ts";
 import { TailBuffer } from "./tail-buffer.ts";
 
@@ -22,6 +27,8 @@ export interface ProcessRequest {
   /** The whole environment; nothing is inherited. */
   env: Readonly<Record<string, string>>;
   cwd?: string;
+  /** Whoever reads its streams gets what has come when they ask; nothing is read ahead, which would wake us for each piece. */
+  isReadOnDemand?: boolean;
 }
 
 /** A child with three pipes, in a process group of its own. */
@@ -85,6 +92,17 @@ export async function startProcess(request: ProcessRequest): Promise<RunningProc
   };
 }
 
+/** The streams of a child cannot be told otherwise how much they may hold. */
+function withoutReadingAhead<T>(start: () => T): T {
+  const usual = getDefaultHighWaterMark(false);
+  setDefaultHighWaterMark(false, 0);
+  try {
+    return start();
+  } finally {
+    setDefaultHighWaterMark(false, usual);
+  }
+}
+
 /** Collects the end of a stream for error messages, and keeps it flowing. */
 export function collectTail(stream: Readable): TailBuffer {
   const tail = new TailBuffer(STDERR_TAIL_BYTES);
@@ -95,10 +113,12 @@ export function collectTail(stream: Readable): TailBuffer {
 
 /** Rejects with what the system says of it when it does not start. */
 async function launch(
-  { command, args, env }: ProcessRequest,
+  { command, args, env, isReadOnDemand = false }: ProcessRequest,
   cwd: string,
 ): Promise<{ child: ChildProcessWithoutNullStreams; pid: number }> {
-  const child = spawn(command, args, { env, cwd, detached: true });
+  const start = (): ChildProcessWithoutNullStreams =>
+    spawn(command, args, { env, cwd, detached: true });
+  const child = isReadOnDemand ? withoutReadingAhead(start) : start();
   const { pid } = child;
   if (pid !== undefined) return { child, pid };
   const [error]: unknown[] = await once(child, "error");

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import type { BoundedPart, UsageMeter } from "../../ports.ts";
 import { readLines } from "../../process/lines.ts";
+import { PacedChunks } from "../../process/paced-chunks.ts";
 import { type ProcessExit, type RunningProcess, startProcess } from "../../process/start.ts";
 import { EvaluationError } from "../evaluation-error.ts";
 import type { NixInstallation } from "../installation.ts";
@@ -47,6 +48,7 @@ export class EvaluatorProcess {
   readonly #deadlineTimer: NodeJS.Timeout;
   readonly #memoryTimer: NodeJS.Timeout;
   readonly #onAbort: () => void;
+  readonly #chunks: PacedChunks;
   #silenceTimer: NodeJS.Timeout | undefined;
   #isBuilding = (): boolean => false;
   #memoryBytes = 0;
@@ -57,6 +59,7 @@ export class EvaluatorProcess {
     this.#scope = scope;
     this.#part = part;
     process.stdout.resume();
+    this.#chunks = new PacedChunks(process.stderr);
     this.#deadlineTimer = setTimeout(
       () => this.#endFor("deadline"),
       Math.max(0, scope.deadline - performance.now()),
@@ -87,6 +90,7 @@ export class EvaluatorProcess {
         args,
         env: { ...nix.environment, ...heapSize(scope), ...request.variables },
         cwd: scope.workingDirectory,
+        isReadOnDemand: true,
       });
       if (enter.length === 0) await addTo(meter, process);
       return new EvaluatorProcess(process, scope, part);
@@ -110,11 +114,16 @@ export class EvaluatorProcess {
     return this.#memoryBytes > NEAR_CEILING * this.#scope.memoryCeilingBytes;
   }
 
+  /** It has said all that matters, and is not let finish at leisure. */
+  hurry(): void {
+    this.#chunks.hurry();
+  }
+
   /** Lines of stderr. The clock stands still while one is looked at, and while evaluation waits for a build. */
   async *lines(isBuilding: () => boolean): AsyncGenerator<string, void, undefined> {
     this.#isBuilding = isBuilding;
     this.#startClock();
-    for await (const line of readLines(this.#process.stderr, MAX_LINE_BYTES)) {
+    for await (const line of readLines(this.#chunks.read(), MAX_LINE_BYTES)) {
       clearTimeout(this.#silenceTimer);
       yield line;
       if (!isBuilding()) this.#startClock();

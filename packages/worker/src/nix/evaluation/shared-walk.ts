@@ -249,7 +249,10 @@ export class SharedWalk {
     if ("fatal" in event) throw new EvaluationError("evaluation_failed", event.fatal);
     if ("enter" in event) return this.#enter(part, event.enter, process);
     if ("list" in event) part.position.list(event.list, event.names);
-    if ("end" in event) part.isComplete = true;
+    if ("end" in event) {
+      part.isComplete = true;
+      process.hurry();
+    }
     if ("job" in event && (await this.#isMisled(process))) {
       repeat(part);
       return false;
