@@ -29,7 +29,7 @@ const WRITE_GRACE_MS = 5000;
 const REFUSED =
   "evaluators write derivations themselves, and wait for each other, as no process can do it for all of them";
 /** Nobody stands between evaluators and the store. */
-const DIRECT = { isExact: true, hasMisled: false, caughtUp: () => null };
+const DIRECT = { isExact: true, hasMisled: false, caughtUp: () => null, hurry: () => {} };
 
 type EvaluationRequest = Parameters<Evaluator["evaluate"]>[0];
 

@@ -48,7 +48,7 @@ export interface WalkPlan extends AttributePattern {
  * The store that evaluators use. Those that started before it was exact are followed by others when they fail after that. When it has misled
  * one of them, none of those is believed any more: the first that it knows of may not be the one whose line is read.
  */
-type EvaluatorStore = Pick<StoreRelay, "isExact" | "hasMisled" | "caughtUp">;
+type EvaluatorStore = Pick<StoreRelay, "isExact" | "hasMisled" | "caughtUp" | "hurry">;
 
 /** One process's part of the walk, and how far it is. */
 interface Part {
@@ -226,7 +226,7 @@ export class SharedWalk {
   #enter(part: Part, path: AttributePath, process: EvaluatorProcess): boolean {
     const { until } = part.stretch;
     if (until !== null && isBeyond(path, until)) {
-      part.isComplete = true;
+      this.#complete(part);
       return false;
     }
     if (part.entered > 0 && process.isNearCeiling) {
@@ -250,7 +250,7 @@ export class SharedWalk {
     if ("enter" in event) return this.#enter(part, event.enter, process);
     if ("list" in event) part.position.list(event.list, event.names);
     if ("end" in event) {
-      part.isComplete = true;
+      this.#complete(part);
       process.hurry();
     }
     if ("job" in event && (await this.#isMisled(process))) {
@@ -262,6 +262,12 @@ export class SharedWalk {
     part.isAnswered = true;
     await this.#queue.push(finding);
     return true;
+  }
+
+  /** When no other part goes on, the store need not wait for more while the processes end. */
+  #complete(part: Part): void {
+    part.isComplete = true;
+    if ([...this.#parts].every(({ isComplete }) => isComplete)) this.#store.hurry();
   }
 
   /** Decides where the next process goes on, and what became of the attribute that this one ended at. */

@@ -25,8 +25,7 @@ export async function openSocketDirectory(stateDirectory: string): Promise<Socke
   const place = places.find((each) => SOCKET_PATH.test(socketIn(`${each}/${PREFIX}XXXXXX`)));
   const parent = place ?? "/tmp";
   await mkdir(parent, { recursive: true, mode: 0o700 });
-  await removeStale(parent);
-  const directory = await mkdtemp(path.join(parent, PREFIX));
+  const [directory] = await Promise.all([mkdtemp(path.join(parent, PREFIX)), removeStale(parent)]);
   return {
     socketPath: socketIn(directory),
     [Symbol.asyncDispose]: () => rm(directory, { recursive: true, force: true }),

@@ -121,6 +121,11 @@ export class StoreRelay implements AsyncDisposable {
     return ahead.length === 0 ? null : Promise.all(ahead.map((client) => client.caughtUp()));
   }
 
+  /** Evaluators have told all: what they have added is written without waiting for more. */
+  hurry(): void {
+    this.#writer.hurry();
+  }
+
   /** Throws why a text could not be written: evaluators that went wrong meanwhile are not to blame. */
   check(): void {
     if (this.#writer.failure !== null) throw this.#writer.failure.error;
@@ -131,9 +136,12 @@ export class StoreRelay implements AsyncDisposable {
     this.#server.close();
     for (const socket of this.#sockets) socket.destroy();
     await Promise.all(this.#clients.values());
-    await this.#writer[Symbol.asyncDispose]();
-    await this.#spare?.then((connection) => this.#closeConnection(connection)).catch(() => {});
-    await this.#directory[Symbol.asyncDispose]();
+    const spare = this.#spare?.then((connection) => this.#closeConnection(connection));
+    await Promise.all([
+      this.#writer[Symbol.asyncDispose](),
+      spare?.catch(() => {}),
+      this.#directory[Symbol.asyncDispose](),
+    ]);
   }
 
   #serve(socket: Socket): void {

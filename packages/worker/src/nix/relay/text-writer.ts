@@ -41,6 +41,8 @@ export class TextWriter implements AsyncDisposable {
   #isGathering = false;
   /** Somebody waits for something in the queue. */
   #isUrgent = false;
+  /** Hardly anything is added any more. */
+  #isEnding = false;
   #endRest = (): void => {};
   #failure: { error: unknown } | null = null;
 
@@ -69,7 +71,7 @@ export class TextWriter implements AsyncDisposable {
     if (this.#isGathering && this.#queue.length >= GATHERED) this.#endRest();
     const [oldest] = this.#unwritten.values();
     if (this.#heldBytes <= MAX_HELD_BYTES || oldest === undefined) return null;
-    this.#hurry();
+    this.#urge();
     return oldest.written;
   }
 
@@ -85,7 +87,7 @@ export class TextWriter implements AsyncDisposable {
 
   /** As `settled`, for an evaluator, which does nothing else meanwhile. */
   async needed(path: string): Promise<void> {
-    if (this.#unwritten.has(path)) this.#hurry();
+    if (this.#unwritten.has(path)) this.#urge();
     await this.settled(path);
   }
 
@@ -101,8 +103,14 @@ export class TextWriter implements AsyncDisposable {
 
   /** Resolves when all that was added until now is in the store. */
   async flush(): Promise<void> {
-    if (this.#unwritten.size > 0) this.#hurry();
+    if (this.#unwritten.size > 0) this.#urge();
     await this.#last;
+  }
+
+  /** From here on nothing is waited for to go with what was added: hardly anything comes. */
+  hurry(): void {
+    this.#isEnding = true;
+    this.#endRest();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -140,7 +148,7 @@ export class TextWriter implements AsyncDisposable {
 
   /** Does nothing for a while, if nobody waits. */
   async #rest(ms: number): Promise<void> {
-    if (this.#isUrgent) return;
+    if (this.#isUrgent || this.#isEnding) return;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, ms);
       this.#endRest = () => {
@@ -151,7 +159,7 @@ export class TextWriter implements AsyncDisposable {
     this.#endRest = () => {};
   }
 
-  #hurry(): void {
+  #urge(): void {
     this.#isUrgent = true;
     this.#endRest();
   }
