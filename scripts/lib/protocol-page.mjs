@@ -5,7 +5,14 @@ import { readComments } from "./schema-comments.mjs";
 const PACKAGE = new URL("../../packages/protocol/", import.meta.url);
 const TO_WORKER = "messages/to-worker";
 const TO_COORDINATOR = "messages/to-coordinator";
-const MODULES = [TO_WORKER, TO_COORDINATOR, "messages/shared", "messages/transfer", "usage"];
+const MODULES = [
+  TO_WORKER,
+  TO_COORDINATOR,
+  "messages/shared",
+  "messages/evaluated",
+  "messages/transfer",
+  "usage",
+];
 
 /** docs/protocol.md, made from the schemas of the built worker link and the comments in their source. */
 export async function protocolPage() {
@@ -36,6 +43,8 @@ ${textOf(TO_COORDINATOR)}
 ## What messages are made of
 
 ${textOf("messages/shared")}
+
+${textOf("messages/evaluated")}
 
 ${textOf("usage")}
 

@@ -61,9 +61,6 @@ export {
   restoreSpecSchema,
   assignmentSpecSchema,
   phaseSchema,
-  attributePathSchema,
-  evaluatedJobSchema,
-  evaluationMessageSchema,
   failureSchema,
   fetchResultSchema,
   evalResultSchema,
@@ -87,8 +84,6 @@ export {
   type AssignmentKind,
   type LinkFeature,
   type Phase,
-  type EvaluatedJob,
-  type EvaluationMessage,
   type Failure,
   type FetchResult,
   type EvalResult,
@@ -99,6 +94,13 @@ export {
   type RestoreResult,
   type AssignmentResult,
 } from "./messages/shared.ts";
+export {
+  attributePathSchema,
+  evaluatedJobSchema,
+  evaluationMessageSchema,
+  type EvaluatedJob,
+  type EvaluationMessage,
+} from "./messages/evaluated.ts";
 export {
   MAX_LOG_BYTES,
   helloSchema,

@@ -6,6 +6,7 @@ import {
   fencingSchema,
 } from "../ids.ts";
 import { usageRecordSchema } from "../usage.ts";
+import { narHashText, storePathText } from "./store-texts.ts";
 
 /** Versions of the worker link that this build speaks. The highest version in both ranges is used; no common version is a rejection. */
 export const LINK_VERSIONS = { min: 1, max: 1 } as const;
@@ -38,15 +39,6 @@ export const assignmentReference = {
   assignment: assignmentIdSchema,
   fencing: fencingSchema,
 } as const;
-
-const storePathText = z
-  .string()
-  .regex(/^\/nix\/store\/[0-9a-df-np-sv-z]{32}-[^/\s]{1,211}$/, "not a store path");
-
-/** `sha256:` and 52 characters of Nix base 32. */
-const narHashText = z
-  .string()
-  .regex(/^sha256:[0-9a-df-np-sv-z]{52}$/, "not a sha256 in Nix base 32");
 
 /** What a narinfo says of a path, without where its bytes lie. References and deriver are full store paths. */
 export const pathFactsSchema = z.object({
@@ -180,28 +172,6 @@ export const phaseSchema = z.enum([
   "signing",
 ]);
 export type Phase = z.infer<typeof phaseSchema>;
-
-/** Attribute path as a list of names: a name may hold dots. */
-export const attributePathSchema = z.array(z.string());
-
-/** One attribute that a pattern selected: its derivation, or why it has none. */
-export const evaluatedJobSchema = z.discriminatedUnion("outcome", [
-  z.object({
-    outcome: z.literal("derivation"),
-    attribute: attributePathSchema,
-    drvPath: storePathText,
-  }),
-  z.object({ outcome: z.literal("error"), attribute: attributePathSchema, error: z.string() }),
-]);
-export type EvaluatedJob = z.infer<typeof evaluatedJobSchema>;
-
-export const evaluationMessageSchema = z.object({
-  level: z.enum(["Error", "Warning", "Notice"]),
-  text: z.string(),
-  /** What was being evaluated, when that is known. */
-  attribute: attributePathSchema.optional(),
-});
-export type EvaluationMessage = z.infer<typeof evaluationMessageSchema>;
 
 /** Why an assignment ended without what was asked. `transient` ones are worth another attempt. */
 export const failureSchema = z.object({ message: z.string(), isTransient: z.boolean() });

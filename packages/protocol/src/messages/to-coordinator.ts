@@ -1,11 +1,10 @@
 import { z } from "zod";
 import { assignmentIdSchema, fencingSchema, organizationIdSchema, workerIdSchema } from "../ids.ts";
+import { evaluatedJobSchema, evaluationMessageSchema } from "./evaluated.ts";
 import {
   assignmentReference,
   assignmentResultSchema,
   capabilitiesSchema,
-  evaluatedJobSchema,
-  evaluationMessageSchema,
   failureSchema,
   phaseSchema,
 } from "./shared.ts";

@@ -13,7 +13,7 @@ const DELEGATE =
 
 /** Which control groups can be seen and used from here. */
 export async function checkGroups(findings: Findings): Promise<void> {
-  const hierarchies = await findHierarchies("/proc").catch((): Hierarchy[] => []);
+  const hierarchies = findHierarchies("/proc");
   const used = hierarchies.filter(
     ({ version, controllers }) =>
       version === 2 || controllers.some((each) => NEEDED.includes(each)),

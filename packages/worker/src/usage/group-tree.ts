@@ -36,8 +36,7 @@ export class GroupTree implements AsyncDisposable {
 
   /** Makes the parents, and removes what dead workers left. Null when there is no hierarchy that can be written. */
   static async open(procDirectory: string): Promise<GroupTree | null> {
-    const found = await findHierarchies(procDirectory).catch(() => []);
-    const hierarchies = found.map(placeOf);
+    const hierarchies = findHierarchies(procDirectory).map(placeOf);
     await removeStaleGroups(hierarchies, procDirectory);
     const name = parentName(procDirectory);
     const v1 = Object.fromEntries(V1_CONTROLLERS.map((each) => [each, null])) as Record<

@@ -51,6 +51,6 @@ test("no groups at all", () => {
   expect(parseHierarchies("22 1 0:21 / /proc rw - proc proc rw\n", "")).toEqual([]);
 });
 
-test("this machine's are found", async () => {
-  for (const { directory } of await findHierarchies("/proc")) expect(directory).toMatch(/^\//);
+test("this machine's are found", () => {
+  for (const { directory } of findHierarchies("/proc")) expect(directory).toMatch(/^\//);
 });

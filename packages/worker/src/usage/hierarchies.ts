@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readFileSync } from "node:fs";
 import path from "node:path";
 
 /** One mounted control group hierarchy, with the group that this process is in. */
@@ -14,12 +14,9 @@ export interface Hierarchy {
  * Hierarchies of this machine that can be seen from here, version 2 first. Machines have only version 2, only version 1,
  * or both with the controllers spread over them.
  */
-export async function findHierarchies(procDirectory: string): Promise<Hierarchy[]> {
-  const [mountinfo, membership] = await Promise.all([
-    readFile(path.join(procDirectory, "self/mountinfo"), "utf8"),
-    readFile(path.join(procDirectory, "self/cgroup"), "utf8").catch(() => ""),
-  ]);
-  return parseHierarchies(mountinfo, membership);
+export function findHierarchies(procDirectory: string): Hierarchy[] {
+  const read = (name: string): string => readText(path.join(procDirectory, "self", name));
+  return parseHierarchies(read("mountinfo"), read("cgroup"));
 }
 
 /** From the texts of /proc/self/mountinfo and /proc/self/cgroup (proc(5), cgroups(7)), version 2 first. */
@@ -103,4 +100,13 @@ function unescapeOctal(field: string): string {
   return field.replace(/\\([0-7]{3})/g, (_all, digits: string) =>
     String.fromCharCode(Number.parseInt(digits, 8)),
   );
+}
+
+/** Empty where it is not shown. */
+function readText(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return "";
+  }
 }

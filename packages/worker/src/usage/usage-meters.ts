@@ -111,7 +111,7 @@ async function probe(tree: GroupTree): Promise<Offer | null> {
     },
     versions: files.versions,
   };
-  await group.remove();
+  if (!group.removeEmpty()) await group.remove();
   return offer;
 }
 
