@@ -154,7 +154,7 @@ describe("out of memory", () => {
 describe("internal_error: the machine's fault", () => {
   test("Nix's process died", async () => {
     const ended = await bench.build(`mk "orphan" "echo begun; sleep 600" { }`, {
-      onLog: (meter) => void meter.kill(),
+      onLog: (meter) => void meter.kill([]),
     });
     expect(ended).toMatchObject(ending({ outcome: "internal_error", message: /nix-daemon/ }));
   });

@@ -71,7 +71,7 @@ export interface BuildSlot extends AsyncDisposable {
     meter: UsageMeter;
     /** Gets the build's output as it comes, decoded as UTF-8 with replacement characters, whole lines. */
     onLog: (text: string) => void;
-    /** Ends the build within a second: Nix is asked first, then the group is killed. */
+    /** Ends the build: Nix is asked first, and after a second its processes are killed. Nix has more time to remove what they left. */
     signal: AbortSignal;
   }): Promise<BuildEnd>;
 }
@@ -95,7 +95,7 @@ export interface BuildRequest {
   onBuilt?: () => void;
   /** Gets the build's output as it comes, decoded as UTF-8 with replacement characters, whole lines. */
   onLog: (text: string) => void;
-  /** Ends the build within a second. */
+  /** Ends the build: its processes are gone within a second, and then Nix removes what they left. */
   signal: AbortSignal;
   /** Needed where builds outlive this process. */
   keep?: BuildKeep;
@@ -170,8 +170,8 @@ export interface UsageMeter {
    * when this group has no place for them and another one would.
    */
   begin(limits: MeterLimits): boolean;
-  /** Ends every process in the group. */
-  kill(): Promise<void>;
+  /** Ends every process in the group but these. */
+  kill(staying: readonly number[]): Promise<void>;
   /** The attempt has ended: ends stray processes, all but `staying`, and reads the last figures. `finish` answers the same later. */
   figures(staying: readonly number[]): Promise<UsageRecord>;
   /** Moves `pids` back out (a build slot has done so already), ends stray processes, reads the last figures, removes the group. */

@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { readFileSync, readdirSync } from "node:fs";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import type { BuildLimits } from "@gradient/protocol";
 import { decideOutcome } from "../outcome.ts";
 import type { BuildEnd, BuildSlot, UsageMeter, UsageMeters } from "../ports.ts";
@@ -209,6 +210,14 @@ describe("limits", () => {
   });
 });
 
+/** Whether it has a child that has not ended. */
+function hasRunningChild(pid: number): boolean {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "latin1").split(" ");
+  return children
+    .filter((child) => child !== "")
+    .some((child) => !/^\d+ \(.*\) Z/.test(readFileSync(`/proc/${child}/stat`, "latin1")));
+}
+
 describe("cancelling", () => {
   test("ends a build that heeds no signal, and the next build works", async () => {
     const controller = new AbortController();
@@ -227,6 +236,26 @@ describe("cancelling", () => {
     // It would go on for minutes; how quick it is on an idle machine is not asked here.
     expect(end.stoppedAt - cancelledAt).toBeLessThan(30_000);
     expect((await build(`mk "after" "echo > $out" { }`)).outcome.outcome).toBe("built");
+  });
+
+  test("lets Nix remove what the build left, also when that takes longer than its processes may live", async () => {
+    const controller = new AbortController();
+    let building: Promise<Built> | undefined;
+    await new Promise<void>((resolve) => {
+      building = build(`mk "leaving" "echo > $out; echo started; sleep 600" { }`, {
+        signal: controller.signal,
+        onLog: () => resolve(),
+      });
+    });
+    const nix = slot.pid ?? 0;
+    // It does nothing for as long as it is stopped, as if it had much to remove.
+    process.kill(nix, "SIGSTOP");
+    controller.abort();
+    await vi.waitFor(() => expect(hasRunningChild(nix)).toBe(false), 30_000);
+    process.kill(nix, "SIGCONT");
+    expect((await building)?.outcome.outcome).toBe("cancelled");
+    const left = readdirSync(fixture.nix.physicalStoreDirectory);
+    expect(left.filter((name) => name.includes(".chroot"))).toEqual([]);
   });
 
   test("before the start costs nothing", async () => {
@@ -266,7 +295,7 @@ describe("logs", () => {
 
 test("Nix's process being killed costs one build, and says so", async () => {
   const { outcome } = await build(`mk "killer" "echo started; sleep 600" { }`, {
-    onLog: (meter) => void meter.kill(),
+    onLog: (meter) => void meter.kill([]),
   });
   expect(outcome).toMatchObject({ outcome: "internal_error", isGuess: false });
   expect((await build(`mk "next" "echo > $out" { }`)).outcome.outcome).toBe("built");

@@ -19,8 +19,10 @@ import { DaemonLostError, DaemonProtocolError, NixError } from "./nix-error.ts";
 
 /** A child keeps what it built from being collected, for as long as it lives. So it may not live for ever. */
 const MAX_BUILDS = 200;
-/** How long Nix has to end a build that was cancelled, before the group is killed. */
+/** How long Nix has to end the processes of a build that was cancelled, before they are killed. */
 const CANCEL_GRACE_MS = 1000;
+/** How long it has to remove what they left, which may be many files. */
+const CLEAN_GRACE_MS = 60_000;
 /** Nix watches the limits itself; we only when it does not. */
 const DEADLINE_GRACE_MS = 30_000;
 /** A timer that is set for longer fires at once. */
@@ -183,12 +185,12 @@ async function setOptionsOnce(connection: DaemonConnection, options: DaemonOptio
   lastOptions.set(connection, text);
 }
 
-/** Ends a build before its time: Nix is asked first, as it cleans up after itself; then the group is killed. */
+/** Ends a build before its time: Nix is asked first, as it cleans up after itself; then its processes are killed, at last Nix. */
 class Stopper {
   readonly #connection: DaemonConnection;
   readonly #meter: UsageMeter;
-  #timer: NodeJS.Timeout | null = null;
-  #killing: Promise<void> | null = null;
+  readonly #timers: NodeJS.Timeout[] = [];
+  readonly #killing: Promise<void>[] = [];
   reason: "cancel" | "deadline" | "input" | null = null;
 
   constructor(connection: DaemonConnection, meter: UsageMeter) {
@@ -199,16 +201,22 @@ class Stopper {
   stop(reason: "cancel" | "deadline" | "input"): void {
     if (this.reason !== null) return;
     this.reason = reason;
+    const { pid } = this.#connection;
     this.#connection.interrupt();
-    this.#timer = setTimeout(() => {
-      this.#killing = this.#meter.kill();
+    this.#after(CANCEL_GRACE_MS, () => this.#meter.kill(pid === null ? [] : [pid]));
+    this.#after(CLEAN_GRACE_MS, () => {
       this.#connection.kill();
-    }, CANCEL_GRACE_MS);
+      return this.#meter.kill([]);
+    });
   }
 
   async settle(): Promise<void> {
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    await this.#killing;
+    for (const timer of this.#timers) clearTimeout(timer);
+    await Promise.all(this.#killing);
+  }
+
+  #after(delayMs: number, kill: () => Promise<void>): void {
+    this.#timers.push(setTimeout(() => this.#killing.push(kill()), delayMs));
   }
 }
 

@@ -131,9 +131,9 @@ export class GroupMeter implements UsageMeter {
     return this.#record(figures, performance.now() - this.#startedAt);
   }
 
-  async kill(): Promise<void> {
-    await this.#foreign?.kill();
-    await this.#group.kill();
+  async kill(staying: readonly number[]): Promise<void> {
+    await this.#foreign?.kill(staying);
+    await this.#group.kill(staying);
   }
 
   async figures(staying: readonly number[]): Promise<UsageRecord> {

@@ -113,8 +113,8 @@ export class ProcessMeter implements UsageMeter {
     return this.#record();
   }
 
-  async kill(): Promise<void> {
-    await this.#kill([]);
+  async kill(staying: readonly number[]): Promise<void> {
+    await this.#kill(staying);
   }
 
   async figures(staying: readonly number[]): Promise<UsageRecord> {
@@ -147,7 +147,7 @@ export class ProcessMeter implements UsageMeter {
   async finish(moveOut: readonly number[]): Promise<UsageRecord> {
     for (const pid of moveOut) await this.remove(pid);
     const record = await this.figures([]);
-    await this.kill();
+    await this.#kill([]);
     return record;
   }
 

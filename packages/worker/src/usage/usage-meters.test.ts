@@ -147,7 +147,7 @@ describe.runIf(tree !== null)("control groups of this machine", () => {
     const child = await waiting("while :; do sleep 0.01 & done");
     await meter.add(child.pid);
     child.stdin.end("go\n");
-    await meter.kill();
+    await meter.kill([]);
     expect((await child.exit).signal).toBe("SIGKILL");
     await meter.finish([]);
   });
