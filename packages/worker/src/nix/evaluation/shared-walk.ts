@@ -26,8 +26,10 @@ export const INSTANTIATE_OPTIONS = [
 ];
 const SHARE_INTERVAL_MS = 50;
 /** Another process evaluates the root again: it has to save more than that. */
-const MIN_SHARED_MS = 200;
+const MIN_SHARED_MS = 50;
 const MIN_SHARED_STARTS = 2;
+/** Of a start, what a process that waits has behind it. */
+const PROCESS_START_MS = 50;
 const MAX_QUEUED = 1000;
 const MEBIBYTE = 1024 * 1024;
 
@@ -54,7 +56,8 @@ type EvaluatorStore = Pick<StoreRelay, "isExact" | "hasMisled" | "caughtUp" | "h
 interface Part {
   stretch: Stretch;
   position: WalkPosition;
-  startedAt: number;
+  /** Its process; null for one that had been waiting. */
+  startedAt: number | null;
   /** When the root was there. */
   enteredAt: number | null;
   entered: number;
@@ -91,7 +94,7 @@ export class SharedWalk {
   readonly #stop = new AbortController();
   /** Has started beside the first, to have what it evaluates the sooner. */
   #spare: Promise<EvaluatorProcess> | null = null;
-  /** From a process's start to its first attribute; the shortest that was seen. */
+  /** From a process's start to its first attribute; the shortest that was seen, of those that had not been waiting. */
   #startMs = Number.POSITIVE_INFINITY;
 
   constructor(options: {
@@ -148,10 +151,11 @@ export class SharedWalk {
     while (this.#parts.size < this.#processes && !this.#scope.signal.aborted) {
       const slowest = [...this.#parts].toSorted((a, b) => leftMs(b) - leftMs(a))[0];
       if (slowest === undefined) return;
-      const worthMs = Math.max(MIN_SHARED_MS, MIN_SHARED_STARTS * this.#startMs);
-      if (leftMs(slowest) < worthMs) return;
+      const isWaiting = this.#spare !== null;
+      const startMs = Math.max(0, this.#startMs - (isWaiting ? PROCESS_START_MS : 0));
+      if (leftMs(slowest) < Math.max(MIN_SHARED_MS, MIN_SHARED_STARTS * startMs)) return;
       const { until } = slowest.stretch;
-      const kept = slowest.position.split(until, this.#startMs / perAttributeMs(slowest));
+      const kept = slowest.position.split(until, startMs / perAttributeMs(slowest));
       if (kept === null) return;
       slowest.stretch.until = kept;
       this.#begin({ start: kept, isStartDone: true, until });
@@ -173,7 +177,7 @@ export class SharedWalk {
     const { start, isStartDone } = part.stretch;
     const killsBefore = this.#oomKills();
     const plan = { nonce, label: this.#source.label, ...this.#plan, start, isStartDone };
-    const process = await this.#nextProcess();
+    const process = await this.#nextProcess(part);
     try {
       process.give(walkerExpression(this.#source, plan));
       for await (const line of process.lines(() => lines.isBuilding)) {
@@ -207,10 +211,11 @@ export class SharedWalk {
   }
 
   /** The one that waits, if there is one. */
-  #nextProcess(): Promise<EvaluatorProcess> {
-    const next = this.#spare ?? this.#startProcess();
+  #nextProcess(part: Part): Promise<EvaluatorProcess> {
+    const spare = this.#spare;
     this.#spare = null;
-    return next;
+    if (spare === null) part.startedAt = performance.now();
+    return spare ?? this.#startProcess();
   }
 
   async #startProcess(): Promise<EvaluatorProcess> {
@@ -235,7 +240,8 @@ export class SharedWalk {
     }
     if (part.enteredAt === null) {
       part.enteredAt = performance.now();
-      this.#startMs = Math.min(this.#startMs, part.enteredAt - part.startedAt);
+      const { startedAt, enteredAt } = part;
+      if (startedAt !== null) this.#startMs = Math.min(this.#startMs, enteredAt - startedAt);
     }
     part.entered += 1;
     part.isAnswered = false;
@@ -334,7 +340,7 @@ function newPart(stretch: Stretch): Part {
   return {
     stretch,
     position: new WalkPosition(),
-    startedAt: performance.now(),
+    startedAt: null,
     enteredAt: null,
     entered: 0,
     isAnswered: false,
