@@ -56,6 +56,20 @@ test("a client that goes away within its body is no failure of ours", async () =
   }
 });
 
+test("what is left unread of a refused body does not wait for the next request", async () => {
+  const alice = await server.user("alice");
+  await server.put("caches", alice, { name: "open", display_name: "open" });
+  const { hostname, port } = new URL(server.url);
+  const socket = connect(Number(port), hostname);
+  socket.on("error", () => undefined);
+  const path = `/cache/open/nar/${"0".repeat(52)}.nar.zst`;
+  const head = [`PUT ${path} HTTP/1.1`, HOST, `Authorization: Bearer ${alice}`];
+  socket.write(`${[...head, "Content-Length: 90000000"].join("\r\n")}\r\n\r\n`);
+  socket.write(Buffer.alloc(1_000_000, "no NAR"));
+  // All that the server sends until it closes.
+  expect(await text(socket)).toContain("422 Unprocessable Entity");
+});
+
 test("an expectation that is not met is refused in the envelope", async () => {
   const answer = await exchange("POST /api/v1/health HTTP/1.1", HOST, "Expect: something");
   expect([answer.status, code(answer)]).toEqual([417, "expectation_failed"]);

@@ -1,4 +1,10 @@
-import { createServer, STATUS_CODES, type IncomingMessage, type Server } from "node:http";
+import {
+  createServer,
+  STATUS_CODES,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from "node:http";
 import type { Socket } from "node:net";
 import type { FastifyServerFactoryHandler } from "fastify";
 import { BadRequestError, CoordinatorError, RateLimitedError } from "../errors.ts";
@@ -15,6 +21,8 @@ const HEADERS_TIMEOUT_MS = 60_000;
 const KEEP_ALIVE_MS = 75_000;
 /** A connection in the middle of a request or answer may be silent for so long; log streams have no limit. */
 const SILENCE_MS = 120_000;
+/** Time to read an answer that came before the end of the request. */
+const LINGER_MS = 2000;
 
 type Needs = Pick<
   Services,
@@ -38,6 +46,7 @@ export function rawServer(services: Needs, handler: FastifyServerFactoryHandler)
       answered(request, answer);
       return;
     }
+    closeIfUnread(request, response);
     const fault = faultOf(request);
     if (fault === null) turns.begin(() => handler(request, response));
     else request.socket.end(rawAnswer(fault, services.requestIds.of(request)));
@@ -60,6 +69,21 @@ export function rawServer(services: Needs, handler: FastifyServerFactoryHandler)
   );
   acceptByLanes(server, { lanes, requestIds, answered, stopping: services.stopping });
   return server;
+}
+
+/**
+ * What a route has left of a body stands in the way of the next request: Node reads no further, and who has sent all of it waits on this connection until that is old.
+ * So it is closed, at first in our direction only: all at once would take the answer from who still sends.
+ */
+function closeIfUnread(request: IncomingMessage, response: ServerResponse): void {
+  // A request that was given up does not know its connection any more.
+  const { socket } = request;
+  response.once("finish", () => {
+    const isReadOn = request.readableFlowing === true && !request.destroyed;
+    if (request.complete || isReadOn) return;
+    socket.end();
+    setTimeout(() => socket.destroy(), LINGER_MS).unref();
+  });
 }
 
 /** Names and values in turn. */

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { Readable } from "node:stream";
 import { encodeNix32, type BundledNar, type OrganizationId } from "@gradient/protocol";
 import type { Clock } from "../clock.ts";
 import type { Database, Queries } from "../db/client.ts";
@@ -20,6 +21,7 @@ import {
 } from "../errors.ts";
 import type { Draft } from "../storage/drafts.ts";
 import type { NarStorage, StagedNar } from "../storage/nar-storage.ts";
+import { bodyPieces } from "./body-pieces.ts";
 import { drain } from "./drain.ts";
 import { Gate } from "./gate.ts";
 import { GatheredWrites } from "./gathered-writes.ts";
@@ -248,7 +250,7 @@ export class NarIntake {
     const arrived = new Measure();
     const watched = { gate: this.#fileGate, body, received: () => arrived.bytes };
     using _pace = watchPace(watched, this.#clock);
-    const received = await receiveFile(body, limits, draft, arrived);
+    const received = await receiveFile(piecesOf(body), limits, draft, arrived);
     await accept(received);
     const { given, object } = received;
     return await this.#lock.hold([object.narHash], async () => {
@@ -358,6 +360,11 @@ async function* measured(
   }
 }
 
+/** A request's body is watched as what it is (`watchPace`), and read in pieces. */
+function piecesOf(body: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+  return body instanceof Readable ? bodyPieces(body) : body;
+}
+
 /** A packed NAR on its way to the disk. */
 class ArrivingFile {
   readonly #upload: NarUpload;
@@ -383,7 +390,7 @@ class ArrivingFile {
         yield chunk;
       }
     }
-    for await (const chunk of this.#upload.body) {
+    for await (const chunk of piecesOf(this.#upload.body)) {
       this.#measure.add(chunk);
       await this.#writes.write(chunk);
       yield chunk;

@@ -41,6 +41,21 @@ describe("a compressor", () => {
     }
   });
 
+  test("is not harmed by large frames that were given up in their middle", () => {
+    const compressor = new FrameCompressor();
+    const bytes = randomBytes(12_000_000);
+    const pieces = Array.from({ length: 120 }, (_, at) =>
+      bytes.subarray(at * 100_000, (at + 1) * 100_000),
+    );
+    for (let chunks = 40; chunks > 0; chunks -= 3) {
+      const frame = compressor.compress(pieces, bytes.length);
+      for (let at = 0; at < chunks; at++) frame.next();
+      frame.return();
+    }
+    const frame = Buffer.concat([...compressor.compress(pieces, bytes.length)]);
+    expect(decompress(frame).equals(bytes)).toBe(true);
+  });
+
   test("refuses a source that does not have the size it should", () => {
     const compressor = new FrameCompressor();
     expect(() => [...compressor.compress([Buffer.alloc(10)], 11)]).toThrow("size");

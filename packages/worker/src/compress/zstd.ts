@@ -32,6 +32,17 @@ export class FrameCompressor {
     this.#used = 0;
     this.#context.reset(zstd.ResetDirective.sessionOnly);
     this.#context.setPledgedSrcSize(size);
+    let isComplete = false;
+    try {
+      yield* this.#frame(source);
+      isComplete = true;
+    } finally {
+      // The library's own thread may still be at work on what was given up: it crashes when the context begins anew.
+      if (!isComplete && this.#context === this.#parallel) this.#parallel = null;
+    }
+  }
+
+  *#frame(source: Iterable<Uint8Array>): Generator<Buffer, void, undefined> {
     for (const input of source) {
       for (let left = input; left.length > 0;) {
         left = left.subarray(this.#step(left, zstd.EndDirective.continue).consumed);

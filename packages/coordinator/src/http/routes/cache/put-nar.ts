@@ -1,6 +1,5 @@
 import { BadRequestError } from "../../../errors.ts";
 import { drain } from "../../../intake/drain.ts";
-import { bodyPieces } from "../../body-pieces.ts";
 import type { CacheRoute } from "../../api.ts";
 import { bodyOf } from "./bodies.ts";
 import { writableCache } from "./cache-access.ts";
@@ -21,7 +20,7 @@ export const putNar: CacheRoute = (app, services) => {
       }
       const body = bodyOf(request);
       if (content.findGiven(cache, name) !== null) await drain(body);
-      else await content.receive(cache, name, bodyPieces(body));
+      else await content.receive(cache, name, body);
       return reply.code(201).send("");
     },
   );

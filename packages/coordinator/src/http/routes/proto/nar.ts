@@ -4,7 +4,6 @@ import type { FastifyPluginAsync } from "fastify";
 import { z } from "zod";
 import type { NarObject } from "../../../db/nar-object-repository.ts";
 import { BadRequestError, NotFoundError, UnprocessableError } from "../../../errors.ts";
-import { bodyPieces } from "../../body-pieces.ts";
 import { parseRange } from "./range.ts";
 import { readRequest } from "./read-request.ts";
 import { streamBodies } from "./stream-bodies.ts";
@@ -63,10 +62,7 @@ export function narRoutes(options: TransferRouteOptions): FastifyPluginAsync {
       const { organization, worker } = grant(request.headers);
       const name = uploadName(worker, narHash);
       return receiptOf(
-        await nars.take(
-          { narHash, narSize: size },
-          { organization, body: bodyPieces(body), name, offset },
-        ),
+        await nars.take({ narHash, narSize: size }, { organization, body, name, offset }),
       );
     });
 

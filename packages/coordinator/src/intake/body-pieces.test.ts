@@ -4,7 +4,7 @@ import { Readable } from "node:stream";
 import { brotliCompressSync, gzipSync } from "node:zlib";
 import { expect, test } from "vitest";
 import { compress } from "zstd-napi";
-import { decompress } from "../intake/compression.ts";
+import { decompress } from "./compression.ts";
 import { storedBzip2 } from "../nar-contents/stored-bzip2.ts";
 import { storedXz } from "../nar-contents/stored-xz.ts";
 import { bodyPieces } from "./body-pieces.ts";
