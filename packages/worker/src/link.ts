@@ -71,6 +71,8 @@ export class Link implements SessionHandler {
     this.#heads.forget();
   }
 
+  waits(): void {}
+
   pull(): Promise<ToCoordinator | null> {
     return this.#feed.next();
   }

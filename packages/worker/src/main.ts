@@ -1,3 +1,4 @@
+import { access, constants } from "node:fs/promises";
 import { join } from "node:path";
 import type { WorkerId } from "@gradient/protocol";
 import { RunnerBuilder } from "./builder/runner-builder.ts";
@@ -5,6 +6,8 @@ import type { WorkerConfig } from "./config/load.ts";
 import { describeMachine, type Machine } from "./config/machine.ts";
 import { readRelease } from "./config/release.ts";
 import { serve } from "./daemon.ts";
+import { reasonOf } from "./error-facts.ts";
+import { UserError } from "./errors.ts";
 import { openInlinePeers, openPeersFile, type PeersSource } from "./identity/peers-source.ts";
 import type { FetchRules } from "./jobs/fetch/access.ts";
 import { loadSigningKey, type SigningKey } from "./identity/signing-key.ts";
@@ -57,6 +60,7 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
 async function runLocked(options: WorkerOptions): Promise<void> {
   const { config, environment, logger } = options;
   const worker = await loadWorkerId(config.stateDir, config.workerId);
+  await lookAtCredentials(config.gitCredentials);
   const key = await loadSigningKey(join(config.stateDir, "signing-key"), worker);
   const nix = findNix({ store: config.store ?? environment["NIX_REMOTE"] ?? "", environment });
   const machine = await describeMachine(nix.environment);
@@ -159,6 +163,18 @@ function openSigner(
 ): Signer {
   const isBuilding = (): boolean => journal.entries().some((entry) => entry.isBuilding);
   return new NixSigner({ nix, store, keyFile, publicKey, isBuilding });
+}
+
+/** A fetch would find it out, hours later and far from whoever can put it right. */
+async function lookAtCredentials(file: string | null): Promise<void> {
+  if (file === null) return;
+  await access(file, constants.R_OK).catch((cause: unknown) => {
+    throw new UserError(
+      "git-credentials",
+      `cannot read the file of git credentials: ${reasonOf(cause)}; write it, or leave --git-credentials out`,
+      { cause },
+    );
+  });
 }
 
 function fetchRules({ localRepositories, gitCredentials }: WorkerConfig): FetchRules {

@@ -1,4 +1,4 @@
-import { loadConfig } from "../config/load.ts";
+import { loadConfig, unknownVariables } from "../config/load.ts";
 import { createLogger } from "../logger.ts";
 import { runWorker } from "../main.ts";
 import type { Invocation } from "./program.ts";
@@ -10,6 +10,9 @@ import type { Invocation } from "./program.ts";
 export async function run({ sources, environment }: Invocation): Promise<void> {
   const config = loadConfig(sources);
   const logger = createLogger(config.logLevel);
+  const variables = unknownVariables(environment);
+  if (variables.length > 0)
+    logger.warn({ variables }, "variables that are no settings are not used");
   const stop = new AbortController();
   const hurry = new AbortController();
   const onSignal = (signal: NodeJS.Signals): void => {

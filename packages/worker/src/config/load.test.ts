@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { UserError } from "../errors.ts";
 import { temporaryDirectory } from "../testing/temporary-directory.ts";
-import { loadConfig, loadIdentityConfig } from "./load.ts";
+import { loadConfig, loadIdentityConfig, unknownVariables } from "./load.ts";
 
 const MINIMUM = {
   GRADIENT_WORKER_SERVER_URL: "wss://farm.example/proto",
@@ -91,8 +91,22 @@ describe("a mistake names the setting and its source", () => {
     ["GRADIENT_MAX_CONCURRENT_BUILDS", "many"],
     ["GRADIENT_WORKER_CAPABILITY_BUILD", "perhaps"],
     ["GRADIENT_LOG_LEVEL", "loud"],
+    ["GRADIENT_WORKER_ARCHITECTURES", ","],
+    ["GRADIENT_WORKER_SYSTEM_FEATURES", "kvm big-parallel"],
   ])("in %s", (name, value) => {
     expect(problemOf(() => fromEnv({ [name]: value }))).toContain(`${name} is not usable`);
+  });
+
+  test("with what the value has to be", () => {
+    expect(problemOf(() => fromEnv({ GRADIENT_MAX_EVAL_RSS: "8G" }))).toContain(
+      "it has to be a whole number from 67108864 to",
+    );
+    expect(problemOf(() => fromEnv({ GRADIENT_MAX_CONCURRENT_BUILDS: "-1" }))).toContain(
+      "from 1 to 10000",
+    );
+    expect(problemOf(() => fromEnv({ GRADIENT_WORKER_CAPABILITY_EVAL: "maybe" }))).toContain(
+      "true or false",
+    );
   });
 
   test("a missing server", () => {
@@ -117,6 +131,11 @@ describe("a mistake names the setting and its source", () => {
     const load = () => loadConfig({ flags: {}, configFile: "/no/such/file", env: MINIMUM });
     expect(problemOf(load)).toContain("/no/such/file");
   });
+});
+
+test("variables that look like settings and are none are found", () => {
+  const env = { ...MINIMUM, GRADIENT_WORKER_PEER: "x", GRADIENT_WORKER_CONFIG: "y", PATH: "z" };
+  expect(unknownVariables(env)).toEqual(["GRADIENT_WORKER_PEER"]);
 });
 
 test("the id needs no server", () => {

@@ -5,10 +5,13 @@ import { UserError } from "../errors.ts";
 import { LOG_LEVELS } from "../log-levels.ts";
 import { CONFIG_FILE, DEFAULT_STATE_DIRECTORY, SETTINGS, type SettingKey } from "./settings.ts";
 
-const flag = z.union([
-  z.boolean(),
-  z.stringbool({ truthy: ["true", "1", "yes", "on"], falsy: ["false", "0", "no", "off"] }),
-]);
+const flag = z.union(
+  [
+    z.boolean(),
+    z.stringbool({ truthy: ["true", "1", "yes", "on"], falsy: ["false", "0", "no", "off"] }),
+  ],
+  { error: "it has to be true or false" },
+);
 
 const list = z.union([
   z.array(z.string().min(1)),
@@ -20,12 +23,23 @@ const list = z.union([
   ),
 ]);
 
+/** Names of Nix: a blank within one is a comma that was forgotten. */
+const names = list.refine((items) => !items.some((item) => /\s/.test(item)), {
+  error: "its names have to be separated by commas",
+});
+
+function wholeNumber(min: number, max: number) {
+  const error = `it has to be a whole number from ${min} to ${max}`;
+  return z.coerce.number<unknown>({ error }).int({ error }).min(min, { error }).max(max, { error });
+}
+
+const ENV_PREFIX = "GRADIENT_WORKER_";
+
 /** Below this, Nix itself would not get to the first attribute. */
 const MIN_EVAL_RSS_BYTES = 64 * 1024 * 1024;
-const count = z.coerce.number<unknown>().int().min(1).max(10_000);
+const count = wholeNumber(1, 10_000);
 /** 24 days: a timer of Node that is set for longer fires at once. */
 const MAX_SECONDS = 24 * 86_400;
-const seconds = z.coerce.number<unknown>().int().min(0).max(MAX_SECONDS);
 const file = z
   .string()
   .min(1)
@@ -41,20 +55,20 @@ const configSchema = z.object({
   capabilityEval: flag.default(true),
   capabilityBuild: flag.default(true),
   maxConcurrentBuilds: count.nullable().default(null),
-  systems: list.nullable().default(null),
-  systemFeatures: list.nullable().default(null),
+  systems: names
+    .refine((items) => items.length > 0, { error: "it names no system" })
+    .nullable()
+    .default(null),
+  systemFeatures: names.nullable().default(null),
   store: z.string().min(1).nullable().default(null),
   localRepositories: list.default([]),
   gitCredentials: file.nullable().default(null),
-  evalTimeoutSeconds: seconds.min(1).default(3600),
+  evalTimeoutSeconds: wholeNumber(1, MAX_SECONDS).default(3600),
   evalForkWorkers: count.nullable().default(null),
-  maxEvalRssBytes: z.coerce
-    .number<unknown>()
-    .int()
-    .min(MIN_EVAL_RSS_BYTES)
+  maxEvalRssBytes: wholeNumber(MIN_EVAL_RSS_BYTES, Number.MAX_SAFE_INTEGER)
     .nullable()
     .default(null),
-  shutdownGraceSeconds: seconds.default(60),
+  shutdownGraceSeconds: wholeNumber(0, MAX_SECONDS).default(60),
   metricsListen: z.string().transform(parseListen).nullable().default(null),
   logLevel: z.enum(LOG_LEVELS).default("info"),
 } satisfies Record<SettingKey, z.ZodType>);
@@ -118,6 +132,12 @@ export function loadIdentityConfig(sources: ConfigSources): IdentityConfig {
 /** As `loadConfig`, for commands that work without a coordinator. */
 export function loadAloneConfig(sources: ConfigSources): AloneConfig {
   return Object.freeze(parse(aloneSchema, sources));
+}
+
+/** Variables that look like settings and are none: misspelt, or of another program. */
+export function unknownVariables(env: ConfigSources["env"]): string[] {
+  const known = new Set<string>([CONFIG_FILE.env, ...SETTINGS.map((setting) => setting.env)]);
+  return Object.keys(env).filter((name) => name.startsWith(ENV_PREFIX) && !known.has(name));
 }
 
 function parse<T>(schema: z.ZodType<T>, sources: ConfigSources): T {

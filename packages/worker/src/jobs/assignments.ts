@@ -356,7 +356,8 @@ export class Assignments {
       );
     });
     this.#running.delete(running.offer.assignment);
-    logger.info(summaryOf(result), "assignment finished");
+    const subject = subjectOf(entry.record.spec);
+    logger.info({ subject, ...summaryOf(result) }, "assignment finished");
   }
 
   async #forget(entry: JournalEntry): Promise<void> {

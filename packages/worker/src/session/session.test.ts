@@ -2,11 +2,15 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { openPeersFile } from "../identity/peers-source.ts";
+import type { StatusSource } from "../status/server.ts";
 import { captureLog } from "../testing/log-capture.ts";
 import { ORGANIZATION, TOKEN } from "../testing/offers.ts";
 import { temporaryDirectory } from "../testing/temporary-directory.ts";
 import { TestCoordinator } from "../testing/test-coordinator.ts";
 import { QUICK_TIMINGS, TestWorker } from "../testing/test-worker.ts";
+
+/** pino's number. */
+const WARN = 40;
 
 async function start() {
   const coordinator = await TestCoordinator.start();
@@ -77,6 +81,27 @@ describe("a session", () => {
     for (const [index, delay] of delays.entries())
       expect(delay).toBeGreaterThanOrEqual(maxMs * 2 ** index);
     expect(refusals()[0]?.["advice"]).toContain("worker-id");
+  });
+
+  test("that cannot be had is told ever more rarely, and why in the status", async () => {
+    const coordinator = await TestCoordinator.start();
+    const { url } = coordinator;
+    await coordinator[Symbol.asyncDispose]();
+    const directory = await temporaryDirectory();
+    let board: StatusSource | null = null;
+    const openStatus = async (source: StatusSource): Promise<AsyncDisposable> => {
+      board = source;
+      return { [Symbol.asyncDispose]: async () => {} };
+    };
+    const worker = await TestWorker.start({ server: url, directory, openStatus });
+    onTestFinished(() => worker[Symbol.asyncDispose]());
+    const failures = () =>
+      worker.log.lines().filter(({ msg }) => msg === "cannot connect to the coordinator");
+    await expect.poll(() => failures().length).toBeGreaterThanOrEqual(9);
+    const told = failures().filter(({ level }) => level === WARN);
+    expect(told.slice(0, 4).map(({ tries }) => tries)).toEqual([1, 2, 4, 8]);
+    const status = await (board as StatusSource | null)?.status();
+    expect(status?.connection.reason).toContain("ECONNREFUSED");
   });
 
   test("that is refused says why and what to do, without the token", async () => {

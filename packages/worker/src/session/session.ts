@@ -33,6 +33,8 @@ export interface SessionHandler {
   received(message: WorkMessage): void;
   /** The accepted session is gone. */
   lost(): void;
+  /** There is no session for now; the reason is one clause for people. */
+  waits(reason: string): void;
   /** The next message that can wait, or null. */
   pull(): Promise<ToCoordinator | null>;
 }
@@ -44,6 +46,7 @@ export class Session {
   readonly #handler: SessionHandler;
   readonly #timings: SessionTimings;
   readonly #logger: Logger;
+  readonly #news = new FailureNews();
   #connection: Connection | null = null;
   /** Ends the current wait; the peers have changed. */
   #interruption = new AbortController();
@@ -90,6 +93,7 @@ export class Session {
       this.#interruption = new AbortController();
       const interruption = this.#interruption.signal;
       if (!hasUsableEntry(await this.#peers.read())) {
+        this.#handler.waits("the peers have no usable entry");
         this.#logger.warn("the peers have no usable entry; the worker connects when there is one");
         await pause(null, interruption);
         continue;
@@ -126,6 +130,7 @@ export class Session {
     const end = await connection.ended;
     this.#connection = null;
     if (end.wasAccepted) this.#handler.lost();
+    this.#handler.waits(end.reason);
     return end;
   }
 
@@ -162,15 +167,31 @@ export class Session {
   }
 
   #report(end: ConnectionEnd, retryInMs: number): void {
-    const facts = { server: this.#server.href, reason: end.reason, retryInMs };
+    const { tries, isWorthTelling } = this.#news.of(end);
+    const facts = { server: this.#server.href, reason: end.reason, tries, retryInMs };
     if (end.rejection) {
       const { code } = end.rejection;
-      this.#logger.error({ ...facts, code, advice: REJECT_ADVICE[code] }, "session refused");
+      const level = isWorthTelling ? "error" : "debug";
+      this.#logger[level]({ ...facts, code, advice: REJECT_ADVICE[code] }, "session refused");
     } else if (end.wasAccepted) {
       this.#logger.warn(facts, "session lost; running jobs go on");
     } else {
-      this.#logger.warn(facts, "cannot connect to the coordinator");
+      const level = isWorthTelling ? "warn" : "debug";
+      this.#logger[level](facts, "cannot connect to the coordinator");
     }
+  }
+}
+
+/** Says which failures to connect are worth a line: while a coordinator is away for hours they would fill the log. */
+class FailureNews {
+  #reason: string | null = null;
+  #tries = 0;
+
+  /** `tries`: how often it has ended like this in a row. */
+  of({ wasAccepted, reason }: ConnectionEnd): { tries: number; isWorthTelling: boolean } {
+    this.#tries = wasAccepted || reason !== this.#reason ? 1 : this.#tries + 1;
+    this.#reason = reason;
+    return { tries: this.#tries, isWorthTelling: Number.isInteger(Math.log2(this.#tries)) };
   }
 }
 

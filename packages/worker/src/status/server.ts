@@ -105,9 +105,11 @@ export class StatusServer implements AsyncDisposable {
       await this.#listen((request, response) => this.#answerMetrics(request, response), at);
     } catch (cause) {
       const where = `${at.host}:${at.port}`;
-      throw new UserError("metrics", `cannot serve metrics on ${where}: ${reasonOf(cause)}`, {
-        cause,
-      });
+      throw new UserError(
+        "metrics",
+        `cannot serve metrics on ${where}: ${reasonOf(cause)}; choose another address with --metrics-listen`,
+        { cause },
+      );
     }
   }
 

@@ -9,12 +9,20 @@ export interface ConnectionState {
   readonly epoch: number | null;
   /** Accepted sessions since the start of the process. */
   readonly sessions: number;
+  /** Why there is none now, for people; null before the first try. */
+  readonly reason: string | null;
 }
 
 /** Notes how the session goes, and passes everything on. */
 export class SessionWatch {
   readonly #now: () => number;
-  #state: ConnectionState = { isAccepted: false, since: null, epoch: null, sessions: 0 };
+  #state: ConnectionState = {
+    isAccepted: false,
+    since: null,
+    epoch: null,
+    sessions: 0,
+    reason: null,
+  };
 
   constructor(now: () => number) {
     this.#now = now;
@@ -37,6 +45,10 @@ export class SessionWatch {
         this.#state = { ...this.#state, isAccepted: false, since: this.#now() };
         handler.lost();
       },
+      waits: (reason) => {
+        this.#state = { ...this.#state, reason };
+        handler.waits(reason);
+      },
       pull: () => handler.pull(),
     };
   }
@@ -45,6 +57,12 @@ export class SessionWatch {
   #welcomed(epoch: number): void {
     if (this.#state.isAccepted && this.#state.epoch === epoch) return;
     const { sessions } = this.#state;
-    this.#state = { isAccepted: true, since: this.#now(), epoch, sessions: sessions + 1 };
+    this.#state = {
+      isAccepted: true,
+      since: this.#now(),
+      epoch,
+      sessions: sessions + 1,
+      reason: null,
+    };
   }
 }

@@ -26,10 +26,10 @@ function drainText({ isDraining }: WorkerStatus): string {
 }
 
 function connectionText({ connection }: WorkerStatus, now: number): string {
-  const { server, isAccepted, since, epoch } = connection;
+  const { server, isAccepted, since, epoch, reason } = connection;
   const time = since === null ? "" : ` for ${formatDuration(now - since)}`;
   if (isAccepted) return `${server}, accepted${time}, epoch ${epoch}`;
-  return `${server}, not connected${time}`;
+  return `${server}, not connected${time}${reason === null ? "" : `: ${printable(reason)}`}`;
 }
 
 function rowOf(job: JobStatus, now: number): string[] {

@@ -28,6 +28,7 @@ const STATUS: WorkerStatus = {
     since: NOW - 61_000,
     epoch: 7,
     sessions: 2,
+    reason: null,
   },
   jobs: [
     {
@@ -179,6 +180,14 @@ waiting      1 result to be acknowledged
 
 job    phase     for     CPU     now         memory     about
 build  building  8.00 s  7.90 s  0.98 cores  310.2 MiB  /nix/store/0123456789abcdfghijklmnpqrsvwxyz-hello.drv`);
+});
+
+test("the status for people says why there is no connection", () => {
+  const reason = "no token was accepted";
+  const connection = { ...STATUS.connection, isAccepted: false, reason };
+  expect(statusLines({ ...STATUS, connection }, NOW).join("\n")).toContain(
+    "wss://farm.example.org/proto, not connected for 61.0 s: no token was accepted",
+  );
 });
 
 test("what a build uses now is what it used in the last seconds", () => {

@@ -40,6 +40,8 @@ export const workerStatusSchema = z.object({
     since: at.nullable(),
     epoch: z.int().nullable(),
     sessions: z.int(),
+    /** Why the worker is not connected. */
+    reason: z.string().nullable(),
   }),
   jobs: z.array(jobStatusSchema),
   /** Results that the coordinator has not acknowledged. */

@@ -6,6 +6,7 @@ import { serve } from "../daemon.ts";
 import { openInlinePeers, type PeersSource } from "../identity/peers-source.ts";
 import { Journal } from "../journal/journal.ts";
 import type { Evaluator, LastingBuilder, NixStore, Signer } from "../ports.ts";
+import type { StatusSource } from "../status/server.ts";
 import { captureLog, type LogCapture } from "./log-capture.ts";
 import { ORGANIZATION, TOKEN } from "./offers.ts";
 import {
@@ -62,7 +63,7 @@ export class TestWorker<S extends NixStore = ScriptedStore> implements AsyncDisp
     builder?: LastingBuilder;
     peers?: PeersSource;
     journal?: Journal;
-    openStatus?: () => Promise<AsyncDisposable>;
+    openStatus?: (source: StatusSource) => Promise<AsyncDisposable>;
     maxConcurrentBuilds?: number;
     shutdownGraceMs?: number;
   }): Promise<TestWorker<S>> {
