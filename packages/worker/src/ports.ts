@@ -272,7 +272,10 @@ export interface MissingPaths {
 /** What the substituters of nix.conf can do for a build. */
 export interface Substituter extends AsyncDisposable {
   /** What has to be built or substituted to have all outputs of the derivations. Warnings tell of substituters that do not answer. */
-  missing(drvPaths: readonly string[], onWarning: (text: string) => void): Promise<MissingPaths>;
+  missing(
+    drvPaths: readonly string[],
+    options: { onWarning: (text: string) => void; signal: AbortSignal },
+  ): Promise<MissingPaths>;
   /** As `missing`, if there were no substituters. */
   missingWithout(drvPaths: readonly string[]): Promise<MissingPaths>;
   /** Fetches paths and what they refer to. Rejects with a NixError when one can not be had. */

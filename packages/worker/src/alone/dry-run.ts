@@ -37,9 +37,10 @@ export async function askMissing(
     }
   }
   await store.addRoots(rootOwner, [...wanted]);
-  const missing = await substituter.missing([...wanted], (text) =>
-    view.message({ level: "Warning", text }),
-  );
+  const missing = await substituter.missing([...wanted], {
+    onWarning: (text) => view.message({ level: "Warning", text }),
+    signal,
+  });
   signal.throwIfAborted();
   return { missing: { ...missing, willBuild: inBuildOrder(missing.willBuild, store) }, hasFailed };
 }

@@ -64,8 +64,8 @@ export class Planner {
 
   /** What has to be built for all outputs of these derivations; everything that it needs besides is valid then. */
   async plan(drvPaths: readonly string[]): Promise<PlannedBuild[]> {
-    const { substituter, onWarning } = this.#options;
-    let missing = await substituter.missing(drvPaths, onWarning);
+    const { substituter, onWarning, signal } = this.#options;
+    let missing = await substituter.missing(drvPaths, { onWarning, signal });
     if (missing.willSubstitute.length > 0 && !(await this.#fetch(missing))) {
       missing = await substituter.missingWithout(drvPaths);
     }

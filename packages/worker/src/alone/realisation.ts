@@ -156,7 +156,10 @@ export class Realisation {
   /** What is wanted meanwhile is planned together afterwards. */
   #startPlanning(): void {
     this.#planning = this.#plan(this.#wanted.splice(0))
-      .catch((error: unknown) => this.#fail(error))
+      .catch((error: unknown) => {
+        // What is ended is no failure of its own.
+        if (!this.#signal.aborted) this.#fail(error);
+      })
       .finally(() => {
         this.#planning = null;
         this.#options.onProgress();

@@ -28,12 +28,16 @@ class DaemonSubstituter implements Substituter {
     this.#without = new DaemonClient(nix);
   }
 
-  missing(drvPaths: readonly string[], onWarning: (text: string) => void): Promise<MissingPaths> {
+  missing(
+    drvPaths: readonly string[],
+    { onWarning, signal }: Parameters<Substituter["missing"]>[1],
+  ): Promise<MissingPaths> {
     const onMessage = (text: string): void => {
       const warning = finalWarning(text);
       if (warning !== null) onWarning(warning);
     };
-    return this.#use(AbortSignal.timeout(QUERY_TIMEOUT_MS), (connection) =>
+    const limited = AbortSignal.any([signal, AbortSignal.timeout(QUERY_TIMEOUT_MS)]);
+    return this.#use(limited, (connection) =>
       connection.call(queryMissing(drvPaths, { onMessage })),
     );
   }

@@ -5,8 +5,8 @@ import { type RunningProcess, collectTail, startProcess } from "../../process/st
 import type { TailBuffer } from "../../process/tail-buffer.ts";
 import { DaemonLostError } from "../nix-error.ts";
 
-/** What it builds has ended at once; it may take long to remove what that left. */
-const END_GRACE_MS = 60_000;
+/** What it was building ends at once, but may have left many files to be removed. */
+const END_GRACE_MS = 10_000;
 
 /** Bytes to and from a process of Nix that speaks the worker protocol. */
 export interface Transport extends AsyncDisposable {
