@@ -9,6 +9,13 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+const FULL = new Set(["ENOSPC", "EDQUOT", "SQLITE_FULL"]);
+
+/** Whether something could not be written for want of room. */
+export function isDiskFull(error: unknown): boolean {
+  return FULL.has(errnoOf(error) ?? "");
+}
+
 /** Whether a file or directory was not there. */
 export function isMissing(error: unknown): boolean {
   return errnoOf(error) === "ENOENT";

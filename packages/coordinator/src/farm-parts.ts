@@ -369,6 +369,7 @@ function connectHandler(
     leaseMs: options.leaseMs,
     flushed: () => options.database.flushed(),
     background,
+    logger: options.logger,
     declinePauseMs: times.declinePauseMs,
     declineMemoryMs: times.declineMemoryMs,
     wake: () => dispatcher.wake(),

@@ -47,7 +47,7 @@ export interface FarmTimes {
   readonly handshakeMs: number;
   readonly pingMs: number;
   readonly sweepMs: number;
-  /** A worker that declined an offer gets no other for so long. */
+  /** A worker that declined an offer gets no other for so long; twice as long each time in a row, up to `declineMemoryMs`. */
   readonly declinePauseMs: number;
   /** A worker that declined a build does not get the same one for so long. */
   readonly declineMemoryMs: number;

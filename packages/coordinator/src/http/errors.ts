@@ -1,13 +1,14 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
 import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
 import { isRemovedMeanwhile } from "../db/removed-meanwhile.ts";
-import { errnoOf } from "../error-facts.ts";
+import { errnoOf, isDiskFull } from "../error-facts.ts";
 import {
   BadRequestError,
   ConflictError,
   CoordinatorError,
   PayloadTooLargeError,
   RateLimitedError,
+  UnavailableError,
   UnprocessableError,
 } from "../errors.ts";
 import type { ErrorEnvelope } from "./envelope.ts";
@@ -53,6 +54,7 @@ export function handleError(
   }
   if (isRemovedMeanwhile(error))
     request.log.warn({ err: error }, "a request's subject was removed meanwhile");
+  if (isDiskFull(error)) request.log.error({ err: error }, "the disk is full");
   const known = toCoordinatorError(error);
   if (known !== null) {
     if (known instanceof RateLimitedError) reply.header("retry-after", known.retryAfterSeconds);
@@ -75,6 +77,7 @@ export function toCoordinatorError(error: unknown): CoordinatorError | null {
   if (error instanceof CoordinatorError) return error;
   if (hasZodFastifySchemaValidationErrors(error)) return fromValidation(error);
   if (isRemovedMeanwhile(error)) return removedMeanwhile(error);
+  if (isDiskFull(error)) return new UnavailableError("the server's disk is full", { cause: error });
   if (!isFastifyError(error)) return null;
   switch (error.code) {
     case "FST_ERR_CTP_BODY_TOO_LARGE":

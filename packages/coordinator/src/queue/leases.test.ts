@@ -234,6 +234,24 @@ describe("a worker that is there", () => {
     await worker.takeOffer();
   });
 
+  test("a worker that takes nothing is asked ever more rarely", async () => {
+    const { worker, farm, organization } = scene;
+    await farm.farm.evaluations.start({ projectId: organization.project, triggeredBy: null });
+    const pauses: number[] = [];
+    while (pauses.length < 8) {
+      const { assignment, fencing } = await worker.next("offer");
+      worker.send({ type: "decline", assignment, fencing, reason: "the disk is full" });
+      await worker.settle();
+      let seconds = 0;
+      for (; worker.pending("offer") === 0; seconds += 1) {
+        await clock.advance(1000);
+        await worker.settle();
+      }
+      pauses.push(seconds);
+    }
+    expect(pauses).toEqual([1, 2, 4, 8, 16, 32, 60, 60]);
+  });
+
   test("a worker gets one build more than it can run, and the next one as soon as one uploads", async () => {
     const { worker } = scene;
     await evaluate(

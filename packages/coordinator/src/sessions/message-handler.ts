@@ -22,6 +22,7 @@ import type { Queries } from "../db/client.ts";
 import type { PlanReads } from "../evaluations/plan-builds.ts";
 import { takeJobs } from "../evaluations/take-jobs.ts";
 import { takeEvalResult, takeFetchResult } from "../evaluations/take-results.ts";
+import type { Logger } from "../logger.ts";
 import type { LogFiles } from "../logs/log-files.ts";
 import type { RetryPolicy } from "../builds/verdict.ts";
 import { acceptOffer } from "../queue/accept-offer.ts";
@@ -55,7 +56,8 @@ export interface MessageHandlerOptions {
   readonly builds: BuildResultOptions;
   readonly retries: RetryPolicy;
   readonly leaseMs: number;
-  /** How long a worker that declined gets no offer at all, and how long it does not get the same one. */
+  readonly logger: Logger;
+  /** How long a worker that declined gets no offer at all: the first time, and at most. For the longer one it does not get the same build. */
   readonly declinePauseMs: number;
   readonly declineMemoryMs: number;
   /** Resolves when everything that is committed now is durable. */
@@ -128,7 +130,10 @@ export class MessageHandler {
       held === null
         ? refused("the offer was withdrawn")
         : await changes.relaxed((change) => acceptOffer(change, fencing, leaseMs));
-    if (answer.isAccepted) return;
+    if (answer.isAccepted) {
+      session.accepted();
+      return;
+    }
     session.send({
       type: "cancel",
       assignment,
@@ -143,18 +148,21 @@ export class MessageHandler {
   ): Promise<void> {
     const held = this.#held(session, message);
     if (held?.lease.state !== "offered") return;
+    const { kind } = held.lease;
+    const facts = { worker: session.id, kind, reason: message.reason };
+    this.#options.logger.warn(facts, "a worker declines what it is offered");
     this.unanswered(session, held.lease);
     await this.#options.changes.relaxed((change) => withdrawOffer(change, held.lease));
   }
 
-  /** A worker that declines, or does not answer, is left alone for a while; the same build is not offered to it again for longer. */
+  /** A worker that declines, or does not answer, is left alone ever longer; the same build is not offered to it again for a while. */
   unanswered(session: Session | null, lease: Lease): void {
     const { clock, queue, declinePauseMs, declineMemoryMs, wake } = this.#options;
     const now = clock.now();
     if (lease.attempt !== null) queue.decline(lease.attempt, lease.worker, now + declineMemoryMs);
     if (session === null) return;
-    session.pauseUntil(now + declinePauseMs);
-    clock.after(declinePauseMs, wake);
+    const pause = { firstMs: declinePauseMs, mostMs: declineMemoryMs };
+    clock.after(session.declined(now, pause), wake);
   }
 
   async #progress(

@@ -34,6 +34,8 @@ export class Session implements ConnectedWorker {
   #organizations: Record<"fetch" | "eval" | "build", ReadonlySet<OrganizationId>>;
   #isDraining: boolean;
   #pausedUntil = 0;
+  /** Offers in a row that it did not take. */
+  #declined = 0;
   #answers: Promise<void> = Promise.resolve();
   #isWelcomed = false;
   /** Of a challenge that was not answered yet. */
@@ -105,9 +107,19 @@ export class Session implements ConnectedWorker {
     this.#isDraining = true;
   }
 
-  /** No offers before this time, milliseconds since the epoch. */
-  pauseUntil(time: number): void {
-    this.#pausedUntil = time;
+  /** It took an offer. */
+  accepted(): void {
+    this.#declined = 0;
+  }
+
+  /** It did not take an offer, and gets none for a while: twice as long each time in a row. Returns how many milliseconds are left of it. */
+  declined(now: number, pause: { firstMs: number; mostMs: number }): number {
+    // Offered together with the one before.
+    if (now < this.#pausedUntil) return this.#pausedUntil - now;
+    const pauseMs = Math.min(pause.mostMs, pause.firstMs * 2 ** this.#declined);
+    this.#declined += 1;
+    this.#pausedUntil = now + pauseMs;
+    return pauseMs;
   }
 
   send(message: ToWorker): void {

@@ -1,5 +1,6 @@
 import type { FastifyPluginAsync, FastifyRequest } from "fastify";
 import type { PromisedPaths } from "../../../collection/promised-paths.ts";
+import { isDiskFull } from "../../../error-facts.ts";
 import { CoordinatorError } from "../../../errors.ts";
 import type { CachedPathReads } from "../../../db/cache-path-repository.ts";
 import type { Queries } from "../../../db/client.ts";
@@ -56,6 +57,9 @@ export function transferRoutes(options: TransferRouteOptions): FastifyPluginAsyn
         { err: error, method: request.method, url: request.url },
         "a transfer failed",
       );
+      if (isDiskFull(error)) {
+        return reply.code(503).send({ code: "disk_full", error: "the coordinator's disk is full" });
+      }
       return reply
         .code(500)
         .send({ code: "internal", error: "internal error; the coordinator's log has the cause" });
