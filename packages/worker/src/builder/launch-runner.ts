@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from "node:crypto";
 import { mkdir, readdir, readFile, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { UserError, WorkerError } from "../errors.ts";
 import { isAnswered, MAX_SOCKET_PATH } from "../identity/state-lock.ts";
@@ -75,14 +75,22 @@ export async function launchRunner(settings: RunnerSettings): Promise<RunnerLink
   });
   const link = await RunnerLink.open(files.socket);
   if (link !== null) return link;
-  throw new WorkerError("runner-lost", await lastWords(files.errors), { isTransient: true });
+  const said = await lastWords(files.errors);
+  const message = `the process that runs the builds is gone${said === null ? "" : `: ${said}`}`;
+  throw new WorkerError("runner-lost", message, { isTransient: true });
 }
 
-/** What a runner said when it failed, for people. */
-async function lastWords(file: string): Promise<string> {
+/** Removes what a runner left that is gone. Resolves to what it said when it failed, for people. */
+export async function removeRunner({ path }: Pick<RunnerLink, "path">): Promise<string | null> {
+  const files = filesOf(dirname(path), basename(path, ".sock"));
+  const said = await lastWords(files.errors);
+  for (const file of Object.values(files)) await rm(file, { force: true });
+  return said;
+}
+
+async function lastWords(file: string): Promise<string | null> {
   const text = await readFile(file, "utf8").catch(() => "");
-  const said = text.trim().split("\n").at(-1) ?? "";
-  return `the process that runs the builds is gone${said === "" ? "" : `: ${said}`}`;
+  return text.trim().split("\n").at(-1) || null;
 }
 
 function filesOf(directory: string, id: string): { socket: string; errors: string } {

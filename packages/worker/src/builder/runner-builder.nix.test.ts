@@ -3,7 +3,7 @@ import path from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { BuildRequest, LiveUsage } from "../ports.ts";
 import { NixFixture } from "../nix/testing/nix-fixture.ts";
-import { captureLog } from "../testing/log-capture.ts";
+import { captureLog, type LogCapture } from "../testing/log-capture.ts";
 import { RunnerBuilder } from "./runner-builder.ts";
 
 const NO_LIMITS = { timeoutSeconds: null, maxSilentSeconds: null, cores: null, memoryBytes: null };
@@ -11,6 +11,7 @@ const NO_LIMITS = { timeoutSeconds: null, maxSilentSeconds: null, cores: null, m
 let fixture: NixFixture;
 let builders: RunnerBuilder[];
 let stateDirectory: string;
+let log: LogCapture;
 /** A directory that builds can see. */
 let gates: string;
 
@@ -18,6 +19,7 @@ beforeEach(async () => {
   fixture = await NixFixture.make(process.env);
   stateDirectory = path.join(fixture.directory, "state");
   builders = [];
+  log = captureLog();
   gates = path.join(fixture.directory, "gates");
   await mkdir(gates);
   const conf = path.join(fixture.directory, "conf/nix.conf");
@@ -38,7 +40,7 @@ async function open(release = "1"): Promise<RunnerBuilder> {
     stateDirectory,
     release,
   };
-  const builder = await RunnerBuilder.open(settings, captureLog().logger);
+  const builder = await RunnerBuilder.open(settings, log.logger);
   builders.push(builder);
   return builder;
 }
@@ -219,6 +221,16 @@ test("a runner that is killed costs its builds, and the next build gets a new on
   expect(await builder.has(build)).toBe(false);
   const { end } = await builder.build((await Build.make("after", "echo after")).request);
   expect(end.status).toBe(0);
+});
+
+test("one that is killed while nothing is built is told, and leaves no files", async () => {
+  const builder = await open();
+  await builder.build((await Build.make("before", "echo before")).request);
+  process.kill(await runnerPid(), "SIGKILL");
+  const gone = "the process that runs the builds is gone";
+  await expect.poll(() => log.messages(), { timeout: 10_000 }).toContain(gone);
+  expect(await readdir(path.join(stateDirectory, "runners"))).toEqual([]);
+  await builder.build((await Build.make("behind", "echo behind")).request);
 });
 
 test("a cancelled build ends at once, whether it runs or waits", async () => {

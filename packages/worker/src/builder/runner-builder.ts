@@ -7,7 +7,13 @@ import type { BuildEnd, BuildKeep, BuildRequest, LastingBuilder, LiveUsage } fro
 import type { KeptEnd } from "../runner/messages.ts";
 import { unmeasured } from "../usage/usage-figures.ts";
 import { readKeptEnd } from "./kept-end.ts";
-import { findRunners, fingerprintOf, launchRunner, type RunnerSettings } from "./launch-runner.ts";
+import {
+  findRunners,
+  fingerprintOf,
+  launchRunner,
+  removeRunner,
+  type RunnerSettings,
+} from "./launch-runner.ts";
 import type { RunnerLink } from "./runner-link.ts";
 
 /** With more of them the message would be longer than it may be (`MAX_MESSAGE_BYTES`). */
@@ -148,10 +154,11 @@ export class RunnerBuilder implements LastingBuilder {
       this.#links.delete(link);
       if ((await this.#current?.catch(() => null)) !== link) return;
       this.#current = null;
-      if (lostBuilds === 0 || this.#hasLeft || this.#isEnding) return;
-      this.#logger.error({ lostBuilds }, "the process that runs the builds is gone");
-      // Also because a runner that starts removes what a dead one left.
-      await this.#runner().catch(() => {});
+      if (this.#hasLeft || this.#isEnding) return;
+      const said = await removeRunner(link).catch(() => null);
+      this.#logger.error({ lostBuilds, said }, "the process that runs the builds is gone");
+      // Also because a runner that starts removes the groups of a dead one. Without builds it need not be at once, and may never be.
+      if (lostBuilds > 0) await this.#runner().catch(() => {});
     });
   }
 

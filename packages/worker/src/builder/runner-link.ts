@@ -56,6 +56,8 @@ export interface BuildFollower {
 
 /** The daemon's connection to one runner. */
 export class RunnerLink {
+  /** Its socket. */
+  readonly path: string;
   readonly hello: Hello;
   /** Resolves when the runner is gone, or was left, to the number of builds that nothing more will be heard of. */
   readonly closed: Promise<number>;
@@ -64,7 +66,12 @@ export class RunnerLink {
   /** Of builds that nobody has followed yet: they go on between the greeting and whoever takes them up. */
   readonly #early = new Map<string, EarlyNews>();
 
-  private constructor(socket: Socket, hello: Hello, lines: AsyncGenerator<string>) {
+  private constructor(
+    path: string,
+    socket: Socket,
+    { hello, lines }: { hello: Hello; lines: AsyncGenerator<string> },
+  ) {
+    this.path = path;
     this.#socket = socket;
     this.hello = hello;
     for (const build of hello.builds) {
@@ -86,7 +93,7 @@ export class RunnerLink {
       const { value } = await lines.next();
       const hello = fromRunnerSchema.parse(JSON.parse(value ?? "null"));
       if (hello.type === "hello" && hello.protocol === RUNNER_PROTOCOL) {
-        return new RunnerLink(socket, hello, lines);
+        return new RunnerLink(path, socket, { hello, lines });
       }
     } catch {
       // As below.
