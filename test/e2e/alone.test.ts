@@ -201,6 +201,18 @@ describe("gradient-worker build", () => {
     });
   });
 
+  test("a report that can not be written hides nothing else, and one that never could be is told before", async () => {
+    const full = await worker(`build ${source} -A fails --json --report /dev/full`);
+    expect(full).toMatchObject({ exitCode: 100, stderr: expect.stringContaining("/dev/full") });
+    expect(JSON.parse(full.stdout)).toMatchObject({
+      exitCode: 100,
+      errors: [expect.stringContaining("/dev/full")],
+    });
+    const early = await worker(`build ${source} -A fails --report ${directory}`);
+    expect(early).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("directory") });
+    expect(early.stderr).not.toContain("building");
+  });
+
   test("a report goes into a pipe, and does not take its place", async () => {
     const pipe = join(await place(), "pipe");
     await execa("mkfifo", [pipe]);

@@ -34,7 +34,8 @@ export async function makeOutLinks(
   results: readonly Result[],
   options: { directory: string; store: NixStore },
 ): Promise<void> {
-  for (const { path, link } of results) {
+  const paths = new Map(results.map(({ path, link }) => [link, path]));
+  for (const [link, path] of paths) {
     const at = resolve(options.directory, link);
     if (!(await isReplaceable(at))) {
       throw new UserError("out-link", `cannot make the link ${at}: something else is there`);

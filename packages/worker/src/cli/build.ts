@@ -36,25 +36,27 @@ export async function build(invocation: Invocation): Promise<number> {
   using interruption = new Interruption(() => view[Symbol.dispose]());
   const { signal } = interruption;
   const failures: unknown[] = [];
+  // What was built is told all the same.
+  const note = (error: unknown): void => void failures.push(error);
   const report = await withAloneTools(config, invocation.environment, async (tools) => {
     const report = await buildWith(tools, invocation, { config, options, view, signal });
     if (report.exitCode === 0 && options.outLink !== null) {
       const results = resultsOf(report.jobs, options.outLink);
       const place = { directory: process.cwd(), store: tools.store };
-      // What was built is told all the same.
-      await makeOutLinks(results, place).catch((error: unknown) => failures.push(error));
+      await makeOutLinks(results, place).catch(note);
     }
     return report;
   });
   view[Symbol.dispose]();
-  const [failure] = failures;
-  const told = failure === undefined ? report : failed(report, failure);
-  if (options.reportFile !== null) await writeReport(options.reportFile, told);
+  const { reportFile } = options;
+  if (reportFile !== null)
+    await writeReport(reportFile, withFailures(report, failures)).catch(note);
   printSummary(report);
+  const told = withFailures(report, failures);
   if (options.printsJson) await writeOut(`${JSON.stringify(told)}\n`);
   else if (report.exitCode === 0) await printPaths(report);
-  if (failure !== undefined) throw failure;
-  return report.exitCode;
+  for (const each of failures) process.stderr.write(`gradient-worker: ${reasonOf(each)}\n`);
+  return told.exitCode;
 }
 
 async function buildWith(
@@ -132,7 +134,10 @@ function openView(environment: Invocation["environment"]): BuildView {
 async function checkReportFile(file: string): Promise<void> {
   const path = resolve(file);
   try {
-    await access((await isReplaceable(path)) ? dirname(path) : path, constants.W_OK);
+    if (await isReplaceable(path)) await access(dirname(path), constants.W_OK);
+    // Nothing is written: a directory cannot be opened so, and a pipe would wait for its reader.
+    else if ((await stat(path)).isDirectory()) throw new Error("it is a directory");
+    else await access(path, constants.W_OK);
   } catch (cause) {
     throw reportError(file, cause);
   }
@@ -158,8 +163,13 @@ function reportError(file: string, cause: unknown): UserError {
   return new UserError("report", `cannot write the report ${file}: ${reasonOf(cause)}`, { cause });
 }
 
-function failed(report: RunReport, failure: unknown): RunReport {
-  return { ...report, exitCode: 1, errors: [...report.errors, reasonOf(failure)] };
+function withFailures(report: RunReport, failures: readonly unknown[]): RunReport {
+  if (failures.length === 0) return report;
+  return {
+    ...report,
+    exitCode: report.exitCode || 1,
+    errors: [...report.errors, ...failures.map(reasonOf)],
+  };
 }
 
 function printSummary(report: RunReport): void {
