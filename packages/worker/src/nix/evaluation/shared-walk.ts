@@ -231,6 +231,9 @@ export class SharedWalk {
   #enter(part: Part, path: AttributePath, process: EvaluatorProcess): boolean {
     const { until } = part.stretch;
     if (until !== null && isBeyond(path, until)) {
+      // Its process is killed. The kernel takes some ten milliseconds to clear it away, in which another can begin.
+      this.#parts.delete(part);
+      this.#share();
       this.#complete(part);
       return false;
     }
