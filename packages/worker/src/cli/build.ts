@@ -23,6 +23,7 @@ import { Interruption } from "./interruption.ts";
 import type { Invocation } from "./program.ts";
 import { writeOut } from "./standard-output.ts";
 import { INTERRUPTED, isTerminal, paletteFor } from "./terminal.ts";
+import { workingDirectory } from "./working-directory.ts";
 
 /** Builds here. Resolves to an exit code as of `nix-build`. */
 export async function build(invocation: Invocation): Promise<number> {
@@ -42,7 +43,7 @@ export async function build(invocation: Invocation): Promise<number> {
     const report = await buildWith(tools, invocation, { config, options, view, signal });
     if (report.exitCode === 0 && options.outLink !== null) {
       const results = resultsOf(report.jobs, options.outLink);
-      const place = { directory: process.cwd(), store: tools.store };
+      const place = { directory: workingDirectory(), store: tools.store };
       await makeOutLinks(results, place).catch(note);
     }
     return report;
@@ -87,7 +88,7 @@ async function prepareEvaluation(
   config: AloneConfig,
 ): Promise<Omit<EvaluationRun, "evaluator" | "signal">> {
   const request = expressionRequest(options);
-  const directory = process.cwd();
+  const directory = workingDirectory();
   const target = parseTarget(operands[0] ?? ".", { directory, arguments: request.arguments });
   const selections = await askSelections(target, request, tools.system);
   const meter = await tools.meters.start(`eval-${randomUUID()}`, {
@@ -132,7 +133,7 @@ function openView(environment: Invocation["environment"]): BuildView {
 }
 
 async function checkReportFile(file: string): Promise<void> {
-  const path = resolve(file);
+  const path = resolve(workingDirectory(), file);
   try {
     if (await isReplaceable(path)) await access(dirname(path), constants.W_OK);
     // Nothing is written: a directory cannot be opened so, and a pipe would wait for its reader.
@@ -144,7 +145,7 @@ async function checkReportFile(file: string): Promise<void> {
 }
 
 async function writeReport(file: string, report: RunReport): Promise<void> {
-  const path = resolve(file);
+  const path = resolve(workingDirectory(), file);
   const text = `${JSON.stringify(report)}\n`;
   try {
     await ((await isReplaceable(path)) ? writeWhole(path, text) : writeFile(path, text));

@@ -15,6 +15,7 @@ import { Interruption } from "./interruption.ts";
 import type { Invocation } from "./program.ts";
 import { OutputLines } from "./standard-output.ts";
 import { INTERRUPTED, paletteFor } from "./terminal.ts";
+import { workingDirectory } from "./working-directory.ts";
 
 /** Prints each attribute as soon as it is evaluated. Resolves to 1 when one of them, or the whole, failed. */
 export async function evaluate(invocation: Invocation): Promise<number> {
@@ -37,7 +38,7 @@ async function printJobs(
   { signal, palette }: { signal: AbortSignal; palette: Palette },
 ): Promise<number> {
   const request = expressionRequest(options);
-  const directory = process.cwd();
+  const directory = workingDirectory();
   const target = parseTarget(operands[0] ?? ".", { directory, arguments: request.arguments });
   const lineOf = options["json"] === true ? jsonLine : plainLine;
   return withAloneTools(config, environment, async ({ evaluator, meters, system, hintFor }) => {
