@@ -89,8 +89,9 @@ export async function removeRunner({ path }: Pick<RunnerLink, "path">): Promise<
 }
 
 async function lastWords(file: string): Promise<string | null> {
-  const text = await readFile(file, "utf8").catch(() => "");
-  return text.trim().split("\n").at(-1) || null;
+  const lines = (await readFile(file, "utf8").catch(() => "")).trim().split("\n");
+  // Of an error that nobody caught, Node tells the stack and its own version last.
+  return lines.findLast((line) => /^\w*Error\b/.test(line)) ?? (lines.at(-1) || null);
 }
 
 function filesOf(directory: string, id: string): { socket: string; errors: string } {
