@@ -69,9 +69,10 @@ in
       LimitNOFILE = 1048576;
       TasksMax = "infinity";
 
-      # `drain` ends with 0 and is meant; everything else comes back.
+      # `drain` ends with 0 and is meant, and a wrong setting stays wrong; everything else comes back.
       Restart = "on-failure";
       RestartSec = 5;
+      RestartPreventExitStatus = 2;
 
       # Builds outlive the daemon: the next one takes them up. SIGHUP is its word for going in order without them.
       KillMode = "process";

@@ -70,16 +70,18 @@ describe("gradient-worker run", () => {
   });
 
   test.each([
-    [["run", "--peers-file", "/p"], "server is missing"],
-    [["run", "--server", "ws://x"], "no tokens are given"],
+    [["run", "--peers-file", "/p"], 2, "server is missing"],
+    [["run", "--server", "ws://x"], 2, "no tokens are given"],
     [
       ["run", "--server", "ws://x", "--peers-file", "/p", "--log-level", "loud"],
+      2,
       "--log-level is not usable",
     ],
-    [["run", "--frobnicate"], "unknown option '--frobnicate'"],
-    [["frobnicate"], "unknown command 'frobnicate'"],
-  ])("%j fails with one clear line", async (args, problem) => {
-    expect(await worker(args)).toBe(1);
+    [["run", "--config", "/no/such/file"], 2, "cannot read config file"],
+    [["run", "--frobnicate"], 1, "unknown option '--frobnicate'"],
+    [["frobnicate"], 1, "unknown command 'frobnicate'"],
+  ])("%j fails with exit code %d and one clear line", async (args, exitCode, problem) => {
+    expect(await worker(args)).toBe(exitCode);
     expect(printed.err).toContain(problem);
     expect(printed.err.trim().split("\n")).toHaveLength(1);
   });

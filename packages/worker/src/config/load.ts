@@ -107,16 +107,26 @@ export interface ConfigSources {
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
-/** Reads file, environment and flags. Throws UserError that names the setting and where its value came from. */
+/** How the daemon ends over a setting: whoever starts it again and again need not (`RestartPreventExitStatus` of its unit). */
+const WRONG_SETTING = 2;
+
+/**
+ * Reads file, environment and flags. Throws UserError that names the setting and where its value came from, with an exit code
+ * of its own.
+ */
 export function loadConfig(sources: ConfigSources): WorkerConfig {
-  const config = parse(configSchema, sources);
-  if (config.peersFile === null && config.peers === null) {
-    throw new UserError(
-      "no-peers",
-      "no tokens are given: name a peers file with --peers-file or GRADIENT_WORKER_PEERS_FILE",
-    );
+  try {
+    const config = parse(configSchema, sources);
+    if (config.peersFile !== null || config.peers !== null) return Object.freeze(config);
+  } catch (cause) {
+    if (!(cause instanceof UserError)) throw cause;
+    throw new UserError(cause.code, cause.message, { exitCode: WRONG_SETTING, cause });
   }
-  return Object.freeze(config);
+  throw new UserError(
+    "no-peers",
+    "no tokens are given: name a peers file with --peers-file or GRADIENT_WORKER_PEERS_FILE",
+    { exitCode: WRONG_SETTING },
+  );
 }
 
 /** As `loadConfig`, for a look at what is configured. */
