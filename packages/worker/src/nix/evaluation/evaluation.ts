@@ -255,8 +255,18 @@ export class Evaluation {
 
 function withHint(error: unknown, source: EvaluationSource): unknown {
   if (!(error instanceof EvaluationError) || error.code !== "evaluation_failed") return error;
+  if (isOfArgument(error.message, source)) {
+    const message = `${error.message}\nin the expression of an argument`;
+    return new EvaluationError("bad_argument", message, error);
+  }
   const message = source.isPure ? lockHint(error.message) : error.message;
   return message === error.message ? error : new EvaluationError("bad_flake", message, error);
+}
+
+/** What Nix reads before it evaluates anything has a place in a file, but for arguments. */
+function isOfArgument(message: string, { arguments: given }: EvaluationSource): boolean {
+  if (!given.some(({ kind }) => kind === "expression")) return false;
+  return /^(?:syntax error|undefined variable)/.test(message) && !/\nat /.test(message);
 }
 
 function notice(text: string): EvaluationEvent {

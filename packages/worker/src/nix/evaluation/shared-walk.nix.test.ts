@@ -232,6 +232,6 @@ describe("arguments of a file", () => {
       arguments: [{ name: "name", kind: "expression" as const, text: "1 +" }],
     };
     const error = await failureOf(fixture.evaluate({}, "*", { subject }));
-    expect(error.message).toMatch(/syntax error/);
+    expect(error.message).toMatch(/^syntax error.*\nin the expression of an argument$/);
   });
 });
