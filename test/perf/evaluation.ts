@@ -11,14 +11,14 @@ import { placeInMemory } from "./in-memory.ts";
 import type { Row } from "./report.ts";
 
 const PROCESSES = 2;
-const ROUNDS = 3;
+const ROUNDS = 5;
 /** A small set, in which the start of the program counts, and a large one. */
 const SIZES = [400, 1600] as const;
 const LARGE_ATTRIBUTES = 80;
 const MEBIBYTE = 1024 * 1024;
 const CEILING_BYTES = 192 * MEBIBYTE;
 
-/** Each attribute costs some tens of milliseconds, as a package of a large set does, and has a derivation of its own beside shared ones. */
+/** Each attribute costs some milliseconds, as a package of a large set does, and has a derivation of its own beside shared ones. */
 const costlySet = (attributes: number): string => `let
   plain = name: attributes: derivation ({ inherit name; system = "x86_64-linux"; builder = "/bin/sh"; } // attributes);
   shared = builtins.genList (n: plain "shared-\${toString n}" { before = if n == 0 then "" else builtins.elemAt shared (n - 1); }) 100;

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { Readable } from "node:stream";
+import { IncomingMessage } from "node:http";
 import { encodeNix32, type BundledNar, type OrganizationId } from "@gradient/protocol";
 import type { Clock } from "../clock.ts";
 import type { Database, Queries } from "../db/client.ts";
@@ -360,9 +360,9 @@ async function* measured(
   }
 }
 
-/** A request's body is watched as what it is (`watchPace`), and read in pieces. */
+/** The body of a request is watched as what it is (`watchPace`), and read in pieces: nobody else has what it holds. */
 function piecesOf(body: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
-  return body instanceof Readable ? bodyPieces(body) : body;
+  return body instanceof IncomingMessage ? bodyPieces(body) : body;
 }
 
 /** A packed NAR on its way to the disk. */
