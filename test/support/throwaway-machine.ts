@@ -114,6 +114,7 @@ const READ_BLOCKS = String.raw`
   exec 2>&1
   cd "$1"
   set -eEo pipefail
+  trap 'echo "exit $?: $BASH_COMMAND"' ERR
   while IFS= read -r -d "" block; do
     eval "$block" < /dev/null
     printf '\0end\0'
