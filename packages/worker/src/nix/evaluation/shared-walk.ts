@@ -26,8 +26,8 @@ export const INSTANTIATE_OPTIONS = [
 ];
 const SHARE_INTERVAL_MS = 50;
 /** Another process evaluates the root again: it has to save more than that. */
-const MIN_SHARED_MS = 50;
-const MIN_SHARED_STARTS = 2;
+const MIN_SHARED_MS = 80;
+const MIN_SHARED_STARTS = 1.25;
 /** Of a start, what a process that waits has behind it. */
 const PROCESS_START_MS = 50;
 const MAX_QUEUED = 1000;
