@@ -1,4 +1,5 @@
 import { createInterface } from "node:readline";
+import { setTimeout as delay } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { PacedChunks } from "./paced-chunks.ts";
 import { startProcess } from "./start.ts";
@@ -32,10 +33,16 @@ async function startTold(does: string) {
   };
   return {
     hurry: () => paced.hurry(),
+    /** What was read ahead, once everything that has come could have been. */
+    heldBytes: async () => {
+      await delay(50);
+      return child.stderr.readableLength;
+    },
     next,
     tell,
     ask: async (text: string) => (await Promise.all([next(), tell(text)]))[0],
     [Symbol.asyncDispose]: async () => {
+      paced.hurry();
       await chunks.return();
       await child.end(GRACE_MS);
     },
@@ -48,6 +55,7 @@ test("what a program writes meanwhile is read at once", async () => {
   const next = echo.next();
   await echo.tell("one");
   await echo.tell("two");
+  expect(await echo.heldBytes()).toBe(0);
   echo.hurry();
   expect(await next).toBe("one\ntwo\n");
 });

@@ -1,4 +1,5 @@
 import type { Readable } from "node:stream";
+import { Rest } from "../rest.ts";
 
 /** The first ones are passed on as they come: somebody may wait for them. */
 const PROMPT_CHUNKS = 20;
@@ -13,8 +14,8 @@ const LARGE_BYTES = 16 * 1024;
 export class PacedChunks {
   readonly #stream: AsyncIterable<Uint8Array>;
   readonly #restMs: number;
+  readonly #rest = new Rest();
   #isHurried = false;
-  #endRest = (): void => {};
 
   constructor(stream: Readable, restMs = REST_MS) {
     this.#stream = stream;
@@ -26,24 +27,14 @@ export class PacedChunks {
     for await (const chunk of this.#stream) {
       yield chunk;
       chunks += 1;
-      if (chunks > PROMPT_CHUNKS && chunk.length < LARGE_BYTES) await this.#rest();
+      const isPrompt = this.#isHurried || chunks <= PROMPT_CHUNKS || chunk.length >= LARGE_BYTES;
+      if (!isPrompt) await this.#rest.take(this.#restMs);
     }
   }
 
   /** What comes from now on is read as it comes. */
   hurry(): void {
     this.#isHurried = true;
-    this.#endRest();
-  }
-
-  async #rest(): Promise<void> {
-    if (this.#isHurried) return;
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, this.#restMs);
-      this.#endRest = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
+    this.#rest.end();
   }
 }

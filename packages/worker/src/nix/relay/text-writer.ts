@@ -2,6 +2,7 @@ import { reasonOf } from "../../error-facts.ts";
 import type { DaemonConnection } from "../daemon/connection.ts";
 import { addText } from "../daemon/operations.ts";
 import { DaemonProtocolError } from "../nix-error.ts";
+import { Rest } from "../../rest.ts";
 import type { TextFile } from "./text-file.ts";
 
 /** So many are written in one go: whoever waits for the first of them waits for all. */
@@ -43,7 +44,7 @@ export class TextWriter implements AsyncDisposable {
   #isUrgent = false;
   /** Hardly anything is added any more. */
   #isEnding = false;
-  #endRest = (): void => {};
+  readonly #pause = new Rest();
   #failure: { error: unknown } | null = null;
 
   constructor(
@@ -68,7 +69,7 @@ export class TextWriter implements AsyncDisposable {
     this.#last = entry.written;
     this.#heldBytes += contents.length;
     if (!this.#isRunning) void this.#run();
-    if (this.#isGathering && this.#queue.length >= GATHERED) this.#endRest();
+    if (this.#isGathering && this.#queue.length >= GATHERED) this.#pause.end();
     const [oldest] = this.#unwritten.values();
     if (this.#heldBytes <= MAX_HELD_BYTES || oldest === undefined) return null;
     this.#urge();
@@ -110,7 +111,7 @@ export class TextWriter implements AsyncDisposable {
   /** From here on nothing is waited for to go with what was added: hardly anything comes. */
   hurry(): void {
     this.#isEnding = true;
-    this.#endRest();
+    this.#pause.end();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -149,19 +150,12 @@ export class TextWriter implements AsyncDisposable {
   /** Does nothing for a while, if nobody waits. */
   async #rest(ms: number): Promise<void> {
     if (this.#isUrgent || this.#isEnding) return;
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      this.#endRest = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
-    this.#endRest = () => {};
+    await this.#pause.take(ms);
   }
 
   #urge(): void {
     this.#isUrgent = true;
-    this.#endRest();
+    this.#pause.end();
   }
 
   #settle(entry: Entry, answered: string | undefined): void {
