@@ -28,6 +28,11 @@ export class RequestReader {
     return this.#at;
   }
 
+  /** The bytes that were read. */
+  soFar(): Buffer {
+    return this.#bytes.subarray(0, this.#at);
+  }
+
   number(): number {
     const at = this.#skip(8);
     if (this.#isShort) return 0;

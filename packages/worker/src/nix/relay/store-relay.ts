@@ -6,7 +6,8 @@ import { STORE_DIR } from "@gradient/protocol";
 import type { UsageMeter } from "../../ports.ts";
 import { DaemonConnection, NEWEST_MINOR, OLDEST_MINOR } from "../daemon/connection.ts";
 import { type NixInstallation, withNixConfig } from "../installation.ts";
-import { EVALUATOR_SETTINGS, RelayedClient, TERSE_MINOR } from "./relayed-client.ts";
+import { EVALUATOR_SETTINGS } from "./evaluator-settings.ts";
+import { RelayedClient, TERSE_MINOR } from "./relayed-client.ts";
 import { type SocketDirectory, openSocketDirectory } from "./socket-directory.ts";
 import { TextWriter } from "./text-writer.ts";
 
