@@ -1,5 +1,6 @@
 import { defineConfig } from "vitest/config";
 import { nixTestEnvironments } from "./scripts/lib/nix-releases.mjs";
+import { sshdTestEnvironment } from "./scripts/lib/sshd.mjs";
 import { useTestDirectory } from "./scripts/lib/test-directory.mjs";
 
 useTestDirectory();
@@ -64,6 +65,7 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["packages/*/src/**/*.test.{ts,tsx}", "scripts/**/*.test.mjs"],
+          env: sshdTestEnvironment(),
           pool: "threads",
           isolate: false,
           maxWorkers: "100%",

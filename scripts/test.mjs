@@ -3,6 +3,7 @@ import { runChecks } from "./lib/checks.mjs";
 import { runTests } from "./lib/run-tests.mjs";
 import { setUp } from "./lib/setup.mjs";
 import { nixReleases, provideNix } from "./lib/nix-releases.mjs";
+import { provideSshd } from "./lib/sshd.mjs";
 import { runMain, runStep } from "./lib/step.mjs";
 
 /**
@@ -12,11 +13,12 @@ import { runMain, runStep } from "./lib/step.mjs";
  */
 await runMain(async () => {
   const args = process.argv.slice(2);
-  await setUp(["nginx", "systemd", "shellTools"]);
+  await setUp(["nginx", "systemd", "shellTools", "ssh"]);
   await runStep("browser", () =>
     provideWhereItCanBeHad("chromium", "pages are not tested in a browser"),
   );
   await runStep("caddy", () => provideWhereItCanBeHad("caddy", "its site is not tested"));
+  await runStep("sshd", provideSshd);
   const failedChecks = args.length === 0 ? await prepareAll() : 0;
   const { passed, failed } = await runTests(args);
   process.stdout.write(`${passed} passed, ${failed + failedChecks} failed\n`);

@@ -47,6 +47,11 @@ export const requirements = {
     description: "curl and jq, which machines that are deployed to have",
     packages: ["curl", "jq"],
   },
+  ssh: {
+    isMet: () => ["ssh", "ssh-keygen"].every(hasProgram),
+    description: "OpenSSH's ssh and ssh-keygen, with which git fetches by ssh",
+    packages: ["openssh-client"],
+  },
   chromium: {
     isMet: () => ["chromium", "chromium-browser"].some(hasProgram),
     description: "Chromium, in which the pages are tested",

@@ -6,13 +6,17 @@ import { runProcess } from "../process/run.ts";
 import { startProcess, type RunningProcess } from "../process/start.ts";
 import { freePort, listening } from "./git-server.ts";
 
-const SSHD = "/usr/sbin/sshd";
+/** What `npm test` has put beside the machine's programs (scripts/lib/sshd.mjs); undefined for the machine's own. */
+const BESIDE = process.env["GRADIENT_TEST_SSHD"];
+const SSHD = BESIDE === undefined ? "/usr/sbin/sshd" : join(BESIDE, "bin/sshd");
+/** Compiled into it, wanted when it runs as root. */
+const PRIVILEGE_SEPARATION = "/run/sshd";
 const ENV = { PATH: "/usr/local/bin:/usr/bin:/bin:/usr/sbin" };
 
 /** Why there can be no ssh server here; null when there can. */
 export const sshServerFault: string | null = existsSync(SSHD)
   ? null
-  : "no sshd (package openssh-server)";
+  : `no ${SSHD} (Debian's package openssh-server), and none that npm test has fetched`;
 
 /** A private `sshd` on loopback that lets the user of the tests in with one key. */
 export class SshGitServer implements AsyncDisposable {
@@ -63,13 +67,16 @@ export class SshGitServer implements AsyncDisposable {
       "PidFile none",
       "PermitRootLogin yes",
     ];
+    if (BESIDE !== undefined) {
+      lines.push(`SshdSessionPath ${join(BESIDE, "bin/sshd-session")}`);
+      lines.push(`SshdAuthPath ${join(BESIDE, "bin/sshd-auth")}`);
+    }
     await writeFile(config, `${lines.join("\n")}\n`);
-    // Where it separates its privileges, as root only.
-    await mkdir("/run/sshd", { recursive: true }).catch(() => undefined);
+    await mkdir(PRIVILEGE_SEPARATION, { recursive: true }).catch(() => undefined);
     this.#daemon = await startProcess({
       command: SSHD,
       args: ["-D", "-e", "-f", config],
-      env: ENV,
+      env: BESIDE === undefined ? ENV : { ...ENV, ...(await this.#accounts(BESIDE)) },
     });
     this.#daemon.stdout.resume();
     this.#daemon.stderr.resume();
@@ -85,6 +92,29 @@ export class SshGitServer implements AsyncDisposable {
       timeoutMs: 10_000,
     });
     return /SHA256:\S+/.exec(stdout.toString())?.[0] ?? "";
+  }
+
+  /**
+   * Lets the server see the accounts that it needs, by libnss_wrapper: one for its privilege separation, which only its
+   * package makes, and the tests' user, who may be locked on this machine (`!` in shadow), with a home of their own.
+   */
+  async #accounts(beside: string): Promise<Record<string, string>> {
+    const { username, uid, gid } = userInfo();
+    const files = {
+      NSS_WRAPPER_PASSWD:
+        `${username}:x:${uid}:${gid}::${this.#directory}:/bin/sh\n` +
+        `sshd:x:65534:65534::${PRIVILEGE_SEPARATION}:/usr/sbin/nologin\n`,
+      NSS_WRAPPER_SHADOW: `${username}:*:19000::::::\nsshd:*:19000::::::\n`,
+      NSS_WRAPPER_GROUP: `${username}:x:${gid}:\nnogroup:x:65534:\n`,
+    };
+    const environment: Record<string, string> = {
+      LD_PRELOAD: join(beside, "lib/libnss_wrapper.so"),
+    };
+    for (const [variable, contents] of Object.entries(files)) {
+      environment[variable] = join(this.#directory, variable);
+      await writeFile(environment[variable], contents);
+    }
+    return environment;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
