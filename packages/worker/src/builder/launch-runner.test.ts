@@ -1,6 +1,7 @@
 import { mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { findNix } from "../nix/installation.ts";
 import { startDetached } from "../process/start-detached.ts";
 import { temporaryDirectory } from "../testing/temporary-directory.ts";
 import { removeRunner } from "./launch-runner.ts";
@@ -18,6 +19,8 @@ test("of a runner that failed there is its error, and no file", async () => {
   });
   await expect(failing).rejects.toMatchObject({ code: "process_not_started" });
   const path = join(directory, "0a1b2c3d.sock");
-  expect(await removeRunner({ path })).toBe("TypeError: it fell over");
+  expect(await removeRunner({ path }, findNix({ store: "", environment: process.env }))).toBe(
+    "TypeError: it fell over",
+  );
   expect(await readdir(directory)).toEqual([]);
 });

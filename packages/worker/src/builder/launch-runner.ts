@@ -1,15 +1,20 @@
 import { createHash, randomBytes } from "node:crypto";
 import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { UserError, WorkerError } from "../errors.ts";
 import { isAnswered, MAX_SOCKET_PATH } from "../identity/state-lock.ts";
+import { removePlaces } from "../nix/build-place.ts";
 import type { NixInstallation } from "../nix/installation.ts";
 import { startDetached } from "../process/start-detached.ts";
 import { RUNNER_PROTOCOL, type RunnerConfig } from "../runner/messages.ts";
+import { removeDeadGroups } from "../usage/group-tree.ts";
 import { RunnerLink } from "./runner-link.ts";
 
 const READY_MS = 60_000;
+const GONE_TRIES = 20;
+const GONE_PAUSE_MS = 50;
 
 /** The program; it runs from what the compiler made, also when this is TypeScript. */
 const PROGRAM = fileURLToPath(new URL("../../bin/gradient-worker-runner.js", import.meta.url));
@@ -22,6 +27,8 @@ export interface RunnerSettings {
   readonly stateDirectory: string;
   readonly release: string;
 }
+
+type RunnerFiles = Pick<RunnerConfig, "socket" | "errors" | "places">;
 
 /** Two runners with the same fingerprint would build the same way. */
 export function fingerprintOf(settings: RunnerSettings): string {
@@ -40,20 +47,28 @@ export function fingerprintOf(settings: RunnerSettings): string {
 
 /**
  * Calls the runners that are there. Their sockets lie in a private directory, each with a file beside it for what the runner
- * says when it fails; of those that are gone nothing is left. One that lives and is not understood ends by itself.
+ * says when it fails, and with what tells where its builds write; of those that are gone nothing is left. One that lives and is not
+ * understood ends by itself.
  */
-export async function findRunners(stateDirectory: string): Promise<RunnerLink[]> {
+export async function findRunners({
+  stateDirectory,
+  nix,
+}: Pick<RunnerSettings, "stateDirectory" | "nix">): Promise<RunnerLink[]> {
   const directory = await runnersDirectory(stateDirectory);
   const ids = new Set((await readdir(directory)).map((file) => file.replace(/\..*/, "")));
   const found: RunnerLink[] = [];
+  const gone: RunnerFiles[] = [];
   for (const id of ids) {
     const files = filesOf(directory, id);
     const link = await RunnerLink.open(files.socket);
     if (link !== null) found.push(link);
     else if (!(await isAnswered(files.socket))) {
-      for (const file of Object.values(files)) await rm(file, { force: true });
+      await removeFiles(files);
+      gone.push(files);
     }
   }
+  // Nobody waits for it: builds that were killed may have left many files.
+  if (gone.length > 0) void clearUp(gone, nix);
   return found;
 }
 
@@ -80,12 +95,39 @@ export async function launchRunner(settings: RunnerSettings): Promise<RunnerLink
   throw new WorkerError("runner-lost", message, { isTransient: true });
 }
 
-/** Removes what a runner left that is gone. Resolves to what it said when it failed, for people. */
-export async function removeRunner({ path }: Pick<RunnerLink, "path">): Promise<string | null> {
+/**
+ * Ends what a runner left that is gone, and removes it. Resolves to what it said when it failed, for people; null when it said nothing,
+ * or answers after all.
+ */
+export async function removeRunner(
+  { path }: Pick<RunnerLink, "path">,
+  nix: NixInstallation,
+): Promise<string | null> {
   const files = filesOf(dirname(path), basename(path, ".sock"));
+  if (!(await hasGone(files.socket))) return null;
   const said = await lastWords(files.errors);
-  for (const file of Object.values(files)) await rm(file, { force: true });
+  await removeFiles(files);
+  await clearUp([files], nix);
   return said;
+}
+
+/** Whoever was killed may listen for a moment longer than it holds its connections. */
+async function hasGone(socket: string): Promise<boolean> {
+  for (let tries = 0; tries < GONE_TRIES; tries += 1) {
+    await sleep(GONE_PAUSE_MS);
+    if (!(await isAnswered(socket))) return true;
+  }
+  return false;
+}
+
+async function removeFiles({ socket, errors }: RunnerFiles): Promise<void> {
+  for (const file of [socket, errors]) await rm(file, { force: true });
+}
+
+/** Ends the builds of runners that are gone, and removes what these have written. Never rejects. */
+async function clearUp(gone: readonly RunnerFiles[], nix: NixInstallation): Promise<void> {
+  await removeDeadGroups().catch(() => {});
+  for (const { places } of gone) await removePlaces(places, nix.environment);
 }
 
 async function lastWords(file: string): Promise<string | null> {
@@ -94,8 +136,12 @@ async function lastWords(file: string): Promise<string | null> {
   return lines.findLast((line) => /^\w*Error\b/.test(line)) ?? (lines.at(-1) || null);
 }
 
-function filesOf(directory: string, id: string): { socket: string; errors: string } {
-  return { socket: join(directory, `${id}.sock`), errors: join(directory, `${id}.log`) };
+function filesOf(directory: string, id: string): RunnerFiles {
+  return {
+    socket: join(directory, `${id}.sock`),
+    errors: join(directory, `${id}.log`),
+    places: join(directory, `${id}.places`),
+  };
 }
 
 async function runnersDirectory(stateDirectory: string): Promise<string> {

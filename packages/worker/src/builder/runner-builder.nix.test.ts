@@ -1,9 +1,11 @@
+import { existsSync, readdirSync } from "node:fs";
 import { appendFile, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { BuildRequest, LiveUsage } from "../ports.ts";
 import { NixFixture } from "../nix/testing/nix-fixture.ts";
 import { captureLog, type LogCapture } from "../testing/log-capture.ts";
+import { findHierarchies } from "../usage/hierarchies.ts";
 import { RunnerBuilder } from "./runner-builder.ts";
 
 const NO_LIMITS = { timeoutSeconds: null, maxSilentSeconds: null, cores: null, memoryBytes: null };
@@ -133,6 +135,23 @@ async function slotsOf(runner: number): Promise<number[]> {
   return children.trim().split(" ").filter(Boolean).map(Number);
 }
 
+/** Directories of temporary files that hold any. */
+async function writtenPlaces(): Promise<string[]> {
+  const directory = fixture.nix.environment["TMPDIR"] ?? "";
+  const files = await readdir(directory, { recursive: true });
+  return files.filter((file) => file.includes("/"));
+}
+
+/** The control groups that a process made. */
+function groupsOf(pid: number): string[] {
+  return findHierarchies("/proc").flatMap(({ directory }) => {
+    const places = [directory, path.dirname(directory)].filter((each) => existsSync(each));
+    return places
+      .flatMap((each) => readdirSync(each))
+      .filter((name) => name.startsWith(`gradient-worker-${pid}-`));
+  });
+}
+
 test("a build's log lies in its directory, and its end is told with what it used", async () => {
   const build = await Build.make("simple", "echo one; echo two");
   const { end, usage } = await (await open()).build(build.request);
@@ -221,15 +240,21 @@ test("a runner that is killed costs its builds, and the next build gets a new on
   expect(await builder.has(build)).toBe(false);
   const { end } = await builder.build((await Build.make("after", "echo after")).request);
   expect(end.status).toBe(0);
+  // The new one has its own place.
+  await expect.poll(writtenPlaces, { timeout: 10_000 }).toEqual([]);
 });
 
 test("one that is killed while nothing is built is told, and leaves no files", async () => {
   const builder = await open();
   await builder.build((await Build.make("before", "echo before")).request);
-  process.kill(await runnerPid(), "SIGKILL");
+  const runner = await runnerPid();
+  expect(groupsOf(runner)).not.toEqual([]);
+  process.kill(runner, "SIGKILL");
   const gone = "the process that runs the builds is gone";
   await expect.poll(() => log.messages(), { timeout: 10_000 }).toContain(gone);
   expect(await readdir(path.join(stateDirectory, "runners"))).toEqual([]);
+  expect(await readdir(fixture.nix.environment["TMPDIR"] ?? "")).toEqual([]);
+  expect(groupsOf(runner)).toEqual([]);
   await builder.build((await Build.make("behind", "echo behind")).request);
 });
 

@@ -48,7 +48,7 @@ export class RunnerBuilder implements LastingBuilder {
   /** Finds the runners that are there, and starts one when none fits. Throws UserError when the state directory cannot be used. */
   static async open(settings: RunnerSettings, logger: Logger): Promise<RunnerBuilder> {
     const builder = new RunnerBuilder(settings, logger);
-    for (const link of await findRunners(settings.stateDirectory)) builder.#adopt(link);
+    for (const link of await findRunners(settings)) builder.#adopt(link);
     // The first build need not wait for it, and tells why it cannot be started.
     builder.#runner().catch(() => {});
     return builder;
@@ -152,13 +152,14 @@ export class RunnerBuilder implements LastingBuilder {
     this.#links.add(link);
     void link.closed.then(async (lostBuilds) => {
       this.#links.delete(link);
-      if ((await this.#current?.catch(() => null)) !== link) return;
-      this.#current = null;
+      const isCurrent = (await this.#current?.catch(() => null)) === link;
+      if (isCurrent) this.#current = null;
       if (this.#hasLeft || this.#isEnding) return;
-      const said = await removeRunner(link).catch(() => null);
+      // They come again.
+      if (isCurrent && lostBuilds > 0) this.#runner().catch(() => {});
+      const said = await removeRunner(link, this.#settings.nix).catch(() => null);
+      if (!isCurrent) return;
       this.#logger.error({ lostBuilds, said }, "the process that runs the builds is gone");
-      // Also because a runner that starts removes the groups of a dead one. Without builds it need not be at once, and may never be.
-      if (lostBuilds > 0) await this.#runner().catch(() => {});
     });
   }
 

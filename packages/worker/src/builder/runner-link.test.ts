@@ -5,6 +5,8 @@ import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { type FromRunner, type KeptEnd, RUNNER_PROTOCOL } from "../runner/messages.ts";
 import { temporaryDirectory } from "../testing/temporary-directory.ts";
+import { BuildPlace } from "../nix/build-place.ts";
+import { findNix } from "../nix/installation.ts";
 import { findRunners } from "./launch-runner.ts";
 import { type BuildFollower, RunnerLink } from "./runner-link.ts";
 
@@ -84,6 +86,10 @@ test("a runner that speaks another protocol is left alone, and nothing is left o
   await mkdir(runners);
   await writeFile(join(runners, "dead.sock"), "");
   await writeFile(join(runners, "dead.log"), "");
+  const places = join(runners, "dead.places");
+  const environment = { PATH: process.env["PATH"] ?? "", TMPDIR: stateDirectory };
+  const place = await BuildPlace.make(environment, places);
+  expect(place?.isThere).toBe(true);
   const protocol = RUNNER_PROTOCOL + 1;
   const server = createServer((runner) => {
     runner.on("error", () => {});
@@ -94,6 +100,8 @@ test("a runner that speaks another protocol is left alone, and nothing is left o
   });
   server.listen(join(runners, "other.sock"));
   await once(server, "listening");
-  expect(await findRunners(stateDirectory)).toEqual([]);
-  expect(await readdir(runners)).toEqual(["other.sock"]);
+  const nix = findNix({ store: "", environment });
+  expect(await findRunners({ stateDirectory, nix })).toEqual([]);
+  await expect.poll(() => readdir(runners)).toEqual(["other.sock"]);
+  expect(place?.isThere).toBe(false);
 });

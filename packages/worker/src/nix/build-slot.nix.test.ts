@@ -1,4 +1,6 @@
 import { readFileSync, readdirSync } from "node:fs";
+import { readdir, rm } from "node:fs/promises";
+import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import type { BuildLimits } from "@gradient/protocol";
 import { decideOutcome } from "../outcome.ts";
@@ -29,6 +31,16 @@ afterAll(async () => {
   await meters[Symbol.asyncDispose]();
   await fixture[Symbol.asyncDispose]();
 });
+
+function temporary(): string {
+  return fixture.nix.environment["TMPDIR"] ?? "";
+}
+
+/** Directories of builds that are there. */
+async function leftBuilds(): Promise<string[]> {
+  const files = await readdir(temporary(), { recursive: true });
+  return files.filter((file) => path.basename(file).startsWith("nix-build-"));
+}
 
 interface Built {
   end: BuildEnd;
@@ -299,4 +311,13 @@ test("Nix's process being killed costs one build, and says so", async () => {
   });
   expect(outcome).toMatchObject({ outcome: "internal_error", isGuess: false });
   expect((await build(`mk "next" "echo > $out" { }`)).outcome.outcome).toBe("built");
+  await expect.poll(leftBuilds, { timeout: 10_000 }).toEqual([]);
+});
+
+test("whoever clears temporary files may take the place of builds", async () => {
+  await build(`mk "here" "echo > $out" { }`);
+  const [place = ""] = await readdir(temporary());
+  await rm(path.join(temporary(), place), { recursive: true });
+  expect((await build(`mk "there" "echo > $out" { }`)).outcome.outcome).toBe("built");
+  expect(await readdir(temporary())).not.toContain(place);
 });

@@ -5,6 +5,7 @@ import { MicroClock } from "../micro-clock.ts";
 import { isBuilt } from "../outcome.ts";
 import type { BuildEnd, BuildSlot, UsageMeter } from "../ports.ts";
 import { BuildListener, endTimes } from "./build-listener.ts";
+import { BuildPlace } from "./build-place.ts";
 import { type Call, DaemonConnection } from "./daemon/connection.ts";
 import {
   type DaemonOptions,
@@ -31,9 +32,12 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 /** `BuildResult::Status` DependencyFailed: an input was not there. */
 const DEPENDENCY_FAILED = 10;
 
-/** Opens a slot. Its child starts with the first build, and stays for those that follow. */
-export function openBuildSlot(nix: NixInstallation): BuildSlot {
-  return new DaemonBuildSlot(nix);
+/**
+ * Opens a slot. Its child starts with the first build, and stays for those that follow. The directory `places` tells where its builds
+ * write, for whoever clears up when this process is killed (`removePlaces`).
+ */
+export function openBuildSlot(nix: NixInstallation, places: string | null = null): BuildSlot {
+  return new DaemonBuildSlot(nix, places);
 }
 
 type AskedBuild = Parameters<BuildSlot["build"]>[0];
@@ -46,7 +50,11 @@ interface BuildRequest extends AskedBuild {
 class DaemonBuildSlot implements BuildSlot {
   readonly #nix: NixInstallation;
   readonly #clock = new MicroClock();
+  readonly #places: string | null;
   #connection: DaemonConnection | null = null;
+  /** Of this connection's child. */
+  #place: BuildPlace | null = null;
+  #removals: Promise<unknown> = Promise.resolve();
   #builds = 0;
   #isBuilding = false;
   /** The meter in whose group the child is until it enters another one. */
@@ -54,8 +62,9 @@ class DaemonBuildSlot implements BuildSlot {
   /** Done when the child has left the group of the last build. */
   #released: Promise<void> = Promise.resolve();
 
-  constructor(nix: NixInstallation) {
+  constructor(nix: NixInstallation, places: string | null) {
     this.#nix = nix;
+    this.#places = places;
   }
 
   get pid(): number | null {
@@ -76,7 +85,7 @@ class DaemonBuildSlot implements BuildSlot {
       if (request.signal.aborted)
         return ended("cancel", "cancelled before it started", context.askedUs);
       const { meter } = request;
-      if (this.#entered === meter && this.#connection?.isUsable === true) {
+      if (this.#entered === meter && this.#connection !== null && this.#isUsable) {
         meter.watchStorage();
         return await runBuild(this.#connection, this.#described(request), context);
       }
@@ -94,7 +103,8 @@ class DaemonBuildSlot implements BuildSlot {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#connection?.[Symbol.asyncDispose]();
+    await this.#close();
+    await this.#removals;
   }
 
   /** With what Nix builds from, where it need not find that out. A daemon of the system would have to trust us. */
@@ -119,13 +129,36 @@ class DaemonBuildSlot implements BuildSlot {
     if (pid !== null) this.#released = meter.remove(pid).catch(() => {});
   }
 
+  get #isUsable(): boolean {
+    return this.#connection?.isUsable === true && this.#place?.isThere !== false;
+  }
+
   async #connected(): Promise<DaemonConnection> {
     this.#builds += 1;
-    if (this.#connection?.isUsable === true && this.#builds <= MAX_BUILDS) return this.#connection;
-    await this.#connection?.[Symbol.asyncDispose]();
-    this.#connection = await DaemonConnection.open(this.#nix);
+    if (this.#connection !== null && this.#isUsable && this.#builds <= MAX_BUILDS) {
+      return this.#connection;
+    }
+    await this.#close();
+    this.#connection = await DaemonConnection.open(await this.#placed());
     this.#builds = 1;
     return this.#connection;
+  }
+
+  /** A daemon of the system has a place of its own. */
+  async #placed(): Promise<NixInstallation> {
+    const { environment, daemonSocket } = this.#nix;
+    if (daemonSocket !== null) return this.#nix;
+    this.#place = await BuildPlace.make(environment, this.#places);
+    if (this.#place === null) return this.#nix;
+    return { ...this.#nix, environment: { ...environment, TMPDIR: this.#place.path } };
+  }
+
+  async #close(): Promise<void> {
+    await this.#connection?.[Symbol.asyncDispose]();
+    // The next child does not wait for it: a build that was killed may have left many files.
+    this.#removals = Promise.all([this.#removals, this.#place?.remove()]);
+    this.#connection = null;
+    this.#place = null;
   }
 }
 

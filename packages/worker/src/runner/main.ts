@@ -3,6 +3,7 @@ import { chmod, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { text } from "node:stream/consumers";
 import { SlotBuilder } from "../builder/slot-builder.ts";
+import { removePlaces } from "../nix/build-place.ts";
 import { openBuildSlot } from "../nix/build-slot.ts";
 import { openUsageMeters } from "../usage/usage-meters.ts";
 import type { RunnerConfig } from "./messages.ts";
@@ -18,7 +19,7 @@ export async function runRunner(): Promise<void> {
   const meters = await openUsageMeters({ daemonSocket: config.nix.daemonSocket });
   const builder = new SlotBuilder({
     slots: config.slots,
-    openSlot: () => openBuildSlot(config.nix),
+    openSlot: () => openBuildSlot(config.nix, config.places),
     meters,
   });
   const runner = new Runner({ builder, fingerprint: config.fingerprint });
@@ -34,6 +35,7 @@ export async function runRunner(): Promise<void> {
     await runner[Symbol.asyncDispose]();
     await builder[Symbol.asyncDispose]();
     await meters[Symbol.asyncDispose]();
+    await removePlaces(config.places, config.nix.environment);
     for (const file of [config.socket, config.errors]) await rm(file, { force: true });
   }
 }

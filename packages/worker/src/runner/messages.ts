@@ -17,6 +17,8 @@ export interface RunnerConfig {
   readonly socket: string;
   /** Where its standard error goes. */
   readonly errors: string;
+  /** Directory that tells where its builds write; see `removePlaces`. */
+  readonly places: string;
   /** Stands for program, Nix and settings: a daemon gives new builds only to a runner that is as it would start one. */
   readonly fingerprint: string;
   readonly slots: number;

@@ -196,6 +196,11 @@ async function removeGroup(directory: string): Promise<void> {
   }
 }
 
+/** Ends what runs in the groups of dead workers that shared ours, and removes them. */
+export async function removeDeadGroups(procDirectory = "/proc"): Promise<void> {
+  await removeStaleGroups(findHierarchies(procDirectory).map(placeOf), procDirectory);
+}
+
 async function removeStaleGroups(
   hierarchies: readonly Hierarchy[],
   procDirectory: string,

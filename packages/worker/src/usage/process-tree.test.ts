@@ -1,3 +1,5 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -11,6 +13,18 @@ test("a process is known by its start", () => {
   expect(mayLive("/proc", process.pid, startTicks)).toBe(true);
   expect(mayLive("/proc", process.pid, startTicks - 1)).toBe(false);
   expect(mayLive("/proc", 2 ** 22 + 1, startTicks)).toBe(false);
+});
+
+test("a process that has ended is dead, though nobody has asked how", async () => {
+  const child = spawn("sh", ["-c", "sleep 0 & echo $!; exec sleep 60"], {
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  onTestFinished(() => void child.kill());
+  const [line] = await once(child.stdout, "data");
+  const pid = Number(String(line));
+  await expect.poll(() => readTimes("/proc", pid)?.isZombie).toBe(true);
+  const ended = readTimes("/proc", pid);
+  expect(mayLive("/proc", pid, ended?.startTicks ?? 0)).toBe(false);
 });
 
 test("a process whose file cannot be read is not taken for dead", async () => {

@@ -38,7 +38,7 @@ export function mayLive(procDirectory: string, pid: number, startTicks: number):
     return !isGone(error);
   }
   const times = parseProcessStat(text);
-  return times === null || times.startTicks === startTicks;
+  return times === null || (times.startTicks === startTicks && !times.isZombie);
 }
 
 /** ESRCH: it ended between the opening of its file and the reading. */

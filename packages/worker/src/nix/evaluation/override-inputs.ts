@@ -1,9 +1,10 @@
-import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
+import { chmod, cp, mkdir, mkdtemp, readdir, readFile, stat } from "node:fs/promises";
 import path from "node:path";
 import type { InputOverride } from "@gradient/protocol";
 import { z } from "zod";
 import type { NixStore, UsageMeter } from "../../ports.ts";
 import { ProcessError } from "../../process/process-error.ts";
+import { removeTree } from "../../process/remove-tree.ts";
 import { runProcess } from "../../process/run.ts";
 import { summarizeError } from "../error-text.ts";
 import { EvaluationError } from "../evaluation-error.ts";
@@ -18,7 +19,6 @@ export interface OverrideTools {
   readonly signal: AbortSignal;
 }
 
-const REMOVE_TIMEOUT_MS = 60_000;
 /** No evaluation lasts for so long. */
 const LEFT_MS = 24 * 3600 * 1000;
 
@@ -54,7 +54,7 @@ export async function overrideInputs(
     checkInputs(before, await inputsOf(lock), overrides);
     return await tools.store.addTree(tree, "source");
   } finally {
-    await removeTree(scratch, tools.nix);
+    await removeTree(scratch, tools.nix.environment);
   }
 }
 
@@ -125,16 +125,7 @@ async function removeOld(folder: string, nix: NixInstallation): Promise<void> {
   for (const name of await readdir(folder)) {
     const left = path.join(folder, name);
     const facts = await stat(left).catch(() => null);
-    if (facts !== null && Date.now() - facts.mtimeMs > LEFT_MS) await removeTree(left, nix);
+    if (facts !== null && Date.now() - facts.mtimeMs > LEFT_MS)
+      await removeTree(left, nix.environment);
   }
-}
-
-/** Folders of a tree from a store cannot be emptied as they are. */
-async function removeTree(directory: string, nix: NixInstallation): Promise<void> {
-  const args = ["-R", "u+w", "--", directory];
-  const env = nix.environment;
-  await runProcess({ command: "chmod", args, env, timeoutMs: REMOVE_TIMEOUT_MS }).catch(
-    () => undefined,
-  );
-  await rm(directory, { recursive: true, force: true });
 }

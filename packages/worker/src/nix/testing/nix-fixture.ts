@@ -31,6 +31,8 @@ export class NixFixture implements AsyncDisposable {
     );
     const conf = path.join(directory, "conf");
     await mkdir(conf);
+    const temporary = path.join(directory, "tmp");
+    await mkdir(temporary);
     const lines = [
       "sandbox = true",
       "sandbox-paths =",
@@ -43,6 +45,8 @@ export class NixFixture implements AsyncDisposable {
     const environment = {
       PATH: variables["PATH"],
       HOME: directory,
+      // What Nix leaves there when it is killed goes with the rest.
+      TMPDIR: temporary,
       NIX_CONF_DIR: conf,
       XDG_CACHE_HOME: path.join(directory, "cache"),
     };
