@@ -1,4 +1,4 @@
-import { appendFile, chmod, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { appendFile, chmod, readdir, readFile, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { BuildLimits, BuildOutcome } from "@gradient/protocol";
@@ -6,7 +6,7 @@ import { openBuildSlot } from "./nix/build-slot.ts";
 import { NixFixture } from "./nix/testing/nix-fixture.ts";
 import { decideOutcome, type Outcome } from "./outcome.ts";
 import type { BuildEnd, BuildSlot, UsageMeter, UsageMeters } from "./ports.ts";
-import { runProcess } from "./process/run.ts";
+import { SmallDisk } from "./testing/small-disk.ts";
 import { openUsageMeters } from "./usage/usage-meters.ts";
 
 /**
@@ -318,36 +318,4 @@ async function killBuilder(mark: string): Promise<void> {
     const line = await readFile(`/proc/${name}/cmdline`, "utf8").catch(() => "");
     if (line.includes(mark)) process.kill(Number(name), "SIGKILL");
   }
-}
-
-/** A file system of a few mebibytes. */
-class SmallDisk implements AsyncDisposable {
-  readonly directory: string;
-
-  private constructor(directory: string) {
-    this.directory = directory;
-  }
-
-  static async mount(parent: string, mebibytes: number): Promise<SmallDisk> {
-    const directory = join(parent, "small-disk");
-    await mkdir(directory);
-    await runTool("mount", [
-      "-t",
-      "tmpfs",
-      "-o",
-      `size=${mebibytes}m,mode=755`,
-      "tmpfs",
-      directory,
-    ]);
-    return new SmallDisk(directory);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await runTool("umount", ["--lazy", this.directory]);
-  }
-}
-
-async function runTool(command: string, args: readonly string[]): Promise<void> {
-  const env = { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" };
-  await runProcess({ command, args, env, timeoutMs: 10_000 });
 }

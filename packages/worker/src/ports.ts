@@ -109,6 +109,8 @@ export interface BuildKeep {
   readonly leaseMs: number;
   /** So many bytes of the log can be read. */
   readonly onLogGrew: (logBytes: number) => void;
+  /** Some of the log could not be written, of which so many bytes are missing without a word in it. Comes before the end. */
+  readonly onLogLost: (bytes: number, reason: string) => void;
 }
 
 /** Executes and measures builds, as many at the same time as it has slots. */

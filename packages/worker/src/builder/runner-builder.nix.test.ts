@@ -6,6 +6,7 @@ import type { BuildRequest, LiveUsage } from "../ports.ts";
 import { NixFixture } from "../nix/testing/nix-fixture.ts";
 import { captureLog, type LogCapture } from "../testing/log-capture.ts";
 import { findHierarchies } from "../usage/hierarchies.ts";
+import { SmallDisk } from "../testing/small-disk.ts";
 import { RunnerBuilder } from "./runner-builder.ts";
 
 const NO_LIMITS = { timeoutSeconds: null, maxSilentSeconds: null, cores: null, memoryBytes: null };
@@ -55,6 +56,7 @@ class Build {
   /** Resolves once it has a slot. */
   readonly started: Promise<LiveUsage>;
   logBytes = 0;
+  readonly lost: { bytes: number; reason: string }[] = [];
   #onGrow: () => void = () => undefined;
 
   private constructor(name: string, drvPath: string) {
@@ -79,6 +81,7 @@ class Build {
           this.logBytes = logBytes;
           this.#onGrow();
         },
+        onLogLost: (bytes, reason) => this.lost.push({ bytes, reason }),
       },
     };
   }
@@ -159,6 +162,18 @@ test("a build's log lies in its directory, and its end is told with what it used
   expect(await build.log()).toBe("one\ntwo\n");
   expect(build.logBytes).toBe(8);
   expect(usage.wallMs).toBeGreaterThan(0);
+});
+
+test.runIf(process.getuid?.() === 0)("what could not be written of a log is told", async () => {
+  await mkdir(stateDirectory);
+  await using disk = await SmallDisk.mount(stateDirectory, 1);
+  const full = path.join(disk.directory, "full");
+  await expect(writeFile(full, Buffer.alloc(2 ** 21))).rejects.toThrow("ENOSPC");
+  const builder = await open();
+  const build = await Build.make(path.basename(disk.directory), "echo one; echo two");
+  const { end } = await builder.build(build.request);
+  expect(end.status).toBe(0);
+  expect(build.lost).toEqual([{ bytes: 8, reason: expect.stringContaining("ENOSPC") }]);
 });
 
 test("more inputs than fit into a message are not told", async () => {

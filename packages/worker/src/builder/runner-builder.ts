@@ -186,9 +186,8 @@ export class RunnerBuilder implements LastingBuilder {
         onBuilt: () => onBuilt?.(),
         onLog: keep.onLogGrew,
         onUsage: (usage) => live.take(usage),
-        onEnded: (outcome, logFailure) => {
-          if (logFailure !== null)
-            this.#logger.error({ name, logFailure }, "log could not be written");
+        onEnded: (outcome, logLoss) => {
+          if (logLoss !== null) keep.onLogLost(logLoss.bytes, logLoss.reason);
           resolve(outcome);
         },
         onLost: () => resolve(null),

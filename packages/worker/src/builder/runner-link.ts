@@ -35,6 +35,7 @@ const fromRunnerSchema = z.discriminatedUnion("type", [
     name,
     logBytes,
     logFailure: z.string().nullable(),
+    logLostBytes: logBytes.default(0),
     outcome: keptEndSchema,
   }),
 ]) satisfies z.ZodType<FromRunner>;
@@ -43,13 +44,20 @@ const endedSchema = z.object({ type: z.literal("ended"), name });
 
 type Hello = Extract<FromRunner, { type: "hello" }>;
 
+/** Some of a build's log could not be written. */
+export interface LogLoss {
+  readonly reason: string;
+  /** What is missing of it without a word in it. */
+  readonly bytes: number;
+}
+
 /** Follows one build at a runner. */
 export interface BuildFollower {
   onStarted(): void;
   onBuilt(): void;
   onLog(logBytes: number): void;
   onUsage(usage: UsageRecord): void;
-  onEnded(outcome: KeptEnd, logFailure: string | null): void;
+  onEnded(outcome: KeptEnd, logLoss: LogLoss | null): void;
   /** Nothing more will be heard of it: the runner is gone, or was left. */
   onLost(): void;
 }
@@ -178,7 +186,7 @@ export class RunnerLink {
       case "ended":
         this.#followers.delete(message.name);
         follower?.onLog(message.logBytes);
-        follower?.onEnded(message.outcome, message.logFailure);
+        follower?.onEnded(message.outcome, lossOf(message));
         break;
     }
   }
@@ -189,6 +197,13 @@ export class RunnerLink {
     for (const follower of followers) follower.onLost();
     return followers.length;
   }
+}
+
+function lossOf({
+  logFailure,
+  logLostBytes = 0,
+}: Extract<FromRunner, { type: "ended" }>): LogLoss | null {
+  return logFailure === null ? null : { reason: logFailure, bytes: logLostBytes };
 }
 
 /** Follows a build until somebody else does, who is told the last of it. */
@@ -222,8 +237,8 @@ class EarlyNews implements BuildFollower {
 
   onBuilt(): void {}
 
-  onEnded(outcome: KeptEnd, logFailure: string | null): void {
-    this.#end = (follower) => follower.onEnded(outcome, logFailure);
+  onEnded(outcome: KeptEnd, logLoss: LogLoss | null): void {
+    this.#end = (follower) => follower.onEnded(outcome, logLoss);
   }
 
   onLost(): void {

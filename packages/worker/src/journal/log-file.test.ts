@@ -1,7 +1,8 @@
-import { readdir, readFile, truncate, writeFile } from "node:fs/promises";
+import { readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { SmallDisk } from "../testing/small-disk.ts";
 import { temporaryDirectory } from "../testing/temporary-directory.ts";
 import { LogFile } from "./log-file.ts";
 
@@ -45,7 +46,7 @@ test("half a character of text becomes a replacement character, so that offsets 
   expect((await log.read(0, 10)).text).toBe("\ufffd");
 });
 
-test("a log that cannot be written takes no more and says why", async () => {
+test("a log that cannot be written at all says why, and how much is missing", async () => {
   const log = new LogFile("/no/such/directory/log", 0);
   log.append("lost\n");
   log.flush();
@@ -53,6 +54,70 @@ test("a log that cannot be written takes no more and says why", async () => {
   expect(log.size).toBe(0);
   log.append("more\n");
   log.close();
+  expect(log.lostBytes).toBe(10);
+  log.keepLastWords();
+  const { text, bytes } = await log.read(0, 1000);
+  expect(text).toMatch(/^\[10 bytes of the log could not be written: ENOENT.*\]\n$/);
+  expect(log.size).toBe(bytes);
+});
+
+describe.runIf(process.getuid?.() === 0)("on a disk that is full", () => {
+  const NOTE = /\n\[(\d+) bytes of the log could not be written: ENOSPC.*\]\n/;
+
+  /** A log, and what fills the rest of its disk. */
+  async function start() {
+    const disk = await SmallDisk.mount(await temporaryDirectory(), 1);
+    onTestFinished(() => disk[Symbol.asyncDispose]());
+    const filling = join(disk.directory, "filling");
+    const log = new LogFile(join(disk.directory, "log"), 0);
+    log.append("one, ");
+    log.flush();
+    return {
+      log,
+      fill: () => writeFile(filling, Buffer.alloc(2 ** 21)).catch(() => {}),
+      empty: () => rm(filling),
+      text: () => readFile(join(disk.directory, "log"), "utf8"),
+    };
+  }
+
+  /** More than is left of the file's last block. */
+  const LINE = `${"é".repeat(5000)}\n`;
+
+  test("what is missing is said where it is missing, as soon as there is room", async () => {
+    const { log, fill, empty, text } = await start();
+    await fill();
+    for (let index = 0; index < 2; index += 1) {
+      log.append(LINE);
+      log.flush();
+    }
+    await empty();
+    log.append("two\n");
+    log.close();
+    const match = NOTE.exec(await text());
+    expect(Number(match?.[1])).toBe(2 * Buffer.byteLength(LINE));
+    expect((await text()).replace(NOTE, "|")).toBe("one, |two\n");
+    expect(log.size).toBe(Buffer.byteLength(await text()));
+    expect(log.lostBytes).toBe(0);
+  });
+
+  test("nothing of what is not whole is kept, and the end says what is missing", async () => {
+    const { log, fill, text } = await start();
+    await fill();
+    log.append(LINE);
+    log.close();
+    expect((await text()).replace(NOTE, "|")).toBe("one, |");
+    expect(log.lostBytes).toBe(0);
+  });
+
+  test("whoever sends it says what another process could not write", async () => {
+    const { log, fill, text } = await start();
+    await fill();
+    log.lose(7, "ENOSPC, it said");
+    log.close();
+    log.keepLastWords();
+    expect((await log.read(0, 1000)).text + (await log.read(5, 1000)).text).toMatch(NOTE);
+    expect(await text()).toMatch(/^one, /);
+  });
 });
 
 describe("a log that is too long", () => {

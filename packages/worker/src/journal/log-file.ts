@@ -1,5 +1,6 @@
-import { closeSync, openSync, writeSync } from "node:fs";
+import { closeSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
 import { open } from "node:fs/promises";
+import { reasonOf } from "../error-facts.ts";
 import { wholeCharacters, wholeLines } from "./characters.ts";
 import { LogTail } from "./log-tail.ts";
 
@@ -22,7 +23,8 @@ export interface LogPiece {
 /**
  * The log of one assignment, appended on disk and read back by whoever sends it. The file is the only copy:
  * a build that logs faster than the coordinator takes it fills no memory. Nor does it fill the disk: beyond the limit only the last
- * bytes are kept, apart, and join the file when it is closed. What is in the file never changes.
+ * bytes are kept, apart, and join the file when it is closed. What is in the file never changes. What could not be written is counted, and
+ * the log says how much that was.
  */
 export class LogFile {
   readonly #path: string;
@@ -33,6 +35,9 @@ export class LogFile {
   #flush: NodeJS.Immediate | null = null;
   #onGrow: () => void = () => undefined;
   #failure: unknown = null;
+  #lostBytes = 0;
+  /** Last words, when the file does not take those either. */
+  #unwritten: Buffer = Buffer.alloc(0);
   #tail: LogTail | null = null;
   #isLeft = false;
 
@@ -44,12 +49,23 @@ export class LogFile {
 
   /** Bytes that can be read. */
   get size(): number {
-    return this.#size;
+    return this.#size + this.#unwritten.length;
   }
 
-  /** Why the rest of the log could not be written; null while all is well. */
+  /** Why something could not be written; null while all is well. */
   get failure(): unknown {
     return this.#failure;
+  }
+
+  /** Bytes that could not be written, and of which the log does not tell. */
+  get lostBytes(): number {
+    return this.#lostBytes;
+  }
+
+  /** Whoever else wrote it could not write so many bytes. */
+  lose(bytes: number, failure: unknown): void {
+    this.#lostBytes += bytes;
+    this.#failure ??= failure;
   }
 
   /** Called after the log grew. */
@@ -64,9 +80,9 @@ export class LogFile {
     this.#onGrow();
   }
 
-  /** Text that comes in one turn of the event loop is written at once. After a failed write the log takes no more. */
+  /** Text that comes in one turn of the event loop is written at once. */
   append(text: string): void {
-    if (text === "" || this.#failure !== null) return;
+    if (text === "") return;
     this.#pending.push(text);
     this.#flush ??= setImmediate(() => this.flush());
   }
@@ -78,12 +94,25 @@ export class LogFile {
     if (this.#pending.length === 0) return;
     const bytes = Buffer.from(this.#pending.join(""));
     this.#pending = [];
+    const isSayable = this.#tail === null && this.#lostBytes > 0;
+    const note = isSayable ? this.#note() : Buffer.alloc(0);
+    const all = Buffer.concat([note, bytes]);
+    const before = this.#size;
     try {
-      this.#store(bytes);
+      this.#store(all);
+      if (note.length > 0) this.#lostBytes = 0;
     } catch (error) {
-      this.#failure = error;
+      const stored = Math.max(0, this.#size - before - note.length);
+      if (stored > 0) this.#lostBytes = 0;
+      this.lose(bytes.length - stored, error);
     }
     this.#onGrow();
+  }
+
+  #note(): Buffer {
+    const start = endsLine(this.#path, this.#size) ? "" : "\n";
+    const what = `${this.#lostBytes} bytes of the log could not be written`;
+    return Buffer.from(`${start}[${what}: ${reasonOf(this.#failure)}]\n`);
   }
 
   #store(bytes: Buffer): void {
@@ -99,24 +128,29 @@ export class LogFile {
     }
   }
 
+  /** All of it, or nothing: half a character at the end could not be read, and the room is left for whoever says what is missing. */
   #write(bytes: Buffer): void {
     this.#descriptor ??= openSync(this.#path, "a", 0o600);
-    for (let at = 0; at < bytes.length;) {
-      const written = writeSync(this.#descriptor, bytes, at);
-      at += written;
-      this.#size += written;
+    try {
+      for (let at = 0; at < bytes.length;) at += writeSync(this.#descriptor, bytes, at);
+    } catch (error) {
+      ftruncateSync(this.#descriptor, this.#size);
+      throw error;
     }
+    this.#size += bytes.length;
   }
 
   /** At most `maxBytes` from `offset` on, cut between characters. Empty at the end. */
   async read(offset: number, maxBytes: number): Promise<LogPiece> {
     const length = Math.min(maxBytes, this.#size - offset);
-    if (length <= 0) return { text: "", bytes: 0 };
+    if (length <= 0) {
+      const at = Math.max(0, offset - this.#size);
+      return pieceOf(this.#unwritten.subarray(at, at + maxBytes));
+    }
     const file = await open(this.#path, "r");
     try {
       const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, offset);
-      const whole = wholeCharacters(buffer.subarray(0, bytesRead));
-      return { text: whole.toString("utf8"), bytes: whole.length };
+      return pieceOf(buffer.subarray(0, bytesRead));
     } finally {
       await file.close();
     }
@@ -130,14 +164,22 @@ export class LogFile {
   /** Nothing follows: the file is complete, also one that another process began and left. */
   close(): void {
     this.flush();
-    if (this.#descriptor !== null) closeSync(this.#descriptor);
-    this.#descriptor = null;
-    if (this.#isLeft) return;
     try {
-      this.#complete();
+      if (!this.#isLeft && this.#unwritten.length === 0) this.#complete();
     } catch (error) {
       this.#failure ??= error;
     }
+    if (this.#descriptor !== null) closeSync(this.#descriptor);
+    this.#descriptor = null;
+  }
+
+  /** For whoever sends a log that is closed: it ends with what is missing, also when the file takes not even that. */
+  keepLastWords(): void {
+    if (this.#tail !== null) this.#lostBytes += this.#tail.keptBytes;
+    if (this.#lostBytes === 0) return;
+    this.#unwritten = this.#note();
+    this.#lostBytes = 0;
+    this.#onGrow();
   }
 
   #complete(): void {
@@ -145,9 +187,33 @@ export class LogFile {
     // A head that is full ends at most one line, and one write, before its limit.
     const isNearLimit = this.#size > headBytes / 2;
     this.#tail ??= isNearLimit ? LogTail.find(this.#path, tailBytes) : null;
-    if (this.#tail === null) return;
-    this.#size = this.#tail.complete();
-    this.#tail = null;
+    if (this.#tail !== null) {
+      this.#size = this.#tail.complete();
+      this.#tail = null;
+      this.#onGrow();
+    }
+    if (this.#lostBytes === 0) return;
+    this.#write(this.#note());
+    this.#lostBytes = 0;
     this.#onGrow();
   }
+}
+
+/** Also when it cannot be read. */
+function endsLine(file: string, sizeBytes: number): boolean {
+  if (sizeBytes === 0) return true;
+  const last = Buffer.from("\n");
+  try {
+    const descriptor = openSync(file, "r");
+    readSync(descriptor, last, 0, 1, sizeBytes - 1);
+    closeSync(descriptor);
+  } catch {
+    // It is told in any case.
+  }
+  return last.toString() === "\n";
+}
+
+function pieceOf(bytes: Buffer): LogPiece {
+  const whole = wholeCharacters(bytes);
+  return { text: whole.toString("utf8"), bytes: whole.length };
 }

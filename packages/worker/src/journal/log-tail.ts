@@ -49,6 +49,11 @@ export class LogTail {
     }
   }
 
+  /** Bytes in its files. */
+  get keptBytes(): number {
+    return bytesOf(this.#segments());
+  }
+
   close(): void {
     if (this.#descriptor !== null) closeSync(this.#descriptor);
     this.#descriptor = null;
@@ -95,7 +100,7 @@ export class LogTail {
   /** Where in the segments the kept part begins, and how many bytes of the log lie before it. */
   #cut(segments: readonly Segment[]): { skipBytes: number; leftOutBytes: number } {
     const lostBytes = (segments[0]?.index ?? 0) * this.#tailBytes;
-    const keptBytes = segments.reduce((sum, { bytes }) => sum + bytes, 0);
+    const keptBytes = bytesOf(segments);
     const least = Math.max(0, keptBytes - this.#tailBytes);
     if (lostBytes + least === 0) return { skipBytes: 0, leftOutBytes: 0 };
     const [piece = Buffer.alloc(0)] = piecesOf(segments, least);
@@ -113,6 +118,10 @@ export class LogTail {
   #pathOf(index: number): string {
     return `${this.#log}.tail.${this.#headBytes}.${index}`;
   }
+}
+
+function bytesOf(segments: readonly Segment[]): number {
+  return segments.reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
 /** The bytes of all segments in order, from `skipBytes` on. */

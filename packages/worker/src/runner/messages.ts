@@ -64,8 +64,10 @@ export type FromRunner =
       type: "ended";
       name: string;
       logBytes: number;
-      /** Why the rest of the log could not be written. */
+      /** Why some of the log could not be written. */
       logFailure: string | null;
+      /** What is missing of it without a word in it. An earlier release does not tell. */
+      logLostBytes?: number;
       outcome: KeptEnd;
     };
 

@@ -171,7 +171,8 @@ export class Runner implements AsyncDisposable {
     const logFailure = log.failure === null ? null : reasonOf(log.failure);
     // Before it is told: whoever hears of it may remove the directory.
     keepEnd(directory, outcome, build);
-    this.#send({ type: "ended", name, logBytes: log.size, logFailure, outcome });
+    const { size: logBytes, lostBytes: logLostBytes } = log;
+    this.#send({ type: "ended", name, logBytes, logFailure, logLostBytes, outcome });
     this.#builds.delete(name);
     this.#finishIfIdle();
   }

@@ -47,6 +47,7 @@ export async function runBuild(spec: BuildSpec, job: Job, tools: BuildTools): Pr
   );
   const { log } = job.entry;
   log.close();
+  log.keepLastWords();
   if (log.failure !== null) job.logger.error({ error: log.failure }, "log could not be written");
   return {
     kind: "build",
@@ -107,6 +108,7 @@ async function build(
         directory: job.entry.directory,
         leaseMs: job.entry.record.leaseMs,
         onLogGrew: (logBytes) => job.entry.log.grewTo(logBytes),
+        onLogLost: (bytes, reason) => job.entry.log.lose(bytes, reason),
       },
     });
     const { startedAt, startedUs, stoppedAt, stoppedUs } = end;
