@@ -1,4 +1,5 @@
 import type { UsageRecord } from "@gradient/protocol";
+import { Lane } from "../jobs/lane.ts";
 import { isBuilt } from "../outcome.ts";
 import type {
   Builder,
@@ -14,6 +15,11 @@ import { BuildSlots, type ReadySlot } from "./slots.ts";
 export class SlotBuilder implements Builder, Preparable {
   readonly #slots: BuildSlots;
   readonly #meters: UsageMeters;
+  /**
+   * Those under way, by derivation. Nix would have another build of the same one wait in its slot, with its time measured, and look every
+   * five seconds whether the first is done.
+   */
+  readonly #same = new Map<string, { readonly lane: Lane; builds: number }>();
 
   constructor(options: {
     readonly slots: number;
@@ -25,8 +31,19 @@ export class SlotBuilder implements Builder, Preparable {
     this.#meters = meters;
   }
 
-  build(request: BuildRequest): Promise<{ end: BuildEnd; usage: UsageRecord }> {
-    return this.#slots.use(request.signal, (ready) => this.#buildIn(ready, request));
+  async build(request: BuildRequest): Promise<{ end: BuildEnd; usage: UsageRecord }> {
+    const { drvPath, signal } = request;
+    const same = this.#same.get(drvPath) ?? { lane: new Lane(1), builds: 0 };
+    this.#same.set(drvPath, same);
+    same.builds += 1;
+    try {
+      return await same.lane.run(signal, () =>
+        this.#slots.use(signal, (ready) => this.#buildIn(ready, request)),
+      );
+    } finally {
+      same.builds -= 1;
+      if (same.builds === 0) this.#same.delete(drvPath);
+    }
   }
 
   prepare(): void {
