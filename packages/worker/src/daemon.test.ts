@@ -1,12 +1,14 @@
 import { readdir, writeFile } from "node:fs/promises";
+import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { UserError } from "./errors.ts";
 import { Journal } from "./journal/journal.ts";
 import { captureLog } from "./testing/log-capture.ts";
 import { Offers, recordOf, storePath } from "./testing/offers.ts";
 import { ScriptedStore } from "./testing/scripted-nix.ts";
 import { temporaryDirectory } from "./testing/temporary-directory.ts";
+import { TestCoordinator } from "./testing/test-coordinator.ts";
 import { TestWorker } from "./testing/test-worker.ts";
 
 /** Nobody listens there. */
@@ -45,4 +47,23 @@ test("what the first job would wait for starts with the daemon", async () => {
   const directory = await temporaryDirectory();
   const worker = await TestWorker.start({ server: NOWHERE, directory });
   await expect.poll(() => worker.builds.slots).toBe(1);
+});
+
+test("a repository whose server answers nothing keeps no other one waiting", async () => {
+  const silent = createServer(() => undefined);
+  onTestFinished(() => void silent.close());
+  await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
+  const { port } = silent.address() as AddressInfo;
+  const coordinator = await TestCoordinator.start();
+  onTestFinished(() => coordinator[Symbol.asyncDispose]());
+  const directory = await temporaryDirectory();
+  const worker = await TestWorker.start({ server: coordinator.url, directory });
+  onTestFinished(() => worker[Symbol.asyncDispose]());
+  await coordinator.message("auth");
+  const offers = new Offers();
+  coordinator.send(offers.fetch(`git://127.0.0.1:${port}/project`));
+  const other = offers.fetch("file:///project");
+  coordinator.send(other);
+  const { assignment } = await coordinator.message("result");
+  expect(assignment).toBe(other.assignment);
 });

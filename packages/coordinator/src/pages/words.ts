@@ -84,9 +84,13 @@ const reasonSchema = z.looseObject({
 
 /** One sentence on what an evaluation waits for; null when it goes on. */
 export function waitingText(
-  row: Pick<EvaluationFacts, "state" | "waiting_reason_json">,
+  row: Pick<EvaluationFacts, "state" | "waiting_reason_json" | "retry_at">,
 ): string | null {
-  if (row.state === "Queued") return "It waits for a worker to begin.";
+  if (row.state === "Queued") {
+    if (row.retry_at === null) return "It waits for a worker to begin.";
+    const [, time] = /T([0-9:]*)/.exec(new Date(row.retry_at).toISOString()) ?? [];
+    return `The last try failed, as the messages say; the next one is due at ${time} UTC.`;
+  }
   if (row.state !== "Waiting" || row.waiting_reason_json === null) return null;
   const reason = readJsonColumn(reasonSchema, row.waiting_reason_json);
   switch (reason.kind) {

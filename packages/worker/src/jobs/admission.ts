@@ -15,7 +15,8 @@ export interface AdmissionState {
 
 /** Derivations with this system are built by Nix itself, anywhere. */
 const BUILTIN = "builtin";
-const FETCH_LANE = 1;
+/** As many as a coordinator gives out: a server that is slow, or answers nothing until git gives up, keeps the next fetch not waiting. */
+const FETCH_LANE = 2;
 const EVAL_LANE = 1;
 /** Signing is quick; the bound only keeps a flood out. */
 const SIGN_LANE = 32;

@@ -1,9 +1,11 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
+import type { Certificate } from "./certificate.ts";
 import { startProcess } from "../process/start.ts";
 
-/** Git's smart HTTP for everything below a directory, on loopback, by `git http-backend`. */
+/** Git's smart HTTP for everything below a directory, on loopback, by `git http-backend`; over TLS with a certificate. */
 export class HttpGitServer implements AsyncDisposable {
   /** `user:password` that is asked for; null for none. */
   login: string | null = null;
@@ -11,23 +13,29 @@ export class HttpGitServer implements AsyncDisposable {
   status: number | null = null;
   readonly #directory: string;
   readonly #server: Server;
+  readonly #scheme: "http" | "https";
 
-  private constructor(directory: string) {
+  private constructor(directory: string, certificate: Certificate | null) {
     this.#directory = directory;
-    this.#server = createServer((request, response) => {
+    this.#scheme = certificate === null ? "http" : "https";
+    const serve = (request: IncomingMessage, response: ServerResponse): void => {
       this.#serve(request, response).catch(() => response.destroy());
-    });
+    };
+    this.#server = certificate === null ? createServer(serve) : createTlsServer(certificate, serve);
   }
 
-  static async start(directory: string): Promise<HttpGitServer> {
-    const server = new HttpGitServer(directory);
+  static async start(
+    directory: string,
+    certificate: Certificate | null = null,
+  ): Promise<HttpGitServer> {
+    const server = new HttpGitServer(directory, certificate);
     server.#server.listen(0, "127.0.0.1");
     await once(server.#server, "listening");
     return server;
   }
 
   get url(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    return `${this.#scheme}://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -122,7 +122,8 @@ export class SshGitServer implements AsyncDisposable {
   }
 }
 
-async function makeKey(file: string, type: "ed25519" | "ecdsa"): Promise<string> {
+/** Writes a key pair, and gives the private one. */
+export async function makeKey(file: string, type: "ed25519" | "ecdsa"): Promise<string> {
   await runProcess({
     command: "ssh-keygen",
     args: ["-q", "-t", type, "-N", "", "-f", file],

@@ -4,6 +4,7 @@ import type { FetchSpec, RepositoryAddress } from "@gradient/protocol";
 import { errnoOf } from "../../error-facts.ts";
 import { WorkerError } from "../../errors.ts";
 import { readRepository } from "./address.ts";
+import { fetchError } from "./git-errors.ts";
 import type { GitCall } from "./git.ts";
 import { SshAccess } from "./ssh.ts";
 
@@ -60,6 +61,13 @@ export class FetchAccess {
     }
   }
 
+  /** Why git could not reach what `remote` gave, and what to do. Throws what is no failure of a process. */
+  async explain(repository: string, { address }: Remote, error: unknown): Promise<WorkerError> {
+    if (address.transport !== "ssh") return fetchError(repository, error);
+    const changed = await this.ssh.changedKey(address, error);
+    return changed ?? fetchError(repository, error, this.ssh.advice);
+  }
+
   async #local(
     repository: string,
     address: Extract<RepositoryAddress, { transport: "file" }>,
@@ -89,7 +97,7 @@ export class FetchAccess {
     await copyFile(credentialsFile, copy).catch((cause: unknown) => {
       throw new WorkerError(
         "credentials-unreadable",
-        `the worker's file of git credentials cannot be read: ${errnoOf(cause) ?? String(cause)}`,
+        `the worker's file of git credentials cannot be read: ${errnoOf(cause) ?? String(cause)} (the worker's operator has named it with --git-credentials)`,
         { cause },
       );
     });

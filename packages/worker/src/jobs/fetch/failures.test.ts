@@ -3,6 +3,7 @@ import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { ProcessError } from "../../process/process-error.ts";
+import { makeCertificate } from "../../testing/certificate.ts";
 import { TestCheckout } from "../../testing/git-checkout.ts";
 import { HttpGitServer } from "../../testing/git-over-http.ts";
 import { freePort, TestRepository } from "../../testing/git-server.ts";
@@ -34,7 +35,8 @@ describe("over http", () => {
     server.login = "ada:changed";
     const error = await checkout.failure(url);
     expect(error).toMatchObject({ code: "git-authentication", isTransient: false });
-    expect(error.message).toContain("credentials file");
+    expect(error.message).toContain("--git-credentials");
+    expect(error.message).not.toContain("ssh");
     expect(error.message).not.toContain("s3cret");
     expect(await readFile(credentialsFile, "utf8")).toBe(text);
   });
@@ -56,6 +58,7 @@ describe("over http", () => {
     expect(lost).toMatchObject({ code: "unknown-host", isTransient: true });
     const deaf = await checkout.failure(`http://127.0.0.1:${await freePort()}/project`);
     expect(deaf).toMatchObject({ code: "unreachable", isTransient: true });
+    expect(deaf.message).toContain("is the server up");
   });
 
   test("a credentials file that cannot be read is told without its contents", async () => {
@@ -66,6 +69,24 @@ describe("over http", () => {
     const error = await checkout.failure(`${server.url}/project/.git`);
     expect(error.code).toBe("credentials-unreadable");
     expect(error.message).toContain("ENOENT");
+  });
+
+  test("a certificate that is not trusted is told as such, and is where SSL_CERT_FILE names it", async (context) => {
+    const { directory, commit } = await setUp();
+    const certificate = await makeCertificate(directory);
+    if (certificate === null) return context.skip("no openssl");
+    const server = await HttpGitServer.start(join(directory, "served"), certificate);
+    onTestFinished(() => server[Symbol.asyncDispose]());
+    const url = `${server.url}/project/.git`;
+    const environment = { PATH: process.env["PATH"] };
+    const [distrustful, trustful] = [join(directory, "a"), join(directory, "b")];
+    await Promise.all([mkdir(distrustful), mkdir(trustful)]);
+    const error = await new TestCheckout(distrustful, { environment }).failure(url);
+    expect(error).toMatchObject({ code: "tls", isTransient: false });
+    expect(error.message).toContain("SSL_CERT_FILE");
+    const trusting = { ...environment, SSL_CERT_FILE: certificate.file };
+    const checkout = new TestCheckout(trustful, { environment: trusting });
+    expect((await checkout.of(url)).commit.hash).toBe(commit);
   });
 
   test("a branch and a commit that are gone are told apart", async () => {
@@ -115,6 +136,14 @@ test.each([
   const failed = new ProcessError("process_failed", "git ended", { command: "git", stderr });
   expect(fetchError("https://user:secret@h/x", failed)).toMatchObject({ code, isTransient });
   expect(fetchError("https://user:secret@h/x", failed).message).not.toContain("secret");
+});
+
+test("a git that somebody has killed is told as such", () => {
+  const failed = new ProcessError("process_failed", "git", { command: "git", signal: "SIGKILL" });
+  expect(fetchError("git://h/x", failed)).toMatchObject({
+    message: "cannot fetch git://h/x: git ended with signal SIGKILL",
+    isTransient: true,
+  });
 });
 
 test("a tree that the disk does not hold is worth another try", () => {

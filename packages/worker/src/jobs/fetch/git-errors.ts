@@ -1,6 +1,7 @@
 import { withoutPassword } from "@gradient/protocol";
 import { WorkerError } from "../../errors.ts";
-import { ProcessError } from "../../process/process-error.ts";
+import { describeExit, ProcessError } from "../../process/process-error.ts";
+import { NO_SSH_ADVICE } from "./ssh.ts";
 
 interface Fault {
   readonly code: string;
@@ -10,6 +11,8 @@ interface Fault {
   /** What to do about it; null where git's words say it. */
   readonly advice: string | null;
 }
+
+const NO_ANSWER = "does the server answer, and fast enough?";
 
 /** Git and ssh tell what went wrong only by text. The first that fits counts; what is none of these is worth another try. */
 const FAULTS: readonly Fault[] = [
@@ -38,6 +41,12 @@ const FAULTS: readonly Fault[] = [
     advice: "the worker does not know the host's key and was not told to believe it",
   },
   {
+    code: "no-ssh",
+    pattern: /cannot run ssh\b|\bssh: (command )?not found/i,
+    isTransient: true,
+    advice: NO_SSH_ADVICE,
+  },
+  {
     code: "no-such-repository",
     pattern:
       /access denied or repository not exported|repository .*not found|not found$|does not exist|no such file or directory$/im,
@@ -46,11 +55,17 @@ const FAULTS: readonly Fault[] = [
   },
   {
     code: "git-authentication",
+    pattern: /permission denied \(|too many authentication failures/i,
+    isTransient: false,
+    advice: "the organization's public key has to be allowed to read the repository",
+  },
+  {
+    code: "git-authentication",
     pattern:
-      /authentication failed|permission denied|could not read (username|password)|terminal prompts disabled|access denied|too many authentication failures|returned error: 40[13]\b|\b40[13]\b/i,
+      /authentication failed|permission denied|could not read (username|password)|terminal prompts disabled|access denied|returned error: 40[13]\b|\b40[13]\b/i,
     isTransient: false,
     advice:
-      "over ssh, the organization's public key has to be allowed to read the repository; over https, the worker's credentials file has to name user and password for the host",
+      "the worker's file of git credentials (--git-credentials) has to name a user and password for the host that may read the repository",
   },
   {
     code: "no-such-commit",
@@ -75,38 +90,52 @@ const FAULTS: readonly Fault[] = [
     pattern:
       /does not appear to be a git repository|not a git repository|is this a git repository/i,
     isTransient: false,
-    advice: "there is something, and it is no git repository",
+    advice: "is the address right? What it names is no git repository",
   },
   {
     code: "tls",
     pattern: /certificate (problem|verification failed)|issuer certificate/i,
     isTransient: false,
-    advice: "the server's certificate is not trusted by the worker: set SSL_CERT_FILE or mend it",
+    advice:
+      "the worker does not trust the server's certificate: mend it, or name a file with its authority in the worker's SSL_CERT_FILE",
   },
   {
     code: "timeout",
     pattern: /operation too slow|timed out|timeout/i,
     isTransient: true,
-    advice: null,
+    advice: NO_ANSWER,
+  },
+  {
+    code: "unreachable",
+    pattern: /connection refused|couldn't connect|network is unreachable|no route to host/i,
+    isTransient: true,
+    advice: "is the server up, and may the worker reach it?",
   },
 ];
 
-/** A failed fetch in git's own words, with what to do. Throws what is no failure of a process. */
-export function fetchError(repository: string, error: unknown): WorkerError {
+/** A failed fetch in git's own words, with what to do. `advice` goes before our own, by code. Throws what is no failure of a process. */
+export function fetchError(
+  repository: string,
+  error: unknown,
+  advice: Readonly<Record<string, string>> = {},
+): WorkerError {
   if (!(error instanceof ProcessError)) throw error;
   if (error.code !== "process_failed") {
-    const code = error.code === "process_timeout" ? "timeout" : error.code;
+    const isLate = error.code === "process_timeout";
     const { isTransient } = error;
-    return new WorkerError(code, withoutPassword(error.message), { isTransient, cause: error });
+    const text = withAdvice(withoutPassword(error.message), isLate ? NO_ANSWER : null);
+    return new WorkerError(isLate ? "timeout" : error.code, text, { isTransient, cause: error });
   }
   const fault = FAULTS.find(({ pattern }) => pattern.test(error.stderr));
-  const said = `cannot fetch ${withoutPassword(repository)}: ${withoutPassword(ownWords(error.stderr))}`;
-  const advice = fault?.advice ?? null;
-  return new WorkerError(
-    fault?.code ?? "unreachable",
-    advice === null ? said : `${said} (${advice})`,
-    { isTransient: fault?.isTransient ?? true, cause: error },
-  );
+  const { code, isTransient } = fault ?? { code: "unreachable", isTransient: true };
+  const words = ownWords(error.stderr) || `git ended with ${describeExit(error)}`;
+  const said = `cannot fetch ${withoutPassword(repository)}: ${withoutPassword(words)}`;
+  const text = withAdvice(said, advice[code] ?? fault?.advice ?? null);
+  return new WorkerError(code, text, { isTransient, cause: error });
+}
+
+function withAdvice(text: string, advice: string | null): string {
+  return advice === null ? text : `${text} (${advice})`;
 }
 
 /** A tree that cannot be written. Git does not say why a write failed; it is the disk, as its objects have been read. */
@@ -119,7 +148,7 @@ export function treeError(error: unknown): unknown {
 const PROGRESS =
   /^(hint|remote: (Counting|Compressing|Enumerating|Total)|From |Warning: Permanently)/;
 const BOILERPLATE =
-  /^(Please make sure you have the correct access rights|and the repository exists\.|@@@)/;
+  /^(Please make sure you have the correct access rights|and the repository exists\.|@@@|fatal: Could not read from remote repository)/;
 
 /** The lines of an error without progress, hints and the boilerplate after every refusal. */
 function ownWords(stderr: string): string {
@@ -127,6 +156,6 @@ function ownWords(stderr: string): string {
     .split(/[\r\n]+/)
     .map((line) => line.trim())
     .filter((line) => line !== "" && !PROGRESS.test(line) && !BOILERPLATE.test(line))
-    .map((line) => line.replace(/^(fatal|error|remote): /, ""));
-  return words.slice(-4).join("; ").slice(0, 1000) || "git said nothing";
+    .map((line) => line.replace(/^(fatal|error|remote): /, "").replace(/\.$/, ""));
+  return words.slice(-4).join("; ").slice(0, 1000);
 }

@@ -102,7 +102,10 @@ function gitEnvironment(
   const passed = Object.entries(environment).filter(
     (entry): entry is [string, string] => entry[1] !== undefined && PASSED_VARIABLES.test(entry[0]),
   );
+  const { SSL_CERT_FILE: authorities } = environment;
   return {
+    // As Nix and OpenSSL have it; where git is linked with GnuTLS it knows only its own name for it.
+    ...(authorities === undefined ? {} : { GIT_SSL_CAINFO: authorities }),
     ...Object.fromEntries(passed),
     LC_ALL: "C",
     GIT_TERMINAL_PROMPT: "0",

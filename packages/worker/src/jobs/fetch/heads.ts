@@ -8,7 +8,6 @@ import { failureOf } from "../job.ts";
 import { Lane } from "../lane.ts";
 import { FetchAccess, type FetchRules } from "./access.ts";
 import { checkReference } from "./address.ts";
-import { fetchError } from "./git-errors.ts";
 import { Git } from "./git.ts";
 
 /** Whoever asks waits for it. */
@@ -77,7 +76,8 @@ export class Heads {
     const { directory, signal, hostKeys } = scope;
     const path = environment["PATH"] ?? "";
     const access = await FetchAccess.open({ rules, credentials, directory, path });
-    const { address, url, env, config } = await access.remote(repository);
+    const remote = await access.remote(repository);
+    const { url, env, config } = remote;
     const meter = { enter: [] };
     const git = new Git({ directory: join(directory, "none"), environment, meter, signal });
     try {
@@ -92,9 +92,7 @@ export class Heads {
       return commitOf(lines, name, repository);
     } catch (error) {
       if (!(error instanceof ProcessError)) throw error;
-      const changed =
-        address.transport === "ssh" ? await access.ssh.changedKey(address, error) : null;
-      throw changed ?? fetchError(repository, error);
+      throw await access.explain(repository, remote, error);
     } finally {
       hostKeys.push(...(await access.ssh.newHostKeys()));
     }

@@ -6,7 +6,6 @@ import { WorkerError } from "../../errors.ts";
 import { ProcessError } from "../../process/process-error.ts";
 import type { FetchAccess, Remote } from "./access.ts";
 import { directorySize } from "./clones.ts";
-import { fetchError } from "./git-errors.ts";
 import type { Git } from "./git.ts";
 
 const FETCH_TIMEOUT_MS = 1_800_000;
@@ -121,10 +120,7 @@ export class RepositoryFetch {
       return new WorkerError("too-big", text, { cause: error });
     }
     if (error instanceof ProcessError && error.code === "process_cancelled") return error;
-    const { address } = this.#remote;
-    const changed =
-      address.transport === "ssh" ? await this.#access.ssh.changedKey(address, error) : null;
-    return changed ?? fetchError(repository, error);
+    return this.#access.explain(repository, this.#remote, error);
   }
 
   #has(commit: string): Promise<boolean> {

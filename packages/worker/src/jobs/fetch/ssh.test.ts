@@ -1,7 +1,9 @@
-import { join } from "node:path";
+import { existsSync } from "node:fs";
+import { mkdir, symlink } from "node:fs/promises";
+import { basename, join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { TestCheckout } from "../../testing/git-checkout.ts";
-import { SshGitServer, sshServerFault } from "../../testing/git-over-ssh.ts";
+import { makeKey, SshGitServer, sshServerFault } from "../../testing/git-over-ssh.ts";
 import { TestRepository } from "../../testing/git-server.ts";
 import { temporaryDirectory } from "../../testing/temporary-directory.ts";
 import { SshAccess } from "./ssh.ts";
@@ -19,7 +21,8 @@ async function setUp() {
     knownHosts,
     acceptsNewHosts: true,
   });
-  return { server, checkout, commit, credentials, url: server.url(repository.directory) };
+  const url = server.url(repository.directory);
+  return { directory, server, checkout, commit, credentials, url };
 }
 
 test.each([
@@ -34,6 +37,22 @@ test.each([
   expect(GIT_SSH_COMMAND).toContain("'IdentityFile=none'");
   expect(GIT_SSH_COMMAND).toContain("'IdentityAgent=none'");
 });
+
+test.each([null, { sshPrivateKey: "key", knownHosts: null, acceptsNewHosts: true }])(
+  "a worker without OpenSSH says so: %j",
+  async (credentials) => {
+    const directory = await temporaryDirectory();
+    const bin = join(directory, "bin");
+    await mkdir(bin);
+    const git = ["/usr/local/bin/git", "/usr/bin/git"].find((file) => existsSync(file)) ?? "";
+    for (const program of [git, "/bin/sh"]) await symlink(program, join(bin, basename(program)));
+    const checkout = new TestCheckout(directory, { environment: { PATH: bin } });
+    const change = credentials === null ? {} : { credentials };
+    const error = await checkout.failure("ssh://git@127.0.0.1:1/project", change);
+    expect(error).toMatchObject({ code: "no-ssh", isTransient: true });
+    expect(error.message).toContain("install OpenSSH's client");
+  },
+);
 
 const suite = sshServerFault === null ? describe : describe.skip;
 
@@ -76,11 +95,30 @@ suite(`over ssh${sshServerFault === null ? "" : ` (skipped: ${sshServerFault})`}
   });
 
   test("a key that may not log in is told as such", async () => {
-    const { checkout, credentials, url } = await setUp();
-    const stranger = { ...credentials(null), sshPrivateKey: null };
-    const error = await checkout.failure(url, { credentials: stranger });
+    const { directory, checkout, credentials, url } = await setUp();
+    const sshPrivateKey = await makeKey(join(directory, "stranger"), "ed25519");
+    const error = await checkout.failure(url, {
+      credentials: { ...credentials(null), sshPrivateKey },
+    });
     expect(error).toMatchObject({ code: "git-authentication", isTransient: false });
-    expect(error.message).toContain("organization's public key");
+    expect(error.message).toMatch(
+      /: Permission denied \(publickey[^)]*\) \(the organization's public key has to be allowed to read the repository\)$/,
+    );
+  });
+
+  test("a project that is not fetched over ssh has no key for its submodules, and is told so", async () => {
+    const { checkout, url } = await setUp();
+    const error = await checkout.failure(url);
+    expect(error).toMatchObject({ isTransient: false });
+    expect(error.message).toContain("projects whose own address is one of ssh");
+  });
+
+  test("a server that is away is worth another try", async () => {
+    const { server, checkout, credentials, url } = await setUp();
+    await server[Symbol.asyncDispose]();
+    const error = await checkout.failure(url, { credentials: credentials(null) });
+    expect(error).toMatchObject({ code: "unreachable", isTransient: true });
+    expect(error.message).toMatch(/: Connection refused \(is the server up/);
   });
 
   test("a directory that is none, or holds no repository, is told as such", async () => {
@@ -91,6 +129,7 @@ suite(`over ssh${sshServerFault === null ? "" : ` (skipped: ${sshServerFault})`}
       expect(error).toMatchObject({ isTransient: false });
       expect(["not-a-repository", "no-such-repository"]).toContain(error.code);
       expect(error.message).toContain(path);
+      expect(error.message).toContain("is the address right?");
     }
   });
 });

@@ -5,6 +5,7 @@ import { WorkerError } from "../../errors.ts";
 import { ProcessError } from "../../process/process-error.ts";
 import { runProcess } from "../../process/run.ts";
 
+export const NO_SSH_ADVICE = "install OpenSSH's client on the worker";
 const KEYGEN_TIMEOUT_MS = 20_000;
 
 type NetworkAddress = Exclude<RepositoryAddress, { transport: "file" }>;
@@ -93,6 +94,14 @@ export class SshAccess {
     );
   }
 
+  /** What to do about failures, by their codes, where it is not what it is for others. */
+  get advice(): Readonly<Record<string, string>> {
+    if (this.#credentials !== null) return {};
+    const advice =
+      "the organization's key goes only with projects whose own address is one of ssh: give the project such an address, or a submodule one that is relative or https";
+    return { "host-key-unknown": advice, "git-authentication": advice };
+  }
+
   /** Whether the files are the only truth about hosts. */
   get #pins(): boolean {
     const { knownHosts, acceptsNewHosts } = this.#credentials ?? {};
@@ -119,8 +128,11 @@ export class SshAccess {
       });
       return stdout.toString("utf8").match(/SHA256:[A-Za-z0-9+/]{43}/g) ?? [];
     } catch (error) {
-      if (error instanceof ProcessError && error.exitCode === 1) return [];
-      throw error;
+      if (!(error instanceof ProcessError)) throw error;
+      if (error.exitCode === 1) return [];
+      if (error.code !== "process_not_started") throw error;
+      const text = `${hostName(address)} cannot be reached over ssh: ${error.message} (${NO_SSH_ADVICE})`;
+      throw new WorkerError("no-ssh", text, { isTransient: true, cause: error });
     }
   }
 }
