@@ -1,8 +1,9 @@
-import { access, constants, mkdir, mkdtemp, rm } from "node:fs/promises";
+import { access, constants, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { reasonOf } from "../error-facts.ts";
 import { UserError } from "../errors.ts";
+import { makeDirectories } from "../make-directories.ts";
 
 const NAME = "gradient-worker";
 
@@ -46,7 +47,7 @@ function userDirectories(environment: Readonly<Record<string, string | undefined
 
 async function failureToUse(path: string): Promise<unknown> {
   try {
-    await mkdir(path, { recursive: true, mode: 0o700 });
+    await makeDirectories(path);
     await access(path, constants.R_OK | constants.W_OK | constants.X_OK);
     return null;
   } catch (error) {

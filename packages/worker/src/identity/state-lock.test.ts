@@ -30,4 +30,6 @@ test("the lock of a worker that was killed is no lock", async () => {
 test("a state directory that cannot hold it is the operator's mistake", async () => {
   await expect(lockStateDirectory(`/${"x".repeat(120)}`)).rejects.toBeInstanceOf(UserError);
   await expect(lockStateDirectory("/dev/null/state")).rejects.toBeInstanceOf(UserError);
+  // The kernel makes none there, and says that there is none above it, though there is.
+  await expect(lockStateDirectory("/proc/no/state")).rejects.toThrow("cannot use /proc/no/state");
 });

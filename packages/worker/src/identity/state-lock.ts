@@ -1,9 +1,10 @@
 import { once } from "node:events";
-import { mkdir, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { createConnection, createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { errnoOf, reasonOf } from "../error-facts.ts";
 import { UserError } from "../errors.ts";
+import { makeDirectories } from "../make-directories.ts";
 
 /** Longest path of a Unix socket on Linux, without its final zero (unix(7)). */
 export const MAX_SOCKET_PATH = 107;
@@ -21,7 +22,7 @@ export async function lockStateDirectory(directory: string): Promise<AsyncDispos
     );
   }
   try {
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await makeDirectories(directory);
     const server = (await listenOn(path)) ?? (await replaceStale(path));
     return {
       async [Symbol.asyncDispose]() {

@@ -33,6 +33,11 @@ describe("the worker id", () => {
     expect(await readFile(file, "utf8")).toBe("hello\n");
   });
 
+  test("that cannot be kept is an error that names the file", async () => {
+    const loading = loadWorkerId("/proc/no/state", null);
+    await expect(loading).rejects.toThrow("cannot write /proc/no/state/worker-id");
+  });
+
   test("given as something else is an error that shows it", async () => {
     const loading = loadWorkerId(await temporaryDirectory(), "worker-one");
     await expect(loading).rejects.toThrow("'worker-one' is no UUID");

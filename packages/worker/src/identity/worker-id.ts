@@ -1,9 +1,10 @@
-import { mkdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { workerIdSchema, type WorkerId } from "@gradient/protocol";
 import { v4 as uuidV4, validate as isUuid } from "uuid";
 import { writeDurably } from "../atomic-file.ts";
 import { UserError } from "../errors.ts";
+import { makeDirectories } from "../make-directories.ts";
 import { errnoOf, reasonOf } from "../error-facts.ts";
 
 /**
@@ -31,7 +32,7 @@ export async function loadWorkerId(stateDir: string, override: string | null): P
 async function createWorkerId(stateDir: string, path: string): Promise<WorkerId> {
   const id = workerIdSchema.parse(uuidV4());
   try {
-    await mkdir(stateDir, { recursive: true, mode: 0o700 });
+    await makeDirectories(stateDir);
     await writeDurably(path, `${id}\n`);
   } catch (cause) {
     throw new UserError("state-dir", `cannot write ${path}: ${reasonOf(cause)}`, { cause });
