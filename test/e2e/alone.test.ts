@@ -213,19 +213,22 @@ describe("gradient-worker build", () => {
     expect(early.stderr).not.toContain("building");
   });
 
-  test("a working directory that was removed is told as such", async () => {
-    const { command, argv } = commands.worker;
-    const gone = await place();
-    const script = `rmdir "$PWD"; exec "$@" build --report report.json`;
-    const { exitCode, stderr } = await execa("sh", ["-c", script, "sh", command, ...argv], {
-      cwd: gone,
-      env: ours.env,
-      extendEnv: false,
-      reject: false,
-    });
-    expect(exitCode).toBe(1);
-    expect(stderr).toMatch(/^gradient-worker: the working directory is not there .*$/);
-  });
+  test.each(["build --report report.json", "status --state-dir state"])(
+    "a working directory that was removed is told as such by %s",
+    async (line) => {
+      const { command, argv } = commands.worker;
+      const gone = await place();
+      const script = `rmdir "$PWD"; exec "$@" ${line}`;
+      const { exitCode, stderr } = await execa("sh", ["-c", script, "sh", command, ...argv], {
+        cwd: gone,
+        env: ours.env,
+        extendEnv: false,
+        reject: false,
+      });
+      expect(exitCode).toBe(1);
+      expect(stderr).toMatch(/^gradient-worker: the working directory is not there .*$/);
+    },
+  );
 
   test("a report goes into a pipe, and does not take its place", async () => {
     const pipe = join(await place(), "pipe");

@@ -117,6 +117,15 @@ describe.runIf(isRoot)("gradient-worker check", () => {
     expect(finding(report, "version").found).not.toContain("not on PATH");
   });
 
+  test("from a directory that was removed says that nothing starts there, and looks at all the rest", async () => {
+    const gone = join(directory, "gone");
+    await mkdir(gone);
+    const report = await check({ prepare: `rmdir ${gone}`, cwd: gone });
+    expect(report.exitCode).toBe(1);
+    expect(finding(report, "working directory").found).toContain("it was removed");
+    expect(finding(report, "state directory").status).toBe("ok");
+  });
+
   test("without control groups samples processes, enforces nothing and says so", async () => {
     const report = await check({ prepare: "mount -t tmpfs none /sys/fs/cgroup" });
     expect(failures(report)).toEqual([]);

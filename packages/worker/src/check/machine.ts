@@ -50,10 +50,19 @@ function isOldNode(version: string): boolean {
 
 /** Programs start in the worker's own working directory, and do not start at all where that cannot be entered. */
 export async function checkWorkingDirectory(findings: Findings): Promise<void> {
-  const directory = process.cwd();
-  if (await canEnterOrRun(directory)) return;
-  const found = `${directory} cannot be entered by this user: no program can be started from there`;
+  const reason = await reasonNotUsable();
+  if (reason === null) return;
+  const found = `${reason}: no program can be started from there`;
   findings.failure("working directory", found, "start the worker from another directory");
+}
+
+async function reasonNotUsable(): Promise<string | null> {
+  try {
+    const directory = process.cwd();
+    return (await canEnterOrRun(directory)) ? null : `${directory} cannot be entered by this user`;
+  } catch {
+    return "it was removed";
+  }
 }
 
 /** Free space where builds, outputs or the worker's own files go. The directory may not be there yet. */

@@ -24,7 +24,7 @@ export function formatReport(findings: readonly Finding[]): string {
     if (finding.area !== area) lines.push(TITLES[finding.area]);
     area = finding.area;
     const { status, name, found, change } = finding;
-    lines.push(`  ${status.padEnd(STATUS_WIDTH)}${name.padEnd(NAME_WIDTH)}${found}`);
+    lines.push(`  ${status.padEnd(STATUS_WIDTH)}${`${name} `.padEnd(NAME_WIDTH)}${found}`);
     if (change !== null) lines.push(`${" ".repeat(2 + STATUS_WIDTH + NAME_WIDTH)}-> ${change}`);
   }
   return `${lines.join("\n")}\n\n${summary(findings)}\n`;

@@ -23,7 +23,7 @@ import { Interruption } from "./interruption.ts";
 import type { Invocation } from "./program.ts";
 import { writeOut } from "./standard-output.ts";
 import { INTERRUPTED, isTerminal, paletteFor } from "./terminal.ts";
-import { workingDirectory } from "./working-directory.ts";
+import { workingDirectory } from "../working-directory.ts";
 
 /** Builds here. Resolves to an exit code as of `nix-build`. */
 export async function build(invocation: Invocation): Promise<number> {

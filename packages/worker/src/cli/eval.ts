@@ -15,7 +15,7 @@ import { Interruption } from "./interruption.ts";
 import type { Invocation } from "./program.ts";
 import { OutputLines } from "./standard-output.ts";
 import { INTERRUPTED, paletteFor } from "./terminal.ts";
-import { workingDirectory } from "./working-directory.ts";
+import { workingDirectory } from "../working-directory.ts";
 
 /** Prints each attribute as soon as it is evaluated. Resolves to 1 when one of them, or the whole, failed. */
 export async function evaluate(invocation: Invocation): Promise<number> {

@@ -1,8 +1,9 @@
 import { readFileSync } from "node:fs";
-import { resolve } from "node:path";
+import { isAbsolute, resolve } from "node:path";
 import { z } from "zod";
 import { UserError } from "../errors.ts";
 import { LOG_LEVELS } from "../log-levels.ts";
+import { workingDirectory } from "../working-directory.ts";
 import { CONFIG_FILE, DEFAULT_STATE_DIRECTORY, SETTINGS, type SettingKey } from "./settings.ts";
 
 const flag = z.union(
@@ -43,7 +44,7 @@ const MAX_SECONDS = 24 * 86_400;
 const file = z
   .string()
   .min(1)
-  .transform((path) => resolve(path));
+  .transform((path) => (isAbsolute(path) ? resolve(path) : resolve(workingDirectory(), path)));
 
 const configSchema = z.object({
   server: z.string().transform(parseServer),

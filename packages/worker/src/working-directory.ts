@@ -1,4 +1,4 @@
-import { UserError } from "../errors.ts";
+import { UserError } from "./errors.ts";
 
 /** Where relative paths begin. Throws a UserError when it was removed. */
 export function workingDirectory(): string {
