@@ -18,6 +18,7 @@ const LEVEL_WARNING = 1;
 
 const walkerEventSchema = z.union([
   z.object({ enter: attributePathSchema }),
+  z.object({ pass: attributePathSchema }),
   z.object({ job: attributePathSchema, drvPath: z.string() }),
   z.object({ thrown: attributePathSchema }),
   z.object({ other: attributePathSchema, type: z.string() }),
@@ -106,6 +107,7 @@ export class EvaluatorLines {
     const event = parseEvent(text);
     if (event === null) return null;
     if ("enter" in event) this.#attribute = event.enter;
+    if ("pass" in event) this.#attribute = event.pass;
     // A new attribute, and so the error before it was one that did not end the program.
     if (!("answered" in event)) this.#error = "";
     return { type: "walker", event };

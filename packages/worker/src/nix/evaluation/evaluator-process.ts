@@ -41,6 +41,8 @@ export type EndReason = "cancel" | "deadline" | "silence" | "memory" | "done";
  * the kernel holds where it can.
  */
 export class EvaluatorProcess {
+  /** A time of `performance.now()`. */
+  readonly startedAt: number;
   readonly #process: RunningProcess;
   readonly #scope: EvaluationScope;
   /** null where the kernel holds no ceiling: then it is only looked at. */
@@ -54,7 +56,12 @@ export class EvaluatorProcess {
   #memoryBytes = 0;
   #endedBy: EndReason | null = null;
 
-  private constructor(process: RunningProcess, scope: EvaluationScope, part: BoundedPart | null) {
+  private constructor(
+    process: RunningProcess,
+    options: { scope: EvaluationScope; part: BoundedPart | null; startedAt: number },
+  ) {
+    const { scope, part, startedAt } = options;
+    this.startedAt = startedAt;
     this.#process = process;
     this.#scope = scope;
     this.#part = part;
@@ -81,6 +88,7 @@ export class EvaluatorProcess {
   ): Promise<EvaluatorProcess> {
     const { nix, meter } = scope;
     if (scope.signal.aborted) throw cancelled();
+    const startedAt = performance.now();
     const part = meter.makePart(scope.memoryCeilingBytes);
     const enter = part?.enter ?? meter.enter;
     const [command = "", ...args] = [...enter, request.command, ...request.args];
@@ -93,7 +101,7 @@ export class EvaluatorProcess {
         isReadOnDemand: true,
       });
       if (enter.length === 0) await addTo(meter, process);
-      return new EvaluatorProcess(process, scope, part);
+      return new EvaluatorProcess(process, { scope, part, startedAt });
     } catch (error) {
       await part?.remove();
       throw error;

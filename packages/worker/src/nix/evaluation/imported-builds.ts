@@ -2,6 +2,7 @@ import type { LogLine } from "./evaluator-lines.ts";
 
 /** Numbers of Nix's internal JSON log. */
 const ACTIVITY_BUILD = 105;
+const ACTIVITY_BUILD_WAITING = 111;
 const RESULT_LOG_LINE = 101;
 const KEPT_LOG_LINES = 20;
 const MAX_LINE_CHARACTERS = 400;
@@ -17,10 +18,12 @@ interface ImportedBuild {
 /** Builds that happen while one process evaluates, because an expression reads what they make (import from derivation). */
 export class ImportedBuilds {
   readonly #running = new Map<number, ImportedBuild>();
+  /** For others that build the same. */
+  readonly #waits = new Set<number>();
   #ended: ImportedBuild[] = [];
 
   get areRunning(): boolean {
-    return this.#running.size > 0;
+    return this.#running.size > 0 || this.#waits.size > 0;
   }
 
   /** Takes a line of the log. What to tell of a build that has ended with it, else null. */
@@ -31,6 +34,8 @@ export class ImportedBuilds {
       this.#running.set(id, { drvPath: first, startedAt: performance.now(), lines: [] });
       return null;
     }
+    if (action === "start" && type === ACTIVITY_BUILD_WAITING) this.#waits.add(id);
+    if (action === "stop") this.#waits.delete(id);
     const build = this.#running.get(id);
     if (build === undefined) return null;
     if (action === "result" && type === RESULT_LOG_LINE && typeof first === "string") {

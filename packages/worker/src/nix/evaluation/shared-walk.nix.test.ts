@@ -43,19 +43,45 @@ describe("attributes shared by several processes", () => {
   const files = {
     "default.nix": withCost(`{
       a = numbered "a" costly 40 // { bad = throw "bad in a"; worse = abort "worse in a"; };
-      b = { recurseForDerivations = true; deep = numbered "d" costly 30; };
+      b = { recurseForDerivations = true; deep = numbered "d" costly 30; worst = abort "worst in b"; };
       c = numbered "c" costly 40;
       top = costly 1;
       zzz = throw "last";
     }`),
   };
 
-  test("give what one process gives", async () => {
-    const one = await fixture.evaluate(files, "*,b.deep.#", { processes: 1 });
-    const three = await fixture.evaluate(files, "*,b.deep.#", { processes: 3 });
-    expect(Object.keys(one.jobs)).toHaveLength(40 + 2 + 30 + 40 + 1 + 1);
-    expect(three.jobs).toEqual(one.jobs);
-    expect(three.list).toHaveLength(one.list.length);
+  test.each([
+    ["*,b.deep.#", 40 + 2 + 1 + 30 + 40 + 1 + 1],
+    ["b.deep.#", 30],
+    ["b.*,c.c7", 1 + 30 + 1],
+  ])("give what one process gives: %s", async (pattern, count) => {
+    const one = await fixture.evaluate(files, pattern, { processes: 1 });
+    expect(Object.keys(one.jobs)).toHaveLength(count);
+    for (const processes of [2, 3]) {
+      const several = await fixture.evaluate(files, pattern, { processes });
+      expect(several.jobs).toEqual(one.jobs);
+      expect(several.list).toHaveLength(one.list.length);
+    }
+  });
+
+  test("tell once what comes before the first of them", async () => {
+    const set = `numbered "a" (n: builtins.trace "of \${toString n}" (costly n)) 4`;
+    const body = `builtins.trace "of the root" (builtins.trace "of the root, too" (${set}))`;
+    const { messages } = await fixture.evaluate({ "default.nix": withCost(body) }, "*");
+    const texts = messages.map(({ text }) => text).toSorted();
+    expect(texts).toEqual(["of 0", "of 1", "of 2", "of 3", "of the root", "of the root, too"]);
+  });
+
+  test("wait for the build that all are imported from, however long it takes", async () => {
+    const generated = `mk "generated" "sleep 3; echo '{ count = 3; }' > $out" { }`;
+    const body = `let inherit (import (${generated})) count; in numbered "a" costly count`;
+    const { jobs, messages } = await fixture.evaluate({ "default.nix": withCost(body) }, "*", {
+      attributeTimeoutMs: 1000,
+    });
+    expect(jobs).toEqual({ a0: "costly-0.drv", a1: "costly-1.drv", a2: "costly-2.drv" });
+    expect(messages).toEqual([
+      { level: "Notice", text: expect.stringContaining("-generated.drv took 3") },
+    ]);
   });
 
   test("are evaluated by one process when there is only one of them", async () => {
@@ -70,6 +96,19 @@ describe("attributes shared by several processes", () => {
     const calls = (await readFile(path.join(bin, "calls"), "utf8")).split("\n");
     expect(calls.filter((line) => line.includes("--strict"))).toHaveLength(1);
     await rm(bin, { recursive: true });
+  });
+
+  test.each([
+    [`{ loops = ${ENDLESS}; }`, "*", "loops", "its evaluation took longer than 1 s"],
+    [`{ packages = abort "no packages"; }`, "packages.x.#", "packages", "no packages"],
+    [`{ packages.x = abort "no x"; }`, "packages.x.#", "packages.x", "no x"],
+  ])("the way to them fails alone: %s", async (set, pattern, attribute, reason) => {
+    const { list } = await fixture.evaluate({ "default.nix": set }, pattern, {
+      attributeTimeoutMs: 1000,
+    });
+    expect(list).toEqual([
+      { outcome: "error", attribute: attribute.split("."), error: expect.stringContaining(reason) },
+    ]);
   });
 
   test("a failure of the whole ends all of them", async () => {

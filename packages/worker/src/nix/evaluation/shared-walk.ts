@@ -8,11 +8,11 @@ import {
   nixString,
   withArguments,
 } from "./evaluation-source.ts";
-import { EvaluatorLines, type WalkerEvent } from "./evaluator-lines.ts";
+import { EvaluatorLines, type EvaluatorNews, type WalkerEvent } from "./evaluator-lines.ts";
 import { EvaluatorProcess, type EvaluationScope } from "./evaluator-process.ts";
 import type { StoreRelay } from "../relay/store-relay.ts";
 import { FindingQueue } from "./finding-queue.ts";
-import { WalkPosition, isBeyond, type Stretch } from "./walk-position.ts";
+import { Part, complete, partFor } from "./walk-part.ts";
 import { WALKER } from "./walker.ts";
 
 /** Of `nix-instantiate`: evaluates what comes by stdin, writes .drv files, and says everything in lines of JSON. */
@@ -25,11 +25,6 @@ export const INSTANTIATE_OPTIONS = [
   "internal-json",
 ];
 const SHARE_INTERVAL_MS = 50;
-/** Another process evaluates the root again: it has to save more than that. */
-const MIN_SHARED_MS = 80;
-const MIN_SHARED_STARTS = 1.25;
-/** Of a start, what a process that waits has behind it. */
-const PROCESS_START_MS = 50;
 const MAX_QUEUED = 1000;
 const MEBIBYTE = 1024 * 1024;
 
@@ -52,19 +47,6 @@ export interface WalkPlan extends AttributePattern {
  */
 type EvaluatorStore = Pick<StoreRelay, "isExact" | "hasMisled" | "caughtUp" | "hurry">;
 
-/** One process's part of the walk, and how far it is. */
-interface Part {
-  stretch: Stretch;
-  position: WalkPosition;
-  /** Its process; null for one that had been waiting. */
-  startedAt: number | null;
-  /** When the root was there. */
-  enteredAt: number | null;
-  entered: number;
-  isAnswered: boolean;
-  isComplete: boolean;
-}
-
 /** How a process ended that had not walked its part to the end. */
 interface ProcessEnd {
   /** Nix's, or how the process went. */
@@ -76,15 +58,15 @@ interface ProcessEnd {
 }
 
 /**
- * Walks what a pattern selects with several processes. One begins; whoever is idle takes the later half of what the slowest
- * has left, which is ended when it comes there. A process that was killed by an attribute is followed by another that goes on
- * behind it; one that comes near its memory ceiling, by another that goes on at the same place.
+ * Walks what a pattern selects with several processes. One begins, and another comes towards it from the end, until they meet; whoever
+ * is idle comes towards the slowest, or takes the later half of what that one has left when another does so already. A process that was
+ * killed by an attribute is followed by another that goes on behind it; one that comes near its memory ceiling, by another that goes on
+ * at the same place.
  */
 export class SharedWalk {
   readonly #scope: EvaluationScope;
   readonly #source: EvaluationSource;
   readonly #plan: WalkPlan;
-  readonly #processes: number;
   readonly #store: EvaluatorStore;
   /** They cannot tell what sources refer to, and may be misled. */
   readonly #inexact = new WeakSet<EvaluatorProcess>();
@@ -92,9 +74,14 @@ export class SharedWalk {
   readonly #parts = new Set<Part>();
   readonly #tasks = new Set<Promise<void>>();
   readonly #stop = new AbortController();
-  /** Has started beside the first, to have what it evaluates the sooner. */
-  #spare: Promise<EvaluatorProcess> | null = null;
-  /** From a process's start to its first attribute; the shortest that was seen, of those that had not been waiting. */
+  /** Of each part that is walked. */
+  readonly #processOf = new Map<Part, EvaluatorProcess>();
+  readonly #first = new Part({ start: null, isStartDone: false, end: null, backward: null });
+  /** How many may run. */
+  #processes: number;
+  /** The one that tells of what is evaluated before an attribute is entered: each evaluates that. */
+  #teller: EvaluatorProcess | null = null;
+  /** From a process's start to its first attribute; the shortest that was seen. */
   #startMs = Number.POSITIVE_INFINITY;
 
   constructor(options: {
@@ -114,10 +101,10 @@ export class SharedWalk {
 
   /** Rejects with an EvaluationError when the whole fails. */
   async *run(): AsyncGenerator<Finding, void, undefined> {
-    this.#begin({ start: null, isStartDone: false, until: null });
+    this.#begin(this.#first);
     if (this.#processes > 1 && !isOneAttribute(this.#plan)) {
-      this.#spare = this.#startProcess();
-      this.#spare.catch(() => {});
+      const backward = { depth: null };
+      this.#begin(new Part({ ...this.#first.stretch, backward }, this.#first));
     }
     const timer = setInterval(() => this.#share(), SHARE_INTERVAL_MS);
     try {
@@ -127,13 +114,10 @@ export class SharedWalk {
       this.#stop.abort();
       this.#queue.release();
       await Promise.all(this.#tasks);
-      const spare = await this.#spare?.catch(() => null);
-      await spare?.stop();
     }
   }
 
-  #begin(stretch: Stretch): void {
-    const part = newPart(stretch);
+  #begin(part: Part): void {
     this.#parts.add(part);
     const task = this.#finish(part).then(
       () => {
@@ -149,24 +133,16 @@ export class SharedWalk {
   /** Gives work to processes that could run. */
   #share(): void {
     while (this.#parts.size < this.#processes && !this.#scope.signal.aborted) {
-      const slowest = [...this.#parts].toSorted((a, b) => leftMs(b) - leftMs(a))[0];
-      if (slowest === undefined) return;
-      const isWaiting = this.#spare !== null;
-      const startMs = Math.max(0, this.#startMs - (isWaiting ? PROCESS_START_MS : 0));
-      if (leftMs(slowest) < Math.max(MIN_SHARED_MS, MIN_SHARED_STARTS * startMs)) return;
-      const { until } = slowest.stretch;
-      const kept = slowest.position.split(until, startMs / perAttributeMs(slowest));
-      if (kept === null) return;
-      slowest.stretch.until = kept;
-      this.#begin({ start: kept, isStartDone: true, until });
+      const part = partFor(this.#parts, this.#startMs);
+      if (part === null) return;
+      this.#begin(part);
     }
   }
 
   /** Runs one process after another until the part is walked. */
   async #finish(part: Part): Promise<void> {
     while (!part.isComplete) {
-      const { stretch } = part;
-      Object.assign(part, newPart(stretch));
+      part.renew();
       await this.#walk(part);
     }
   }
@@ -174,20 +150,23 @@ export class SharedWalk {
   async #walk(part: Part): Promise<void> {
     const nonce = randomBytes(16).toString("hex");
     const lines = new EvaluatorLines(nonce);
-    const { start, isStartDone } = part.stretch;
     const killsBefore = this.#oomKills();
-    const plan = { nonce, label: this.#source.label, ...this.#plan, start, isStartDone };
-    const process = await this.#nextProcess(part);
+    const process = await this.#startProcess();
+    this.#processOf.set(part, process);
+    if (part === this.#first) this.#teller ??= process;
     try {
+      if (part.isComplete) return;
+      const { start, isStartDone, backward } = part.stretch;
+      const { label } = this.#source;
+      const plan = { nonce, label, ...this.#plan, start, isStartDone, backward };
       process.give(walkerExpression(this.#source, plan));
       for await (const line of process.lines(() => lines.isBuilding)) {
         const news = lines.read(line);
         if (news === null) continue;
-        if (news.type !== "walker") await this.#queue.push(news);
-        else if (!(await this.#take(part, news.event, process))) return process.kill();
+        if (!(await this.#take(part, news, process))) return process.kill();
       }
       const exit = await process.ended();
-      if (part.isComplete && exit.exitCode === 0) return;
+      if (part.isComplete && (exit.exitCode === 0 || process.endedBy === "done")) return;
       if (this.#inexact.has(process)) {
         await this.#store.caughtUp();
         if (this.#store.isExact) return repeat(part);
@@ -199,6 +178,7 @@ export class SharedWalk {
         isOutOfMemory: this.#oomKills() > killsBefore,
       });
     } finally {
+      this.#processOf.delete(part);
       await process.stop();
     }
   }
@@ -208,14 +188,6 @@ export class SharedWalk {
     if (!this.#inexact.has(process)) return false;
     await this.#store.caughtUp();
     return this.#store.hasMisled;
-  }
-
-  /** The one that waits, if there is one. */
-  #nextProcess(part: Part): Promise<EvaluatorProcess> {
-    const spare = this.#spare;
-    this.#spare = null;
-    if (spare === null) part.startedAt = performance.now();
-    return spare ?? this.#startProcess();
   }
 
   async #startProcess(): Promise<EvaluatorProcess> {
@@ -229,32 +201,34 @@ export class SharedWalk {
 
   /** False when another process walks from here on, or is to go on here. */
   #enter(part: Part, path: AttributePath, process: EvaluatorProcess): boolean {
-    const { until } = part.stretch;
-    if (until !== null && isBeyond(path, until)) {
+    if (!part.mayEnter(path)) {
       // Its process is killed. The kernel takes some ten milliseconds to clear it away, in which another can begin.
       this.#parts.delete(part);
-      this.#share();
       this.#complete(part);
+      this.#share();
       return false;
     }
     if (part.entered > 0 && process.isNearCeiling) {
-      part.stretch = { start: path, isStartDone: false, until };
+      part.goOnAt(path, false);
       return false;
     }
-    if (part.enteredAt === null) {
-      part.enteredAt = performance.now();
-      const { startedAt, enteredAt } = part;
-      if (startedAt !== null) this.#startMs = Math.min(this.#startMs, enteredAt - startedAt);
+    part.enter(path);
+    if (part.entered === 1) {
+      this.#startMs = Math.min(this.#startMs, performance.now() - process.startedAt);
     }
-    part.entered += 1;
-    part.isAnswered = false;
-    part.position.enter(path);
     this.#share();
     return true;
   }
 
   /** False when the process has to end here. */
-  async #take(part: Part, event: WalkerEvent, process: EvaluatorProcess): Promise<boolean> {
+  async #take(part: Part, news: EvaluatorNews, process: EvaluatorProcess): Promise<boolean> {
+    if (news.type === "walker") return this.#follow(part, news.event, process);
+    const isFirstToTell = part.entered > 0 || process === this.#teller;
+    if (news.type === "build" || isFirstToTell) await this.#queue.push(news);
+    return true;
+  }
+
+  async #follow(part: Part, event: WalkerEvent, process: EvaluatorProcess): Promise<boolean> {
     if ("fatal" in event) throw new EvaluationError("evaluation_failed", event.fatal);
     if ("enter" in event) return this.#enter(part, event.enter, process);
     if ("list" in event) part.position.list(event.list, event.names);
@@ -273,22 +247,28 @@ export class SharedWalk {
     return true;
   }
 
-  /** When no other part goes on, the store need not wait for more while the processes end. */
   #complete(part: Part): void {
-    part.isComplete = true;
+    const idle = complete(part, this.#parts);
+    if (idle !== null) this.#processOf.get(idle)?.kill();
+    // When no other part goes on, the store need not wait for more while the processes end.
     if ([...this.#parts].every(({ isComplete }) => isComplete)) this.#store.hurry();
   }
 
   /** Decides where the next process goes on, and what became of the attribute that this one ended at. */
   async #goOn(part: Part, process: EvaluatorProcess, end: ProcessEnd): Promise<void> {
     part.isComplete = false;
-    const { until } = part.stretch;
     const path = part.position.current;
     const isMemory = process.endedBy === "memory" || end.isKilled;
     const error = this.#reasonOf(process, end);
-    if (path === null) throw new EvaluationError("evaluation_failed", error);
+    if (path === null) {
+      if (!part.isExpendable) throw new EvaluationError("evaluation_failed", error);
+      // The one that is ahead comes to the same, and tells what it was.
+      this.#processes -= 1;
+      part.isComplete = true;
+      return;
+    }
     const isRetried = isMemory && part.entered > 1 && !part.isAnswered;
-    part.stretch = { start: path, isStartDone: !isRetried, until };
+    part.goOnAt(path, !isRetried);
     if (isRetried || part.isAnswered) return;
     await this.#queue.push({ type: "failed", path, error });
   }
@@ -331,34 +311,11 @@ function isOneAttribute({ include, literals }: WalkPlan): boolean {
 function repeat(part: Part): void {
   part.isComplete = false;
   const { current } = part.position;
-  const { until } = part.stretch;
-  if (current !== null) part.stretch = { start: current, isStartDone: part.isAnswered, until };
+  if (current !== null) part.goOnAt(current, part.isAnswered);
 }
 
 function mebibytes(sizeBytes: number): number {
   return Math.round(sizeBytes / MEBIBYTE);
-}
-
-function newPart(stretch: Stretch): Part {
-  return {
-    stretch,
-    position: new WalkPosition(),
-    startedAt: null,
-    enteredAt: null,
-    entered: 0,
-    isAnswered: false,
-    isComplete: false,
-  };
-}
-
-/** How long a part will still take, if its attributes go on as they did. */
-function leftMs(part: Part): number {
-  if (part.enteredAt === null) return 0;
-  return perAttributeMs(part) * part.position.remaining(part.stretch.until);
-}
-
-function perAttributeMs({ enteredAt, entered }: Part): number {
-  return enteredAt === null ? 0 : (performance.now() - enteredAt) / entered;
 }
 
 function findingOf(event: WalkerEvent): Finding | null {

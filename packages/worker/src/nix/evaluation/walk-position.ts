@@ -1,15 +1,5 @@
 import type { AttributePath } from "@gradient/protocol";
 
-/** What one process has to walk: a stretch of the order in which the walker goes. */
-export interface Stretch {
-  /** Where it begins; null for the first attribute. */
-  start: AttributePath | null;
-  /** `start` itself, and all below it, have been walked before. */
-  isStartDone: boolean;
-  /** The last that belongs to it, with all below; null for no end. */
-  until: AttributePath | null;
-}
-
 /** The names of one set that a walker is in. */
 interface Level {
   path: AttributePath;
@@ -41,54 +31,67 @@ export class WalkPosition {
     }
   }
 
-  /** How many names are left in the set that has most of them. */
-  remaining(until: AttributePath | null): number {
-    return this.#longest(until)?.left ?? 0;
+  /** How many names before `end` are left in the set that has most of them. */
+  remaining(end: AttributePath | null): number {
+    return this.#longest(end)?.left ?? 0;
+  }
+
+  /** The last name before `end`, from which another one could come towards the walker; null when most are left in a set within it. */
+  last(end: AttributePath | null): AttributePath | null {
+    const longest = this.#longest(end)?.level;
+    const outermost = this.#levels.find((level) => namesLeft(level, end) > 0);
+    if (outermost === undefined || outermost !== longest) return null;
+    const name = outermost.names[endIndex(outermost, end) - 1];
+    return name === undefined ? null : [...outermost.path, name];
   }
 
   /**
-   * The last path that the walker keeps when the later half of what is left is taken from it, or less by the names that it will walk
-   * `ahead` of the other; null when nothing is left.
+   * The first path that the walker loses when the later half of what is left before `end` is taken from it, or less by the names that it
+   * will walk `ahead` of the other; null when nothing is left.
    */
-  split(until: AttributePath | null, ahead = 0): AttributePath | null {
-    const longest = this.#longest(until);
+  split(end: AttributePath | null, ahead = 0): AttributePath | null {
+    const longest = this.#longest(end);
     if (longest === null) return null;
     const { level, left } = longest;
     const kept = Math.floor(Math.min(left / 2 + ahead / 2, (3 * left) / 4));
-    const name = level.names[level.index + kept];
+    const name = level.names[level.index + kept + 1];
     return name === undefined ? null : [...level.path, name];
   }
 
-  #longest(until: AttributePath | null): { level: Level; left: number } | null {
+  #longest(end: AttributePath | null): { level: Level; left: number } | null {
     let longest: { level: Level; left: number } | null = null;
     for (const level of this.#levels) {
-      const left = namesLeft(level, until);
+      const left = namesLeft(level, end);
       if (left > (longest?.left ?? 0)) longest = { level, left };
     }
     return longest;
   }
 }
 
-/** Whether the walker comes to `path` only when it is past `until` and all below that. */
-export function isBeyond(path: AttributePath, until: AttributePath): boolean {
-  for (const [index, bound] of until.entries()) {
+/** Whether `path` is `from`, lies below it, or comes later in the walker's usual order. */
+export function isFrom(path: AttributePath, from: AttributePath): boolean {
+  for (const [index, bound] of from.entries()) {
     const name = path[index];
     if (name === undefined) return false;
     const order = compareNames(name, bound);
     if (order !== 0) return order > 0;
   }
-  return false;
+  return true;
 }
 
-function namesLeft(level: Level, until: AttributePath | null): number {
+function namesLeft(level: Level, end: AttributePath | null): number {
   // Not entered yet: nobody knows where in it the walker begins.
   if (level.index < 0) return 0;
-  const all = Math.max(0, level.names.length - level.index - 1);
-  if (until === null || !level.path.every((name, index) => until[index] === name)) return all;
-  const bound = until[level.path.length];
-  if (bound === undefined) return all;
-  const end = level.names.findLastIndex((name) => compareNames(name, bound) <= 0);
-  return Math.max(0, end - level.index);
+  return Math.max(0, endIndex(level, end) - level.index - 1);
+}
+
+/** Of the first name of a set of which nothing lies before `end`. */
+function endIndex({ path, names }: Level, end: AttributePath | null): number {
+  if (end === null || !path.every((name, index) => end[index] === name)) return names.length;
+  const [bound, ...below] = end.slice(path.length);
+  if (bound === undefined) return 0;
+  const index = names.indexOf(bound);
+  return below.length > 0 ? index + 1 : index;
 }
 
 /** Nix orders names by their bytes. */

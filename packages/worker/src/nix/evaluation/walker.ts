@@ -17,7 +17,9 @@ const CALLED = `# As Nix's own tools do: a function is called when each of its n
  *
  * It says, each behind the nonce that only it knows:
  *   {"list": path, "names": [name]}  what will be looked at in a set, in this order, when it is more than one
+ *                                    (backward: in a set below the one where it turns)
  *   {"enter": path}                  before an attribute is evaluated; after a crash this is the guilty one
+ *   {"pass": path}                   before an attribute is evaluated that another process tells of
  *   {"job": path, "drvPath": text}   a derivation, and its .drv file is written
  *   {"thrown": path}                 `throw` or a failed assertion, whose message is hidden here
  *   {"other": path, "type": text}    asked for by its name, and no derivation
@@ -28,11 +30,11 @@ const CALLED = `# As Nix's own tools do: a function is called when each of its n
  * segments that still have to match below a value; the empty list selects the value itself.
  */
 export const WALKER = `
-{ nonce, label, imported, given, include, exclude, literals, start, isStartDone }:
+{ nonce, label, imported, given, include, exclude, literals, start, isStartDone, backward }:
 let
   inherit (builtins)
-    all any attrNames concatMap elem filter foldl' functionArgs head intersectAttrs isAttrs isFunction length lessThan seq
-    sort tail toJSON trace tryEval typeOf unsafeDiscardStringContext;
+    all any attrNames concatMap elem elemAt filter foldl' functionArgs genList head intersectAttrs isAttrs isFunction length
+    lessThan seq sort tail toJSON trace tryEval typeOf unsafeDiscardStringContext;
 
   say = event: trace "\${nonce} \${toJSON event}";
   unique = foldl' (found: each: if elem each found then found else found ++ [ each ]) [ ];
@@ -84,26 +86,32 @@ let
     if any (state: (head state).kind != "name") states then attrNames set
     else filter (name: set ? \${name}) (sort lessThan (unique (map (state: (head state).name) states)));
 
-  # 'behind' is the rest of the path where this process begins, or null once that is reached.
-  walk = path: states: set: behind:
+  reversed = names: let count = length names; in genList (n: elemAt names (count - 1 - n)) count;
+
+  # 'behind' is the rest of the path where this process begins, or null once that is reached. One that goes backward is 'above' until
+  # it comes to the set whose names it takes from the last to the first: others tell what lies on its way there.
+  walk = above: path: states: set: behind:
     let
       open = filter (state: state != [ ]) states;
       names = namesIn set open;
+      turns = above && (if backward.depth == null then length names > 1 else length path == backward.depth);
+      passes = above && !turns;
+      isPast = name: if turns then lessThan name (head behind) else lessThan (head behind) name;
       go = foldl' (_: name:
-        if behind == null || lessThan (head behind) name then visit path open set name null
+        if behind == null || isPast name then (if passes && behind != null then null else visit passes path open set name null)
         else if head behind != name then null
-        else if tail behind != [ ] then visit path open set name (tail behind)
+        else if tail behind != [ ] then visit passes path open set name (tail behind)
         else if isStartDone then null
-        else visit path open set name null) null names;
-    in if length names > 1 then say { list = path; inherit names; } go else go;
+        else visit passes path open set name null) null (if turns then reversed names else names);
+    in if length names > 1 && !above then say { list = path; inherit names; } go else go;
 
-  visit = path: states: set: name: behind:
+  visit = above: path: states: set: name: behind:
     let
       here = path ++ [ name ];
       possible = filter (state: (head state).kind != "name" || (head state).name == name) states;
       isExact = all (state: length state == 1 && elem (head state).kind [ "name" "each" ]) possible;
       isHidden = isExcluded here;
-      isKnown = behind != null;
+      isKnown = above || behind != null;
       child = look set name;
       next = closure child.value.kind (concatMap (step child.value name) possible);
       go =
@@ -111,10 +119,10 @@ let
         else seq
           (if elem [ ] next && !isKnown then report here isHidden child.value else null)
           (if isAttrs child.value.value && any (state: state != [ ]) next
-           then walk here next child.value.value behind else null);
+           then walk above here next child.value.value behind else null);
     in
       if possible == [ ] || (isExact && isHidden) then null
-      else if isKnown then go
+      else if isKnown then say { pass = here; } go
       else say { enter = here; } go;
 
   report = here: isHidden: child:
@@ -132,7 +140,7 @@ in
   then say { fatal = "\${label} is a function, and these arguments have no default: \${toJSON needed}"; } null
   else if !isAttrs root
   then say { fatal = "\${label} gives a \${typeOf root}, and not a set of attributes"; } null
-  else seq (walk [ ] (closure "set" include) root start) (say { end = true; } null)
+  else seq (walk (backward != null) [ ] (closure "set" include) root start) (say { end = true; } null)
 `;
 
 /** Evaluates the attribute at a path, and lets its error through: a function of what is imported, the arguments, and the path. */
