@@ -257,7 +257,7 @@ async function concludeReported(
         build,
         end,
         options.retries,
-        result.outcome === "cancelled" ? "at-once" : "backoff",
+        result.outcome === "cancelled" || result.isInterruption === true ? "at-once" : "backoff",
       );
       break;
     default:

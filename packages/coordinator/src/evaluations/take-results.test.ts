@@ -25,3 +25,24 @@ test("the first key of a host is kept for its organization, also when the fetch 
   const other = await farm.addOrganization();
   expect(await listKnownHosts(kysely, other.id)).toEqual([]);
 });
+
+test.each([
+  [true, "at once"],
+  [false, "after a while"],
+])("what failed for the time being, interrupted: %s, is tried again %s", async (isInterruption) => {
+  await using scene = await openScene();
+  const { farm, worker, organization } = scene;
+  await farm.farm.evaluations.start({ projectId: organization.project, triggeredBy: null });
+  const { assignment, fencing, spec } = await worker.takeOffer();
+  const failure = { message: "the worker restarted", isTransient: true, isInterruption };
+  const result = { kind: "fetch", failure, commit: null, source: null, usage: null } as const;
+  worker.send({ type: "result", assignment, fencing, result });
+  await worker.next("ack");
+  const { kysely } = farm.database;
+  const { retry_at } = await kysely
+    .selectFrom("evaluations")
+    .select("retry_at")
+    .executeTakeFirstOrThrow();
+  expect(retry_at === null).toBe(isInterruption);
+  if (isInterruption) expect((await worker.takeOffer()).spec).toEqual(spec);
+});

@@ -97,14 +97,13 @@ async function findActive(change: Change, lease: Lease): Promise<Evaluation | nu
   return evaluation !== null && isActiveEvaluation(evaluation.state) ? evaluation : null;
 }
 
-/** Tries again after a while where that can help, and else ends the evaluation with the reason as its message. */
+/** Tries again after a while where that can help, at once where only the worker had to go, and else ends the evaluation with the reason as its message. */
 export async function takeFailure(
   change: Change,
   evaluation: Evaluation,
   what: "fetch" | "evaluation",
   failure: Failure,
   retries: RetryPolicy,
-  delay: "backoff" | "at-once" = "backoff",
 ): Promise<void> {
   const { kysely, now } = change;
   const tries = evaluation.tries + 1;
@@ -112,7 +111,8 @@ export async function takeFailure(
   if (delayMs !== null) {
     const text = `${what} failed and is tried again: ${failure.message}`;
     await insertMessages(kysely, evaluation.id, [{ level: "Warning", text }], now);
-    await giveBack(change, evaluation.id, tries, delay === "at-once" ? null : now + delayMs);
+    const retryAt = failure.isInterruption === true ? null : now + delayMs;
+    await giveBack(change, evaluation.id, tries, retryAt);
     return;
   }
   const text = failure.isTransient

@@ -43,14 +43,8 @@ export async function loseLease(
   const evaluation = await findEvaluation(kysely, held.evaluation);
   if (evaluation === null || !isActiveEvaluation(evaluation.state)) return;
   const what = held.kind === "fetch" ? "fetch" : "evaluation";
-  await takeFailure(
-    change,
-    evaluation,
-    what,
-    { message: reason, isTransient: true },
-    retries,
-    "at-once",
-  );
+  const failure = { message: reason, isTransient: true, isInterruption: true };
+  await takeFailure(change, evaluation, what, failure, retries);
 }
 
 async function loseAttempt(

@@ -174,7 +174,12 @@ export const phaseSchema = z.enum([
 export type Phase = z.infer<typeof phaseSchema>;
 
 /** Why an assignment ended without what was asked. `transient` ones are worth another attempt. */
-export const failureSchema = z.object({ message: z.string(), isTransient: z.boolean() });
+export const failureSchema = z.object({
+  message: z.string(),
+  isTransient: z.boolean(),
+  /** The process that did the work had to go, for no fault of the work: it may be done again at once. Earlier releases do not tell. */
+  isInterruption: z.boolean().optional(),
+});
 export type Failure = z.infer<typeof failureSchema>;
 
 export const fetchResultSchema = z.object({
@@ -241,6 +246,8 @@ export const buildResultSchema = z.object({
   message: z.string().nullable(),
   /** Set when the outcome was read from text because no structure told it. */
   isGuess: z.boolean(),
+  /** As in `Failure`. */
+  isInterruption: z.boolean().optional(),
   outputs: z.array(z.object({ name: z.string(), facts: pathFactsSchema })),
   /** Inputs that the coordinator's caches no longer have; the producers have to be built again. */
   missingInputs: z.array(storePathText),

@@ -48,5 +48,6 @@ export function failureOf(error: unknown): Failure {
   return {
     message: reasonOf(error),
     isTransient: error instanceof WorkerError ? error.isTransient : true,
+    isInterruption: error instanceof JobEndedError && error.code === "shutdown",
   };
 }

@@ -32,6 +32,7 @@ describe("after a restart", () => {
       kind: "build",
       outcome: "internal_error",
       message: `the worker restarted while building ${DRV}`,
+      isInterruption: true,
       logBytes: 14,
       usage: null,
     });

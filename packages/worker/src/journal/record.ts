@@ -8,6 +8,7 @@ import {
   phaseSchema,
   type AssignmentResult,
   type AssignmentSpec,
+  type Failure,
   type Phase,
 } from "@gradient/protocol";
 import { z } from "zod";
@@ -70,7 +71,7 @@ export function interruptedResult(
   const { spec } = record;
   const message = `the worker restarted while ${PHASE_WORDS[progress.phase]} ${subjectOf(spec)}`;
   return failedResult(record, {
-    failure: { message, isTransient: true },
+    failure: { message, isTransient: true, isInterruption: true },
     batches: progress.batches,
     logBytes,
   });
@@ -80,7 +81,7 @@ export function interruptedResult(
 export function failedResult(
   record: JournalRecord,
   facts: {
-    failure: { message: string; isTransient: boolean };
+    failure: Failure;
     batches: number;
     logBytes: number;
   },
@@ -101,6 +102,7 @@ export function failedResult(
         outcome: "internal_error",
         message: failure.message,
         isGuess: false,
+        isInterruption: failure.isInterruption,
         outputs: [],
         missingInputs: [],
         times: {

@@ -506,6 +506,7 @@ describe("the end of the process", () => {
     expect((await resultOf(farm.coordinator, offer.assignment)).result).toMatchObject({
       outcome: "internal_error",
       message: "the worker was stopped while it ran",
+      isInterruption: true,
     });
   });
 

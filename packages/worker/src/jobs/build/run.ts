@@ -31,6 +31,7 @@ interface Verdict {
   outcome: BuildOutcome;
   message: string | null;
   isGuess: boolean;
+  isInterruption?: boolean | undefined;
 }
 
 /** Builds one derivation, measured, then signs and uploads its outputs. Every end of it is a result with all that is known by then. */
@@ -175,12 +176,12 @@ function internalError(message: string): Verdict {
 }
 
 function verdictOfError(error: unknown): Verdict {
-  const { message } = failureOf(error);
+  const { message, isInterruption } = failureOf(error);
   if (error instanceof JobEndedError && error.code === "cancel") {
     return { outcome: "cancelled", message, isGuess: false };
   }
   if (error instanceof WorkerError && error.code === "unsupported-derivation") {
     return { outcome: "client_error", message, isGuess: false };
   }
-  return internalError(message);
+  return { ...internalError(message), isInterruption };
 }
