@@ -2,6 +2,7 @@ import type { Fencing } from "@gradient/protocol";
 import type { FastifyPluginAsync } from "fastify";
 import type { Clock } from "./clock.ts";
 import { DEFAULT_RETRY_POLICY } from "./builds/verdict.ts";
+import type { Lease } from "./db/assignment-repository.ts";
 import { prepareBuildReads } from "./db/build-reads.ts";
 import { hashPartOf, prepareCachedPathReads } from "./db/cache-path-repository.ts";
 import { prepareDerivationReads } from "./db/derivation-repository.ts";
@@ -39,6 +40,8 @@ import type { Draining } from "./queue/draining.ts";
 import type { EvaluationTasks } from "./queue/evaluation-tasks.ts";
 import type { LeaseBook } from "./queue/lease-book.ts";
 import type { LocalInputs } from "./queue/local-inputs.ts";
+import type { AheadOffers } from "./queue/ahead-offers.ts";
+import { withdrawOffer } from "./queue/lose-lease.ts";
 import type { SigningTasks } from "./queue/signing-tasks.ts";
 import { Sweep } from "./queue/sweep.ts";
 import { largestMemory } from "./queue/fleet.ts";
@@ -64,6 +67,7 @@ export interface Memory {
   readonly signing: SigningTasks;
   readonly leases: LeaseBook;
   readonly local: LocalInputs;
+  readonly ahead: AheadOffers;
   readonly ended: EndedAttempts;
   readonly roster: Roster;
   readonly draining: Draining;
@@ -116,7 +120,7 @@ function prepareReads({ options: { database }, promised }: Ground) {
 export function connectParts(ground: Ground): FarmParts {
   const { options, clock, memory, logs } = ground;
   const { database, logger } = options;
-  const { queue, tasks, signing, leases, local, roster, ended, draining } = memory;
+  const { roster: fleet, draining } = memory;
   const reads = prepareReads(ground);
   const background = new Background(logger);
   const builds = new Bell();
@@ -124,8 +128,7 @@ export function connectParts(ground: Ground): FarmParts {
     database,
     clock,
     settle: settleEvaluations,
-    tell: (news) =>
-      tellNews({ queue, tasks, signing, leases, local, ended, fleet: roster, ...listeners }, news),
+    tell: (news) => tellNews({ ...memory, fleet, ...listeners }, news),
   });
   const review = connectReview(ground, changes, background);
   const dispatcher = connectDispatcher(ground, reads, changes);
@@ -143,6 +146,10 @@ export function connectParts(ground: Ground): FarmParts {
     wake: () => dispatcher.wake(),
     review: () => review.soon(),
     leaseReleased: (fencing: Fencing) => questions.released(fencing),
+    withdraw: (lease: Lease) =>
+      background.run("offer that was made ahead", () =>
+        changes.relaxed((change) => withdrawOffer(change, lease)),
+      ),
     logEnded: (attempt: number) => logs.finish(attempt),
     buildsMoved: () => {
       builds.ring();
@@ -350,6 +357,8 @@ function connectHandler(
     clock,
     leases: memory.leases,
     local: memory.local,
+    ahead: memory.ahead,
+    draining: memory.draining,
     heads,
     questions,
     queue: memory.queue,
@@ -398,7 +407,7 @@ function connectSessions(
   const { database, logger, leaseMs } = options;
   const { changes, dispatcher, review, background, heads, questions, handler, backlog } = parts;
   const retries = options.retries ?? DEFAULT_RETRY_POLICY;
-  const { leases, roster } = memory;
+  const { leases, roster, ahead } = memory;
   return new WorkerSessions({
     database,
     clock,
@@ -407,7 +416,14 @@ function connectSessions(
     leases,
     handler,
     heads,
-    reconcile: { kysely: database.kysely, changes: changes.durable, leases, leaseMs, retries },
+    reconcile: {
+      kysely: database.kysely,
+      changes: changes.durable,
+      leases,
+      ahead,
+      leaseMs,
+      retries,
+    },
     leaseMs,
     handshakeMs: times.handshakeMs,
     pingMs: times.pingMs,

@@ -4,7 +4,12 @@ import { systemClock, type Clock } from "./clock.ts";
 import type { BucketLocation } from "./config/object-store.ts";
 import type { RetryPolicy } from "./builds/verdict.ts";
 import { PromisedPaths } from "./collection/promised-paths.ts";
-import { deleteLeasesOfKind, extendLeases, findAllLeases } from "./db/assignment-repository.ts";
+import {
+  deleteLeasesOfKind,
+  deleteOffersAhead,
+  extendLeases,
+  findAllLeases,
+} from "./db/assignment-repository.ts";
 import { prepareAttemptReads, setLogBytes } from "./db/attempt-repository.ts";
 import { findReadyBuilds } from "./db/ready-build-repository.ts";
 import type { Database } from "./db/client.ts";
@@ -23,6 +28,7 @@ import type {
   QueueReads,
   WorkerLink,
 } from "./ports.ts";
+import { AheadOffers } from "./queue/ahead-offers.ts";
 import { EndedAttempts } from "./queue/ended-attempts.ts";
 import { Draining } from "./queue/draining.ts";
 import { EvaluationTasks } from "./queue/evaluation-tasks.ts";
@@ -183,6 +189,7 @@ function emptyMemory(): Memory {
     signing: new SigningTasks(),
     leases: new LeaseBook(),
     local: new LocalInputs(),
+    ahead: new AheadOffers(),
     ended: new EndedAttempts(),
     roster: new Roster(),
     draining: new Draining(),
@@ -237,8 +244,9 @@ async function restore(
   const now = clock.now();
   await extendLeases(kysely, "accepted", now + options.leaseMs);
   await extendLeases(kysely, "offered", now + 2 * times.offerMs);
-  // Who asked for it has gone with the process.
+  // Who asked for it, or knew what it waits for, has gone with the process.
   await deleteLeasesOfKind(kysely, "restore");
+  await deleteOffersAhead(kysely);
   const offered = new Set<number>();
   for (const lease of await findAllLeases(kysely)) {
     memory.leases.put(lease);

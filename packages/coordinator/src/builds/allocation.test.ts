@@ -118,7 +118,7 @@ test("a build that would not fit beside what runs waits, also after a restart of
   await worker.settle();
   expect(worker.pending("offer")).toBe(0);
   // The other one of the second and the third attempt.
-  const given = offer.spec.kind === "build" ? offer.spec.attempt : 0;
+  const given = offer.spec.kind === "build" ? (offer.spec.attempt ?? 0) : 0;
   const { queue } = scene.farm.farm;
   expect([given, 5 - given].map((attempt) => queue.missingMemory(attempt))).toEqual([
     null,

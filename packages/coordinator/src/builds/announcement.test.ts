@@ -121,7 +121,9 @@ test("an upload that fails: what has begun goes on, what has not waits again", a
   await worker.settle();
   expect(worker.pending("ack")).toBe(0);
   await clock.advance(31_000);
-  await reportBuilt(worker, await worker.takeOffer(), input);
+  const again = await worker.takeOffer();
+  say(worker, again, "uploading");
+  await reportBuilt(worker, again, input);
   await report(await worker.takeOffer());
   await expect.poll(() => evaluationState(farm, evaluation)).toBe("Completed");
 });

@@ -7,7 +7,7 @@ import type {
   WorkerId,
 } from "@gradient/protocol";
 import { evaluationIdSchema } from "@gradient/protocol";
-import type { Insertable, Selectable } from "kysely";
+import type { Insertable, Selectable, Updateable } from "kysely";
 import type { Amounts } from "../scheduler/demand.ts";
 import { batchesOf } from "./batches.ts";
 import type { Queries } from "./client.ts";
@@ -22,7 +22,7 @@ export interface Lease {
   readonly organization: OrganizationId;
   /** Of a fetch or an evaluation. */
   readonly evaluation: EvaluationId | null;
-  /** Of a build. */
+  /** Of a build; null as long as it is only offered ahead. */
   readonly attempt: number | null;
   readonly worker: WorkerId;
   /** Of a build: what of the worker is set aside for it. */
@@ -30,6 +30,11 @@ export interface Lease {
   readonly state: "offered" | "accepted";
   /** Of an offer: until when it has to be accepted. Milliseconds since the epoch. */
   readonly expiresAt: number;
+}
+
+/** The build still lacks an input, which the same worker makes. */
+export function isAhead({ kind, attempt }: Pick<Lease, "kind" | "attempt">): boolean {
+  return kind === "build" && attempt === null;
 }
 
 /** An assignment before it has its fencing number. */
@@ -103,22 +108,29 @@ export async function findLease(
   return row === undefined ? null : leaseOf(row);
 }
 
-const updateToAccepted = reusable((db, fencing: Fencing, expiresAt: number) =>
+const updateToAccepted = reusable((db, fencing: Fencing, accepted: Updateable<AssignmentsTable>) =>
   db
     .updateTable("assignments")
-    .set({ state: "accepted", lease_expires_at: expiresAt })
+    .set(accepted)
     .where("fencing", "=", fencing)
     .where("state", "=", "offered")
     .returningAll(),
 );
 
-/** Turns an offer into a lease. Null when the offer is gone. */
+/** Turns an offer into a lease. One that was made ahead gets its attempt with it. Null when the offer is gone. */
 export async function acceptLease(
   db: Queries,
-  fencing: Fencing,
+  { fencing, attempt, reserved }: Lease,
   expiresAt: number,
 ): Promise<Lease | null> {
-  const [row] = (await updateToAccepted(db, fencing, expiresAt)).rows;
+  const { rows } = await updateToAccepted(db, fencing, {
+    state: "accepted",
+    lease_expires_at: expiresAt,
+    attempt,
+    reserved_memory_bytes: reserved?.memoryBytes ?? null,
+    reserved_cores: reserved?.cores ?? null,
+  });
+  const [row] = rows;
   return row === undefined ? null : leaseOf(row);
 }
 
@@ -154,6 +166,15 @@ const deleteAssignment = reusable((db, fencing: Fencing) =>
 export async function deleteLease(db: Queries, fencing: Fencing): Promise<boolean> {
   const { numAffectedRows } = await deleteAssignment(db, fencing);
   return (numAffectedRows ?? 0n) > 0n;
+}
+
+/** Forgets offers that were made ahead, whoever has them. */
+export async function deleteOffersAhead(db: Queries): Promise<void> {
+  await db
+    .deleteFrom("assignments")
+    .where("kind", "=", "build")
+    .where("attempt", "is", null)
+    .execute();
 }
 
 /** Forgets what was given out of a kind, whoever has it. */

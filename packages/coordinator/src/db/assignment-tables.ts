@@ -14,6 +14,7 @@ export interface AssignmentsTable {
   kind: AssignmentKind;
   organization_id: OrganizationId;
   evaluation_id: string | null;
+  /** Of a build; null as long as it is only offered ahead. */
   attempt: number | null;
   worker_id: WorkerId;
   epoch: number;

@@ -2,7 +2,7 @@ import type { BuildLimits } from "@gradient/protocol";
 import { organizationIdSchema } from "@gradient/protocol";
 import { sql } from "kysely";
 import type { BuildState } from "../scheduler/build-state.ts";
-import type { ReadyBuild } from "../scheduler/ready-queue.ts";
+import type { ReadyBuild, ReadyGroup } from "../scheduler/ready-queue.ts";
 import type { Queries } from "./client.ts";
 import { statedFactsOf } from "./derivation-repository.ts";
 import { readJsonColumn, stringListSchema } from "./json-column.ts";
@@ -11,12 +11,18 @@ import { findEstimates, historyKeyOf } from "./run-history-repository.ts";
 
 /** Builds that wait for a worker. */
 
-export interface OfferableBuild {
-  readonly ready: ReadyBuild;
+/** What a worker is told of a build, and is chosen by. */
+export interface BuildOrder extends ReadyGroup {
+  /** Row id. */
+  readonly build: number;
   /** Base name. */
   readonly drvPath: string;
   /** As the derivation states them. */
   readonly limits: BuildLimits;
+}
+
+export interface OfferableBuild extends BuildOrder {
+  readonly ready: ReadyBuild;
 }
 
 function selectPending(db: Queries) {
@@ -73,8 +79,12 @@ export async function findOfferableBuilds(
 }
 
 type PendingRow = Awaited<ReturnType<typeof selectPendingOf>>["rows"][number];
+type OrderRow = Omit<PendingRow, "number" | "priority" | "height" | "ready_at">;
 
-async function withEstimates(db: Queries, rows: readonly PendingRow[]): Promise<OfferableBuild[]> {
+async function ordersOf<Row extends OrderRow>(
+  db: Queries,
+  rows: readonly Row[],
+): Promise<{ row: Row; order: BuildOrder }[]> {
   const stated = rows.map((row) => {
     const { limits, needs, pname } = statedFactsOf(row.facts_json);
     return { row, limits, needs, history: historyKeyOf({ ...row, pname }) };
@@ -82,20 +92,63 @@ async function withEstimates(db: Queries, rows: readonly PendingRow[]): Promise<
   const histories = stated.map(({ history }) => history);
   const estimateOf = await findEstimates(db, histories);
   return stated.map(({ row, limits, needs, history }) => ({
-    drvPath: row.drv_path,
-    limits,
-    ready: {
-      attempt: row.number,
+    row,
+    order: {
       build: row.id,
+      drvPath: row.drv_path,
+      limits,
       organization: organizationIdSchema.parse(row.organization_id),
       system: row.system,
       requiredFeatures: readJsonColumn(stringListSchema, row.required_features_json),
       demand: { ...needs, exactMemoryBytes: row.memory_bytes, estimate: estimateOf(history) },
-      priority: row.priority,
-      height: row.height,
-      readyAt: row.ready_at ?? 0,
     },
   }));
+}
+
+async function withEstimates(db: Queries, rows: readonly PendingRow[]): Promise<OfferableBuild[]> {
+  return (await ordersOf(db, rows)).map(({ row, order }) => {
+    const { build, organization, system, requiredFeatures, demand } = order;
+    const { number: attempt, priority, height, ready_at: readyAt } = row;
+    const group = { organization, system, requiredFeatures, demand };
+    return {
+      ...order,
+      ready: { attempt, build, ...group, priority, height, readyAt: readyAt ?? 0 },
+    };
+  });
+}
+
+const selectAfter = reusable((db, attempt: number) =>
+  db
+    .selectFrom("attempts")
+    .innerJoin("builds as input", "input.id", "attempts.build_id")
+    .innerJoin("derivation_inputs as edge", "edge.input_id", "input.derivation_id")
+    .innerJoin("builds", "builds.derivation_id", "edge.derivation_id")
+    .innerJoin("derivations", "derivations.id", "builds.derivation_id")
+    .select([
+      sql<null>`null`.as("memory_bytes"),
+      "builds.id",
+      "builds.organization_id",
+      "derivations.drv_path",
+      "derivations.name",
+      "derivations.system",
+      "derivations.required_features_json",
+      "derivations.is_fixed_output",
+      "derivations.facts_json",
+    ])
+    .where("attempts.number", "=", attempt)
+    .where("builds.state", "=", "Created" satisfies BuildState)
+    .where("builds.unmet_dependencies", "=", 1)
+    .orderBy("builds.priority", "desc")
+    .orderBy("builds.height", "desc")
+    .orderBy("builds.id")
+    .limit(1),
+);
+
+/** Of the builds that wait for nothing but what this attempt makes, the first in order; null when there is none. */
+export async function findBuildAfter(db: Queries, attempt: number): Promise<BuildOrder | null> {
+  const { rows } = await selectAfter(db, attempt);
+  const [found] = await ordersOf(db, rows);
+  return found?.order ?? null;
 }
 
 /** Everything that waits for a worker. */

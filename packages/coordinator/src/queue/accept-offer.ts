@@ -1,23 +1,35 @@
-import type { Fencing } from "@gradient/protocol";
-import { acceptLease, deleteLease, type Answer, type Lease } from "../db/assignment-repository.ts";
-import { findAttemptedBuild, startAttempt } from "../db/attempt-repository.ts";
+import {
+  acceptLease,
+  deleteLease,
+  isAhead,
+  type Answer,
+  type Lease,
+} from "../db/assignment-repository.ts";
+import { findAttemptedBuild, setAllocation, startAttempt } from "../db/attempt-repository.ts";
 import { moveBuilds } from "../db/build-repository.ts";
 import { deleteDelivered } from "../db/job-repository.ts";
 import { findEvaluation, moveEvaluation, setEvaluationFacts } from "../db/evaluation-repository.ts";
 import { buildTransitions } from "../scheduler/build-state.ts";
 import { evaluationTransitions } from "../scheduler/evaluation-state.ts";
 import { transit } from "../scheduler/transition.ts";
+import type { AheadOffers } from "./ahead-offers.ts";
 import { ACCEPTED, refused } from "./answer.ts";
 import type { Change } from "./change.ts";
+
+export interface AcceptOptions {
+  readonly leaseMs: number;
+  readonly ahead: AheadOffers;
+}
 
 /** Makes a lease of an offer: the attempt runs, the build or the evaluation says so. Refused, and the offer gone, when nobody wants it any more. */
 export async function acceptOffer(
   change: Change,
-  fencing: Fencing,
-  leaseMs: number,
+  offered: Lease,
+  { leaseMs, ahead }: AcceptOptions,
 ): Promise<Answer> {
   const { kysely, now, news } = change;
-  const lease = await acceptLease(kysely, fencing, now + leaseMs);
+  const { fencing } = offered;
+  const lease = await acceptLease(kysely, offered, now + leaseMs);
   if (lease === null) {
     news.released.push(fencing);
     return refused("the offer was withdrawn");
@@ -25,6 +37,8 @@ export async function acceptOffer(
   const answer = await start(change, lease);
   if (answer.isAccepted) {
     news.accepted.push(lease);
+    const grant = ahead.grantOf(fencing);
+    if (grant !== null && lease.attempt !== null) await setAllocation(kysely, lease.attempt, grant);
   } else {
     await deleteLease(kysely, fencing);
     news.released.push(fencing);
@@ -35,6 +49,7 @@ export async function acceptOffer(
 async function start(change: Change, lease: Lease): Promise<Answer> {
   // Signatures are wanted as long as the path is there, bytes as long as there is the lease, and nothing has to be said of them.
   if (lease.kind === "sign" || lease.kind === "restore") return ACCEPTED;
+  if (isAhead(lease)) return refused("what it needs is not built");
   return lease.attempt === null
     ? startTask(change, lease)
     : startBuild(change, lease, lease.attempt);

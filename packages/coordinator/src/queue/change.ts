@@ -4,6 +4,7 @@ import type { Lease } from "../db/assignment-repository.ts";
 import type { Database, Queries, Transaction } from "../db/client.ts";
 import type { AttemptState } from "../scheduler/attempt-state.ts";
 import type { ReadyBuild } from "../scheduler/ready-queue.ts";
+import type { AheadOffer } from "./ahead-offers.ts";
 import type { LocalOutputs } from "./local-inputs.ts";
 
 /** What a transaction means for the queue in memory and for connected workers. Told after the commit. */
@@ -21,6 +22,8 @@ export interface News {
   /** What they ended as. */
   readonly outcomes: AttemptState[];
   readonly offered: Lease[];
+  /** Those of them whose build lacks an input. */
+  readonly ahead: AheadOffer[];
   readonly accepted: Lease[];
   /** Leases that are gone. */
   readonly released: Fencing[];
@@ -91,6 +94,7 @@ function noNews(): News {
     ended: [],
     outcomes: [],
     offered: [],
+    ahead: [],
     accepted: [],
     released: [],
     cancelled: [],

@@ -13,7 +13,7 @@ import { INPUT_OVERRIDES, seatOf, sizeOf, type ConnectedWorker, type Fleet } fro
 import type { LeaseBook } from "./lease-book.ts";
 import type { LocalInputs } from "./local-inputs.ts";
 import type { SigningTasks } from "./signing-tasks.ts";
-import { makeOffers, type FindCredentials, type Offer, type Pick } from "./offer.ts";
+import { makeOffers, offerMessage, type FindCredentials, type Offer, type Pick } from "./offer.ts";
 
 /** How many fetches and evaluations a worker holds at once. An evaluation uses several processes by itself. */
 const TASKS_PER_WORKER = { fetch: 2, eval: 1 } as const;
@@ -119,17 +119,10 @@ export class Dispatcher implements AsyncDisposable {
     }
   }
 
-  #send({ worker, lease, spec }: Offer): void {
+  #send(offer: Offer): void {
     const { fleet, leaseMs } = this.#options;
     // A newer session of the same worker may have taken over meanwhile.
-    fleet.find(worker.id)?.send({
-      type: "offer",
-      assignment: lease.assignment,
-      fencing: lease.fencing,
-      organization: lease.organization,
-      leaseMs,
-      spec,
-    });
+    fleet.find(offer.worker.id)?.send(offerMessage(offer, leaseMs));
   }
 
   #pickBuilds(): Pick[] {

@@ -1,4 +1,5 @@
 import type { LinkFeature, OrganizationId, ToWorker, WorkerId } from "@gradient/protocol";
+import { isAhead } from "../db/assignment-repository.ts";
 import { isQualified, type BuildSeat } from "../scheduler/choose-worker.ts";
 import { shareOf, type Amounts, type WorkerSize } from "../scheduler/demand.ts";
 import type { ReadyGroup } from "../scheduler/ready-queue.ts";
@@ -37,6 +38,7 @@ export interface Fleet {
 }
 
 const NOBODY: ReadonlySet<OrganizationId> = new Set();
+const NOTHING: Amounts = { memoryBytes: 0, cores: 0 };
 
 /** A build holds a slot until it uploads. */
 function holdsSlot({ lease, phase }: HeldLease): boolean {
@@ -59,10 +61,12 @@ export function seatOf(
 ): BuildSeat {
   const size = sizeOf(worker);
   const reserved = [...picked];
+  const ahead: Amounts[] = [];
   let uploading = 0;
   for (const lease of leases.ofWorker(worker.id)) {
+    if (isAhead(lease.lease)) ahead.push(lease.lease.reserved ?? NOTHING);
     // Of a lease that an older release has made nothing is known.
-    if (holdsSlot(lease)) reserved.push(lease.lease.reserved ?? shareOf(size));
+    else if (holdsSlot(lease)) reserved.push(lease.lease.reserved ?? shareOf(size));
     else if (lease.lease.kind === "build" && lease.phase === "uploading") uploading += 1;
   }
   const held = reserved.length;
@@ -70,16 +74,16 @@ export function seatOf(
   const bound = Math.max(HELD_PER_SLOT * max - uploading - held, 0);
   const freeSlots = Math.min(Math.max(max - held, 0), bound);
   // One more than it can build, so that its inputs are there when a slot is.
-  const room = max === 0 ? 0 : Math.min(Math.max(max + 1 - held, 0), bound);
+  const room = max === 0 ? 0 : Math.min(Math.max(max + 1 - held - ahead.length, 0), bound);
   return {
     worker: worker.id,
     organizations: worker.isDraining ? NOBODY : worker.organizationsFor("build"),
     systems: worker.systems,
     features: worker.features,
     size,
-    ...roomBeside(size, reserved),
+    ...roomBeside(size, reserved, ahead),
     freeSlots,
-    aheadSlots: room - freeSlots,
+    aheadSlots: Math.max(room - freeSlots, 0),
     heldBuilds: held,
   };
 }
@@ -87,8 +91,10 @@ export function seatOf(
 function roomBeside(
   { memoryBytes, cores }: WorkerSize,
   reserved: readonly Amounts[],
+  ahead: readonly Amounts[],
 ): Pick<BuildSeat, "free" | "freeNext"> {
-  const sum = (of: (amounts: Amounts) => number) => reserved.map(of).reduce((a, b) => a + b, 0);
+  const sum = (of: (amounts: Amounts) => number) =>
+    [...reserved, ...ahead].map(of).reduce((a, b) => a + b, 0);
   const least = (of: (amounts: Amounts) => number) =>
     reserved.length === 0 ? 0 : Math.min(...reserved.map(of));
   const free = {

@@ -1,4 +1,4 @@
-import { deleteLease, findLease, type Lease } from "../db/assignment-repository.ts";
+import { deleteLease, findLease, isAhead, type Lease } from "../db/assignment-repository.ts";
 import { endAttempt, findAttemptedBuild } from "../db/attempt-repository.ts";
 import { findReadyBuildsOf } from "../db/ready-build-repository.ts";
 import { findEvaluation } from "../db/evaluation-repository.ts";
@@ -12,6 +12,8 @@ export async function withdrawOffer(change: Change, lease: Lease): Promise<void>
   const { kysely, news } = change;
   news.released.push(lease.fencing);
   if (!(await deleteLease(kysely, lease.fencing))) return;
+  // Nobody waits for the worker's answer, so it may wait for the input.
+  if (isAhead(lease)) news.cancelled.push({ lease, reason: "the offer was withdrawn" });
   if (lease.evaluation !== null) news.tasks.add(lease.evaluation);
   if (lease.attempt === null) return;
   const attempted = await findAttemptedBuild(kysely, lease.attempt);

@@ -1,4 +1,11 @@
-import type { AssignmentSpec, BuildSpec, GitCredentials, OrganizationId } from "@gradient/protocol";
+import type {
+  AssignmentId,
+  AssignmentSpec,
+  BuildSpec,
+  GitCredentials,
+  OrganizationId,
+  ToWorker,
+} from "@gradient/protocol";
 import { assignmentIdSchema, attemptNumberSchema } from "@gradient/protocol";
 import { v7 as uuidv7 } from "uuid";
 import {
@@ -10,7 +17,11 @@ import {
 } from "../db/assignment-repository.ts";
 import { setAllocation } from "../db/attempt-repository.ts";
 import { findEvaluation } from "../db/evaluation-repository.ts";
-import { findOfferableBuilds, type OfferableBuild } from "../db/ready-build-repository.ts";
+import {
+  findOfferableBuilds,
+  type BuildOrder,
+  type OfferableBuild,
+} from "../db/ready-build-repository.ts";
 import type { Queries } from "../db/client.ts";
 import { claimUnsignedPaths } from "../db/unsigned-path-repository.ts";
 import { grantOf, type Grant } from "../scheduler/demand.ts";
@@ -44,6 +55,15 @@ export interface Offer {
   readonly worker: ConnectedWorker;
   readonly lease: Lease;
   readonly spec: AssignmentSpec;
+  /** The build that makes its last input, of an offer ahead. */
+  readonly after?: AssignmentId;
+}
+
+/** As the worker is told. */
+export function offerMessage({ lease, spec, after }: Offer, leaseMs: number): ToWorker {
+  const { assignment, fencing, organization } = lease;
+  const about = { assignment, fencing, organization, leaseMs, spec };
+  return { type: "offer", ...about, ...(after === undefined ? {} : { after }) };
 }
 
 /** Makes leases for what was picked, in one transaction. What cannot be given out any more is left out. */
@@ -109,7 +129,7 @@ async function offerBuild(
   const about = { organization, evaluation: null, attempt, reserved: grant.reserved };
   const lease = await insertLease(kysely, { ...start, ...about, kind: "build" }, now);
   await setAllocation(kysely, attempt, grant);
-  return { lease, spec: buildSpec(found, grant) };
+  return { lease, spec: buildSpec(found, attempt, grant) };
 }
 
 async function offerTask(
@@ -139,13 +159,18 @@ async function offerSigning(
   return { lease, spec: { kind: "sign", paths: bases.map((base) => `/nix/store/${base}`) } };
 }
 
-function buildSpec({ ready, drvPath, limits }: OfferableBuild, grant: Grant): BuildSpec {
+/** `attempt` is null for an offer ahead. */
+export function buildSpec(
+  { drvPath, limits, system, requiredFeatures }: BuildOrder,
+  attempt: number | null,
+  grant: Grant,
+): BuildSpec {
   return {
     kind: "build",
-    attempt: attemptNumberSchema.parse(ready.attempt),
+    attempt: attempt === null ? null : attemptNumberSchema.parse(attempt),
     drvPath: `/nix/store/${drvPath}`,
-    system: ready.system,
-    requiredFeatures: [...ready.requiredFeatures],
+    system,
+    requiredFeatures: [...requiredFeatures],
     limits: { ...limits, cores: grant.coreLimit, memoryBytes: grant.memoryLimitBytes },
   };
 }

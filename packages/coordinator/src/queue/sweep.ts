@@ -3,6 +3,7 @@ import {
   deleteAnswersBefore,
   extendLeases,
   findExpiredLeases,
+  isAhead,
   type Lease,
 } from "../db/assignment-repository.ts";
 import { findDueRetries } from "../db/build-repository.ts";
@@ -87,8 +88,8 @@ export class Sweep implements AsyncDisposable {
       await extendLeases(kysely, "offered", now + offerMs);
     }
     for (const lease of await findExpiredLeases(kysely, now)) {
-      logger.warn({ lease }, "a lease or an offer ran out");
-      if (lease.state === "offered") onUnanswered(lease);
+      if (!isAhead(lease)) logger.warn({ lease }, "a lease or an offer ran out");
+      if (lease.state === "offered" && !isAhead(lease)) onUnanswered(lease);
       const reason = `worker ${lease.worker} was lost: it did not answer for ${Math.round(leaseMs / 1000)} s`;
       await changes((change) => loseLease(change, lease, reason, retries));
     }

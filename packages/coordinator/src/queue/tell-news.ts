@@ -1,5 +1,7 @@
 import type { Fencing } from "@gradient/protocol";
+import type { Lease } from "../db/assignment-repository.ts";
 import type { ReadyQueue } from "../scheduler/ready-queue.ts";
+import type { AheadOffers } from "./ahead-offers.ts";
 import type { News } from "./change.ts";
 import type { EndedAttempts } from "./ended-attempts.ts";
 import type { EvaluationTasks } from "./evaluation-tasks.ts";
@@ -14,10 +16,13 @@ export interface NewsListeners {
   readonly signing: SigningTasks;
   readonly leases: LeaseBook;
   readonly local: LocalInputs;
+  readonly ahead: AheadOffers;
   readonly fleet: Fleet;
   readonly ended: EndedAttempts;
   /** Whoever waits for what became of a lease may look. */
   leaseReleased(fencing: Fencing): void;
+  /** What the offer waits for will not be built under its lease. */
+  withdraw(lease: Lease): void;
   /** Something became ready, or somebody free. */
   wake(): void;
   /** Something changed that may leave an evaluation with nobody to go on with it. */
@@ -30,10 +35,12 @@ export interface NewsListeners {
 
 /** Brings memory and workers up to date with a transaction that was committed. Synchronous, so that nobody sees one without the other. */
 export function tellNews(listeners: NewsListeners, news: News): void {
-  const { queue, tasks, signing, leases, local, fleet } = listeners;
+  const { queue, tasks, signing, leases, local, ahead, fleet } = listeners;
   for (const lease of news.offered) leases.put(lease);
+  for (const offer of news.ahead) ahead.put(offer);
   for (const lease of news.accepted) {
     leases.put(lease);
+    ahead.remove(lease.fencing);
     if (lease.kind === "fetch" && lease.evaluation !== null)
       tasks.noteFetcher(lease.evaluation, lease.worker);
   }
@@ -47,10 +54,20 @@ export function tellNews(listeners: NewsListeners, news: News): void {
     if (lease?.kind === "sign") signing.note(lease.worker);
     leases.remove(fencing);
     local.remove(fencing);
+    const ready = ahead.remove(fencing);
+    if (ready !== null) queue.add(ready);
+    for (const waiting of ahead.waitingFor(fencing)) {
+      ahead.remove(waiting.fencing);
+      listeners.withdraw(waiting);
+    }
     listeners.leaseReleased(fencing);
   }
   for (const outputs of news.local) local.add(outputs);
-  for (const build of news.ready) queue.add(build);
+  for (const build of news.ready) {
+    const lease = ahead.bind(build);
+    if (lease === null) queue.add(build);
+    else leases.put(lease);
+  }
   for (const build of news.reordered) {
     // One that is just being offered keeps its offer.
     if (!queue.has(build.attempt)) continue;
@@ -58,6 +75,7 @@ export function tellNews(listeners: NewsListeners, news: News): void {
     queue.add(build);
   }
   for (const attempt of [...news.withdrawn, ...news.ended]) queue.remove(attempt);
+  ahead.withdraw(news.withdrawn);
   for (const id of news.tasks) tasks.note(id);
   for (const worker of news.signing) signing.note(worker);
   for (const id of news.closed) tasks.forget(id);

@@ -128,6 +128,13 @@ function hasRoom(seat: BuildSeat, { demand }: ReadyGroup): boolean {
   return seat.aheadSlots > 0 && fits(demand, seat.size, seat.freeNext);
 }
 
+/** Whether the worker can take the build beside those that it runs, to begin when one of them has ended. */
+export function canTakeAhead(seat: BuildSeat, group: ReadyGroup): boolean {
+  return (
+    seat.aheadSlots > 0 && isQualified(seat, group) && fits(group.demand, seat.size, seat.freeNext)
+  );
+}
+
 /** Memory that would be set aside for a build, and what the worker has left that lacks least for it. */
 export interface MissingMemory {
   readonly neededBytes: number;

@@ -26,12 +26,16 @@ import type { Logger } from "../logger.ts";
 import type { LogFiles } from "../logs/log-files.ts";
 import type { RetryPolicy } from "../builds/verdict.ts";
 import { acceptOffer } from "../queue/accept-offer.ts";
+import type { AheadOffers } from "../queue/ahead-offers.ts";
 import { answerOnce, refused } from "../queue/answer.ts";
 import type { Background } from "../queue/background.ts";
 import type { Changes } from "../queue/change.ts";
+import type { Draining } from "../queue/draining.ts";
 import type { HeldLease, LeaseBook } from "../queue/lease-book.ts";
 import type { LocalInputs } from "../queue/local-inputs.ts";
 import { loseLease, withdrawOffer } from "../queue/lose-lease.ts";
+import { offerMessage, type Offer } from "../queue/offer.ts";
+import { offerAhead } from "../queue/offer-ahead.ts";
 import type { ReadyQueue } from "../scheduler/ready-queue.ts";
 import type { WorkerQuestions } from "../restoring/worker-questions.ts";
 import { takeSignResult } from "../signing/take-sign-result.ts";
@@ -47,6 +51,8 @@ export interface MessageHandlerOptions {
   readonly clock: Clock;
   readonly leases: LeaseBook;
   readonly local: LocalInputs;
+  readonly ahead: AheadOffers;
+  readonly draining: Readonly<Draining>;
   readonly heads: HeadQuestions;
   readonly questions: WorkerQuestions;
   readonly queue: ReadyQueue;
@@ -122,16 +128,13 @@ export class MessageHandler {
     session: Session,
     message: Extract<ToCoordinator, { type: "accept" }>,
   ): Promise<void> {
-    const { changes, leaseMs } = this.#options;
     const { assignment, fencing } = message;
-    const held = this.#held(session, message);
-    if (held?.lease.state === "accepted") return;
-    const answer =
-      held === null
-        ? refused("the offer was withdrawn")
-        : await changes.relaxed((change) => acceptOffer(change, fencing, leaseMs));
+    const lease = this.#held(session, message)?.lease ?? null;
+    if (lease?.state === "accepted") return;
+    const { answer, next } = await this.#begin(session, lease);
     if (answer.isAccepted) {
       session.accepted();
+      if (next !== null) session.send(offerMessage(next, this.#options.leaseMs));
       return;
     }
     session.send({
@@ -139,6 +142,19 @@ export class MessageHandler {
       assignment,
       fencing,
       reason: answer.reason ?? "not wanted any more",
+    });
+  }
+
+  /** Answers an acceptance, and offers the worker what it can do next. */
+  async #begin(
+    worker: Session,
+    lease: Lease | null,
+  ): Promise<{ answer: Answer; next: Offer | null }> {
+    if (lease === null) return { answer: refused("the offer was withdrawn"), next: null };
+    return this.#options.changes.relaxed(async (change) => {
+      const answer = await acceptOffer(change, lease, this.#options);
+      if (!answer.isAccepted) return { answer, next: null };
+      return { answer, next: await offerAhead(change, { input: lease, worker }, this.#options) };
     });
   }
 
@@ -238,13 +254,11 @@ export class MessageHandler {
   }
 
   async #result(session: Session, message: Result): Promise<void> {
-    const { fencing } = message;
     const held = this.#held(session, message);
     // A worker may be done before its acceptance could be told.
     if (held?.lease.state === "offered") {
-      await this.#options.changes.relaxed((change) =>
-        acceptOffer(change, fencing, this.#options.leaseMs),
-      );
+      const { lease } = held;
+      await this.#options.changes.relaxed((change) => acceptOffer(change, lease, this.#options));
     }
     const answer = await this.#answer(session, held, message);
     if ("awaitsInputsOf" in answer) {

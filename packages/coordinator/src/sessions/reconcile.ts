@@ -5,6 +5,7 @@ import type { Queries } from "../db/client.ts";
 import type { Lease } from "../db/assignment-repository.ts";
 import type { RetryPolicy } from "../builds/verdict.ts";
 import { acceptOffer } from "../queue/accept-offer.ts";
+import type { AheadOffers } from "../queue/ahead-offers.ts";
 import type { ChangeFacts } from "../queue/change.ts";
 import type { LeaseBook } from "../queue/lease-book.ts";
 import { loseLease } from "../queue/lose-lease.ts";
@@ -17,6 +18,7 @@ export interface ReconcileOptions {
   readonly changes: ChangeFacts;
   readonly leases: LeaseBook;
   readonly leaseMs: number;
+  readonly ahead: AheadOffers;
   readonly retries: RetryPolicy;
 }
 
@@ -52,9 +54,9 @@ export async function reconcile(options: ReconcileOptions, hello: Hello): Promis
 }
 
 /** An offer that the worker took while it could not say so is accepted now. */
-async function isTaken({ changes, leaseMs }: ReconcileOptions, lease: Lease): Promise<boolean> {
+async function isTaken(options: ReconcileOptions, lease: Lease): Promise<boolean> {
   if (lease.state === "accepted") return true;
-  const taken = await changes((change) => acceptOffer(change, lease.fencing, leaseMs));
+  const taken = await options.changes((change) => acceptOffer(change, lease, options));
   return taken.isAccepted;
 }
 

@@ -20,6 +20,7 @@ export const LINK_VERSIONS = { min: 1, max: 1 } as const;
  * resolve-head      the messages `resolve-head` and `head`: which commit a reference of a repository is now
  * live-usage        the message `usage`: what builds have used so far
  * restore           assignments of the kind `restore`: paths whose bytes the coordinator has lost
+ * offer-ahead       an offer `after` a build of the same worker, which makes its last input
  */
 export const LINK_FEATURES = [
   "signing-phase",
@@ -28,6 +29,7 @@ export const LINK_FEATURES = [
   "resolve-head",
   "live-usage",
   "restore",
+  "offer-ahead",
 ] as const;
 export type LinkFeature = (typeof LINK_FEATURES)[number];
 
@@ -116,7 +118,8 @@ export type EvalSpec = z.infer<typeof evalSpecSchema>;
 
 export const buildSpecSchema = z.object({
   kind: z.literal("build"),
-  attempt: attemptNumberSchema,
+  /** null of an offer ahead: there is none before the inputs are there. */
+  attempt: attemptNumberSchema.nullable(),
   drvPath: storePathText,
   system: z.string(),
   requiredFeatures: z.array(z.string()),

@@ -9,7 +9,7 @@ export type JobPhase = "prepare" | "prefetch" | "queue" | "run" | "store";
 /** What a job spends beside its measured work: bytes that it moved, and where its time went. Made when the job begins. */
 export class JobAccount {
   readonly traffic: Traffic = { receivedBytes: 0, sentBytes: 0 };
-  readonly #startedAt = performance.now();
+  #startedAt = performance.now();
   readonly #spentMs = new Map<JobPhase, number>();
   #phase: JobPhase = "prepare";
   #phaseAt = this.#startedAt;
@@ -21,6 +21,13 @@ export class JobAccount {
     this.#spentMs.set(this.#phase, this.#spent(this.#phase) + now - this.#phaseAt);
     this.#phase = phase;
     this.#phaseAt = now;
+  }
+
+  /** What was spent before does not count: the job only got ready for an offer. */
+  restart(): void {
+    this.#startedAt = performance.now();
+    this.#phaseAt = this.#startedAt;
+    this.#spentMs.clear();
   }
 
   /** Something was made, and its size is known. */

@@ -19,6 +19,7 @@ import type { Journal } from "../journal/journal.ts";
 import { failedResult, subjectOf } from "../journal/record.ts";
 import type { Logger } from "../logger.ts";
 import { JobAccount } from "./account.ts";
+import { Ahead } from "./ahead.ts";
 import { reasonToDecline, type AdmissionState } from "./admission.ts";
 import { failureOf, JobEndedError, type Job } from "./job.ts";
 
@@ -47,6 +48,8 @@ interface Running {
   phaseAt: number;
   /** Tells of a build that has started. */
   notice?: NodeJS.Timeout;
+  /** Of an offer ahead, which is not accepted before its input is built. */
+  readonly ahead: Ahead | null;
   /** Nobody wants its result. */
   isDropped: boolean;
 }
@@ -89,7 +92,7 @@ export class Assignments {
 
   /** What runs, and what waits for its acknowledgement. */
   list(): Hello["assignments"] {
-    const running = [...this.#running.values()].map(({ offer }) => ({
+    const running = [...this.#accepted()].map(({ offer }) => ({
       assignment: offer.assignment,
       fencing: offer.fencing,
       state: "running" as const,
@@ -108,11 +111,13 @@ export class Assignments {
   /** Follows the coordinator's word on each assignment that it was told of. What it wants to have is sent in any case. */
   welcomed({ features, reconcile }: Pick<Welcome, "features" | "reconcile">): void {
     this.#features = new Set(features);
+    // Offers end with the session that they came with.
+    this.#withdraw(isWaiting);
     for (const { action, ...reference } of reconcile) {
       if (action === "cancel") this.cancel(reference, "it is no longer wanted");
       if (action === "drop") this.#drop(reference);
     }
-    for (const { offer, phase, phaseAt } of this.#running.values()) {
+    for (const { offer, phase, phaseAt } of this.#accepted()) {
       this.#sendProgress(offer, phase, phaseAt);
     }
   }
@@ -120,7 +125,9 @@ export class Assignments {
   /** Accepts or declines. An offer that comes twice is accepted twice and runs once. */
   offer(offer: Offer): void {
     const { assignment, fencing } = offer;
-    if (this.#running.has(assignment) || this.#options.journal.get(assignment)) {
+    const known = this.#running.get(assignment);
+    if (known !== undefined && isWaiting(known)) return;
+    if (known !== undefined || this.#options.journal.get(assignment)) {
       this.#options.send({ type: "accept", assignment, fencing });
       return;
     }
@@ -135,6 +142,7 @@ export class Assignments {
       controller: jobController(),
       phase: "preparing",
       phaseAt: at,
+      ahead: this.#aheadOf(offer),
       isDropped: false,
     };
     this.#running.set(assignment, running);
@@ -149,6 +157,7 @@ export class Assignments {
       controller: jobController(),
       phase: progress.phase,
       phaseAt: progress.at,
+      ahead: null,
       isDropped: false,
     };
     this.#running.set(record.assignment, running);
@@ -165,6 +174,10 @@ export class Assignments {
   cancel(reference: AssignmentReference, reason: string): void {
     const running = this.#find(reference);
     if (!running) return;
+    if (isWaiting(running)) {
+      this.#withdraw((each) => each === running);
+      return;
+    }
     this.#options.logger.info({ ...reference, reason }, "assignment is cancelled");
     running.controller.abort(new JobEndedError("cancel", `cancelled: ${reason}`));
   }
@@ -202,11 +215,13 @@ export class Assignments {
   drain(): void {
     if (this.#isDraining) return;
     this.#isDraining = true;
+    this.#withdraw(isWaiting);
     this.#options.send({ type: "draining" });
   }
 
   /** Ends everything that runs, because the process has to go. */
   endAll(reason: string): void {
+    this.#withdraw(isWaiting);
     for (const { controller } of this.#running.values()) {
       controller.abort(new JobEndedError("shutdown", reason));
     }
@@ -214,6 +229,7 @@ export class Assignments {
 
   /** Stops without an end of anything: the next process goes on with it, or tells that it was interrupted. */
   leave(reason: string): void {
+    this.#withdraw(isWaiting);
     this.#isLeaving = true;
     for (const assignment of this.#running.keys())
       this.#options.journal.get(assignment)?.log.leave();
@@ -238,6 +254,27 @@ export class Assignments {
     }
   }
 
+  *#accepted(): Generator<Running> {
+    for (const running of this.#running.values()) if (!isWaiting(running)) yield running;
+  }
+
+  /** What an offer waits for; null when it need not. */
+  #aheadOf({ after }: Offer): Ahead | null {
+    const input = after === undefined ? undefined : this.#running.get(after);
+    if (input === undefined || input.offer.spec.kind !== "build" || isBuilt(input.phase))
+      return null;
+    return new Ahead(input.offer.assignment, input.offer.spec.drvPath);
+  }
+
+  /** Forgets offers that were not accepted. */
+  #withdraw(isMeant: (running: Running) => boolean): void {
+    for (const running of this.#running.values()) {
+      if (!isMeant(running)) continue;
+      running.isDropped = true;
+      running.controller.abort(new JobEndedError("cancel", "what it needs is not built here"));
+    }
+  }
+
   #state(): AdmissionState {
     const running: Record<AssignmentKind, number> = {
       fetch: 0,
@@ -247,7 +284,7 @@ export class Assignments {
       restore: 0,
     };
     let uploading = 0;
-    for (const { offer, phase } of this.#running.values()) {
+    for (const { offer, phase } of this.#accepted()) {
       if (offer.spec.kind === "build" && phase === "uploading") uploading += 1;
       else if (phase === "signing") continue;
       else running[offer.spec.kind] += 1;
@@ -285,8 +322,7 @@ export class Assignments {
     try {
       const record = { assignment, fencing, organization, acceptedAt, leaseMs, spec };
       const entry = this.#options.journal.create(record);
-      this.#options.send({ type: "accept", assignment, fencing });
-      logger.debug({ subject: subjectOf(entry.record.spec) }, "assignment accepted");
+      if (!isWaiting(running)) this.#accept(running);
       await this.#work(running, entry, logger);
     } catch (error) {
       // Only the journal can have failed.
@@ -298,11 +334,18 @@ export class Assignments {
     }
   }
 
+  #accept({ offer: { assignment, fencing, spec } }: Running): void {
+    this.#options.send({ type: "accept", assignment, fencing });
+    const logger = this.#options.logger;
+    logger.debug({ assignment, kind: spec.kind, subject: subjectOf(spec) }, "assignment accepted");
+  }
+
   async #work(running: Running, entry: JournalEntry, logger: Logger): Promise<void> {
     const { assignment } = running.offer;
     const result = await this.#result(running, entry, logger);
     clearTimeout(running.notice);
-    if (this.#isLeaving) {
+    this.#withdraw((each) => isWaiting(each) && each.ahead?.input === assignment);
+    if (this.#isLeaving && !running.isDropped) {
       this.#running.delete(assignment);
     } else {
       await this.#options.release(assignment);
@@ -321,6 +364,7 @@ export class Assignments {
       logger,
       account,
       traffic: account.traffic,
+      ahead: running.ahead,
       setPhase: (phase) => this.#setPhase(running, entry, phase),
     };
     try {
@@ -378,12 +422,32 @@ export class Assignments {
     clearTimeout(running.notice);
     if (phase !== "building") this.#sendProgress(running.offer, phase, at);
     else running.notice = setTimeout(() => this.#sendProgress(running.offer, phase, at), NOTICE_MS);
+    if (isBuilt(phase)) this.#beginAfter(running.offer.assignment);
+  }
+
+  /** Told behind the phase that says that it is built. */
+  #beginAfter(input: AssignmentId): void {
+    for (const running of this.#running.values()) {
+      const { ahead } = running;
+      if (ahead?.input !== input || !isWaiting(running)) continue;
+      ahead.noteBuilt();
+      this.#accept(running);
+    }
   }
 
   #sendProgress({ assignment, fencing }: AssignmentReference, phase: Phase, at: number): void {
     if (phase === "signing" && !this.#features.has(SIGNING_PHASE)) return;
     this.#options.send({ type: "progress", assignment, fencing, phase, at });
   }
+}
+
+/** It was offered ahead, and was not accepted. */
+function isWaiting({ ahead }: Running): boolean {
+  return ahead !== null && !ahead.isBuilt;
+}
+
+function isBuilt(phase: Phase): boolean {
+  return phase === "uploading" || phase === "signing";
 }
 
 /** Every transfer of a job listens to it: hundreds are no leak. */

@@ -7,6 +7,7 @@ import type { UsageMeters, NixStore, Signer } from "../ports.ts";
 import type { Transfers } from "../transfer/transfers.ts";
 import type { Traffic } from "../transfer/client.ts";
 import type { JobAccount } from "./account.ts";
+import type { Ahead } from "./ahead.ts";
 import type { Imports } from "./imports.ts";
 
 /** What every kind of job works with. */
@@ -30,6 +31,8 @@ export interface Job {
   readonly account: JobAccount;
   /** The account's, which transfers count in. */
   readonly traffic: Traffic;
+  /** Of a build that was offered ahead: it gets ready, and waits for it. */
+  readonly ahead: Ahead | null;
   /** Writes the phase down and tells the coordinator. */
   setPhase(phase: Phase): void;
 }

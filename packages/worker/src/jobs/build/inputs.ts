@@ -15,7 +15,7 @@ export interface BuildPlan {
 
 /**
  * Makes everything present that a build of exactly this derivation needs: the `.drv` with its closure, its sources, and the outputs of its
- * inputs. All of it, and what will be built, is rooted under the assignment first.
+ * inputs, but for what the build waits for. All of it, and what will be built, is rooted under the assignment first.
  */
 export async function prepareInputs(
   drvPath: string,
@@ -34,9 +34,11 @@ export async function prepareInputs(
   }
   const { outputs, inputs } = needs;
   // What was read before it was rooted may be gone, or was never valid: so it is asked for with the inputs.
-  const present = [drvPath, ...inputs];
-  await store.addRoots(job.assignment, [...present, ...outputs.values()]);
+  await store.addRoots(job.assignment, [drvPath, ...inputs, ...outputs.values()]);
   job.account.enter("prefetch");
+  const made = job.ahead === null ? null : tools.outputIndex.of(job.ahead.drvPath);
+  const toCome = new Set<string | null>(made?.values());
+  const present = [drvPath, ...inputs].filter((path) => !toCome.has(path));
   return { outputs, inputs: [...inputs], missing: await imports.ensure(present, job) };
 }
 

@@ -6,9 +6,11 @@ import type {
   PathFacts,
   UsageRecord,
 } from "@gradient/protocol";
+import { orAborted } from "../../abort.ts";
 import { WorkerError } from "../../errors.ts";
 import { decideOutcome } from "../../outcome.ts";
 import type { BuildEnd, Builder } from "../../ports.ts";
+import type { Ahead } from "../ahead.ts";
 import type { OutputIndex } from "../derivations.ts";
 import { failureOf, JobEndedError, type Job, type JobTools } from "../job.ts";
 import { prepareInputs } from "./inputs.ts";
@@ -67,7 +69,9 @@ async function perform(
   context: { job: Job; tools: BuildTools },
 ): Promise<Verdict> {
   const { job, tools } = context;
-  const plan = await prepareInputs(spec.drvPath, job, tools);
+  const preparing = prepareInputs(spec.drvPath, job, tools);
+  if (job.ahead !== null) await inputBuilt(job.ahead, preparing, { attempt, job, tools });
+  const plan = await preparing;
   if (plan.missing.length > 0) {
     attempt.missingInputs.push(...plan.missing);
     const more = plan.missing.length > 1 ? ` and ${plan.missing.length - 1} more` : "";
@@ -82,6 +86,18 @@ async function perform(
   attempt.outputs = await storeOutputs(plan.outputs, context);
   attempt.times.uploadedAt = tools.now();
   return verdict;
+}
+
+/** Waits for what the build was offered ahead of. How the preparation ends is told afterwards: before, nobody has accepted anything. */
+async function inputBuilt(
+  { built }: Ahead,
+  preparing: Promise<unknown>,
+  { attempt, job, tools }: { attempt: Attempt; job: Job; tools: BuildTools },
+): Promise<void> {
+  preparing.catch(() => undefined);
+  await orAborted(job.signal, built);
+  attempt.times.acceptedAt = tools.now();
+  job.account.restart();
 }
 
 async function build(
