@@ -14,6 +14,7 @@ export type OutcomeUsage = Pick<UsageRecord, "oomKills" | "memoryLimitBytes"> | 
 
 /** `BuildResult::Status` of Nix's worker protocol. */
 const BUILT = new Set([0, 1, 2, 13]);
+const THERE_BEFORE = new Set([2, 13]);
 const TIMED_OUT = 8;
 const INPUT_REJECTED = 4;
 const DEPENDENCY_FAILED = 10;
@@ -34,6 +35,11 @@ const FAILURES: Readonly<Record<number, string>> = {
 /** Built, substituted, valid already, resolved to something valid. */
 export function isBuilt({ status }: Pick<BuildEnd, "status">): boolean {
   return status !== null && BUILT.has(status);
+}
+
+/** Nothing was done: the outputs were valid already. */
+export function wasThereBefore({ status }: Pick<BuildEnd, "status">): boolean {
+  return status !== null && THERE_BEFORE.has(status);
 }
 
 /**

@@ -1,51 +1,18 @@
-import { EventEmitter, once } from "node:events";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { singleFileNar } from "@gradient/protocol";
 import { compress, decompress } from "zstd-napi";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { Journal } from "../../journal/journal.ts";
-import { Offers, storePath } from "../../testing/offers.ts";
-import type { Signer } from "../../ports.ts";
-import { MEASURED, ScriptedStore, scriptedSigner } from "../../testing/scripted-nix.ts";
-import { temporaryDirectory } from "../../testing/temporary-directory.ts";
+import { storePath } from "../../testing/offers.ts";
+import { MEASURED, ScriptedStore } from "../../testing/scripted-nix.ts";
 import { TestCoordinator } from "../../testing/test-coordinator.ts";
+import { offerBuild, offers, resultOf, startFarm } from "../../testing/test-farm.ts";
 import { TestWorker } from "../../testing/test-worker.ts";
-
-const offers = new Offers();
-
-async function start(
-  options: { maxConcurrentBuilds?: number; shutdownGraceMs?: number; signer?: Signer } = {},
-) {
-  const coordinator = await TestCoordinator.start();
-  const directory = await temporaryDirectory();
-  const worker = await TestWorker.start({ server: coordinator.url, directory, ...options });
-  onTestFinished(async () => {
-    await worker[Symbol.asyncDispose]();
-    await coordinator[Symbol.asyncDispose]();
-  });
-  await coordinator.message("auth");
-  return { coordinator, worker, directory };
-}
-
-async function offerBuild(
-  { coordinator, worker }: Awaited<ReturnType<typeof start>>,
-  name: string,
-) {
-  const { drvPath, output } = await worker.store.addDerivation(name);
-  const offer = offers.build(drvPath);
-  coordinator.send(offer);
-  const build = await worker.builds.started(worker.builds.all.length + 1);
-  return { offer, output, build };
-}
-
-function resultOf(coordinator: TestCoordinator, assignment: string, count = 1) {
-  return coordinator.message("result", (message) => message.assignment === assignment, count);
-}
 
 describe("a build", () => {
   test("is accepted, reported on, signed, uploaded and told with its usage", async () => {
-    const farm = await start();
+    const farm = await startFarm();
     const { coordinator, worker } = farm;
     const { offer, output, build } = await offerBuild(farm, "hello");
     build.request.onLog("building\n");
@@ -92,7 +59,7 @@ describe("a build", () => {
   });
 
   test("that fails has usage and log too", async () => {
-    const farm = await start();
+    const farm = await startFarm();
     const { offer, build } = await offerBuild(farm, "broken");
     build.request.onLog("no such file\n");
     await farm.coordinator.message("progress");
@@ -110,7 +77,7 @@ describe("a build", () => {
   });
 
   test("gets its inputs from the coordinator, references first", async () => {
-    const { coordinator, worker, directory } = await start();
+    const { coordinator, worker, directory } = await startFarm();
     const other = new ScriptedStore(`${directory}/other`);
     const files = [
       await other.add("source", "#!/bin/sh\n"),
@@ -158,7 +125,7 @@ describe("a build", () => {
     ["whole", (bytes: Buffer) => bytes],
     ["half", (bytes: Buffer) => bytes.subarray(0, bytes.length / 2)],
   ])("whose derivation lies here %s and is not valid fetches it", async (_, cut) => {
-    const { coordinator, worker, directory } = await start();
+    const { coordinator, worker, directory } = await startFarm();
     const other = new ScriptedStore(`${directory}/other`);
     const { drvPath } = await other.addDerivation("left");
     const facts = await other.pathFacts(drvPath);
@@ -177,7 +144,7 @@ describe("a build", () => {
   });
 
   test("whose derivation is damaged in this store may do better elsewhere", async () => {
-    const { coordinator, worker } = await start();
+    const { coordinator, worker } = await startFarm();
     const { path } = await worker.store.add("nonsense.drv", "Derive(nothing)");
     const offer = offers.build(path);
     coordinator.send(offer);
@@ -187,7 +154,7 @@ describe("a build", () => {
   });
 
   test("whose inputs no cache has tells which, and nothing is built", async () => {
-    const { coordinator, worker } = await start();
+    const { coordinator, worker } = await startFarm();
     const input = await worker.store.addDerivation("input");
     const { drvPath } = await worker.store.addDerivation("user", { drvs: [input.drvPath] });
     const offer = offers.build(drvPath);
@@ -198,7 +165,7 @@ describe("a build", () => {
   });
 
   test("is cancelled at once, and tells that it was", async () => {
-    const farm = await start();
+    const farm = await startFarm();
     const { offer } = await offerBuild(farm, "slow");
     const { assignment, fencing } = offer;
     farm.coordinator.send({ type: "cancel", assignment, fencing, reason: "aborted by alice" });
@@ -211,7 +178,7 @@ describe("a build", () => {
   });
 
   test("that waits for a slot is cancelled at once too", async () => {
-    const farm = await start();
+    const farm = await startFarm();
     const { build } = await offerBuild(farm, "first");
     const { drvPath } = await farm.worker.store.addDerivation("second");
     const offer = offers.build(drvPath);
@@ -226,7 +193,7 @@ describe("a build", () => {
   });
 
   test("gives its slot back before its upload", async () => {
-    const farm = await start();
+    const farm = await startFarm();
     const first = await offerBuild(farm, "one");
     farm.coordinator.transfers.faults.push(
       ...Array.from({ length: 3 }, () => ({
@@ -246,79 +213,9 @@ describe("a build", () => {
   });
 });
 
-describe("a refused upload", () => {
-  test("fails the attempt with the coordinator's words", async () => {
-    const farm = await start();
-    const { offer, build } = await offerBuild(farm, "bad");
-    await farm.worker.store.add("bad", "x");
-    const body = { code: "nar_mismatch", error: "hash differs: send the NAR again" };
-    farm.coordinator.transfers.faults.push({ method: "PUT", path: /^\/nar/, status: 422, body });
-    build.end({});
-    expect((await resultOf(farm.coordinator, offer.assignment)).result).toMatchObject({
-      outcome: "internal_error",
-      message: `upload of ${storePath("bad")}: hash differs: send the NAR again`,
-      outputs: [],
-      usage: MEASURED,
-    });
-    expect(farm.coordinator.transfers.requests).toHaveLength(1);
-  });
-});
-
-describe("a signature that takes its time", () => {
-  /** Signs when it is told to. */
-  function slowSigner() {
-    const events = new EventEmitter();
-    const allowed = once(events, "allowed");
-    const signer: Signer = {
-      publicKey: scriptedSigner.publicKey,
-      sign: (paths) => allowed.then(() => scriptedSigner.sign(paths)),
-    };
-    return { signer, allow: () => events.emit("allowed") };
-  }
-
-  async function uploaded(farm: Awaited<ReturnType<typeof start>>) {
-    const { offer, build } = await offerBuild(farm, "hello");
-    await farm.worker.store.add("hello", "Hello, world\n");
-    build.end({});
-    await expect.poll(() => farm.coordinator.transfers.nars.size).toBe(1);
-    return offer;
-  }
-
-  const phases = ({ coordinator }: { coordinator: TestCoordinator }) =>
-    coordinator.all("progress").map(({ phase }) => phase);
-
-  test("is announced as the only thing that is missing, and again after a lost socket", async () => {
-    const { signer, allow } = slowSigner();
-    const farm = await start({ signer });
-    const { coordinator } = farm;
-    coordinator.features = ["signing-phase"];
-    coordinator.dropSocket();
-    await coordinator.message("hello", () => true, 2);
-    const offer = await uploaded(farm);
-    const isSigning = ({ phase }: { phase: string }) => phase === "signing";
-    await coordinator.message("progress", isSigning);
-    expect(coordinator.all("result")).toEqual([]);
-    coordinator.dropSocket();
-    await coordinator.message("progress", isSigning, 2);
-    allow();
-    expect((await resultOf(coordinator, offer.assignment)).result).toMatchObject({
-      outcome: "built",
-    });
-  });
-
-  test("is not announced to a coordinator that does not know of it", async () => {
-    const { signer, allow } = slowSigner();
-    const farm = await start({ signer });
-    const offer = await uploaded(farm);
-    allow();
-    await resultOf(farm.coordinator, offer.assignment);
-    expect(phases(farm)).toEqual(["uploading"]);
-  });
-});
-
 describe("a lost socket", () => {
   test("does not end a build, and its result is sent after the reconnect", async () => {
-    const farm = await start();
+    const farm = await startFarm();
     const { coordinator, worker } = farm;
     const { offer, build } = await offerBuild(farm, "survivor");
     coordinator.dropSocket();
@@ -336,7 +233,7 @@ describe("a lost socket", () => {
   });
 
   test("loses and doubles no byte of a log", async () => {
-    const farm = await start();
+    const farm = await startFarm();
     const { coordinator } = farm;
     const { offer, build } = await offerBuild(farm, "talker");
     const round = (name: string): string =>
@@ -363,7 +260,7 @@ describe("a lost socket", () => {
   });
 
   test("and a coordinator that is away for longer than the build get the whole log and the result", async () => {
-    const farm = await start();
+    const farm = await startFarm();
     const { offer, build } = await offerBuild(farm, "lonely");
     const { port } = farm.coordinator;
     await farm.coordinator[Symbol.asyncDispose]();
@@ -383,7 +280,7 @@ describe("a lost socket", () => {
   });
 
   test("that is only half open while the log flows loses and doubles no byte", async () => {
-    const farm = await start();
+    const farm = await startFarm();
     const { coordinator } = farm;
     const { offer, build } = await offerBuild(farm, "half-open");
     const lines = Array.from({ length: 3000 }, (_, index) => `line ${index} ·\n`);
@@ -399,7 +296,7 @@ describe("a lost socket", () => {
   });
 
   test("while a result is under way brings it again, and once acknowledged it is forgotten", async () => {
-    const farm = await start();
+    const farm = await startFarm();
     const { coordinator, worker } = farm;
     const { offer, build } = await offerBuild(farm, "twice");
     coordinator.isAcknowledging = false;
@@ -417,7 +314,7 @@ describe("a lost socket", () => {
   });
 
   test("leads to a cancel or to silence when the coordinator says so", async () => {
-    const farm = await start({ maxConcurrentBuilds: 2 });
+    const farm = await startFarm({ maxConcurrentBuilds: 2 });
     const { coordinator } = farm;
     const cancelled = await offerBuild(farm, "cancelled");
     const dropped = await offerBuild(farm, "dropped");
@@ -444,7 +341,7 @@ describe("a lost socket", () => {
 
 describe("offers", () => {
   test("beyond one more than the slots are declined with the reason", async () => {
-    const farm = await start();
+    const farm = await startFarm();
     await offerBuild(farm, "a");
     for (const name of ["b", "c"]) {
       const { drvPath } = await farm.worker.store.addDerivation(name);
@@ -459,13 +356,13 @@ describe("offers", () => {
     [{ system: "riscv64-linux" }, "the worker does not build for riscv64-linux"],
     [{ requiredFeatures: ["kvm", "big"] }, "the worker lacks the features kvm, big"],
   ])("for %o are declined", async (change, reason) => {
-    const { coordinator } = await start();
+    const { coordinator } = await startFarm();
     coordinator.send(offers.build(storePath("x.drv"), change));
     expect((await coordinator.message("decline")).reason).toBe(reason);
   });
 
   test("that come twice are accepted twice and run once", async () => {
-    const farm = await start();
+    const farm = await startFarm();
     const { offer } = await offerBuild(farm, "again");
     farm.coordinator.send(offer);
     await farm.coordinator.message("accept", () => true, 2);
@@ -475,7 +372,7 @@ describe("offers", () => {
 
 describe("the end of the process", () => {
   test("drained: what runs is finished, nothing new is taken, then it ends", async () => {
-    const farm = await start();
+    const farm = await startFarm();
     const { offer, build } = await offerBuild(farm, "last");
     farm.worker.drain.abort();
     await farm.coordinator.message("draining");
@@ -487,7 +384,7 @@ describe("the end of the process", () => {
   });
 
   test("stopped: a build that ends within the grace has its result", async () => {
-    const farm = await start();
+    const farm = await startFarm();
     const { offer, build } = await offerBuild(farm, "quick");
     farm.worker.stop.abort();
     await farm.coordinator.message("draining");
@@ -499,7 +396,7 @@ describe("the end of the process", () => {
   });
 
   test("stopped: after the grace builds are ended, and that is no fault of theirs", async () => {
-    const farm = await start({ shutdownGraceMs: 10 });
+    const farm = await startFarm({ shutdownGraceMs: 10 });
     const { offer } = await offerBuild(farm, "endless");
     farm.worker.stop.abort();
     await farm.worker.ended;
@@ -511,7 +408,7 @@ describe("the end of the process", () => {
   });
 
   test("a result that nobody takes is sent after the next start", async () => {
-    const farm = await start({ shutdownGraceMs: 10 });
+    const farm = await startFarm({ shutdownGraceMs: 10 });
     const { offer } = await offerBuild(farm, "kept");
     const { port } = farm.coordinator;
     await farm.coordinator[Symbol.asyncDispose]();

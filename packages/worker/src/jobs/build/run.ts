@@ -8,13 +8,16 @@ import type {
 } from "@gradient/protocol";
 import { orAborted } from "../../abort.ts";
 import { WorkerError } from "../../errors.ts";
-import { decideOutcome } from "../../outcome.ts";
+import { decideOutcome, wasThereBefore } from "../../outcome.ts";
 import type { BuildEnd, Builder } from "../../ports.ts";
 import type { Ahead } from "../ahead.ts";
 import type { OutputIndex } from "../derivations.ts";
 import { failureOf, JobEndedError, type Job, type JobTools } from "../job.ts";
 import { prepareInputs } from "./inputs.ts";
 import { nameOfBuild } from "./resume.ts";
+
+const THERE_BEFORE =
+  "nothing was built: the outputs were in this worker's store already, and are uploaded from there\n";
 
 export interface BuildTools extends JobTools {
   readonly builder: Builder;
@@ -82,6 +85,8 @@ async function perform(
   if (end.endedBy === "cancel" && job.signal.aborted) return verdictOfError(job.signal.reason);
   const verdict = decideOutcome(end, attempt.usage);
   if (verdict.outcome !== "built") return verdict;
+  // For instance by an attempt before, which could not upload them: the log would be empty.
+  if (wasThereBefore(end)) job.entry.log.append(THERE_BEFORE);
   job.setPhase("uploading");
   attempt.outputs = await storeOutputs(plan.outputs, context);
   attempt.times.uploadedAt = tools.now();
