@@ -25,6 +25,8 @@ export const INSTANTIATE_OPTIONS = [
   "internal-json",
 ];
 const SHARE_INTERVAL_MS = 50;
+/** Before two that come towards each other meet, each is listened to: what one enters, the other need not evaluate, too. */
+const NEAR_MS = 2 * SHARE_INTERVAL_MS;
 const MAX_QUEUED = 1000;
 const MEBIBYTE = 1024 * 1024;
 
@@ -106,7 +108,7 @@ export class SharedWalk {
       const backward = { depth: null };
       this.#begin(new Part({ ...this.#first.stretch, backward }, this.#first));
     }
-    const timer = setInterval(() => this.#share(), SHARE_INTERVAL_MS);
+    const timer = setInterval(() => this.#look(), SHARE_INTERVAL_MS);
     try {
       yield* this.#queue.read();
     } finally {
@@ -128,6 +130,16 @@ export class SharedWalk {
       (error: unknown) => this.#queue.fail(error),
     );
     this.#tasks.add(task);
+  }
+
+  #look(): void {
+    this.#share();
+    for (const [part, process] of this.#processOf) {
+      const { ahead } = part;
+      if (ahead === null || ahead.entered === 0 || ahead.leftMs() > NEAR_MS) continue;
+      process.hurry();
+      this.#processOf.get(ahead)?.hurry();
+    }
   }
 
   /** Gives work to processes that could run. */
