@@ -178,7 +178,7 @@ export class SharedWalk {
         if (!(await this.#take(part, news, process))) return process.kill();
       }
       const exit = await process.ended();
-      if (part.isComplete && (exit.exitCode === 0 || process.endedBy === "done")) return;
+      if (part.isComplete && (exit.exitCode === 0 || part.isExpendable)) return;
       if (this.#inexact.has(process)) {
         await this.#store.caughtUp();
         if (this.#store.isExact) return repeat(part);

@@ -141,9 +141,12 @@ export function complete(part: Part, parts: Iterable<Part>): Part | null {
   part.isComplete = true;
   const behind = behindOf(part, parts);
   if (behind === undefined) return null;
-  behind.isComplete = behind.isExpendable;
+  if (behind.isExpendable) {
+    behind.isComplete = true;
+    return behind;
+  }
   behind.turn();
-  return behind.isComplete ? behind : null;
+  return null;
 }
 
 function behindOf(part: Part, parts: Iterable<Part>): Part | undefined {
