@@ -7,6 +7,7 @@ import { describeMachine, machineSize } from "../config/machine.ts";
 import { DEFAULT_STATE_DIRECTORY } from "../config/settings.ts";
 import { readSigningKey } from "../identity/signing-key.ts";
 import { openBuildSlot } from "../nix/build-slot.ts";
+import { readConfiguredLimits } from "../nix/configured-limits.ts";
 import { evaluatorSize, openEvaluator } from "../nix/evaluate.ts";
 import { type NixInstallation, findNix } from "../nix/installation.ts";
 import { NixVersion } from "../nix/nix-version.ts";
@@ -16,6 +17,7 @@ import { openSubstituter } from "../nix/substituter.ts";
 import type { Builder, Evaluator, NixStore, Signer, Substituter, UsageMeters } from "../ports.ts";
 import { openUsageMeters } from "../usage/usage-meters.ts";
 import { permissionHint } from "./permission-hint.ts";
+import type { LimitBounds } from "./planner.ts";
 import { openStateDirectory } from "./state-directory.ts";
 
 const ROOTS_NAME = "gradient-worker-alone";
@@ -24,6 +26,8 @@ const ROOTS_NAME = "gradient-worker-alone";
 export interface AloneTools {
   /** What Nix builds for here when nothing else is said; asks Nix at the first call. */
   readonly system: () => Promise<string>;
+  /** For every build, where Nix's configuration has some; asks Nix then. */
+  readonly configuredLimits: () => Promise<LimitBounds>;
   readonly store: NixStore;
   readonly substituter: Substituter;
   readonly evaluator: Evaluator;
@@ -63,6 +67,7 @@ export async function withAloneTools<T>(
     meters,
   });
   return await work({
+    configuredLimits: () => readConfiguredLimits(nix),
     system: async () => (await describeMachine(nix.environment)).systems[0] ?? "",
     store,
     substituter,

@@ -70,13 +70,20 @@ async function buildWith(
     signal,
   }: { config: AloneConfig; options: BuildOptions; view: BuildView; signal: AbortSignal },
 ): Promise<RunReport> {
-  const evaluation = await prepareEvaluation(tools, invocation, config);
+  const [evaluation, configured] = await Promise.all([
+    prepareEvaluation(tools, invocation, config),
+    tools.configuredLimits(),
+  ]);
+  const bounds = {
+    timeoutSeconds: options.timeoutSeconds ?? configured.timeoutSeconds,
+    maxSilentSeconds: options.maxSilentSeconds ?? configured.maxSilentSeconds,
+  };
   return runBuild({
     ...tools,
     ...evaluation,
     view,
     keepsGoing: options.keepsGoing,
-    bounds: options,
+    bounds,
     signal,
   });
 }

@@ -57,7 +57,8 @@ const FAULTS: readonly Fault[] = [
     code: "git-authentication",
     pattern: /permission denied \(|too many authentication failures/i,
     isTransient: false,
-    advice: "the organization's public key has to be allowed to read the repository",
+    advice:
+      "the organization's public key (GET /api/v1/orgs/ORG/ssh) has to be allowed to read the repository",
   },
   {
     code: "git-authentication",

@@ -102,7 +102,7 @@ suite(`over ssh${sshServerFault === null ? "" : ` (skipped: ${sshServerFault})`}
     });
     expect(error).toMatchObject({ code: "git-authentication", isTransient: false });
     expect(error.message).toMatch(
-      /: Permission denied \(publickey[^)]*\) \(the organization's public key has to be allowed to read the repository\)$/,
+      /: Permission denied \(publickey[^)]*\) \(the organization's public key \(GET [^)]*\) has to be allowed to read the repository\)$/,
     );
   });
 

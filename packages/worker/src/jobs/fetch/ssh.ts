@@ -89,7 +89,7 @@ export class SshAccess {
     return new WorkerError(
       "host-key-changed",
       `the ssh host key of ${hostName(address)} has changed: known is ${known.join(", ")}, and the host shows ${now}. ` +
-        "Either somebody is in between, or the host has a new key: if you know that it has, remove the known one from the organization's known hosts and try again",
+        "Either somebody is in between, or the host has a new key: if you know that it has, remove the known one (DELETE /api/v1/orgs/ORG/known-hosts/HOST) and try again",
       { cause: error },
     );
   }
