@@ -35,6 +35,8 @@ let
 in rec {
   base = mk "base" "echo building base; echo base > $out" { };
   hello = mk "hello" "cat \${base} > $out; echo \${marker} >> $out" { };
+  renamed = two.dev;
+  noOut = mk "no-out" "echo 1 > $bin; echo 2 > $dev" { outputs = [ "dev" "bin" ]; };
   two = mk "two" "echo \${hello}; echo 1 > $out; echo 2 > $dev" { outputs = [ "out" "dev" ]; };
   fails = mk "fails" "echo first; echo reason; exit 3" { };
   above = mk "above" "echo \${fails} > $out" { };
@@ -115,6 +117,7 @@ describe("gradient-worker build", () => {
   test.each([
     ["what is built", "-A hello"],
     ["several outputs and derivations", "-A two -A two.dev -A base"],
+    ["outputs by other names", "-A renamed -A two.out -A noOut -A noOut.bin"],
     ["a set that is recursed into", "-A sets"],
     ["arguments", "-A hello --argstr marker x --arg salt 1+2"],
     ["a dependency that fails", "-A above"],

@@ -10,6 +10,8 @@ export const evaluatedJobSchema = z.discriminatedUnion("outcome", [
     outcome: z.literal("derivation"),
     attribute: attributePathSchema,
     drvPath: storePathText,
+    /** The output that the attribute stands for, when that is not `out`. Earlier releases do not tell. */
+    outputName: z.string().optional(),
   }),
   z.object({ outcome: z.literal("error"), attribute: attributePathSchema, error: z.string() }),
 ]);

@@ -195,9 +195,9 @@ class AloneBuild {
     if (job.outcome === "error") {
       return { attribute, drvPath: null, output: null, status: "error", error: job.error };
     }
-    const { drvPath } = job;
+    const { drvPath, outputName } = job;
     const derivation = readDerivation(this.#run.store, drvPath);
-    const name = outputOf(derivation, attribute);
+    const name = outputOf(derivation, outputName);
     const stated = outputPathsOf(derivation).get(name) ?? null;
     const status = this.#statusOf(drvPath, stated);
     const path = stated ?? (SUCCESSES.has(status) ? await this.#builtPath(drvPath, name) : null);

@@ -4,7 +4,6 @@ import {
   type Derivation,
   type DerivationFacts,
   buildLimitsOf,
-  decodeText,
   isDrvPath,
   readDerivationFacts,
   storePathName,
@@ -117,16 +116,10 @@ function derivationName(drvPath: string): string {
   return isDrvPath(drvPath) ? storePathName(drvPath).replace(/\.drv$/, "") : drvPath;
 }
 
-/**
- * The output that an attribute stands for, as `nix-build` shows it: `hello.dev` is the output `dev` of `hello`, everything else
- * the first output.
- */
-export function outputOf(derivation: Derivation, attribute: readonly string[]): string {
-  const last = attribute.at(-1) ?? "";
-  if (attribute.length > 1 && derivation.outputs.has(last)) return last;
-  const listed = decodeText(derivation.env.get("outputs") ?? "").split(/\s+/)[0] ?? "";
-  if (derivation.outputs.has(listed)) return listed;
-  return derivation.outputs.has("out") ? "out" : ([...derivation.outputs.keys()][0] ?? "out");
+/** The output that an attribute stands for, as `nix-build` shows it: what evaluation told of it, else `out`, else the first one. */
+export function outputOf({ outputs }: Derivation, told: string | undefined): string {
+  const names = [told, "out"].filter((name) => name !== undefined);
+  return names.find((name) => outputs.has(name)) ?? [...outputs.keys()][0] ?? "out";
 }
 
 function limitsOf(facts: DerivationFacts, bounds: LimitBounds): BuildLimits {

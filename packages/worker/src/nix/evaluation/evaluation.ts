@@ -207,13 +207,14 @@ export class Evaluation {
         return this.#messageEvent(finding.message);
       case "job": {
         this.#missing.delete(JSON.stringify(finding.path));
-        const { path, drvPath } = finding;
+        const { path, drvPath, outputName } = finding;
         const fault = this.#faultOf(drvPath);
         if (fault !== null) {
           this.#isRepeatable = false;
           return errorJob(path, fault);
         }
-        return { type: "job", job: { outcome: "derivation", attribute: [...path], drvPath } };
+        const attribute = [...path];
+        return { type: "job", job: { outcome: "derivation", attribute, drvPath, outputName } };
       }
       case "thrown":
         this.#forget(finding.path);

@@ -19,7 +19,11 @@ const LEVEL_WARNING = 1;
 const walkerEventSchema = z.union([
   z.object({ enter: attributePathSchema }),
   z.object({ pass: attributePathSchema }),
-  z.object({ job: attributePathSchema, drvPath: z.string() }),
+  z.object({
+    job: attributePathSchema,
+    drvPath: z.string(),
+    outputName: z.string().optional(),
+  }),
   z.object({ thrown: attributePathSchema }),
   z.object({ other: attributePathSchema, type: z.string() }),
   z.object({ list: attributePathSchema, names: z.array(z.string()) }),

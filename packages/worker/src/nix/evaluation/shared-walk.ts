@@ -32,7 +32,7 @@ const MEBIBYTE = 1024 * 1024;
 
 /** What a walk finds. `failed` ended its process; a failure of the network does that too. */
 export type Finding =
-  | { type: "job"; path: AttributePath; drvPath: string }
+  | { type: "job"; path: AttributePath; drvPath: string; outputName?: string | undefined }
   | { type: "thrown"; path: AttributePath }
   | { type: "other"; path: AttributePath; valueType: string }
   | { type: "failed"; path: AttributePath; error: string }
@@ -331,7 +331,10 @@ function mebibytes(sizeBytes: number): number {
 }
 
 function findingOf(event: WalkerEvent): Finding | null {
-  if ("job" in event) return { type: "job", path: event.job, drvPath: event.drvPath };
+  if ("job" in event) {
+    const { job: path, drvPath, outputName } = event;
+    return { type: "job", path, drvPath, outputName };
+  }
   if ("thrown" in event) return { type: "thrown", path: event.thrown };
   if ("other" in event) return { type: "other", path: event.other, valueType: event.type };
   return null;

@@ -20,7 +20,7 @@ const CALLED = `# As Nix's own tools do: a function is called when each of its n
  *                                    (backward: in a set below the one where it turns)
  *   {"enter": path}                  before an attribute is evaluated; after a crash this is the guilty one
  *   {"pass": path}                   before an attribute is evaluated that another process tells of
- *   {"job": path, "drvPath": text}   a derivation, and its .drv file is written
+ *   {"job": path, "drvPath": text}   a derivation, and its .drv file is written; with "outputName" when that is not 'out'
  *   {"thrown": path}                 `throw` or a failed assertion, whose message is hidden here
  *   {"other": path, "type": text}    asked for by its name, and no derivation
  *   {"fatal": text}                  the whole has no attributes to look at
@@ -33,8 +33,8 @@ export const WALKER = `
 { nonce, label, imported, given, include, exclude, literals, start, isStartDone, backward }:
 let
   inherit (builtins)
-    all any attrNames concatMap elem elemAt filter foldl' functionArgs genList head intersectAttrs isAttrs isFunction length
-    lessThan seq sort tail toJSON trace tryEval typeOf unsafeDiscardStringContext;
+    all any attrNames concatMap elem elemAt filter foldl' functionArgs genList head intersectAttrs isAttrs isFunction
+    isString length lessThan seq sort tail toJSON trace tryEval typeOf unsafeDiscardStringContext;
 
   say = event: trace "\${nonce} \${toJSON event}";
   unique = foldl' (found: each: if elem each found then found else found ++ [ each ]) [ ];
@@ -125,12 +125,16 @@ let
       else if isKnown then say { pass = here; } go
       else say { enter = here; } go;
 
+  outputOf = value:
+    let name = tryEval (value.outputName or null);
+    in if !name.success || !isString name.value || name.value == "out" then { } else { outputName = name.value; };
+
   report = here: isHidden: child:
     if child.kind != "derivation" then
       (if elem here literals then say { other = here; type = typeOf child.value; } null else null)
     else if isHidden then null
     else let drvPath = tryEval (unsafeDiscardStringContext child.value.drvPath);
-    in if drvPath.success then say { job = here; drvPath = drvPath.value; } null
+    in if drvPath.success then say ({ job = here; drvPath = drvPath.value; } // outputOf child.value) null
     else say { thrown = here; } null;
 
   needed = missingArguments imported;
