@@ -200,6 +200,8 @@ export class TestFarm implements AsyncDisposable {
     await git("init", "--quiet", "--initial-branch=main");
     await git("add", "--all");
     await git("commit", "--quiet", "--message=First");
+    // As a forge keeps it: what lies loose is packed anew for each fetch.
+    await git("repack", "-a", "-d", "--quiet");
     return this.git.url(name);
   }
 
