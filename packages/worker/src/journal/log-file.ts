@@ -94,19 +94,32 @@ export class LogFile {
     if (this.#pending.length === 0) return;
     const bytes = Buffer.from(this.#pending.join(""));
     this.#pending = [];
-    const isSayable = this.#tail === null && this.#lostBytes > 0;
-    const note = isSayable ? this.#note() : Buffer.alloc(0);
-    const all = Buffer.concat([note, bytes]);
+    if (this.#lostBytes > 0 && this.#tail === null) this.#storeBehindLoss(bytes);
+    else this.#storeOrLose(bytes);
+    this.#onGrow();
+  }
+
+  #storeOrLose(bytes: Buffer): void {
+    const before = this.#size;
+    try {
+      this.#store(bytes);
+    } catch (error) {
+      this.lose(bytes.length - (this.#size - before), error);
+    }
+  }
+
+  /** Together with the note: it is not said again for each piece for which there is no room after all. */
+  #storeBehindLoss(bytes: Buffer): void {
+    const all = Buffer.concat([this.#note(), bytes]);
     const before = this.#size;
     try {
       this.#store(all);
-      if (note.length > 0) this.#lostBytes = 0;
+      this.#lostBytes = 0;
     } catch (error) {
-      const stored = Math.max(0, this.#size - before - note.length);
+      const stored = this.#size - before;
       if (stored > 0) this.#lostBytes = 0;
-      this.lose(bytes.length - stored, error);
+      this.lose(Math.min(bytes.length, all.length - stored), error);
     }
-    this.#onGrow();
   }
 
   #note(): Buffer {
