@@ -36,9 +36,21 @@ export class AheadOffers {
   bind(build: ReadyBuild): Lease | null {
     const offer = this.#byBuild.get(build.build);
     if (offer === undefined) return null;
-    const { lease, grant } = offer;
-    this.#ready.set(lease.fencing, build);
-    return { ...lease, attempt: build.attempt, reserved: grant.reserved };
+    this.#ready.set(offer.lease.fencing, build);
+    return this.leaseOf(offer.lease, build);
+  }
+
+  /** The lease with what it will be about when it is accepted. */
+  leaseOf(lease: Lease, { attempt }: ReadyBuild): Lease {
+    const reserved = this.grantOf(lease.fencing)?.reserved ?? lease.reserved;
+    return { ...lease, attempt, reserved };
+  }
+
+  /** Of builds that became ready in a transaction: takes the one that was offered out. Null for other leases, and when it is not among them. */
+  claim(fencing: Fencing, ready: ReadyBuild[]): ReadyBuild | null {
+    const offer = this.#byFencing.get(fencing);
+    const at = ready.findIndex(({ build }) => build === offer?.build);
+    return at < 0 ? null : (ready.splice(at, 1)[0] ?? null);
   }
 
   /** The attempts have ended without having been given out. */

@@ -39,6 +39,12 @@ function accept(worker: TestWorker, { assignment, fencing }: Offer): void {
   worker.send({ type: "accept", assignment, fencing });
 }
 
+/** As workers do: the input is built, and what came after it begins. */
+function goOn(worker: TestWorker, first: Offer, { assignment, fencing }: Offer): void {
+  const built = { assignment: first.assignment, fencing: first.fencing };
+  worker.send({ type: "accept", assignment, fencing, built });
+}
+
 /** An evaluation whose first build was accepted. */
 async function begin(): Promise<{ evaluation: string; first: Offer; ahead: Offer }> {
   const { worker } = scene;
@@ -58,8 +64,7 @@ test("whoever makes the last input of a build is offered it before that is built
   expect(ahead).toMatchObject({ after: first.assignment, spec: { attempt: null } });
   expect(drvPathOf(ahead)).toBe(user.path);
   expect(await buildStates(farm)).toEqual({ input: "Building", user: "Created" });
-  sayBuilt(worker, first);
-  accept(worker, ahead);
+  goOn(worker, first, ahead);
   await worker.settle();
   expect(await buildStates(farm)).toEqual({ input: "Building", user: "Building" });
   expect([worker.pending("offer"), worker.pending("cancel")]).toEqual([0, 0]);
@@ -86,6 +91,26 @@ test("when the input fails, the offer is taken back", async () => {
   expect(await worker.next("cancel")).toMatchObject({ fencing: ahead.fencing });
   expect(await buildStates(farm)).toEqual({ input: "FailedPermanent", user: "DependencyFailed" });
   expect(await heldByWorkers()).toBe(0);
+});
+
+test("that the input is built may be told apart", async () => {
+  const { farm, worker } = scene;
+  const { first, ahead } = await begin();
+  sayBuilt(worker, first);
+  accept(worker, ahead);
+  await worker.settle();
+  expect(await buildStates(farm)).toEqual({ input: "Building", user: "Building" });
+  expect(worker.pending("cancel")).toBe(0);
+});
+
+test("that the input is built counts also when the offer was taken back meanwhile", async () => {
+  const { worker } = scene;
+  const { first, ahead } = await begin();
+  await clock.advance(6000);
+  await worker.next("cancel");
+  goOn(worker, first, ahead);
+  expect(await worker.next("cancel")).toMatchObject({ fencing: ahead.fencing });
+  expect(drvPathOf(await worker.takeOffer("build"))).toBe(user.path);
 });
 
 test("what is accepted without its input is refused, and offered when that is built", async () => {

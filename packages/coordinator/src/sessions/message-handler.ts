@@ -29,7 +29,7 @@ import { acceptOffer } from "../queue/accept-offer.ts";
 import type { AheadOffers } from "../queue/ahead-offers.ts";
 import { answerOnce, refused } from "../queue/answer.ts";
 import type { Background } from "../queue/background.ts";
-import type { Changes } from "../queue/change.ts";
+import type { Change, Changes } from "../queue/change.ts";
 import type { Draining } from "../queue/draining.ts";
 import type { HeldLease, LeaseBook } from "../queue/lease-book.ts";
 import type { LocalInputs } from "../queue/local-inputs.ts";
@@ -131,7 +131,10 @@ export class MessageHandler {
     const { assignment, fencing } = message;
     const lease = this.#held(session, message)?.lease ?? null;
     if (lease?.state === "accepted") return;
-    const { answer, next } = await this.#begin(session, lease);
+    const built = this.#noteBuilt(session, message);
+    const { answer, next } = await this.#begin(session, lease, built);
+    // The slot of what is built is free.
+    if (built !== null) this.#options.wake();
     if (answer.isAccepted) {
       session.accepted();
       if (next !== null) session.send(offerMessage(next, this.#options.leaseMs));
@@ -145,17 +148,45 @@ export class MessageHandler {
     });
   }
 
-  /** Answers an acceptance, and offers the worker what it can do next. */
+  /** The build that an offer ahead came after, when it is told with the acceptance that it is built. */
+  #noteBuilt(
+    session: Session,
+    { built }: Extract<ToCoordinator, { type: "accept" }>,
+  ): Lease | null {
+    const held = built === undefined ? null : this.#held(session, built);
+    if (held === null || held.phase === "uploading" || held.phase === "signing") return null;
+    if (!session.linkFeatures.has(BUILT_PHASE)) return null;
+    this.#options.leases.setPhase(held.lease.fencing, "uploading");
+    return held.lease;
+  }
+
+  /** Answers an acceptance, and offers the worker what it can do next. `built` is announced with it. */
   async #begin(
     worker: Session,
     lease: Lease | null,
+    built: Lease | null,
   ): Promise<{ answer: Answer; next: Offer | null }> {
-    if (lease === null) return { answer: refused("the offer was withdrawn"), next: null };
+    if (lease === null && built === null)
+      return { answer: refused("the offer was withdrawn"), next: null };
     return this.#options.changes.relaxed(async (change) => {
-      const answer = await acceptOffer(change, lease, this.#options);
+      if (built !== null) await announceOutputs(change, built, "local");
+      if (lease === null) return { answer: refused("the offer was withdrawn"), next: null };
+      const { answer, accepted } = await this.#acceptReady(change, lease);
       if (!answer.isAccepted) return { answer, next: null };
-      return { answer, next: await offerAhead(change, { input: lease, worker }, this.#options) };
+      const about = { input: accepted, worker };
+      return { answer, next: await offerAhead(change, about, this.#options) };
     });
+  }
+
+  /** An offer ahead may be of a build that became ready in this transaction. */
+  async #acceptReady(change: Change, lease: Lease): Promise<{ answer: Answer; accepted: Lease }> {
+    const { ahead } = this.#options;
+    const { ready } = change.news;
+    const build = ahead.claim(lease.fencing, ready);
+    const accepted = build === null ? lease : ahead.leaseOf(lease, build);
+    const answer = await acceptOffer(change, accepted, this.#options);
+    if (build !== null && !answer.isAccepted) ready.push(build);
+    return { answer, accepted };
   }
 
   async #decline(

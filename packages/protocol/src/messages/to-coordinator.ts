@@ -46,7 +46,12 @@ export const authSchema = z.object({
   tokens: z.array(z.object({ peer: organizationIdSchema, token: z.string() })),
 });
 
-export const acceptSchema = z.object({ type: z.literal("accept"), ...assignmentReference });
+export const acceptSchema = z.object({
+  type: z.literal("accept"),
+  ...assignmentReference,
+  /** Of an offer ahead: the build that it came `after` is built, as by its phase `uploading`, which is not told apart. */
+  built: z.object(assignmentReference).optional(),
+});
 export const declineSchema = z.object({
   type: z.literal("decline"),
   ...assignmentReference,

@@ -56,8 +56,8 @@ export const offerSchema = z.object({
   leaseMs: z.int().positive(),
   spec: assignmentSpecSchema,
   /**
-   * A build that the worker runs, and that makes the one input that is not there yet. The worker accepts when it has told that that one is built, and forgets the offer when
-   * it comes to another end. Only for a worker that named `offer-ahead`.
+   * A build that the worker runs, and that makes the one input that is not there yet. The worker accepts when that one is built, and forgets the offer when it comes to
+   * another end. Only for a worker that named `offer-ahead`.
    */
   after: assignmentIdSchema.optional(),
 });

@@ -334,8 +334,8 @@ export class Assignments {
     }
   }
 
-  #accept({ offer: { assignment, fencing, spec } }: Running): void {
-    this.#options.send({ type: "accept", assignment, fencing });
+  #accept({ offer: { assignment, fencing, spec } }: Running, built?: AssignmentReference): void {
+    this.#options.send({ type: "accept", assignment, fencing, ...(built ? { built } : {}) });
     const logger = this.#options.logger;
     logger.debug({ assignment, kind: spec.kind, subject: subjectOf(spec) }, "assignment accepted");
   }
@@ -420,19 +420,21 @@ export class Assignments {
     running.phaseAt = at;
     entry.setPhase(phase, at);
     clearTimeout(running.notice);
+    if (phase === "uploading" && this.#beginAfter(running.offer)) return;
     if (phase !== "building") this.#sendProgress(running.offer, phase, at);
     else running.notice = setTimeout(() => this.#sendProgress(running.offer, phase, at), NOTICE_MS);
-    if (isBuilt(phase)) this.#beginAfter(running.offer.assignment);
   }
 
-  /** Told behind the phase that says that it is built. */
-  #beginAfter(input: AssignmentId): void {
-    for (const running of this.#running.values()) {
-      const { ahead } = running;
-      if (ahead?.input !== input || !isWaiting(running)) continue;
-      ahead.noteBuilt();
-      this.#accept(running);
+  /** Begins what waited for it. False when nothing did, and nothing was told. */
+  #beginAfter({ assignment, fencing }: AssignmentReference): boolean {
+    const next = [...this.#running.values()].filter(
+      (running) => running.ahead?.input === assignment && isWaiting(running),
+    );
+    for (const running of next) {
+      running.ahead?.noteBuilt();
+      this.#accept(running, { assignment, fencing });
     }
+    return next.length > 0;
   }
 
   #sendProgress({ assignment, fencing }: AssignmentReference, phase: Phase, at: number): void {

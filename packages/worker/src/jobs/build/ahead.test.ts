@@ -43,7 +43,7 @@ function said({ coordinator }: Scene, { assignment }: Offer): string[] {
     .map((message) => (message.type === "progress" ? message.phase : message.type));
 }
 
-test("what was offered ahead is accepted when its input is built, behind the word of it, and begins at once", async () => {
+test("what was offered ahead is accepted with the word that its input is built, and begins at once", async () => {
   const scene = await start();
   const { coordinator, worker, first, build, ahead, user } = scene;
   await answered(scene);
@@ -52,22 +52,21 @@ test("what was offered ahead is accepted when its input is built, behind the wor
   build.end({});
   const next = await worker.builds.started(2);
   expect(next.request.drvPath).toBe(user.drvPath);
-  await coordinator.message("accept", ({ assignment }) => assignment === ahead.assignment);
-  const order = coordinator.received.flatMap((message) =>
-    message.type === "accept" || message.type === "progress" ? [message] : [],
+  const { assignment, fencing } = first;
+  const { built } = await coordinator.message(
+    "accept",
+    (message) => message.assignment === ahead.assignment,
   );
-  const told = order.findIndex(
-    (message) => message.type === "progress" && message.phase === "uploading",
-  );
-  const taken = order.findIndex(({ assignment }) => assignment === ahead.assignment);
-  expect([order[told]?.assignment, taken > told]).toEqual([first.assignment, true]);
+  expect(built).toEqual({ assignment, fencing });
+  // Told once.
+  expect(said(scene, first)).not.toContain("uploading");
   // Its input was in nobody's cache yet.
   expect(coordinator.transfers.requests.filter(({ path }) => path.includes("closure"))).toEqual([]);
   await worker.store.add("user", "made");
   next.end({});
   const { result } = await coordinator.message(
     "result",
-    ({ assignment }) => assignment === ahead.assignment,
+    (message) => message.assignment === ahead.assignment,
   );
   expect(result).toMatchObject({ kind: "build", outcome: "built" });
 });
