@@ -1,6 +1,8 @@
+import { execFile } from "node:child_process";
 import { mkdtemp, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import Sqlite from "better-sqlite3";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { Checkpoints } from "./checkpoints.ts";
@@ -72,5 +74,23 @@ describe.skipIf(!Checkpoints.arePossible)("the log of a database that is written
     const rows = again.prepare<[], { rows: number }>("select count(*) as rows from commits").get();
     expect(rows).toEqual({ rows: 30 });
     await again[Symbol.asyncDispose]();
+  });
+
+  test("is copied before a process ends that has nothing else to do", async () => {
+    const directory = await mkdtemp(join(tmpdir(), "farm-log-"));
+    onTestFinished(() => rm(directory, { recursive: true }));
+    const compiled = new URL("../../dist/db/client.js", import.meta.url).href;
+    // A command of the coordinator, beside one that has written much.
+    const program = `
+      import { openDatabase } from ${JSON.stringify(compiled)};
+      const database = await openDatabase(process.argv[1]);
+      await database.relaxedTransaction(({ kysely }) => kysely.insertInto("commits").values({
+        id: "1", hash: "0".repeat(40), message: "x".repeat(${PAGE * 1500}), author_name: "", author_email: "", created_at: 0,
+      }).execute());
+      await database[Symbol.asyncDispose]();
+      console.log("closed");`;
+    const args = ["--input-type=module", "--eval", program, join(directory, "farm.sqlite")];
+    const { stdout } = await promisify(execFile)(process.execPath, args);
+    expect(stdout).toBe("closed\n");
   });
 });

@@ -63,12 +63,15 @@ export class Checkpoints implements AsyncDisposable {
     if (this.#idle !== null) clearTimeout(this.#idle);
     this.#thread ??= this.#start();
     const thread = this.#thread;
+    // A process that has nothing else to do waits for it.
+    thread.ref();
     thread.postMessage("copy");
     const ended = new AbortController();
     const { signal } = ended;
     await Promise.race([once(thread, "message", { signal }), once(thread, "exit", { signal })])
       .catch(() => undefined)
       .finally(() => ended.abort());
+    thread.unref();
     this.#idle = setTimeout(() => void this.#stop(), IDLE_MS).unref();
   }
 
@@ -78,7 +81,6 @@ export class Checkpoints implements AsyncDisposable {
       execArgv: [],
       resourceLimits: THREAD_LIMITS,
     });
-    thread.unref();
     // The last resort is for what goes wrong here, too; the next one is made with a new thread.
     thread.on("error", () => undefined);
     thread.once("exit", () => {
@@ -92,6 +94,7 @@ export class Checkpoints implements AsyncDisposable {
     this.#thread = null;
     if (thread === null) return;
     const exited = once(thread, "exit");
+    thread.ref();
     thread.postMessage("end");
     await exited;
   }
