@@ -272,7 +272,7 @@ export interface MissingPaths {
 }
 
 /** What the substituters of nix.conf can do for a build. */
-export interface Substituter extends AsyncDisposable {
+export interface Substituter extends Preparable, AsyncDisposable {
   /** What has to be built or substituted to have all outputs of the derivations. Warnings tell of substituters that do not answer. */
   missing(
     drvPaths: readonly string[],

@@ -70,6 +70,7 @@ async function buildWith(
     signal,
   }: { config: AloneConfig; options: BuildOptions; view: BuildView; signal: AbortSignal },
 ): Promise<RunReport> {
+  tools.substituter.prepare();
   const [evaluation, configured] = await Promise.all([
     prepareEvaluation(tools, invocation, config),
     tools.configuredLimits(),

@@ -8,7 +8,7 @@ import type { NixInstallation } from "./installation.ts";
 const QUERY_TIMEOUT_MS = 600_000;
 const WARNING = "warning:";
 
-/** Opens the way to the substituters of nix.conf. The children start at the first call. */
+/** Opens the way to the substituters of nix.conf. The children start at the first call, or with `prepare`. */
 export function openSubstituter(nix: NixInstallation): Substituter {
   return new DaemonSubstituter(nix);
 }
@@ -22,10 +22,16 @@ class DaemonSubstituter implements Substituter {
   readonly #without: DaemonClient;
   #connection: DaemonConnection | null = null;
   #last: Promise<unknown> = Promise.resolve();
+  #prepared: Promise<unknown> = Promise.resolve();
 
   constructor(nix: NixInstallation) {
     this.#nix = nix;
     this.#without = new DaemonClient(nix);
+  }
+
+  prepare(): void {
+    this.#prepared = this.#last.then(() => this.#connected()).catch(() => {});
+    this.#last = this.#prepared;
   }
 
   missing(
@@ -52,6 +58,7 @@ class DaemonSubstituter implements Substituter {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#prepared;
     await this.#connection?.[Symbol.asyncDispose]();
     await this.#without[Symbol.asyncDispose]();
   }
