@@ -69,6 +69,7 @@ export class Link implements SessionHandler {
     this.#isOpen = false;
     this.#access.revoke();
     this.#heads.forget();
+    this.#assignments.lost();
   }
 
   waits(): void {}

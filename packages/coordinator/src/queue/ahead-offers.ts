@@ -32,12 +32,15 @@ export class AheadOffers {
     return this.#byFencing.get(fencing)?.grant ?? null;
   }
 
-  /** The build is ready: what was offered is its attempt now. Null when nobody was offered it. */
-  bind(build: ReadyBuild): Lease | null {
-    const offer = this.#byBuild.get(build.build);
-    if (offer === undefined) return null;
-    this.#ready.set(offer.lease.fencing, build);
-    return this.leaseOf(offer.lease, build);
+  /** Null when nobody was offered the build. */
+  find({ build }: ReadyBuild): Lease | null {
+    return this.#byBuild.get(build)?.lease ?? null;
+  }
+
+  /** The build is ready: what was offered is its attempt now. */
+  bind(lease: Lease, build: ReadyBuild): Lease {
+    this.#ready.set(lease.fencing, build);
+    return this.leaseOf(lease, build);
   }
 
   /** The lease with what it will be about when it is accepted. */

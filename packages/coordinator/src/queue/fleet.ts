@@ -1,9 +1,10 @@
 import type { LinkFeature, OrganizationId, ToWorker, WorkerId } from "@gradient/protocol";
-import { isAhead } from "../db/assignment-repository.ts";
+import { isAhead, type Lease } from "../db/assignment-repository.ts";
 import { isQualified, type BuildSeat } from "../scheduler/choose-worker.ts";
 import { shareOf, type Amounts, type WorkerSize } from "../scheduler/demand.ts";
 import type { ReadyGroup } from "../scheduler/ready-queue.ts";
 import type { FleetMember } from "../scheduler/waiting-reason.ts";
+import type { Draining } from "./draining.ts";
 import type { HeldLease, LeaseBook } from "./lease-book.ts";
 
 /** A worker with an authenticated session, as the queue sees it. */
@@ -35,6 +36,16 @@ export const INPUT_OVERRIDES: LinkFeature = "input-overrides";
 export interface Fleet {
   connected(): Iterable<ConnectedWorker>;
   find(worker: WorkerId): ConnectedWorker | null;
+}
+
+/** Whether a worker may still begin what it was offered a while ago. */
+export function mayBegin(
+  worker: ConnectedWorker | null,
+  { organization }: Lease,
+  draining: Readonly<Draining>,
+): boolean {
+  if (draining.isOn || worker === null || worker.isDraining) return false;
+  return worker.organizationsFor("build").has(organization);
 }
 
 const NOBODY: ReadonlySet<OrganizationId> = new Set();

@@ -149,6 +149,53 @@ test("what its worker does not begin when it could is offered to somebody else",
   expect(drvPathOf(await other.takeOffer("build"))).toBe(user.path);
 });
 
+test("what its worker will not begin is nobody's when its input is built", async () => {
+  const { farm, organization, worker } = scene;
+  const { first, ahead } = await begin();
+  worker.send({ type: "draining" });
+  sayBuilt(worker, first);
+  await reportBuilt(worker, first, input);
+  const other = await farm.addWorker(organization.id);
+  await other.connect({ maxConcurrentBuilds: 1, features });
+  expect(drvPathOf(await other.takeOffer("build"))).toBe(user.path);
+  expect(await worker.next("cancel")).toMatchObject({ fencing: ahead.fencing });
+});
+
+test("a coordinator that gives out nothing new does not let it begin", async () => {
+  const { farm, worker } = scene;
+  const { first, ahead } = await begin();
+  await farm.farm.setDraining(true);
+  goOn(worker, first, ahead);
+  expect(await worker.next("cancel")).toMatchObject({ fencing: ahead.fencing });
+  await worker.settle();
+  expect(await buildStates(farm)).toEqual({ input: "Building", user: "Queued" });
+});
+
+test("an organization that its worker has left is not worked for any more", async () => {
+  const { farm, organization, worker } = scene;
+  const { first, ahead } = await begin();
+  await farm.database.kysely
+    .deleteFrom("worker_registrations")
+    .where("worker_id", "=", worker.id)
+    .where("organization_id", "=", organization.id)
+    .execute();
+  await farm.farm.workers.registrationsChanged(worker.id);
+  goOn(worker, first, ahead);
+  expect(await worker.next("cancel")).toMatchObject({ fencing: ahead.fencing });
+  await worker.settle();
+  expect(await buildStates(farm)).toEqual({ input: "Building", user: "Queued" });
+});
+
+test("when the upload of the input fails before the offer is accepted, it is taken back", async () => {
+  const { farm, worker } = scene;
+  const { first, ahead } = await begin();
+  sayBuilt(worker, first);
+  worker.sendResult(first, { outcome: "internal_error", message: "the upload was refused" });
+  expect(await worker.next("cancel")).toMatchObject({ fencing: ahead.fencing });
+  expect(await buildStates(farm)).toEqual({ input: "FailedTransient", user: "Created" });
+  await expect.poll(heldByWorkers).toBe(0);
+});
+
 test("nothing is offered ahead while other builds wait", async () => {
   const { farm, worker } = scene;
   const others = [makeDerivation("other-1"), makeDerivation("other-2")];
@@ -158,6 +205,18 @@ test("nothing is offered ahead while other builds wait", async () => {
   expect(worker.pending("offer")).toBe(0);
   expect(offers.map(({ after }) => after)).toEqual([undefined, undefined]);
   expect(await buildStates(farm)).toMatchObject({ user: "Created" });
+});
+
+test("nothing is offered ahead before what became ready with the build that is accepted", async () => {
+  const { worker } = scene;
+  const other = makeDerivation("other", { inputs: [input] });
+  const last = makeDerivation("last", { inputs: [user] });
+  await evaluate(scene, [last, other], [input, user]);
+  const first = await worker.takeOffer("build");
+  const ahead = await worker.next("offer");
+  expect(drvPathOf(ahead)).toBe(user.path);
+  goOn(worker, first, ahead);
+  expect(drvPathOf(await worker.next("offer"))).toBe(other.path);
 });
 
 test("nothing is offered ahead to a worker that does not know of it", async () => {

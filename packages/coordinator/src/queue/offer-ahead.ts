@@ -36,7 +36,8 @@ export async function offerAhead(
 ): Promise<Offer | null> {
   const { kysely, now, news } = change;
   const isOpen = !draining.isOn && !worker.isDraining && worker.pausedUntil <= now;
-  if (!isOpen || queue.size > 0 || input.attempt === null) return null;
+  const isQueueEmpty = queue.size === 0 && news.ready.length === 0;
+  if (!isOpen || !isQueueEmpty || input.attempt === null) return null;
   if (!NEEDED.every((feature) => worker.linkFeatures.has(feature))) return null;
   const seat = seatOf(worker, leases, []);
   if (seat.aheadSlots === 0) return null;

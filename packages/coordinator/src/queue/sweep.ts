@@ -3,6 +3,7 @@ import {
   deleteAnswersBefore,
   extendLeases,
   findExpiredLeases,
+  findLease,
   isAhead,
   type Lease,
 } from "../db/assignment-repository.ts";
@@ -12,7 +13,7 @@ import { deleteHookDeliveriesBefore } from "../db/integration-repository.ts";
 import { deletePossessionsBefore } from "../db/nar-possession-repository.ts";
 import { restartBuilds, type RetryPolicy } from "../builds/verdict.ts";
 import type { Logger } from "../logger.ts";
-import type { ChangeFacts } from "./change.ts";
+import type { Change, ChangeFacts } from "./change.ts";
 import { loseLease } from "./lose-lease.ts";
 
 /** A sweep that comes later than so many intervals was held up by more than load. */
@@ -65,20 +66,8 @@ export class Sweep implements AsyncDisposable {
 
   /** One sweep, now. */
   async run(): Promise<void> {
-    const {
-      kysely,
-      changes,
-      clock,
-      retries,
-      leaseMs,
-      offerMs,
-      intervalMs,
-      logger,
-      wake,
-      onUnanswered,
-      endDeserted,
-      forgetOld,
-    } = this.#options;
+    const { kysely, changes, clock, leaseMs, offerMs, intervalMs, wake, endDeserted, forgetOld } =
+      this.#options;
     const now = clock.now();
     const sinceLastMs = now - this.#lastAt;
     this.#lastAt = now;
@@ -88,10 +77,7 @@ export class Sweep implements AsyncDisposable {
       await extendLeases(kysely, "offered", now + offerMs);
     }
     for (const lease of await findExpiredLeases(kysely, now)) {
-      if (!isAhead(lease)) logger.warn({ lease }, "a lease or an offer ran out");
-      if (lease.state === "offered" && !isAhead(lease)) onUnanswered(lease);
-      const reason = `worker ${lease.worker} was lost: it did not answer for ${Math.round(leaseMs / 1000)} s`;
-      await changes((change) => loseLease(change, lease, reason, retries));
+      await changes((change) => this.#expire(change, lease));
     }
     const due = await findDueRetries(kysely, now);
     if (due.length > 0) await changes((change) => restartBuilds(change, due));
@@ -102,6 +88,17 @@ export class Sweep implements AsyncDisposable {
       this.#cleaning = this.#clean(now);
       forgetOld();
     }
+  }
+
+  /** What was accepted or renewed since it was found is kept. */
+  async #expire(change: Change, { fencing, worker }: Lease): Promise<void> {
+    const { logger, leaseMs, retries, onUnanswered } = this.#options;
+    const lease = await findLease(change.kysely, fencing, worker);
+    if (lease === null || lease.expiresAt > change.now) return;
+    if (!isAhead(lease)) logger.warn({ lease }, "a lease or an offer ran out");
+    if (lease.state === "offered" && !isAhead(lease)) onUnanswered(lease);
+    const reason = `worker ${worker} was lost: it did not answer for ${Math.round(leaseMs / 1000)} s`;
+    await loseLease(change, lease, reason, retries);
   }
 
   /** Leases do not wait for it. */

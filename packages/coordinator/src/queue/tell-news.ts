@@ -3,9 +3,10 @@ import type { Lease } from "../db/assignment-repository.ts";
 import type { ReadyQueue } from "../scheduler/ready-queue.ts";
 import type { AheadOffers } from "./ahead-offers.ts";
 import type { News } from "./change.ts";
+import type { Draining } from "./draining.ts";
 import type { EndedAttempts } from "./ended-attempts.ts";
 import type { EvaluationTasks } from "./evaluation-tasks.ts";
-import type { Fleet } from "./fleet.ts";
+import { mayBegin, type Fleet } from "./fleet.ts";
 import type { LeaseBook } from "./lease-book.ts";
 import type { LocalInputs } from "./local-inputs.ts";
 import type { SigningTasks } from "./signing-tasks.ts";
@@ -17,6 +18,7 @@ export interface NewsListeners {
   readonly leases: LeaseBook;
   readonly local: LocalInputs;
   readonly ahead: AheadOffers;
+  readonly draining: Readonly<Draining>;
   readonly fleet: Fleet;
   readonly ended: EndedAttempts;
   /** Whoever waits for what became of a lease may look. */
@@ -35,7 +37,11 @@ export interface NewsListeners {
 
 /** Brings memory and workers up to date with a transaction that was committed. Synchronous, so that nobody sees one without the other. */
 export function tellNews(listeners: NewsListeners, news: News): void {
-  const { queue, tasks, signing, leases, local, ahead, fleet } = listeners;
+  const { queue, tasks, signing, leases, local, ahead, fleet, draining } = listeners;
+  const withdraw = (lease: Lease): void => {
+    ahead.remove(lease.fencing);
+    listeners.withdraw(lease);
+  };
   for (const lease of news.offered) leases.put(lease);
   for (const offer of news.ahead) ahead.put(offer);
   for (const lease of news.accepted) {
@@ -48,6 +54,8 @@ export function tellNews(listeners: NewsListeners, news: News): void {
     const { assignment, fencing } = lease;
     fleet.find(lease.worker)?.send({ type: "cancel", assignment, fencing, reason });
   }
+  // First of all: what waits for a lease that is released with them has to be seen as waiting.
+  ahead.withdraw(news.withdrawn);
   for (const fencing of news.released) {
     const lease = leases.get(fencing)?.lease;
     // What it held is free again, or has left the list.
@@ -56,17 +64,19 @@ export function tellNews(listeners: NewsListeners, news: News): void {
     local.remove(fencing);
     const ready = ahead.remove(fencing);
     if (ready !== null) queue.add(ready);
-    for (const waiting of ahead.waitingFor(fencing)) {
-      ahead.remove(waiting.fencing);
-      listeners.withdraw(waiting);
-    }
+    for (const waiting of ahead.waitingFor(fencing)) withdraw(waiting);
     listeners.leaseReleased(fencing);
   }
   for (const outputs of news.local) local.add(outputs);
   for (const build of news.ready) {
-    const lease = ahead.bind(build);
-    if (lease === null) queue.add(build);
-    else leases.put(lease);
+    const offered = ahead.find(build);
+    const worker = offered === null ? null : fleet.find(offered.worker);
+    if (offered !== null && mayBegin(worker, offered, draining)) {
+      leases.put(ahead.bind(offered, build));
+      continue;
+    }
+    if (offered !== null) withdraw(offered);
+    queue.add(build);
   }
   for (const build of news.reordered) {
     // One that is just being offered keeps its offer.
@@ -75,7 +85,6 @@ export function tellNews(listeners: NewsListeners, news: News): void {
     queue.add(build);
   }
   for (const attempt of [...news.withdrawn, ...news.ended]) queue.remove(attempt);
-  ahead.withdraw(news.withdrawn);
   for (const id of news.tasks) tasks.note(id);
   for (const worker of news.signing) signing.note(worker);
   for (const id of news.closed) tasks.forget(id);

@@ -33,6 +33,7 @@ import type { Change, Changes } from "../queue/change.ts";
 import type { Draining } from "../queue/draining.ts";
 import type { HeldLease, LeaseBook } from "../queue/lease-book.ts";
 import type { LocalInputs } from "../queue/local-inputs.ts";
+import { mayBegin } from "../queue/fleet.ts";
 import { loseLease, withdrawOffer } from "../queue/lose-lease.ts";
 import { offerMessage, type Offer } from "../queue/offer.ts";
 import { offerAhead } from "../queue/offer-ahead.ts";
@@ -171,7 +172,7 @@ export class MessageHandler {
     return this.#options.changes.relaxed(async (change) => {
       if (built !== null) await announceOutputs(change, built, "local");
       if (lease === null) return { answer: refused("the offer was withdrawn"), next: null };
-      const { answer, accepted } = await this.#acceptReady(change, lease);
+      const { answer, accepted } = await this.#acceptReady(change, worker, lease);
       if (!answer.isAccepted) return { answer, next: null };
       const about = { input: accepted, worker };
       return { answer, next: await offerAhead(change, about, this.#options) };
@@ -179,10 +180,14 @@ export class MessageHandler {
   }
 
   /** An offer ahead may be of a build that became ready in this transaction. */
-  async #acceptReady(change: Change, lease: Lease): Promise<{ answer: Answer; accepted: Lease }> {
-    const { ahead } = this.#options;
+  async #acceptReady(
+    change: Change,
+    worker: Session,
+    lease: Lease,
+  ): Promise<{ answer: Answer; accepted: Lease }> {
+    const { ahead, draining } = this.#options;
     const { ready } = change.news;
-    const build = ahead.claim(lease.fencing, ready);
+    const build = mayBegin(worker, lease, draining) ? ahead.claim(lease.fencing, ready) : null;
     const accepted = build === null ? lease : ahead.leaseOf(lease, build);
     const answer = await acceptOffer(change, accepted, this.#options);
     if (build !== null && !answer.isAccepted) ready.push(build);

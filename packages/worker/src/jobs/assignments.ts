@@ -111,8 +111,6 @@ export class Assignments {
   /** Follows the coordinator's word on each assignment that it was told of. What it wants to have is sent in any case. */
   welcomed({ features, reconcile }: Pick<Welcome, "features" | "reconcile">): void {
     this.#features = new Set(features);
-    // Offers end with the session that they came with.
-    this.#withdraw(isWaiting);
     for (const { action, ...reference } of reconcile) {
       if (action === "cancel") this.cancel(reference, "it is no longer wanted");
       if (action === "drop") this.#drop(reference);
@@ -120,6 +118,11 @@ export class Assignments {
     for (const { offer, phase, phaseAt } of this.#accepted()) {
       this.#sendProgress(offer, phase, phaseAt);
     }
+  }
+
+  /** Offers end with the session that they came with. */
+  lost(): void {
+    this.#withdraw(isWaiting);
   }
 
   /** Accepts or declines. An offer that comes twice is accepted twice and runs once. */
@@ -428,7 +431,7 @@ export class Assignments {
   /** Begins what waited for it. False when nothing did, and nothing was told. */
   #beginAfter({ assignment, fencing }: AssignmentReference): boolean {
     const next = [...this.#running.values()].filter(
-      (running) => running.ahead?.input === assignment && isWaiting(running),
+      (running) => running.ahead?.input === assignment && isWaiting(running) && !running.isDropped,
     );
     for (const running of next) {
       running.ahead?.noteBuilt();

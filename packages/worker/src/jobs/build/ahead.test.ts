@@ -43,6 +43,15 @@ function said({ coordinator }: Scene, { assignment }: Offer): string[] {
     .map((message) => (message.type === "progress" ? message.phase : message.type));
 }
 
+/** Something that a test lets happen. */
+function gate(): { readonly opened: Promise<void>; open: () => void } {
+  let open: () => void = () => undefined;
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { opened, open };
+}
+
 test("what was offered ahead is accepted with the word that its input is built, and begins at once", async () => {
   const scene = await start();
   const { coordinator, worker, first, build, ahead, user } = scene;
@@ -112,6 +121,67 @@ test("an offer ahead ends with the session", async () => {
   await coordinator.message("result", (message) => message.assignment === first.assignment);
   expect(said(scene, ahead)).toEqual([]);
   expect(worker.builds.all).toHaveLength(1);
+});
+
+test("an offer ahead is not begun while there is no session", async () => {
+  const scene = await start();
+  const { coordinator, worker, first, build } = scene;
+  await answered(scene);
+  coordinator.acceptedToken = null;
+  coordinator.dropSocket();
+  await expect.poll(() => [...worker.store.roots.keys()]).toEqual([first.assignment]);
+  await worker.store.add("input", "made");
+  build.end({});
+  await worker[Symbol.asyncDispose]();
+  expect(worker.builds.all).toHaveLength(1);
+});
+
+test("an offer ahead that is given up just before its input is built is not accepted any more", async () => {
+  const scene = await start();
+  const { coordinator, worker, first, build, ahead } = scene;
+  await answered(scene);
+  const [removing, removed] = [gate(), gate()];
+  const { store } = worker;
+  store.removeRoots = async (owner) => {
+    removing.open();
+    await removed.opened;
+    store.roots.delete(owner);
+  };
+  worker.drain.abort();
+  await removing.opened;
+  await store.add("input", "made");
+  build.end({});
+  await coordinator.message("progress", ({ assignment }) => assignment === first.assignment);
+  removed.open();
+  await worker.ended;
+  expect(said(scene, ahead)).toEqual([]);
+});
+
+test("nothing of an offer ahead goes on when it is forgotten", async () => {
+  const scene = await start();
+  const { coordinator, worker, build, first } = scene;
+  await answered(scene);
+  const [adding, added] = [gate(), gate()];
+  const { store } = worker;
+  const { drvPath } = await store.addDerivation("other");
+  const late = offerSchema.parse({ ...offers.build(drvPath), after: first.assignment });
+  const addRoots = store.addRoots.bind(store);
+  store.addRoots = async (owner, paths) => {
+    if (owner === late.assignment) {
+      adding.open();
+      await added.opened;
+    }
+    await addRoots(owner, paths);
+  };
+  coordinator.send(late);
+  await adding.opened;
+  const { assignment, fencing } = late;
+  coordinator.send({ type: "cancel", assignment, fencing, reason: "the offer was withdrawn" });
+  await answered(scene);
+  added.open();
+  build.end({ status: 3, message: "builder failed" });
+  await worker[Symbol.asyncDispose]();
+  expect([...store.roots.keys()]).toEqual([]);
 });
 
 test("a worker that drains does not begin what it was offered ahead", async () => {

@@ -100,7 +100,13 @@ async function inputBuilt(
   { attempt, job, tools }: { attempt: Attempt; job: Job; tools: BuildTools },
 ): Promise<void> {
   preparing.catch(() => undefined);
-  await orAborted(job.signal, built);
+  try {
+    await orAborted(job.signal, built);
+  } catch (reason) {
+    // What is released behind it may not go on.
+    await Promise.allSettled([preparing]);
+    throw reason;
+  }
   attempt.times.acceptedAt = tools.now();
   job.account.restart();
 }
