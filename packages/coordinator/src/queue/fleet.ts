@@ -64,21 +64,26 @@ export function sizeOf({ cores, memoryBytes, maxConcurrentBuilds }: ConnectedWor
   return { cores, memoryBytes, slots: maxConcurrentBuilds };
 }
 
-/** What a worker could build now, with more builds than the book knows of: what was set aside for each. */
+/**
+ * What a worker could build now, with more builds than the book knows of: what was set aside for each. `changed`: a lease as it will be in the book when the transaction is
+ * committed.
+ */
 export function seatOf(
   worker: ConnectedWorker,
   leases: LeaseBook,
   picked: readonly Amounts[],
+  changed: Lease | null = null,
 ): BuildSeat {
   const size = sizeOf(worker);
   const reserved = [...picked];
   const ahead: Amounts[] = [];
   let uploading = 0;
-  for (const lease of leases.ofWorker(worker.id)) {
-    if (isAhead(lease.lease)) ahead.push(lease.lease.reserved ?? NOTHING);
+  for (const { lease: known, phase } of leases.ofWorker(worker.id)) {
+    const lease = known.fencing === changed?.fencing ? changed : known;
+    if (isAhead(lease)) ahead.push(lease.reserved ?? NOTHING);
     // Of a lease that an older release has made nothing is known.
-    else if (holdsSlot(lease)) reserved.push(lease.lease.reserved ?? shareOf(size));
-    else if (lease.lease.kind === "build" && lease.phase === "uploading") uploading += 1;
+    else if (holdsSlot({ lease, phase })) reserved.push(lease.reserved ?? shareOf(size));
+    else if (lease.kind === "build" && phase === "uploading") uploading += 1;
   }
   const held = reserved.length;
   const max = worker.maxConcurrentBuilds;

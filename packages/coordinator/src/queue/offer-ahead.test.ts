@@ -83,6 +83,17 @@ test("whoever makes the last input of a build is offered it before that is built
   ]);
 });
 
+test("whoever goes on with a chain is offered its next link ahead, too", async () => {
+  const { worker } = scene;
+  const last = makeDerivation("last", { inputs: [user] });
+  await evaluate(scene, [last], [input, user]);
+  const first = await worker.takeOffer("build");
+  const ahead = await worker.next("offer");
+  goOn(worker, first, ahead);
+  const next = await worker.next("offer");
+  expect([drvPathOf(next), next.after]).toEqual([last.path, ahead.assignment]);
+});
+
 test("when the input fails, the offer is taken back", async () => {
   const { farm, worker } = scene;
   const { first, ahead } = await begin();

@@ -39,7 +39,7 @@ export async function offerAhead(
   const isQueueEmpty = queue.size === 0 && news.ready.length === 0;
   if (!isOpen || !isQueueEmpty || input.attempt === null) return null;
   if (!NEEDED.every((feature) => worker.linkFeatures.has(feature))) return null;
-  const seat = seatOf(worker, leases, []);
+  const seat = seatOf(worker, leases, [], input);
   if (seat.aheadSlots === 0) return null;
   const found = await findBuildAfter(kysely, input.attempt);
   if (found === null || !canTakeAhead(seat, found)) return null;
