@@ -49,7 +49,8 @@ export class WorkerMetrics {
     return async (spec, job) => {
       try {
         const result = await run(spec, job);
-        this.#ended(result);
+        // What was only offered ahead never began.
+        if (job.ahead?.isBuilt !== false) this.#ended(result);
         return result;
       } catch (error) {
         this.#jobs.add(1, { kind: spec.kind, outcome: "failed" });

@@ -1,6 +1,7 @@
 import { onTestFinished, expect, test } from "vitest";
 import { offerSchema, type Offer } from "@gradient/protocol";
 import { Journal } from "../../journal/journal.ts";
+import type { StatusSource } from "../../status/server.ts";
 import { Offers } from "../../testing/offers.ts";
 import { temporaryDirectory } from "../../testing/temporary-directory.ts";
 import { TestCoordinator } from "../../testing/test-coordinator.ts";
@@ -12,7 +13,12 @@ const offers = new Offers();
 async function start() {
   const coordinator = await TestCoordinator.start();
   const directory = await temporaryDirectory();
-  const worker = await TestWorker.start({ server: coordinator.url, directory });
+  const sources: StatusSource[] = [];
+  const openStatus = async (source: StatusSource): Promise<AsyncDisposable> => {
+    sources.push(source);
+    return { [Symbol.asyncDispose]: async () => {} };
+  };
+  const worker = await TestWorker.start({ server: coordinator.url, directory, openStatus });
   onTestFinished(async () => {
     await worker[Symbol.asyncDispose]();
     await coordinator[Symbol.asyncDispose]();
@@ -25,7 +31,7 @@ async function start() {
   const build = await worker.builds.started();
   const ahead = offerSchema.parse({ ...offers.build(user.drvPath), after: first.assignment });
   coordinator.send(ahead);
-  return { coordinator, worker, directory, first, build, ahead, user };
+  return { coordinator, worker, directory, sources, first, build, ahead, user };
 }
 
 type Scene = Awaited<ReturnType<typeof start>>;
@@ -105,6 +111,8 @@ test("an offer ahead that is taken back is not begun", async () => {
   await coordinator.message("result", (message) => message.assignment === first.assignment);
   expect(said(scene, ahead)).toEqual([]);
   expect(worker.builds.all).toHaveLength(1);
+  const metrics = await Promise.all(scene.sources.map((source) => source.metrics()));
+  expect(metrics.join("")).not.toContain('kind="build",outcome="cancelled"');
 });
 
 test("an offer ahead ends with the session", async () => {
