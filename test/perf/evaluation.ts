@@ -153,18 +153,17 @@ async function newestRows(): Promise<Row[]> {
   const [release, directory] = Object.entries(installedNixReleases()).at(-1) ?? [];
   if (directory === undefined) return [];
   await using bench = await Bench.make(`${join(directory, "bin")}:${process.env["PATH"]}`);
-  const [attributes] = SIZES;
-  const rounds = await costlyRounds(bench, attributes);
-  return [costlyRow(`${whatIs(attributes)}, Nix ${release}`, rounds, 0.667)];
+  return costlyRows(bench, SIZES[0], `, Nix ${release}`);
 }
 
-async function costlyRows(bench: Bench, attributes: number): Promise<Row[]> {
-  const rounds = await costlyRounds(bench, attributes, { isApart: true });
-  const what = whatIs(attributes);
+async function costlyRows(bench: Bench, attributes: number, suffix = ""): Promise<Row[]> {
+  const rounds = await costlyRounds(bench, attributes);
+  const what = `evaluation of ${attributes} attributes, ${PROCESSES} processes`;
+  const first = `first of ${attributes} attributes out${suffix}`;
   return [
-    costlyRow(what, rounds, 0.667),
-    costlyRow(`${what} of Nix, apart`, { ...rounds, oursMs: rounds.apartMs }, null),
-    limitRow(`first of ${attributes} attributes out`, "s", median(rounds.firstMs) / 1000, 1),
+    costlyRow(`${what}${suffix}`, rounds, 0.667),
+    costlyRow(`${what} of Nix, apart${suffix}`, { ...rounds, oursMs: rounds.apartMs }, null),
+    limitRow(first, "s", median(rounds.firstMs) / 1000, 1),
   ];
 }
 
@@ -176,11 +175,7 @@ interface Rounds {
   apartMs: number[];
 }
 
-async function costlyRounds(
-  bench: Bench,
-  attributes: number,
-  { isApart = false } = {},
-): Promise<Rounds> {
+async function costlyRounds(bench: Bench, attributes: number): Promise<Rounds> {
   const file = costlyFile(attributes);
   const rounds: Rounds = { theirsMs: [], oursMs: [], firstMs: [], apartMs: [] };
   for (let round = 0; round < ROUNDS; round++) {
@@ -191,7 +186,7 @@ async function costlyRounds(
     }
     rounds.oursMs.push(ours.wallMs);
     rounds.firstMs.push(ours.firstMs);
-    if (isApart) rounds.apartMs.push(await watched("apart", () => bench.apart(file)));
+    rounds.apartMs.push(await watched("apart", () => bench.apart(file)));
   }
   return rounds;
 }
@@ -199,10 +194,6 @@ async function costlyRounds(
 function costlyRow(what: string, { theirsMs, oursMs }: Rounds, target: number | null): Row {
   const [ours, theirs] = [median(oursMs) / 1000, median(theirsMs) / 1000];
   return { what, unit: "s", ours, theirs, against: "nix-instantiate", better: "less", target };
-}
-
-function whatIs(attributes: number): string {
-  return `evaluation of ${attributes} attributes, ${PROCESSES} processes`;
 }
 
 async function ceilingRows(bench: Bench): Promise<Row[]> {

@@ -1,4 +1,3 @@
-import { chmod, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { loadCheckConfig } from "../config/load.ts";
@@ -7,6 +6,7 @@ import { findNix } from "../nix/installation.ts";
 import { NixFixture } from "../nix/testing/nix-fixture.ts";
 import { startProcess } from "../process/start.ts";
 import { temporaryDirectory } from "../testing/temporary-directory.ts";
+import { writeProgram } from "../testing/write-program.ts";
 import { runChecks } from "./check.ts";
 import type { Finding } from "./finding.ts";
 import { canRun } from "./report.ts";
@@ -173,9 +173,7 @@ describe("without a Nix that can be used", () => {
   test("one that is too old is named with its place", async () => {
     const directory = await temporaryDirectory();
     for (const name of ["nix", "nix-store", "nix-instantiate", "nix-daemon"]) {
-      const program = path.join(directory, name);
-      await writeFile(program, "#!/bin/sh\necho 'nix (Nix) 2.3.16'\n");
-      await chmod(program, 0o755);
+      writeProgram(path.join(directory, name), "#!/bin/sh\necho 'nix (Nix) 2.3.16'\n");
     }
     const findings = await check({ environment: { PATH: `${directory}:/usr/bin:/bin` } });
     expect(finding(findings, "nix", "version")).toMatchObject({
@@ -186,9 +184,7 @@ describe("without a Nix that can be used", () => {
 
   test("a program that is missing is named", async () => {
     const directory = await temporaryDirectory();
-    const program = path.join(directory, "nix");
-    await writeFile(program, "#!/bin/sh\necho 'nix (Nix) 2.26.3'\n");
-    await chmod(program, 0o755);
+    writeProgram(path.join(directory, "nix"), "#!/bin/sh\necho 'nix (Nix) 2.26.3'\n");
     const findings = await check({ environment: { PATH: directory } });
     expect(finding(findings, "nix", "version").found).toBe(
       "nix (Nix) 2.26.3, without nix-store, nix-instantiate, nix-daemon",

@@ -3,6 +3,7 @@ import path from "node:path";
 import { PublicKey, fingerprint } from "@gradient/protocol";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import type { NixStore } from "../ports.ts";
+import { writeProgram } from "../testing/write-program.ts";
 import { NixSigner } from "./sign.ts";
 import { openNixStore } from "./store.ts";
 import { NixFixture } from "./testing/nix-fixture.ts";
@@ -84,11 +85,9 @@ async function makeCounted(
   const bin = path.join(fixture.directory, `bin-${name}`);
   const counter = path.join(fixture.directory, `counter-${name}`);
   const search = fixture.nix.environment["PATH"] ?? "";
-  await mkdir(bin);
-  await writeFile(
+  writeProgram(
     path.join(bin, "nix"),
     `#!/bin/sh\necho call >> ${counter}\nPATH=${search} exec nix "$@"\n`,
-    { mode: 0o755 },
   );
   const environment = { ...fixture.nix.environment, PATH: `${bin}:${search}` };
   const counted = new NixSigner({

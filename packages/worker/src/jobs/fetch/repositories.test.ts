@@ -15,6 +15,7 @@ import { WorkerError } from "../../errors.ts";
 import { TestCheckout } from "../../testing/git-checkout.ts";
 import { freePort, GitServer, TestRepository } from "../../testing/git-server.ts";
 import { temporaryDirectory } from "../../testing/temporary-directory.ts";
+import { writeProgram } from "../../testing/write-program.ts";
 
 async function setUp() {
   const directory = await temporaryDirectory();
@@ -93,7 +94,6 @@ describe("a fetch", () => {
     const { directory, repository, server } = await setUp();
     const said = join(directory, "said");
     const bin = join(directory, "bin");
-    await mkdir(bin);
     const { PATH = "" } = process.env;
     // Of "git --git-dir=D -c A=B … COMMAND …" the command.
     const script = [
@@ -103,7 +103,7 @@ describe("a fetch", () => {
       `echo "$each" >> ${said}`,
       'exec git "$@"',
     ];
-    await writeFile(join(bin, "git"), script.join("\n"), { mode: 0o755 });
+    writeProgram(join(bin, "git"), script.join("\n"));
     const environment = { ...process.env, PATH: `${bin}:${PATH}` };
     const checkout = new TestCheckout(directory, { environment });
     const commands = async (commit: string): Promise<string[]> => {

@@ -1,7 +1,8 @@
-import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { writeProgram } from "../../testing/write-program.ts";
 import { EvaluationFixture, failureOf } from "../testing/evaluation-fixture.ts";
 import { expression } from "../testing/nix-fixture.ts";
 
@@ -87,8 +88,7 @@ describe("attributes shared by several processes", () => {
   test("are evaluated by one process when there is only one of them", async () => {
     const bin = await mkdtemp(path.join(tmpdir(), "gradient-alone-"));
     const wrapper = `#!/bin/sh\necho "$*" >> ${bin}/calls\nPATH=\${PATH#*:} exec nix-instantiate "$@"\n`;
-    await writeFile(path.join(bin, "nix-instantiate"), wrapper);
-    await chmod(path.join(bin, "nix-instantiate"), 0o755);
+    writeProgram(path.join(bin, "nix-instantiate"), wrapper);
     const PATH = `${bin}:${process.env["PATH"]}`;
     await using counted = await EvaluationFixture.make({ ...process.env, PATH });
     const { jobs } = await counted.evaluate(files, "top", { processes: 3 });

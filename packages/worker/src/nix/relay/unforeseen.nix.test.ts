@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { writeProgram } from "../../testing/write-program.ts";
 import { openUsageMeters } from "../../usage/usage-meters.ts";
 import { CLIENT_MAGIC } from "../daemon/connection.ts";
 import { QUERY_PATH_INFO } from "../daemon/operations.ts";
@@ -26,12 +27,10 @@ afterEach(async () => {
 });
 
 /** Stands before the program of the same name on PATH. */
-async function wrap(program: string, script: string): Promise<void> {
+function wrap(program: string, script: string): void {
   const bin = path.join(directory, "bin");
-  await mkdir(bin, { recursive: true });
   const others = `PATH=\${PATH#"${bin}":}`;
-  await writeFile(path.join(bin, program), `#!/bin/sh\n${others}\n${script}\n`);
-  await chmod(path.join(bin, program), 0o755);
+  writeProgram(path.join(bin, program), `#!/bin/sh\n${others}\n${script}\n`);
 }
 
 /** A text that was added before is added again by each attribute, among derivations that are new. */
@@ -54,8 +53,8 @@ test("evaluators that ask otherwise than is foreseen are followed by others, and
 
   const upgraded = path.join(directory, "upgraded");
   const tellsVersion = `[ "$1" = --version ] && [ -e ${upgraded} ] && exec echo "nix-store (Nix) 99.1"`;
-  await wrap("nix-store", `${tellsVersion}\nexec nix-store "$@"`);
-  await wrap("nix-instantiate", FORGETS_NOTHING);
+  wrap("nix-store", `${tellsVersion}\nexec nix-store "$@"`);
+  wrap("nix-instantiate", FORGETS_NOTHING);
   const PATH = `${path.join(directory, "bin")}:${process.env["PATH"]}`;
   await using fixture = await EvaluationFixture.make({ ...process.env, PATH });
   const file = path.join(fixture.nix.tree, "default.nix");
@@ -126,9 +125,8 @@ test("a Nix that does not speak the relay's protocol has its evaluators write fo
   const expected = await plain.evaluate({ "default.nix": AGAIN });
   const daemon = (await plain.nix.run("sh", ["-c", "command -v nix-daemon"])).trim();
   const bin = path.join(directory, "bin");
-  await mkdir(bin);
   const script = REFUSES.replace("NIX_DAEMON", JSON.stringify(daemon));
-  await writeFile(path.join(bin, "nix-daemon"), script, { mode: 0o755 });
+  writeProgram(path.join(bin, "nix-daemon"), script);
   await using fixture = await EvaluationFixture.make({
     ...process.env,
     PATH: `${bin}:${process.env["PATH"]}`,
