@@ -153,7 +153,7 @@ async function newestRows(): Promise<Row[]> {
   const [release, directory] = Object.entries(installedNixReleases()).at(-1) ?? [];
   if (directory === undefined) return [];
   await using bench = await Bench.make(`${join(directory, "bin")}:${process.env["PATH"]}`);
-  return costlyRows(bench, SIZES[0], `, Nix ${release}`);
+  return await costlyRows(bench, SIZES[0], `, Nix ${release}`);
 }
 
 async function costlyRows(bench: Bench, attributes: number, suffix = ""): Promise<Row[]> {
