@@ -44,7 +44,7 @@ const furtherNix = environments.flatMap(([release, env]) => {
         include: [
           "test/e2e/first-light.test.ts",
           "test/integration/flake.test.ts",
-          ...(release === newest ? ["test/e2e/alone.test.ts"] : []),
+          ...(release === newest ? ["test/e2e/alone*.test.ts"] : []),
         ],
         env,
         pool: "forks" as const,
