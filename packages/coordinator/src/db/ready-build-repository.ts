@@ -25,25 +25,30 @@ export interface OfferableBuild extends BuildOrder {
   readonly ready: ReadyBuild;
 }
 
+/** What an order is read from, beside its attempt's memory. */
+const orderColumns = [
+  "builds.id",
+  "builds.organization_id",
+  "derivations.drv_path",
+  "derivations.name",
+  "derivations.system",
+  "derivations.required_features_json",
+  "derivations.is_fixed_output",
+  "derivations.facts_json",
+] as const;
+
 function selectPending(db: Queries) {
   return db
     .selectFrom("attempts")
     .innerJoin("builds", "builds.id", "attempts.build_id")
     .innerJoin("derivations", "derivations.id", "builds.derivation_id")
     .select([
+      ...orderColumns,
       "attempts.number",
       "attempts.memory_bytes",
-      "builds.id",
-      "builds.organization_id",
       "builds.priority",
       "builds.height",
       "builds.ready_at",
-      "derivations.drv_path",
-      "derivations.name",
-      "derivations.system",
-      "derivations.required_features_json",
-      "derivations.is_fixed_output",
-      "derivations.facts_json",
     ])
     .where("attempts.status", "=", sql.lit("pending"))
     .where("builds.state", "=", "Queued" satisfies BuildState);
@@ -124,17 +129,7 @@ const selectAfter = reusable((db, attempt: number) =>
     .innerJoin("derivation_inputs as edge", "edge.input_id", "input.derivation_id")
     .innerJoin("builds", "builds.derivation_id", "edge.derivation_id")
     .innerJoin("derivations", "derivations.id", "builds.derivation_id")
-    .select([
-      sql<null>`null`.as("memory_bytes"),
-      "builds.id",
-      "builds.organization_id",
-      "derivations.drv_path",
-      "derivations.name",
-      "derivations.system",
-      "derivations.required_features_json",
-      "derivations.is_fixed_output",
-      "derivations.facts_json",
-    ])
+    .select([...orderColumns, sql<null>`null`.as("memory_bytes")])
     .where("attempts.number", "=", attempt)
     .where("builds.state", "=", "Created" satisfies BuildState)
     .where("builds.unmet_dependencies", "=", 1)
