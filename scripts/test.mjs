@@ -13,7 +13,7 @@ import { runMain, runStep } from "./lib/step.mjs";
  */
 await runMain(async () => {
   const args = process.argv.slice(2);
-  await setUp(["nginx", "systemd", "shellTools", "ssh"]);
+  await setUp(["nginx", "systemd", "shellTools", "ssh", "openssl"]);
   await runStep("browser", () =>
     provideWhereItCanBeHad("chromium", "pages are not tested in a browser"),
   );

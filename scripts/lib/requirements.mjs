@@ -52,6 +52,11 @@ export const requirements = {
     description: "OpenSSH's ssh and ssh-keygen, with which git fetches by ssh",
     packages: ["openssh-client"],
   },
+  openssl: {
+    isMet: () => hasProgram("openssl"),
+    description: "openssl, which makes certificates for servers of tests",
+    packages: ["openssl"],
+  },
   chromium: {
     isMet: () => ["chromium", "chromium-browser"].some(hasProgram),
     description: "Chromium, in which the pages are tested",

@@ -25,6 +25,10 @@ export interface TestProxy extends AsyncDisposable {
   checkShipped(): Promise<string>;
 }
 
+interface Certificates {
+  makeCertificate: (directory: string) => Promise<unknown>;
+}
+
 async function privateDirectory(): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), "gradient-proxy-"));
   await chmod(directory, 0o755);
@@ -68,9 +72,8 @@ export async function startNginx(coordinatorPort: number): Promise<TestProxy> {
     authority: null,
     async checkShipped() {
       const tls = await mkdtemp(join(directory, "tls-"));
-      const request = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=x"];
-      const files = ["-keyout", join(tls, "key.pem"), "-out", join(tls, "fullchain.pem")];
-      await execa("openssl", [...request, ...files]);
+      const module = (await import(join(root, "scripts/lib/certificate.mjs"))) as Certificates;
+      await module.makeCertificate(tls);
       const argv = await configure("shipped", shipped.replaceAll("/etc/gradient/tls", tls));
       return (await execa("nginx", ["-t", "-q", ...argv], { all: true, reject: false })).all;
     },

@@ -1,7 +1,3 @@
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { SMTPServer, type SMTPServerOptions } from "smtp-server";
 
@@ -13,11 +9,6 @@ export interface ReceivedMail {
   isEncrypted: boolean;
   /** Who was logged in. */
   user: string | null;
-}
-
-export interface Certificate {
-  key: string;
-  cert: string;
 }
 
 /** A real mail server on a free port of the loopback that keeps what it is sent. */
@@ -71,25 +62,5 @@ export class TestMailServer implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return new Promise((resolve) => this.#server.close(resolve));
-  }
-}
-
-/** A certificate of the loopback for one day; null when there is no openssl to make it. */
-export function makeCertificate(): Certificate | null {
-  const directory = mkdtempSync(join(tmpdir(), "certificate-"));
-  const [key, cert] = [join(directory, "key.pem"), join(directory, "cert.pem")];
-  const request = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"];
-  const names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"];
-  try {
-    const files = ["-keyout", key, "-out", cert];
-    execFileSync("openssl", [...request, "-noenc", "-days", "1", ...names, ...files], {
-      stdio: "ignore",
-    });
-    return { key: readFileSync(key, "utf8"), cert: readFileSync(cert, "utf8") };
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return null;
-    throw error;
-  } finally {
-    rmSync(directory, { recursive: true });
   }
 }

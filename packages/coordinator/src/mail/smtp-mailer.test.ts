@@ -1,9 +1,14 @@
+import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
-import { expect, test } from "vitest";
-import { makeCertificate, TestMailServer } from "./mail-server.test-support.ts";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, expect, test } from "vitest";
+import { makeCertificate } from "../../../../scripts/lib/certificate.mjs";
+import { TestMailServer } from "./mail-server.test-support.ts";
 import { SmtpMailer, type SmtpOptions } from "./smtp-mailer.ts";
 
-const certificate = makeCertificate();
+const directory = await mkdtemp(join(tmpdir(), "mail-"));
+const certificate = await makeCertificate(directory);
 const MAIL = { to: "bob@example.com", subject: "Grüße", text: "Hello Bob" };
 
 const mailer = (port: number, options: Partial<SmtpOptions> = {}) =>
@@ -16,7 +21,7 @@ const mailer = (port: number, options: Partial<SmtpOptions> = {}) =>
     ...options,
   });
 
-const authorities = certificate === null ? {} : { authorities: certificate.cert };
+afterAll(() => rm(directory, { recursive: true }));
 
 test("a mail arrives as it was written", async () => {
   await using server = await new TestMailServer().listen();
@@ -41,33 +46,30 @@ test("an address with the syntax of several is one address", async () => {
   expect(server.received.flatMap((mail) => mail.to)).not.toContain("eve@example.com");
 });
 
-test.skipIf(certificate === null)(
-  "TLS is begun by STARTTLS, and credentials follow it",
-  async () => {
-    await using server = await new TestMailServer({
-      ...certificate,
-      disabledCommands: [],
-      authOptional: false,
-      onAuth: ({ username, password }, _session, done) => {
-        if (username === "farm" && password === "geheim") done(null, { user: username });
-        else done(new Error("no"));
-      },
-    }).listen();
-    const tls = { isTlsRequired: true, ...authorities };
-    await mailer(server.port, {
-      ...tls,
-      credentials: { username: "farm", password: "geheim" },
-    }).send(MAIL);
-    expect(server.received).toMatchObject([{ isEncrypted: true, user: "farm" }]);
-    const wrong = mailer(server.port, {
-      ...tls,
-      credentials: { username: "farm", password: "falsch" },
-    });
-    await expect(wrong.send(MAIL)).rejects.toThrow(/Invalid login/);
-  },
-);
+test("TLS is begun by STARTTLS, and credentials follow it", async () => {
+  await using server = await new TestMailServer({
+    ...certificate,
+    disabledCommands: [],
+    authOptional: false,
+    onAuth: ({ username, password }, _session, done) => {
+      if (username === "farm" && password === "geheim") done(null, { user: username });
+      else done(new Error("no"));
+    },
+  }).listen();
+  const tls = { isTlsRequired: true, authorities: certificate.cert };
+  await mailer(server.port, {
+    ...tls,
+    credentials: { username: "farm", password: "geheim" },
+  }).send(MAIL);
+  expect(server.received).toMatchObject([{ isEncrypted: true, user: "farm" }]);
+  const wrong = mailer(server.port, {
+    ...tls,
+    credentials: { username: "farm", password: "falsch" },
+  });
+  await expect(wrong.send(MAIL)).rejects.toThrow(/Invalid login/);
+});
 
-test.skipIf(certificate === null)("a certificate that nobody vouches for is refused", async () => {
+test("a certificate that nobody vouches for is refused", async () => {
   await using server = await new TestMailServer({ ...certificate, disabledCommands: [] }).listen();
   const distrustful = mailer(server.port, { isTlsRequired: true });
   await expect(distrustful.send(MAIL)).rejects.toThrow(/certificate/);

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
-import type { Certificate } from "./certificate.ts";
+import type { Certificate } from "../../../../scripts/lib/certificate.mjs";
 import { startProcess } from "../process/start.ts";
 
 /** Git's smart HTTP for everything below a directory, on loopback, by `git http-backend`; over TLS with a certificate. */

@@ -2,8 +2,8 @@ import { readFile, mkdir, writeFile } from "node:fs/promises";
 import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { makeCertificate } from "../../../../../scripts/lib/certificate.mjs";
 import { ProcessError } from "../../process/process-error.ts";
-import { makeCertificate } from "../../testing/certificate.ts";
 import { TestCheckout } from "../../testing/git-checkout.ts";
 import { HttpGitServer } from "../../testing/git-over-http.ts";
 import { freePort, TestRepository } from "../../testing/git-server.ts";
@@ -71,10 +71,9 @@ describe("over http", () => {
     expect(error.message).toContain("ENOENT");
   });
 
-  test("a certificate that is not trusted is told as such, and is where SSL_CERT_FILE names it", async (context) => {
+  test("a certificate that is not trusted is told as such, and is where SSL_CERT_FILE names it", async () => {
     const { directory, commit } = await setUp();
     const certificate = await makeCertificate(directory);
-    if (certificate === null) return context.skip("no openssl");
     const server = await HttpGitServer.start(join(directory, "served"), certificate);
     onTestFinished(() => server[Symbol.asyncDispose]());
     const url = `${server.url}/project/.git`;
