@@ -1,5 +1,5 @@
 import type { UsageRecord } from "@gradient/protocol";
-import { Lane } from "../jobs/lane.ts";
+import { Lane } from "../lane.ts";
 import { isBuilt } from "../outcome.ts";
 import type {
   Builder,

@@ -1,5 +1,5 @@
+import { Lane } from "../lane.ts";
 import type { BuildSlot, UsageMeter, UsageMeters } from "../ports.ts";
-import { Lane } from "../jobs/lane.ts";
 
 /** Slots that are got ready while others build: more would only be used if as many builds ended at the same moment. */
 const MAX_SPARE = 2;
