@@ -49,6 +49,16 @@ function said({ coordinator }: Scene, { assignment }: Offer): string[] {
     .map((message) => (message.type === "progress" ? message.phase : message.type));
 }
 
+/** The input is built, and the worker begins nothing after it. */
+async function onlyTheInputIsBuilt(scene: Scene): Promise<void> {
+  const { coordinator, worker, first, build, ahead } = scene;
+  await worker.store.add("input", "made");
+  build.end({});
+  await coordinator.message("result", (message) => message.assignment === first.assignment);
+  expect(said(scene, ahead)).toEqual([]);
+  expect(worker.builds.all).toHaveLength(1);
+}
+
 /** Something that a test lets happen. */
 function gate(): { readonly opened: Promise<void>; open: () => void } {
   let open: () => void = () => undefined;
@@ -102,33 +112,25 @@ test("when the input fails, nothing is left of the offer", async () => {
 
 test("an offer ahead that is taken back is not begun", async () => {
   const scene = await start();
-  const { coordinator, worker, first, build, ahead } = scene;
+  const { coordinator, ahead } = scene;
   const { assignment, fencing } = ahead;
   coordinator.send({ type: "cancel", assignment, fencing, reason: "the offer was withdrawn" });
   await answered(scene);
-  await worker.store.add("input", "made");
-  build.end({});
-  await coordinator.message("result", (message) => message.assignment === first.assignment);
-  expect(said(scene, ahead)).toEqual([]);
-  expect(worker.builds.all).toHaveLength(1);
+  await onlyTheInputIsBuilt(scene);
   const metrics = await Promise.all(scene.sources.map((source) => source.metrics()));
   expect(metrics.join("")).not.toContain('kind="build",outcome="cancelled"');
 });
 
 test("an offer ahead ends with the session", async () => {
   const scene = await start();
-  const { coordinator, worker, first, build, ahead } = scene;
+  const { coordinator, first } = scene;
   await answered(scene);
   coordinator.dropSocket();
   const hello = await coordinator.message("hello", () => true, 2);
   expect(hello.assignments.map(({ assignment }) => assignment)).toEqual([first.assignment]);
   await coordinator.message("auth", () => true, 2);
   await answered(scene);
-  await worker.store.add("input", "made");
-  build.end({});
-  await coordinator.message("result", (message) => message.assignment === first.assignment);
-  expect(said(scene, ahead)).toEqual([]);
-  expect(worker.builds.all).toHaveLength(1);
+  await onlyTheInputIsBuilt(scene);
 });
 
 test("an offer ahead is not begun while there is no session", async () => {
