@@ -6,15 +6,12 @@ import { StoredFileInspector } from "../intake/stored-file-inspector.ts";
 import type { StoredFile } from "../intake/stored-file-messages.ts";
 import type { Restoration } from "../restoring/restoration.ts";
 import type { NarStorage } from "../storage/nar-storage.ts";
+import { Pace } from "./pace.ts";
 import { name, type Progress } from "./progress.ts";
 import { removeStrayFiles } from "./remove-strays.ts";
 import { withdrawNar } from "./withdraw-nar.ts";
 
 const STEP = 100;
-/** Bytes of files that are read in a second: the disk belongs to those who fetch. */
-const MAX_BYTES_PER_SECOND = 64 * 1024 * 1024;
-/** Shorter waits are made up for later. */
-const MIN_WAIT_MS = 20;
 /** When more files than these are not there, the disk is not there. */
 const MANY_MISSING = 20;
 const MANY_MISSING_SHARE = 0.05;
@@ -64,7 +61,7 @@ export async function checkStore(options: CheckOptions): Promise<void> {
   const { view, progress, isRepair } = options;
   const missing: LostNar[] = [];
   let total = 0;
-  const pace = new Pace(options.clock);
+  const pace = new Pace();
   await using inspector = new StoredFileInspector();
   const inspecting: Check = { ...options, inspector };
   progress.phase = "objects";
@@ -105,7 +102,7 @@ async function check(options: Check, nar: StoredNar, pace: Pace): Promise<LostNa
   progress.checkedFiles += 1;
   if (verdict.kind === "good") {
     progress.checkedBytes += verdict.bytes;
-    await pace.after(verdict.bytes);
+    await pace.after(verdict.bytes, signal);
     return [];
   }
   if (verdict.kind === "gone") return [];
@@ -204,25 +201,4 @@ async function* untilAborted(
 
 function damaged(reason: string): Fault {
   return { kind: "damaged", reason, isLost: true };
-}
-
-/** Keeps to a rate. */
-class Pace {
-  readonly #clock: Clock;
-  readonly #startedAt = performance.now();
-  #bytes = 0;
-
-  constructor(clock: Clock) {
-    this.#clock = clock;
-  }
-
-  async after(bytes: number): Promise<void> {
-    this.#bytes += bytes;
-    const dueMs = (this.#bytes / MAX_BYTES_PER_SECOND) * 1000;
-    const waitMs = dueMs - (performance.now() - this.#startedAt);
-    if (waitMs < MIN_WAIT_MS) return;
-    await new Promise<void>((resolve) => {
-      this.#clock.after(waitMs, resolve);
-    });
-  }
 }
