@@ -14,6 +14,17 @@ import { TestWorker } from "./testing/test-worker.ts";
 /** Nobody listens there. */
 const NOWHERE = new URL("ws://127.0.0.1:9/proto");
 
+/** A worker that its coordinator has accepted. */
+async function connected(): Promise<{ coordinator: TestCoordinator; worker: TestWorker }> {
+  const coordinator = await TestCoordinator.start();
+  onTestFinished(() => coordinator[Symbol.asyncDispose]());
+  const directory = await temporaryDirectory();
+  const worker = await TestWorker.start({ server: coordinator.url, directory });
+  onTestFinished(() => worker[Symbol.asyncDispose]());
+  await coordinator.message("auth");
+  return { coordinator, worker };
+}
+
 test("a daemon that does not start after all has begun nothing that an earlier one left", async () => {
   const directory = await temporaryDirectory();
   const journal = await Journal.open(join(directory, "journal"), captureLog().logger);
@@ -49,17 +60,20 @@ test("what the first job would wait for starts with the daemon", async () => {
   await expect.poll(() => worker.builds.slots).toBe(1);
 });
 
+test("a failed fetch is logged once, as a warning", async () => {
+  const { coordinator, worker } = await connected();
+  coordinator.send(new Offers().fetch("file:///project"));
+  await coordinator.message("result");
+  const told = worker.log.lines().filter((line) => JSON.stringify(line).includes("not allowed"));
+  expect(told).toMatchObject([{ level: 40, msg: "assignment finished" }]);
+});
+
 test("a repository whose server answers nothing keeps no other one waiting", async () => {
   const silent = createServer(() => undefined);
   onTestFinished(() => void silent.close());
   await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
   const { port } = silent.address() as AddressInfo;
-  const coordinator = await TestCoordinator.start();
-  onTestFinished(() => coordinator[Symbol.asyncDispose]());
-  const directory = await temporaryDirectory();
-  const worker = await TestWorker.start({ server: coordinator.url, directory });
-  onTestFinished(() => worker[Symbol.asyncDispose]());
-  await coordinator.message("auth");
+  const { coordinator } = await connected();
   const offers = new Offers();
   coordinator.send(offers.fetch(`git://127.0.0.1:${port}/project`));
   const other = offers.fetch("file:///project");

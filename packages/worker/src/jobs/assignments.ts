@@ -404,7 +404,8 @@ export class Assignments {
     });
     this.#running.delete(running.offer.assignment);
     const subject = subjectOf(entry.record.spec);
-    logger.info({ subject, ...summaryOf(result) }, "assignment finished");
+    const level = result.kind !== "build" && result.failure !== null ? "warn" : "info";
+    logger[level]({ subject, ...summaryOf(result) }, "assignment finished");
   }
 
   async #forget(entry: JournalEntry): Promise<void> {

@@ -29,7 +29,6 @@ export async function runEval(spec: EvalSpec, job: Job, tools: EvalTools): Promi
     await evaluate(spec, { job, tools, meter });
   } catch (error) {
     failure = failureOf(job.signal.aborted ? job.signal.reason : error);
-    job.logger.warn({ failure }, "evaluation failed");
   } finally {
     if (meter) usage = await meter.finish([]);
   }

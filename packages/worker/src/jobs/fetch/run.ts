@@ -35,7 +35,6 @@ export async function runFetch(spec: FetchSpec, job: Job, tools: FetchTools): Pr
     found.source = source;
   } catch (error) {
     failure = failureOf(job.signal.aborted ? job.signal.reason : error);
-    job.logger.warn({ failure }, "fetch failed");
   } finally {
     usage = await meter.finish([]);
     await rm(directory, { recursive: true, force: true });
