@@ -1,5 +1,6 @@
-import { access, constants, stat } from "node:fs/promises";
+import { access, constants, mkdtemp, rmdir, stat } from "node:fs/promises";
 import path from "node:path";
+import { errnoOf, reasonOf } from "../error-facts.ts";
 
 /** The directory itself, or the one above it that is there and would hold it. */
 export async function nearestDirectory(directory: string): Promise<string> {
@@ -30,6 +31,16 @@ export async function canWrite(directory: string): Promise<boolean> {
     () => true,
     () => false,
   );
+}
+
+/** Why no directory can be made in it, null when one can: one is made and removed. Permissions do not tell, as in `/proc`. */
+export async function faultOfMaking(directory: string): Promise<string | null> {
+  try {
+    await rmdir(await mkdtemp(path.join(directory, "gradient-check-")));
+    return null;
+  } catch (error) {
+    return errnoOf(error) ?? reasonOf(error);
+  }
 }
 
 /** Whether a directory can be entered, or a program run. */

@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, readdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { SecretKey } from "@gradient/protocol";
 import { expect, test } from "vitest";
@@ -37,6 +37,7 @@ test("before the first start nothing is there, and nothing is made", async () =>
   expect(findings.filter(({ status }) => status !== "ok")).toEqual([]);
   expect(named(findings, "worker id")?.found).toBe("made at the first start");
   expect(named(await check({ stateDir }), "state directory")?.found).toContain("is made");
+  expect(await readdir(path.dirname(stateDir))).toEqual([]);
 });
 
 test("the id and the public key of a worker that was started are shown", async () => {
@@ -73,6 +74,15 @@ test("a state directory that is a file is a failure", async () => {
     status: "failure",
     found: `${stateDir} is no directory`,
   });
+});
+
+test("a state directory at a place that takes no directories is a failure", async () => {
+  expect(named(await check({ stateDir: "/proc/gradient/state" }), "state directory")).toMatchObject(
+    {
+      status: "failure",
+      found: expect.stringMatching(/^\/proc\/gradient\/state is not there .* in \/proc: E/),
+    },
+  );
 });
 
 test("secrets that others can read are warnings with the command that closes them", async () => {

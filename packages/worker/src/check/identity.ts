@@ -5,12 +5,12 @@ import type { CheckConfig } from "../config/load.ts";
 import { errnoOf, reasonOf } from "../error-facts.ts";
 import { hasUsableEntry, parsePeers, type Peers } from "../identity/peers.ts";
 import { formatCount } from "../text/quantities.ts";
-import { canWrite, exists, nearestDirectory } from "./directories.ts";
+import { canWrite, exists, faultOfMaking, nearestDirectory } from "./directories.ts";
 import type { Findings } from "./finding.ts";
 
 const OTHERS = 0o077;
 
-/** State directory, worker id, key and peers. Nothing is made that is not there. */
+/** State directory, worker id, key and peers. Nothing of them is made. */
 export async function checkIdentity(
   findings: Findings,
   config: Pick<CheckConfig, "stateDir" | "workerId" | "peersFile" | "peers" | "server">,
@@ -28,13 +28,14 @@ async function checkStateDirectory(findings: Findings, directory: string): Promi
   const change = `let ${whoWeAre()} write to ${place}, or name another directory with --state-dir`;
   if (!isThere && (await exists(directory))) {
     findings.failure("state directory", `${directory} is no directory`, change);
-  } else if (!(await canWrite(place))) {
-    const found = isThere
-      ? `${directory} cannot be written (it belongs to uid ${uid})`
-      : `${directory} is not there and cannot be made in ${place}`;
-    findings.failure("state directory", found, change);
   } else if (!isThere) {
-    findings.ok("state directory", `${directory} is made at the first start`);
+    const fault = await faultOfMaking(place);
+    const missing = `${directory} is not there and cannot be made in ${place}: ${fault}`;
+    if (fault === null) findings.ok("state directory", `${directory} is made at the first start`);
+    else findings.failure("state directory", missing, change);
+  } else if (!(await canWrite(place))) {
+    const found = `${directory} cannot be written (it belongs to uid ${uid})`;
+    findings.failure("state directory", found, change);
   } else if ((mode & OTHERS) !== 0) {
     findings.warning(
       "state directory",
