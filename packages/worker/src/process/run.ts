@@ -9,6 +9,8 @@ export interface RunRequest extends ProcessRequest {
   title?: string;
   timeoutMs: number;
   signal?: AbortSignal;
+  /** Is told the pid. */
+  onStart?: (pid: number) => void;
   stdin?: string | Uint8Array;
   /** More output than this ends the process; 16 MiB when absent. */
   maxOutputBytes?: number;
@@ -32,6 +34,7 @@ export async function runProcess(request: RunRequest): Promise<RunResult> {
     });
   }
   const child = await startProcess(request);
+  request.onStart?.(child.pid);
   let endedBy: "timeout" | "cancel" | "output" | null = null;
   const end = (reason: typeof endedBy): void => {
     if (endedBy !== null) return;

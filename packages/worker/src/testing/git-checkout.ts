@@ -32,6 +32,7 @@ export class TestCheckout {
     options: {
       rules?: Partial<FetchRules>;
       limits?: CloneLimits;
+      stallMs?: number;
       environment?: Readonly<Record<string, string | undefined>>;
     } = {},
   ) {
@@ -42,6 +43,7 @@ export class TestCheckout {
       rules: { localDirectories: [], credentialsFile: null, ...options.rules },
       environment: options.environment ?? process.env,
       ...(options.limits ? { limits: options.limits } : {}),
+      ...(options.stallMs ? { stallMs: options.stallMs } : {}),
     });
   }
 

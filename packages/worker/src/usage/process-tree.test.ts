@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { mayLive, readTimes } from "./process-tree.ts";
+import { mayLive, readActivity, readTimes } from "./process-tree.ts";
 
 const startTicks = readTimes("/proc", process.pid)?.startTicks ?? 0;
 
@@ -25,6 +25,21 @@ test("a process that has ended is dead, though nobody has asked how", async () =
   await expect.poll(() => readTimes("/proc", pid)?.isZombie).toBe(true);
   const ended = readTimes("/proc", pid);
   expect(mayLive("/proc", pid, ended?.startTicks ?? 0)).toBe(false);
+});
+
+test("what a child of a process has read is told as activity", async () => {
+  const parent = spawn("sh", ["-c", "cat; exit"], { stdio: ["pipe", "pipe", "ignore"] });
+  onTestFinished(() => void parent.kill());
+  const pid = parent.pid ?? 0;
+  const echo = async (): Promise<string> => {
+    parent.stdin.write("x");
+    await once(parent.stdout, "data");
+    return readActivity("/proc", pid);
+  };
+  expect(await echo()).not.toBe(await echo());
+  parent.stdin.end();
+  await once(parent, "exit");
+  expect(readActivity("/proc", pid)).toBe("");
 });
 
 test("a process whose file cannot be read is not taken for dead", async () => {

@@ -23,6 +23,16 @@ export function readProcessTree(procDirectory: string, root: number): TreeProces
   return found;
 }
 
+/** What a process and its descendants have read, written and computed so far: a text that stays as it is while they only wait. */
+export function readActivity(procDirectory: string, root: number): string {
+  return readProcessTree(procDirectory, root)
+    .map(({ pid, times: { userTicks, systemTicks } }) => {
+      const transferred = read(path.join(procDirectory, String(pid), "io"));
+      return `${pid} ${userTicks} ${systemTicks} ${transferred}`;
+    })
+    .join("\n");
+}
+
 /** In clock ticks; null once the process is gone. */
 export function readTimes(procDirectory: string, pid: number): ProcessTimes | null {
   const text = read(path.join(procDirectory, String(pid), "stat"));

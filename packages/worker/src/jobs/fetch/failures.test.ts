@@ -10,6 +10,14 @@ import { freePort, TestRepository } from "../../testing/git-server.ts";
 import { temporaryDirectory } from "../../testing/temporary-directory.ts";
 import { fetchError, treeError } from "./git-errors.ts";
 
+/** Port of a server that keeps git waiting for as long as it takes. */
+async function silentPort(): Promise<number> {
+  const silent = createServer(() => undefined);
+  onTestFinished(() => void silent.close());
+  await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
+  return (silent.address() as AddressInfo).port;
+}
+
 async function setUp() {
   const directory = await temporaryDirectory();
   const repository = new TestRepository(join(directory, "served", "project"));
@@ -100,14 +108,16 @@ describe("over http", () => {
   test("a repository that is too big is given up while it comes", async () => {
     const limits = { allBytes: 1e9, oneBytes: 10 };
     const checkout = new TestCheckout(await temporaryDirectory(), { limits });
-    // A server that accepts and says nothing keeps git waiting for as long as it takes.
-    const silent = createServer(() => undefined);
-    onTestFinished(() => void silent.close());
-    await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
-    const { port } = silent.address() as AddressInfo;
-    const error = await checkout.failure(`http://127.0.0.1:${port}/project`);
+    const error = await checkout.failure(`http://127.0.0.1:${await silentPort()}/project`);
     expect(error).toMatchObject({ code: "too-big", isTransient: false });
   });
+});
+
+test("a server of git's own protocol that accepts and says nothing is given up", async () => {
+  const checkout = new TestCheckout(await temporaryDirectory(), { stallMs: 100 });
+  const error = await checkout.failure(`git://127.0.0.1:${await silentPort()}/project`);
+  expect(error).toMatchObject({ code: "timeout", isTransient: true });
+  expect(error.message).toContain("nothing came from its server");
 });
 
 describe("files of this machine", () => {

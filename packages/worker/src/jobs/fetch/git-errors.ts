@@ -12,7 +12,7 @@ interface Fault {
   readonly advice: string | null;
 }
 
-const NO_ANSWER = "does the server answer, and fast enough?";
+export const NO_ANSWER = "does the server answer, and fast enough?";
 
 /** Git and ssh tell what went wrong only by text. The first that fits counts; what is none of these is worth another try. */
 const FAULTS: readonly Fault[] = [

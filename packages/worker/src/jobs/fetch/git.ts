@@ -29,6 +29,8 @@ export interface GitCall {
   readonly config?: readonly string[];
   /** Beside the one of the whole fetch. */
   readonly signal?: AbortSignal;
+  /** Is told git's pid. */
+  readonly onStart?: (pid: number) => void;
 }
 
 /** The git command line in one bare repository. */
@@ -91,6 +93,7 @@ export class Git {
       title: call.title,
       timeoutMs: call.timeoutMs,
       signal: call.signal ? AbortSignal.any([this.#signal, call.signal]) : this.#signal,
+      ...(call.onStart ? { onStart: call.onStart } : {}),
     });
     return stdout.toString("utf8");
   }

@@ -13,6 +13,8 @@ import { describeCommit, writeTree, type Commit } from "./tree.ts";
 
 /** Of a commit with all its submodules. */
 const TIMEOUT_MS = 3_600_000;
+/** Servers that prepare a pack for long say so every few seconds. */
+const STALL_MS = 300_000;
 const MAX_SUBMODULES = 500;
 const GIB = 2 ** 30;
 
@@ -42,6 +44,7 @@ export interface FetchRequest {
 export class Repositories {
   readonly #clones: Clones;
   readonly #limits: CloneLimits;
+  readonly #stallMs: number;
   readonly #rules: FetchRules;
   readonly #environment: Readonly<Record<string, string | undefined>>;
 
@@ -51,8 +54,11 @@ export class Repositories {
     /** For git; only what it needs is passed on. */
     environment: Readonly<Record<string, string | undefined>>;
     limits?: CloneLimits;
+    /** How long nothing may happen in a fetch. */
+    stallMs?: number;
   }) {
     this.#limits = options.limits ?? CLONE_LIMITS;
+    this.#stallMs = options.stallMs ?? STALL_MS;
     this.#clones = new Clones(options.directory, this.#limits.allBytes);
     this.#rules = options.rules;
     this.#environment = options.environment;
@@ -122,8 +128,8 @@ export class Repositories {
     const remote = await access.remote(target.repository);
     return this.#clones.use({ organization, ...target }, signal, async (directory) => {
       const git = new Git({ directory, environment: this.#environment, meter, signal });
-      const maxBytes = this.#limits.oneBytes;
-      const fetch = new RepositoryFetch(git, { target, remote, access, maxBytes });
+      const limits = { maxBytes: this.#limits.oneBytes, stallMs: this.#stallMs };
+      const fetch = new RepositoryFetch(git, { target, remote, access, ...limits });
       const hash = await fetch.run();
       const description = describeCommit(git, hash);
       // A tree that cannot be written is told first.

@@ -7,6 +7,8 @@ import { ProcessError } from "../../process/process-error.ts";
 import type { FetchAccess, Remote } from "./access.ts";
 import { directorySize } from "./clones.ts";
 import type { Git } from "./git.ts";
+import { NO_ANSWER } from "./git-errors.ts";
+import { StallWatch } from "./stall-watch.ts";
 
 const FETCH_TIMEOUT_MS = 1_800_000;
 const LOCAL_TIMEOUT_MS = 120_000;
@@ -30,6 +32,7 @@ export class RepositoryFetch {
   readonly #remote: Remote;
   readonly #access: FetchAccess;
   readonly #maxBytes: number;
+  readonly #stallMs: number;
 
   constructor(
     git: Git,
@@ -38,6 +41,8 @@ export class RepositoryFetch {
       remote: Remote;
       access: FetchAccess;
       maxBytes: number;
+      /** A fetch in which nothing happens for so long is given up. */
+      stallMs: number;
     },
   ) {
     this.#git = git;
@@ -45,6 +50,7 @@ export class RepositoryFetch {
     this.#remote = options.remote;
     this.#access = options.access;
     this.#maxBytes = options.maxBytes;
+    this.#stallMs = options.stallMs;
   }
 
   /** Resolves to the commit's hash. Rejects with a WorkerError, or with the error of a local step. */
@@ -93,7 +99,8 @@ export class RepositoryFetch {
   async #fetch(refspecs: readonly string[], depth: readonly string[]): Promise<void> {
     const { repository } = this.#target;
     const { url, env, config } = this.#remote;
-    using watch = new SizeWatch(this.#git.directory, this.#maxBytes);
+    using size = new SizeWatch(this.#git.directory, this.#maxBytes);
+    using stall = new StallWatch(this.#stallMs);
     try {
       await this.#git.run({
         args: ["fetch", "--quiet", "--no-tags", "--force", "--no-recurse-submodules"].concat(
@@ -103,21 +110,30 @@ export class RepositoryFetch {
         ),
         title: `git fetch of ${withoutPassword(repository)}`,
         timeoutMs: FETCH_TIMEOUT_MS,
-        signal: watch.signal,
+        signal: AbortSignal.any([size.signal, stall.signal]),
+        onStart: (pid) => stall.watch(pid),
         ...(env === undefined ? {} : { env }),
         ...(config === undefined ? {} : { config }),
       });
     } catch (error) {
-      throw await this.#explain(error, watch.signal);
+      throw await this.#explain(error, { tooBig: size.signal, stalled: stall.signal });
     }
   }
 
-  async #explain(error: unknown, tooBig: AbortSignal): Promise<unknown> {
+  async #explain(
+    error: unknown,
+    { tooBig, stalled }: { tooBig: AbortSignal; stalled: AbortSignal },
+  ): Promise<unknown> {
     const { repository } = this.#target;
     if (tooBig.aborted) {
       const gib = (this.#maxBytes / 2 ** 30).toFixed(1);
       const text = `${withoutPassword(repository)} is too big: its clone is larger than ${gib} GiB`;
       return new WorkerError("too-big", text, { cause: error });
+    }
+    if (stalled.aborted) {
+      const minutes = Math.round(this.#stallMs / 60_000);
+      const text = `cannot fetch ${withoutPassword(repository)}: nothing came from its server for ${minutes} minutes (${NO_ANSWER})`;
+      return new WorkerError("timeout", text, { isTransient: true, cause: error });
     }
     if (error instanceof ProcessError && error.code === "process_cancelled") return error;
     return this.#access.explain(repository, this.#remote, error);
