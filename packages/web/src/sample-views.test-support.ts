@@ -61,6 +61,7 @@ const home: HomeView = {
         counts,
         fixed: 4,
       },
+      checkError: null,
     },
     {
       name: "acme.nixpkgs-unstable-with-a-rather-long-name",
@@ -75,6 +76,7 @@ const home: HomeView = {
         counts: { ...counts, running: 0, scheduled: 0, failed: 0, newlyFailed: 0, canceled: 0 },
         fixed: 0,
       },
+      checkError: null,
     },
     {
       name: "acme.new",
@@ -82,6 +84,7 @@ const home: HomeView = {
       repository: "https://forge.example/acme/new.git",
       isActive: false,
       newest: null,
+      checkError: HOSTILE,
     },
   ],
 };

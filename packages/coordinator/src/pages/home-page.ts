@@ -1,5 +1,6 @@
 import type { Caller } from "../auth/caller.ts";
 import type { Jobset } from "../db/cuirass-jobset-view.ts";
+import { findLastLook } from "../db/trigger-repository.ts";
 import { countsOf } from "./counts.ts";
 import type { PageServices } from "./page-services.ts";
 import { displayNameOf, type ViewOf } from "./shown.ts";
@@ -13,16 +14,21 @@ export async function homePage(services: PageServices, caller: Caller): Promise<
   return {
     kind: "home",
     isSignedIn: caller.kind === "signed-in",
-    jobsets: jobsets.map((jobset) => rowOf(services, jobset)),
+    jobsets: await Promise.all(jobsets.map((jobset) => rowOf(services, jobset))),
   };
 }
 
-function rowOf(services: PageServices, jobset: Jobset): ViewOf<"home">["jobsets"][number] {
+async function rowOf(
+  services: PageServices,
+  jobset: Jobset,
+): Promise<ViewOf<"home">["jobsets"][number]> {
   const { projectId, name, repository, isActive } = jobset;
   const [newest] = services.cuirassEvaluations.latestEvaluations({
     projects: [projectId],
     limit: 1,
   });
+  const look =
+    newest === undefined ? await findLastLook(services.database.kysely, projectId) : undefined;
   return {
     name,
     description: displayNameOf(jobset),
@@ -38,5 +44,6 @@ function rowOf(services: PageServices, jobset: Jobset): ViewOf<"home">["jobsets"
             commit: newest.commit,
             ...countsOf(services, newest),
           },
+    checkError: look?.error ?? null,
   };
 }

@@ -51,7 +51,7 @@ function NothingYet({ isSignedIn }: { isSignedIn: boolean }) {
 }
 
 function JobsetLine({ jobset }: { jobset: JobsetRow }) {
-  const { name, newest } = jobset;
+  const { name, newest, checkError } = jobset;
   const base = `/jobset/${encodeURIComponent(name)}`;
   return (
     <tr class={jobset.isActive ? undefined : "is-inactive"}>
@@ -71,6 +71,7 @@ function JobsetLine({ jobset }: { jobset: JobsetRow }) {
       {newest === null ? (
         <td colSpan={3} class="faint">
           not evaluated yet
+          {checkError === null ? null : <div class="note fault">{checkError}</div>}
         </td>
       ) : (
         <Newest newest={newest} />

@@ -16,6 +16,8 @@ export interface JobsetRow {
   readonly repository: string;
   readonly isActive: boolean;
   readonly newest: NewestEvaluation | null;
+  /** What was wrong when its repository was last looked at, while it was not evaluated; null for nothing. */
+  readonly checkError: string | null;
 }
 
 export interface NewestEvaluation {
