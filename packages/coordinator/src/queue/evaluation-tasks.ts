@@ -63,15 +63,18 @@ export class EvaluationTasks {
     return this.#fetchers.get(evaluationId) ?? null;
   }
 
-  /** Reads what there is to do of every evaluation that has news. */
+  /** Reads what there is to do of every evaluation that has news. What cannot be read is read the next time. */
   async refresh(db: Queries): Promise<void> {
     for (const id of this.#unread) {
       this.#unread.delete(id);
       this.#tasks.delete(id);
-      const evaluation = await findEvaluation(db, id);
-      const task = evaluation === null ? null : taskOf(evaluation);
-      if (task === null || (await findLeasesOfEvaluation(db, id)).length > 0) continue;
-      this.#tasks.set(id, task);
+      try {
+        const task = await findTask(db, id);
+        if (task !== null) this.#tasks.set(id, task);
+      } catch (error) {
+        this.#unread.add(id);
+        throw error;
+      }
     }
   }
 
@@ -86,6 +89,14 @@ export class EvaluationTasks {
       .filter(({ retryAt }) => retryAt === null || retryAt <= now)
       .toSorted((a, b) => b.priority - a.priority || a.createdAt - b.createdAt);
   }
+}
+
+/** null for an evaluation that has nothing to give out. */
+async function findTask(db: Queries, id: string): Promise<EvaluationTask | null> {
+  const evaluation = await findEvaluation(db, id);
+  const task = evaluation === null ? null : taskOf(evaluation);
+  if (task === null || (await findLeasesOfEvaluation(db, id)).length > 0) return null;
+  return task;
 }
 
 function taskOf(evaluation: Evaluation): EvaluationTask | null {

@@ -24,11 +24,16 @@ export class SigningTasks {
     this.#put(worker, left ?? []);
   }
 
-  /** Reads the list of every worker that has news. */
+  /** Reads the list of every worker that has news. What cannot be read is read the next time. */
   async refresh(db: Queries): Promise<void> {
     for (const worker of this.#unread) {
       this.#unread.delete(worker);
-      this.#put(worker, await findUnsignedGroups(db, worker));
+      try {
+        this.#put(worker, await findUnsignedGroups(db, worker));
+      } catch (error) {
+        this.#unread.add(worker);
+        throw error;
+      }
     }
   }
 
