@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { isPassword } from "../auth/passwords.ts";
 import { openDatabase } from "../db/client.ts";
+import { insertTask, listTasks } from "../db/maintenance-repository.ts";
 import { settingKey, settingNames } from "../config/settings.ts";
 import { runCli } from "./program.ts";
 
@@ -195,6 +196,23 @@ describe("gc and fsck", () => {
       },
     });
     expect(exitCode).toBe(0);
+  });
+
+  test("do what a command that was stopped has left, once if it is the same", async () => {
+    const dataDir = freshDir();
+    await run(["migrate", "--data-dir", dataDir]);
+    const leave = async () => {
+      await using database = await openDatabase(join(dataDir, "farm.sqlite"));
+      await insertTask(database.kysely, { kind: "check" }, Date.now());
+    };
+    await leave();
+    expect((await run(["fsck", "--data-dir", dataDir])).exitCode).toBe(0);
+    await leave();
+    expect((await run(["fsck", "--repair", "--data-dir", dataDir])).exitCode).toBe(0);
+    await using database = await openDatabase(join(dataDir, "farm.sqlite"));
+    const tasks = await listTasks(database.kysely, 10);
+    expect(tasks.map(({ isRepair }) => isRepair)).toEqual([true, false, false]);
+    expect(tasks.map(({ finishedAt }) => finishedAt)).not.toContain(null);
   });
 
   test("tell a damaged file", async () => {

@@ -1,12 +1,18 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { systemClock } from "../clock.ts";
+import type { Maintenance } from "../collection/maintenance.ts";
 import { openMaintenance } from "../collection/open-maintenance.ts";
 import { PromisedPaths } from "../collection/promised-paths.ts";
 import type { Config } from "../config/settings.ts";
 import { ensureDataDir, openFarmDatabase, tryLockDataDir } from "../data-dir.ts";
 import type { Database } from "../db/client.ts";
-import { findTask, type MaintenanceTask, type TaskRequest } from "../db/maintenance-repository.ts";
-import { insertTask } from "../db/maintenance-repository.ts";
+import {
+  findTask,
+  findUnfinishedTasks,
+  insertTask,
+  type MaintenanceTask,
+  type TaskRequest,
+} from "../db/maintenance-repository.ts";
 import { prepareFindNarObject } from "../db/nar-object-repository.ts";
 import { prepareHasUploaded } from "../db/nar-possession-repository.ts";
 import { ConflictError, NotFoundError, UserError } from "../errors.ts";
@@ -20,8 +26,8 @@ import type { Surroundings } from "./surroundings.ts";
 const LOOK_MS = 250;
 
 /**
- * Does a task over the data directory and tells how far it is: in the coordinator that runs there, which finds it in the database, or here when none runs. Resolves to the task when it is
- * done. Throws UserError, ConflictError, NotFoundError.
+ * Does a task over the data directory and tells how far it is: in the coordinator that runs there, which finds it in the database, or here when none runs, after what of its kind was left
+ * unfinished. Resolves to the task when it is done. Throws UserError, ConflictError, NotFoundError.
  */
 export async function runMaintenance(
   config: Config,
@@ -36,12 +42,11 @@ export async function runMaintenance(
     const database = resources.use(await openFarmDatabase(config.dataDir));
     const { cache, ...rest } = request;
     const task = { ...rest, cacheId: await cacheIdOf(database, cache) };
-    const id = await insertTask(database.kysely, task, systemClock.now());
-    if (id === null) {
-      throw new ConflictError(`a ${request.kind} is not finished yet: try again later`);
+    if (lock !== null) {
+      const maintenance = await openHere(config, database, resources);
+      return await doHere({ database, maintenance }, task, surroundings);
     }
-    if (lock !== null) await workHere(config, database, resources);
-    return await follow(database, id, surroundings);
+    return await follow(database, await queue(database, task), surroundings);
   } finally {
     await resources[Symbol.asyncDispose]();
   }
@@ -54,8 +59,42 @@ async function cacheIdOf(database: Database, name: string | null): Promise<strin
   return id;
 }
 
-/** Nobody else does it: the data directory is ours. */
-async function workHere(config: Config, database: Database, resources: Resources): Promise<void> {
+async function queue({ kysely }: Database, task: TaskRequest): Promise<string> {
+  const id = await insertTask(kysely, task, systemClock.now());
+  if (id === null) throw new ConflictError(`a ${task.kind} is not finished yet: try again later`);
+  return id;
+}
+
+/** Nobody else does it, as the data directory is ours: not even what a process that was stopped has left. If that is the same, it is what was asked for. */
+async function doHere(
+  { database, maintenance }: { database: Database; maintenance: Maintenance },
+  task: TaskRequest,
+  surroundings: Surroundings,
+): Promise<MaintenanceTask> {
+  const unfinished = await findUnfinishedTasks(database.kysely);
+  const left = unfinished.find(({ kind }) => kind === task.kind);
+  if (left !== undefined) {
+    maintenance.wake();
+    const done = await follow(database, left.id, surroundings);
+    if (isSame(left, task)) return done;
+    await maintenance.idle();
+  }
+  const id = await queue(database, task);
+  maintenance.wake();
+  return follow(database, id, surroundings);
+}
+
+function isSame(left: MaintenanceTask, task: TaskRequest): boolean {
+  const { cacheId = null, isDryRun = false, isRepair = false } = task;
+  return left.cacheId === cacheId && left.isDryRun === isDryRun && left.isRepair === isRepair;
+}
+
+/** Works over a data directory that is ours. */
+async function openHere(
+  config: Config,
+  database: Database,
+  resources: Resources,
+): Promise<Maintenance> {
   const clock = systemClock;
   const logger = createLogger("error");
   const { dataDir, objectStore } = config;
@@ -65,7 +104,7 @@ async function workHere(config: Config, database: Database, resources: Resources
   const intake = new NarIntake({ database, files, findNarObject, possesses, clock });
   const promised = new PromisedPaths(clock);
   const parts = { config, database, clock, logger, files, intake, promised };
-  resources.use(openMaintenance({ ...parts, restoring: null })).wake();
+  return resources.use(openMaintenance({ ...parts, restoring: null }));
 }
 
 async function follow(
@@ -83,9 +122,12 @@ async function follow(
     if (task.error !== null) throw new UserError(task.error, { exitCode: 1 });
     if (task.finishedAt !== null) return task;
     if (stop.aborted) {
-      throw new UserError("stopped; what was begun goes on when the coordinator runs", {
-        exitCode: 1,
-      });
+      throw new UserError(
+        "stopped; what was begun goes on when the coordinator or this runs again",
+        {
+          exitCode: 1,
+        },
+      );
     }
     await sleep(LOOK_MS, undefined, { signal: stop }).catch(() => undefined);
   }
