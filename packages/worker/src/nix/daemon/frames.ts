@@ -3,12 +3,12 @@ import { DaemonProtocolError, NixError } from "../nix-error.ts";
 import type { ByteReader } from "./byte-reader.ts";
 
 /** Frames that come between a request and its answer (worker protocol, `STDERR_*`). */
-const NEXT = 0x6f6c6d67n;
+export const NEXT = 0x6f6c6d67n;
 export const LAST = 0x616c7473n;
 export const ERROR = 0x63787470n;
-const START_ACTIVITY = 0x53545254n;
-const STOP_ACTIVITY = 0x53544f50n;
-const RESULT = 0x52534c54n;
+export const START_ACTIVITY = 0x53545254n;
+export const STOP_ACTIVITY = 0x53544f50n;
+export const RESULT = 0x52534c54n;
 
 export type Field = string | bigint;
 

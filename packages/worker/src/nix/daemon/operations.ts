@@ -9,7 +9,7 @@ import { Request } from "./request.ts";
 /** Operation numbers of the worker protocol. */
 export const ADD_TO_STORE = 7;
 export const ADD_TEXT_TO_STORE = 8;
-const BUILD_PATHS = 9;
+export const BUILD_PATHS = 9;
 const ADD_INDIRECT_ROOT = 12;
 export const SET_OPTIONS = 19;
 export const QUERY_PATH_INFO = 26;
@@ -18,7 +18,7 @@ const BUILD_DERIVATION = 36;
 const ADD_TO_STORE_NAR = 39;
 const QUERY_MISSING = 40;
 const QUERY_DERIVATION_OUTPUT_MAP = 41;
-const BUILD_PATHS_WITH_RESULTS = 46;
+export const BUILD_PATHS_WITH_RESULTS = 46;
 
 /** How the path of a text file follows from its contents, in `AddToStore`. */
 export const TEXT_METHOD = "text:sha256";

@@ -1,4 +1,12 @@
-import { ERROR, LAST, STRUCTURED_ERRORS_MINOR } from "../daemon/frames.ts";
+import {
+  ERROR,
+  LAST,
+  NEXT,
+  RESULT,
+  START_ACTIVITY,
+  STOP_ACTIVITY,
+  STRUCTURED_ERRORS_MINOR,
+} from "../daemon/frames.ts";
 import { QUERY_VALID_PATHS } from "../daemon/operations.ts";
 import { Request } from "../daemon/request.ts";
 import { RequestReader } from "./request-reader.ts";
@@ -11,7 +19,6 @@ type Field = "number" | "string" | "strings";
 /** What the other requests that an evaluator makes are made of. */
 const FIELDS: ReadonlyMap<number, readonly Field[]> = new Map([
   [6, ["string"]], // QueryReferrers
-  [9, ["strings", "number"]], // BuildPaths
   [10, ["string"]], // EnsurePath
   [29, ["string"]], // QueryPathFromHashPart
   [QUERY_VALID_PATHS, ["strings", "number"]],
@@ -21,7 +28,6 @@ const FIELDS: ReadonlyMap<number, readonly Field[]> = new Map([
   [40, ["strings"]], // QueryMissing
   [41, ["string"]], // QueryDerivationOutputMap
   [43, ["string"]], // QueryRealisation
-  [46, ["strings", "number"]], // BuildPathsWithResults
 ]);
 
 /** Since this minor version whoever asks for valid paths says whether others may be fetched. */
@@ -57,6 +63,71 @@ export function readHasReferences(answer: Buffer): boolean | null {
   reader.string(); // hash of the NAR
   const references = reader.number();
   return reader.isShort ? null : references > 0;
+}
+
+/** How many bytes of an answer are whole frames before its last one; null when that has come, or one that is not known. */
+export function framesBefore(answer: Buffer): number | null {
+  const reader = new RequestReader(answer);
+  for (;;) {
+    const { at } = reader;
+    const kind = BigInt(reader.number());
+    if (reader.isShort) return at;
+    if (!skipFrame(reader, kind)) return null;
+    if (reader.isShort) return at;
+  }
+}
+
+/** False for a frame that is the last one, or not known. */
+function skipFrame(reader: RequestReader, kind: bigint): boolean {
+  switch (kind) {
+    case NEXT:
+      reader.string();
+      return true;
+    case START_ACTIVITY:
+      for (const _ of ["id", "level", "type"]) reader.number();
+      reader.string();
+      skipFields(reader);
+      reader.number(); // parent
+      return true;
+    case STOP_ACTIVITY:
+      reader.number();
+      return true;
+    case RESULT:
+      for (const _ of ["id", "type"]) reader.number();
+      skipFields(reader);
+      return true;
+    default:
+      return false;
+  }
+}
+
+function skipFields(reader: RequestReader): void {
+  for (let left = reader.number(); left > 0 && !reader.isShort; left -= 1) {
+    if (reader.number() === 0) reader.number();
+    else reader.string();
+  }
+}
+
+/** No activity of a process has this number. */
+const WAITING_ID = 1;
+const LEVEL_WARNING = 1;
+const ACTIVITY_BUILD_WAITING = 111;
+
+/** Whoever asked waits for a build of another one. */
+export function startWaiting(): Request {
+  const text = "waiting for a build of another evaluator";
+  return new Request()
+    .number(START_ACTIVITY)
+    .number(WAITING_ID)
+    .number(LEVEL_WARNING)
+    .number(ACTIVITY_BUILD_WAITING)
+    .string(text)
+    .number(0) // fields
+    .number(0); // parent
+}
+
+export function stopWaiting(): Request {
+  return new Request().number(STOP_ACTIVITY).number(WAITING_ID);
 }
 
 /** An error without a position or traces. */

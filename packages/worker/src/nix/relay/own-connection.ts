@@ -2,7 +2,7 @@ import type { Socket } from "node:net";
 import { drained } from "../../process/drained.ts";
 import type { DaemonConnection } from "../daemon/connection.ts";
 import { Request } from "../daemon/request.ts";
-import { readHasReferences } from "./evaluator-messages.ts";
+import { framesBefore, readHasReferences } from "./evaluator-messages.ts";
 
 export interface OwnConnectionTools {
   readonly open: () => Promise<DaemonConnection>;
@@ -19,6 +19,10 @@ export class OwnConnection {
   /** What has come of the facts of a path, until it is known whether it refers to anything. */
   #facts: Buffer | null = null;
   #hasToldReferences = false;
+  /** The build that is being answered: what has come and is no whole frame. */
+  #build: { rest: Buffer; onAnswered: () => void } | null = null;
+  #opening: Promise<DaemonConnection> | null = null;
+  #isClosed = false;
 
   constructor(client: Socket, tools: OwnConnectionTools) {
     this.#client = client;
@@ -42,17 +46,29 @@ export class OwnConnection {
     return this.send(request);
   }
 
+  /** Sends a request to build something. `onAnswered` is called once, also when nobody answers any more. */
+  async build(request: Buffer, onAnswered: () => void): Promise<void> {
+    this.#build = { rest: Buffer.alloc(0), onAnswered };
+    if (this.#isClosed) this.#endBuild();
+    else await this.send(request);
+  }
+
   /** Sends a request, or a part of one. */
   send(bytes: Buffer): Promise<void> {
     return this.#connection === null ? this.#sendFirst(bytes) : this.#connection.send(bytes);
   }
 
   async close(): Promise<void> {
-    if (this.#connection !== null) await this.#tools.close(this.#connection);
+    this.#isClosed = true;
+    const connection = await this.#opening?.catch(() => null);
+    if (connection) await this.#tools.close(connection);
+    this.#endBuild();
   }
 
   async #sendFirst(bytes: Buffer): Promise<void> {
-    const connection = await this.#tools.open();
+    if (this.#isClosed) return;
+    this.#opening = this.#tools.open();
+    const connection = await this.#opening;
     this.#connection = connection;
     if (this.#options !== null) {
       await connection.call({ request: new Request().raw(this.#options), answer: async () => {} });
@@ -66,6 +82,7 @@ export class OwnConnection {
       for (;;) {
         const bytes = await connection.receive();
         this.#readFacts(bytes);
+        this.#readBuild(bytes);
         const isTaken = this.#client.write(bytes);
         if (!isTaken) await drained(this.#client);
       }
@@ -82,5 +99,20 @@ export class OwnConnection {
     if (hasReferences === null) return;
     this.#facts = null;
     this.#hasToldReferences ||= hasReferences;
+  }
+
+  #readBuild(bytes: Buffer): void {
+    if (this.#build === null) return;
+    const { rest } = this.#build;
+    const answer = rest.length === 0 ? bytes : Buffer.concat([rest, bytes]);
+    const whole = framesBefore(answer);
+    if (whole === null) this.#endBuild();
+    else this.#build.rest = answer.subarray(whole);
+  }
+
+  #endBuild(): void {
+    const build = this.#build;
+    this.#build = null;
+    build?.onAnswered();
   }
 }

@@ -6,13 +6,22 @@ import { LAST } from "../daemon/frames.ts";
 import {
   ADD_TEXT_TO_STORE,
   ADD_TO_STORE,
+  BUILD_PATHS,
+  BUILD_PATHS_WITH_RESULTS,
   QUERY_PATH_INFO,
   SET_OPTIONS,
   TEXT_METHOD,
 } from "../daemon/operations.ts";
 import { Request } from "../daemon/request.ts";
 import { DaemonProtocolError } from "../nix-error.ts";
-import { errorFrame, fieldsOf, readContent } from "./evaluator-messages.ts";
+import type { BuildTurns } from "./build-turns.ts";
+import {
+  errorFrame,
+  fieldsOf,
+  readContent,
+  startWaiting,
+  stopWaiting,
+} from "./evaluator-messages.ts";
 import { readOptions } from "./evaluator-settings.ts";
 import { Foresight } from "./foresight.ts";
 import { greet } from "./handshake.ts";
@@ -37,6 +46,7 @@ const DRV_START = "Derive(";
 
 export interface RelayTools {
   readonly writer: TextWriter;
+  readonly builds: BuildTurns;
   /** Opens a connection for what one evaluator asks of the store beside texts. */
   readonly openConnection: (minor: number) => Promise<DaemonConnection>;
   readonly closeConnection: (connection: DaemonConnection) => Promise<void>;
@@ -123,6 +133,9 @@ export class RelayedClient {
         return this.#setOptions(reader);
       case ADD_TO_STORE:
         return this.#minor === TERSE_MINOR ? this.#addSource(reader) : this.#addToStore(reader);
+      case BUILD_PATHS:
+      case BUILD_PATHS_WITH_RESULTS:
+        return this.#build(reader);
       default:
         return this.#passOn(operation, reader);
     }
@@ -279,6 +292,24 @@ export class RelayedClient {
     await (operation === QUERY_PATH_INFO
       ? this.#nix.askForFacts(request)
       : this.#nix.send(request));
+  }
+
+  #build(reader: RequestReader): Step {
+    const paths = reader.strings();
+    reader.number(); // mode
+    return reader.isShort
+      ? this.#socket.waitFor(reader)
+      : this.#buildInTurn(paths, this.#socket.take(reader.at));
+  }
+
+  async #buildInTurn(paths: readonly string[], request: Buffer): Promise<void> {
+    const { builds, writer } = this.#tools;
+    // It may fetch derivations.
+    this.#new.clear();
+    await writer.flush();
+    const onWait = (isWaiting: boolean): void =>
+      this.#socket.write(isWaiting ? startWaiting() : stopWaiting());
+    await this.#nix.build(request, await builds.take(paths, onWait));
   }
 
   #passOn(operation: number, reader: RequestReader): Step {

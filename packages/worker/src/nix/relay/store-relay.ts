@@ -6,6 +6,7 @@ import { STORE_DIR } from "@gradient/protocol";
 import type { UsageMeter } from "../../ports.ts";
 import { DaemonConnection, NEWEST_MINOR, OLDEST_MINOR } from "../daemon/connection.ts";
 import { type NixInstallation, withNixConfig } from "../installation.ts";
+import { BuildTurns } from "./build-turns.ts";
 import { EVALUATOR_SETTINGS } from "./evaluator-settings.ts";
 import { RelayedClient, TERSE_MINOR } from "./relayed-client.ts";
 import { type SocketDirectory, openSocketDirectory } from "./socket-directory.ts";
@@ -27,6 +28,7 @@ export class StoreRelay implements AsyncDisposable {
   #spare: Promise<DaemonConnection> | null;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
+  readonly #builds = new BuildTurns();
   readonly #clients = new Map<RelayedClient, Promise<void>>();
   readonly #signal: AbortSignal;
   #refusal: Promise<string | null> | null = null;
@@ -151,6 +153,7 @@ export class StoreRelay implements AsyncDisposable {
     this.#sockets.add(socket);
     const client = new RelayedClient(socket, this.#isExact ? OLDEST_MINOR : TERSE_MINOR, {
       writer: this.#writer,
+      builds: this.#builds,
       openConnection: (minor) => this.#takeSpare(minor) ?? this.#openConnection(minor),
       closeConnection: (connection) => this.#closeConnection(connection),
       isInStore: (storePath) =>
