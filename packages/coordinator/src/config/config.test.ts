@@ -183,6 +183,15 @@ describe("secrets", () => {
     expect(Buffer.from(text, "base64")).toHaveLength(32);
   });
 
+  test("that are there are read, and nothing is written: the disk may be full", async () => {
+    const dataDir = join(directory, "kept");
+    const first = await loadSecrets(given(dataDir));
+    const written = () => statSync(join(dataDir, "keys"), { bigint: true }).mtimeNs;
+    const before = written();
+    expect(await loadSecrets(given(dataDir))).toEqual(first);
+    expect(written()).toBe(before);
+  });
+
   test("can be given, and have to be long enough", async () => {
     const file = fileWith(`${"s".repeat(40)}\n`);
     const { jwtSecret } = await loadSecrets(given(join(directory, "given"), file));

@@ -1,7 +1,7 @@
 import { hkdfSync, randomBytes } from "node:crypto";
-import { link, mkdir, open, readFile, unlink } from "node:fs/promises";
+import { access, link, mkdir, open, readFile, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { errnoOf, messageOf } from "../error-facts.ts";
+import { errnoOf, isMissing, messageOf } from "../error-facts.ts";
 import { UserError } from "../errors.ts";
 import type { Config } from "./settings.ts";
 
@@ -34,7 +34,7 @@ export async function loadSecrets(
 }
 
 async function secretText(given: string | null, own: string): Promise<string> {
-  if (given === null) await makeSecretOnce(own);
+  if (given === null && (await access(own).then(() => false, isMissing))) await makeSecretOnce(own);
   const file = given ?? own;
   let text: string;
   try {
@@ -59,11 +59,11 @@ async function makeSecretOnce(file: string): Promise<void> {
     try {
       await handle.writeFile(`${randomBytes(32).toString("base64")}\n`);
       await handle.sync();
+      await link(temporary, file).catch(ignoreExisting);
     } finally {
       await handle.close();
+      await rm(temporary);
     }
-    await link(temporary, file).catch(ignoreExisting);
-    await unlink(temporary);
   } catch (cause) {
     throw new UserError(`secret file ${file} cannot be made: ${messageOf(cause)}`, {
       exitCode: 1,

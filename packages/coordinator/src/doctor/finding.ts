@@ -23,9 +23,10 @@ export function failure(area: string, what: string, remedy: string): Finding {
   return { area, level: "failure", what, remedy };
 }
 
-/** The text of an error, with that of its cause, in one line. */
+/** The text of an error, with that of its cause where it does not quote it, in one line. */
 export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const cause = error.cause instanceof Error ? `: ${error.cause.message}` : "";
-  return `${error.message}${cause}`.replaceAll(/\s+/g, " ");
+  const { message, cause } = error;
+  const isQuoted = !(cause instanceof Error) || message.includes(cause.message);
+  return (isQuoted ? message : `${message}: ${cause.message}`).replaceAll(/\s+/g, " ");
 }

@@ -106,3 +106,9 @@ test("nothing that comes together is left lying until something else comes", asy
     expect(await taken).toEqual(["accept 1", "accept 2", "result 3"]);
   }
 });
+
+test("a session that failed for want of room says so", async () => {
+  link.fail(Object.assign(new Error("database or disk is full"), { code: "SQLITE_FULL" }));
+  const [code, reason] = (await once(worker, "close")) as [number, Buffer];
+  expect([code, reason.toString()]).toEqual([1011, "the coordinator's disk is full"]);
+});

@@ -9,6 +9,7 @@ import {
   type ToWorker,
 } from "@gradient/protocol";
 import type { RawData, WebSocket } from "ws";
+import { isDiskFull } from "../error-facts.ts";
 import type { Logger } from "../logger.ts";
 
 /** Frames that wait for their turn; beyond it the socket is not read. */
@@ -125,8 +126,9 @@ export class Link {
   }
 
   /** Closes because of a fault of ours: the worker comes back and sends again what was not acknowledged. */
-  fail(): void {
-    this.#close(INTERNAL_ERROR, "internal error");
+  fail(error: unknown): void {
+    const reason = isDiskFull(error) ? "the coordinator's disk is full" : "internal error";
+    this.#close(INTERNAL_ERROR, reason);
   }
 
   /** Closes without a word, as when the coordinator stops. */

@@ -337,7 +337,7 @@ export class MessageHandler {
       try {
         await work();
       } catch (error) {
-        session.link.fail();
+        session.link.fail(error);
         throw error;
       }
     });

@@ -158,7 +158,7 @@ export class WorkerSessions implements WorkerLink, AsyncDisposable {
     const served = this.#serve(link)
       .catch((error: unknown) => {
         this.#options.logger.error({ err: error }, "a worker's session failed");
-        link.fail();
+        link.fail(error);
       })
       .finally(() => this.#served.delete(link));
     this.#served.set(link, served);

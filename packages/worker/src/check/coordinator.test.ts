@@ -56,6 +56,15 @@ test("a server that is no coordinator is a failure", async () => {
   });
 });
 
+test("an address that is wss where nobody speaks TLS is told in one line", async () => {
+  const url = await listening(createServer());
+  url.protocol = "wss:";
+  expect((await check(url)).get("link")).toMatchObject({
+    status: "failure",
+    found: expect.stringMatching(/: TLS failed: [a-z ]+$/),
+  });
+});
+
 test("a clock that differs by an hour is a warning that says in which direction", async () => {
   const server = createServer((_request, response) => {
     response.setHeader("date", new Date(Date.now() - 3_600_000).toUTCString());

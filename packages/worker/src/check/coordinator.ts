@@ -18,7 +18,7 @@ export async function checkCoordinator(findings: Findings, server: URL | null): 
     findings.failure(
       "link",
       `${server.href} does not answer as a coordinator: ${problem}`,
-      "see that the coordinator runs, that --server is its address, and that proxies and firewalls let WebSockets through",
+      "see that the coordinator runs, that --server is its address (wss where TLS is spoken, ws where not), and that proxies and firewalls let WebSockets through",
     );
   }
   await checkClock(findings, server);

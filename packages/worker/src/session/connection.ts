@@ -74,12 +74,13 @@ export class Connection {
       options.timings.handshakeMs,
     );
     this.ended = new Promise((resolve) => {
-      this.#socket.on("close", (code) => {
+      this.#socket.on("close", (code, reason) => {
         this.#stop();
+        const said = reason.length > 0 ? `code ${code}, ${reason.toString("utf8")}` : `code ${code}`;
         resolve({
           wasAccepted: this.#wasAccepted,
           rejection: this.#rejection,
-          reason: this.#reason ?? `the coordinator closed the connection (code ${code})`,
+          reason: this.#reason ?? `the coordinator closed the connection (${said})`,
         });
       });
     });

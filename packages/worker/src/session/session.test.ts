@@ -59,6 +59,14 @@ describe("a session", () => {
     expect(worker.log.messages()).toContain("session lost; running jobs go on");
   });
 
+  test("tells why the coordinator hung up", async () => {
+    const { coordinator, worker } = await start();
+    await logged(worker, "session accepted");
+    coordinator.close(1011, "the coordinator's disk is full");
+    const lost = await logged(worker, "session lost; running jobs go on");
+    expect(lost["reason"]).toContain("code 1011, the coordinator's disk is full");
+  });
+
   test("gives up a peer that is silent, and dials again", async () => {
     const { coordinator, worker } = await start();
     await logged(worker, "session accepted");

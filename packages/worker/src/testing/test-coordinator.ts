@@ -73,6 +73,11 @@ export class TestCoordinator implements AsyncDisposable {
     this.#socket?.terminate();
   }
 
+  /** Hangs up with a word. */
+  close(code: number, reason: string): void {
+    this.#socket?.close(code, reason);
+  }
+
   /** Goes on being connected and says nothing more. */
   freeze(): void {
     this.#socket?.pause();
