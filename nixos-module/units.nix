@@ -53,7 +53,8 @@ in
       RestrictSUIDSGID = true;
       SystemCallArchitectures = "native";
       SystemCallErrorNumber = "EPERM";
-      SystemCallFilter = [ "@system-service" "~@privileged @resources" ];
+      # What has time runs in a thread of low priority.
+      SystemCallFilter = [ "@system-service" "~@privileged @resources" "setpriority" ];
     };
   };
 

@@ -127,6 +127,15 @@ describe.skipIf(whyNot !== undefined)("the documents", { timeout: 300_000 }, () 
     },
   );
 
+  test("the coordinator's journal tells of no fault after all that", async () => {
+    using shell = machine.shell(await installEnvironment());
+    const { printed } = await shell.run(
+      `journalctl --quiet --output=cat --unit=gradient-coordinator | grep -E '"level":[56]0' || true`,
+      10_000,
+    );
+    expect(printed).toBe("");
+  });
+
   test("every document with commands is followed", async () => {
     const documents = (await readdir(join(root, "docs"))).filter((name) => name.endsWith(".md"));
     const withCommands: string[] = [];

@@ -15,8 +15,12 @@ const CACHE_KB = 8000;
 const port = parentPort;
 if (port === null) throw new Error("this file is the entry of a worker thread");
 const { file, evaluation } = workerData as ClosureThreadData;
-// On Linux that is the priority of this thread alone (setpriority(2)).
-setPriority(constants.priority.PRIORITY_LOW);
+try {
+  // On Linux that is the priority of this thread alone (setpriority(2)).
+  setPriority(constants.priority.PRIORITY_LOW);
+} catch {
+  // A sandbox may forbid it.
+}
 
 const options = { file, cacheKb: CACHE_KB };
 const message = await withThreadDatabase(options, async ({ kysely }): Promise<CountedClosures> => {

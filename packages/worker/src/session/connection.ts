@@ -76,7 +76,8 @@ export class Connection {
     this.ended = new Promise((resolve) => {
       this.#socket.on("close", (code, reason) => {
         this.#stop();
-        const said = reason.length > 0 ? `code ${code}, ${reason.toString("utf8")}` : `code ${code}`;
+        const said =
+          reason.length > 0 ? `code ${code}, ${reason.toString("utf8")}` : `code ${code}`;
         resolve({
           wasAccepted: this.#wasAccepted,
           rejection: this.#rejection,
