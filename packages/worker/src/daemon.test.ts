@@ -54,6 +54,30 @@ test("the log of a build that goes on is left to the process that writes it", as
   expect(entry.result).toBeNull();
 });
 
+test("a worker that leaves takes nothing new while it ends what runs", async () => {
+  const { coordinator, worker } = await connected();
+  let goOn = (): void => undefined;
+  const begun = new Promise<void>((begin) => {
+    worker.store.addRoots = () => {
+      begin();
+      return new Promise((resolve) => {
+        goOn = resolve;
+      });
+    };
+  });
+  const offers = new Offers();
+  const paths = [storePath("signed")];
+  coordinator.send(offers.sign(paths));
+  await begun;
+  worker.leave.abort();
+  const late = offers.sign(paths);
+  coordinator.send(late);
+  const { assignment } = await coordinator.message("decline");
+  expect(assignment).toBe(late.assignment);
+  goOn();
+  await worker.ended;
+});
+
 test("what the first job would wait for starts with the daemon", async () => {
   const directory = await temporaryDirectory();
   const worker = await TestWorker.start({ server: NOWHERE, directory });

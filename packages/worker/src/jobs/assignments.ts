@@ -292,7 +292,8 @@ export class Assignments {
       else if (phase === "signing") continue;
       else running[offer.spec.kind] += 1;
     }
-    return { ...this.#options.machine, isDraining: this.#isDraining, running, uploading };
+    const isDraining = this.#isDraining || this.#isLeaving;
+    return { ...this.#options.machine, isDraining, running, uploading };
   }
 
   #find({ assignment, fencing }: AssignmentReference): Running | null {
