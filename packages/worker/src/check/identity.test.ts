@@ -81,6 +81,7 @@ test("a state directory at a place that takes no directories is a failure", asyn
     {
       status: "failure",
       found: expect.stringMatching(/^\/proc\/gradient\/state is not there .* in \/proc: E/),
+      change: "name another directory with --state-dir",
     },
   );
 });

@@ -25,14 +25,15 @@ async function checkStateDirectory(findings: Findings, directory: string): Promi
   const place = await nearestDirectory(directory);
   const isThere = place === path.resolve(directory);
   const { uid, mode } = await stat(place);
-  const change = `let ${whoWeAre()} write to ${place}, or name another directory with --state-dir`;
+  const another = "name another directory with --state-dir";
+  const change = `let ${whoWeAre()} write to ${place}, or ${another}`;
   if (!isThere && (await exists(directory))) {
     findings.failure("state directory", `${directory} is no directory`, change);
   } else if (!isThere) {
     const fault = await faultOfMaking(place);
     const missing = `${directory} is not there and cannot be made in ${place}: ${fault}`;
     if (fault === null) findings.ok("state directory", `${directory} is made at the first start`);
-    else findings.failure("state directory", missing, change);
+    else findings.failure("state directory", missing, fault === "EACCES" ? change : another);
   } else if (!(await canWrite(place))) {
     const found = `${directory} cannot be written (it belongs to uid ${uid})`;
     findings.failure("state directory", found, change);
