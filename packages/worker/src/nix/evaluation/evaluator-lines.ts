@@ -7,7 +7,7 @@ import {
 } from "@gradient/protocol";
 import { isAboutBusyDatabase, summarizeError, withGitReason } from "../error-text.ts";
 import { TailBuffer } from "../../process/tail-buffer.ts";
-import { ImportedBuilds } from "./imported-builds.ts";
+import { BuildLogs, ImportedBuilds } from "./imported-builds.ts";
 
 const MAX_MESSAGE_CHARACTERS = 4096;
 /** Of what the program writes past its log format: how it tells that it crashed. */
@@ -57,12 +57,15 @@ export type EvaluatorNews =
 export class EvaluatorLines {
   readonly #prefix: string;
   readonly #raw = new TailBuffer(RAW_TAIL_BYTES);
-  readonly #builds = new ImportedBuilds();
+  readonly #logs: BuildLogs;
+  readonly #builds: ImportedBuilds;
   #attribute: AttributePath | null = null;
   #error = "";
 
-  constructor(nonce: string) {
+  constructor(nonce: string, logs = new BuildLogs()) {
     this.#prefix = `trace: ${nonce} `;
+    this.#logs = logs;
+    this.#builds = new ImportedBuilds(logs);
   }
 
   /** Evaluation waits for a build of its own. */
@@ -79,7 +82,7 @@ export class EvaluatorLines {
     const text = this.#error === "" ? raw.trim() : this.#error;
     if (text === "") return "";
     const error = withGitReason(summarizeError(text, roots), raw);
-    return [error, ...this.#builds.logsFor(text)].join("\n");
+    return [error, ...this.#logs.logsFor(text)].join("\n");
   }
 
   /** null for a line that tells nothing yet. */

@@ -15,12 +15,32 @@ interface ImportedBuild {
   lines: string[];
 }
 
+/** The last lines of builds that have ended, for all processes of an evaluation: one that failed is not built again for the next. */
+export class BuildLogs {
+  #ended: ImportedBuild[] = [];
+
+  add(build: ImportedBuild): void {
+    this.#ended = [...this.#ended, build].slice(-KEPT_BUILDS);
+  }
+
+  /** Of the builds that an error names. */
+  logsFor(error: string): string[] {
+    return this.#ended
+      .filter(({ drvPath, lines }) => lines.length > 0 && error.includes(drvPath))
+      .map(({ drvPath, lines }) => `last lines of the log of ${drvPath}:\n${lines.join("\n")}`);
+  }
+}
+
 /** Builds that happen while one process evaluates, because an expression reads what they make (import from derivation). */
 export class ImportedBuilds {
   readonly #running = new Map<number, ImportedBuild>();
   /** For others that build the same. */
   readonly #waits = new Set<number>();
-  #ended: ImportedBuild[] = [];
+  readonly #logs: BuildLogs;
+
+  constructor(logs: BuildLogs) {
+    this.#logs = logs;
+  }
 
   get areRunning(): boolean {
     return this.#running.size > 0 || this.#waits.size > 0;
@@ -45,15 +65,8 @@ export class ImportedBuilds {
     }
     if (action !== "stop") return null;
     this.#running.delete(id);
-    this.#ended = [...this.#ended, build].slice(-KEPT_BUILDS);
+    this.#logs.add(build);
     const seconds = ((performance.now() - build.startedAt) / 1000).toFixed(1);
     return `import from derivation: the build of ${build.drvPath} took ${seconds} s`;
-  }
-
-  /** Last lines of the builds that an error names. */
-  logsFor(error: string): string[] {
-    return this.#ended
-      .filter(({ drvPath, lines }) => lines.length > 0 && error.includes(drvPath))
-      .map(({ drvPath, lines }) => `last lines of the log of ${drvPath}:\n${lines.join("\n")}`);
   }
 }

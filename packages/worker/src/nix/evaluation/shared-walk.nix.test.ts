@@ -239,6 +239,27 @@ describe("import from derivation", () => {
       b: "b.drv",
     });
   });
+
+  test("a build that fails is not built again for the next attribute that needs it", async () => {
+    const files = {
+      "default.nix": expression(`let
+          generated = mk "generated" "echo what went wrong; exit 3" { };
+          behind = mk "behind" "echo > $out" { input = generated; };
+        in { a = import generated; b = import generated; c = import behind; d = import behind; e = mk "e" "echo > $out" { }; }`),
+    };
+    const { jobs, messages } = await fixture.evaluate(files, "*", { processes: 1 });
+    const reason = expect.stringMatching(
+      /exit code 3[^]*last lines of the log of .*\nwhat went wrong$/,
+    );
+    const ofInput = expect.stringMatching(/depend/);
+    expect(jobs).toEqual({ a: reason, b: reason, c: ofInput, d: ofInput, e: "e.drv" });
+    expect(
+      messages.map(({ attribute, text }) => [attribute, text.includes("-generated.drv took")]),
+    ).toEqual([
+      [["a"], true],
+      [["c"], true],
+    ]);
+  });
 });
 
 describe("arguments of a file", () => {

@@ -12,6 +12,7 @@ import { EvaluatorLines, type EvaluatorNews, type WalkerEvent } from "./evaluato
 import { EvaluatorProcess, type EvaluationScope } from "./evaluator-process.ts";
 import type { StoreRelay } from "../relay/store-relay.ts";
 import { FindingQueue } from "./finding-queue.ts";
+import { BuildLogs } from "./imported-builds.ts";
 import { Part, complete, partFor } from "./walk-part.ts";
 import { WALKER } from "./walker.ts";
 
@@ -76,6 +77,7 @@ export class SharedWalk {
   readonly #parts = new Set<Part>();
   readonly #tasks = new Set<Promise<void>>();
   readonly #stop = new AbortController();
+  readonly #logs = new BuildLogs();
   /** Of each part that is walked. */
   readonly #processOf = new Map<Part, EvaluatorProcess>();
   readonly #first = new Part({ start: null, isStartDone: false, end: null, backward: null });
@@ -161,7 +163,7 @@ export class SharedWalk {
 
   async #walk(part: Part): Promise<void> {
     const nonce = randomBytes(16).toString("hex");
-    const lines = new EvaluatorLines(nonce);
+    const lines = new EvaluatorLines(nonce, this.#logs);
     const killsBefore = this.#oomKills();
     const process = await this.#startProcess();
     this.#processOf.set(part, process);

@@ -17,13 +17,14 @@ async function evaluateTwice(
     waiting: RunningProcess;
     open: () => Promise<void>;
   }) => Promise<void>,
+  made = "echo 7 > $out",
 ): Promise<string[]> {
   await using fixture = await NixFixture.make(process.env);
   const gate = path.join(fixture.directory, "gate");
   await mkdir(gate);
   const conf = path.join(fixture.directory, "conf", "nix.conf");
   await appendFile(conf, `extra-sandbox-paths = /gate=${gate}\n`);
-  const script = "while ! [ -e /gate/open ]; do sleep 0.05; done; echo 7 > $out";
+  const script = `while ! [ -e /gate/open ]; do sleep 0.05; done; ${made}`;
   const text = expression(`import (mk "gated" "${script}" { })`, fixture.tree);
   await using meters = await openUsageMeters();
   const meter = await meters.start("relay", { memoryBytes: null, cores: null });
@@ -66,6 +67,17 @@ test("who wants what is built for another evaluator waits for that, and not for 
   expect(logs.map((log) => started(ACTIVITY_BUILD, log))).toEqual([1, 0]);
   expect(logs[1]).toContain("of another evaluator");
   expect(logs[1]).not.toContain("waiting for lock");
+});
+
+test("who wants what has failed meanwhile is told so, and nothing is built again", async () => {
+  const failed = { exitCode: 100, signal: null };
+  const logs = await evaluateTwice(async ({ builder, waiting, open }) => {
+    await open();
+    expect(await builder.exit).toEqual(failed);
+    expect(await waiting.exit).toEqual(failed);
+  }, "exit 3");
+  expect(logs.map((log) => started(ACTIVITY_BUILD, log))).toEqual([1, 0]);
+  expect(logs[1]).toContain("failed with exit code 3");
 });
 
 test("it is built anew when the evaluator that it was built for is killed", async () => {

@@ -1,8 +1,6 @@
 import {
   ERROR,
   LAST,
-  NEXT,
-  RESULT,
   START_ACTIVITY,
   STOP_ACTIVITY,
   STRUCTURED_ERRORS_MINOR,
@@ -63,49 +61,6 @@ export function readHasReferences(answer: Buffer): boolean | null {
   reader.string(); // hash of the NAR
   const references = reader.number();
   return reader.isShort ? null : references > 0;
-}
-
-/** How many bytes of an answer are whole frames before its last one; null when that has come, or one that is not known. */
-export function framesBefore(answer: Buffer): number | null {
-  const reader = new RequestReader(answer);
-  for (;;) {
-    const { at } = reader;
-    const kind = BigInt(reader.number());
-    if (reader.isShort) return at;
-    if (!skipFrame(reader, kind)) return null;
-    if (reader.isShort) return at;
-  }
-}
-
-/** False for a frame that is the last one, or not known. */
-function skipFrame(reader: RequestReader, kind: bigint): boolean {
-  switch (kind) {
-    case NEXT:
-      reader.string();
-      return true;
-    case START_ACTIVITY:
-      for (const _ of ["id", "level", "type"]) reader.number();
-      reader.string();
-      skipFields(reader);
-      reader.number(); // parent
-      return true;
-    case STOP_ACTIVITY:
-      reader.number();
-      return true;
-    case RESULT:
-      for (const _ of ["id", "type"]) reader.number();
-      skipFields(reader);
-      return true;
-    default:
-      return false;
-  }
-}
-
-function skipFields(reader: RequestReader): void {
-  for (let left = reader.number(); left > 0 && !reader.isShort; left -= 1) {
-    if (reader.number() === 0) reader.number();
-    else reader.string();
-  }
 }
 
 /** No activity of a process has this number. */

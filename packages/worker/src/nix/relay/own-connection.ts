@@ -2,7 +2,8 @@ import type { Socket } from "node:net";
 import { drained } from "../../process/drained.ts";
 import type { DaemonConnection } from "../daemon/connection.ts";
 import { Request } from "../daemon/request.ts";
-import { framesBefore, readHasReferences } from "./evaluator-messages.ts";
+import type { BuildAnswer } from "./build-answer.ts";
+import { readHasReferences } from "./evaluator-messages.ts";
 
 export interface OwnConnectionTools {
   readonly open: () => Promise<DaemonConnection>;
@@ -19,8 +20,7 @@ export class OwnConnection {
   /** What has come of the facts of a path, until it is known whether it refers to anything. */
   #facts: Buffer | null = null;
   #hasToldReferences = false;
-  /** The build that is being answered: what has come and is no whole frame. */
-  #build: { rest: Buffer; onAnswered: () => void } | null = null;
+  #build: BuildAnswer | null = null;
   #opening: Promise<DaemonConnection> | null = null;
   #isClosed = false;
 
@@ -46,10 +46,10 @@ export class OwnConnection {
     return this.send(request);
   }
 
-  /** Sends a request to build something. `onAnswered` is called once, also when nobody answers any more. */
-  async build(request: Buffer, onAnswered: () => void): Promise<void> {
-    this.#build = { rest: Buffer.alloc(0), onAnswered };
-    if (this.#isClosed) this.#endBuild();
+  /** Sends a request to build something. The answer ends also when nobody answers any more. */
+  async build(request: Buffer, answer: BuildAnswer): Promise<void> {
+    this.#build = answer;
+    if (this.#isClosed) answer.end();
     else await this.send(request);
   }
 
@@ -62,7 +62,7 @@ export class OwnConnection {
     this.#isClosed = true;
     const connection = await this.#opening?.catch(() => null);
     if (connection) await this.#tools.close(connection);
-    this.#endBuild();
+    this.#build?.end();
   }
 
   async #sendFirst(bytes: Buffer): Promise<void> {
@@ -82,7 +82,7 @@ export class OwnConnection {
       for (;;) {
         const bytes = await connection.receive();
         this.#readFacts(bytes);
-        this.#readBuild(bytes);
+        this.#build?.take(bytes);
         const isTaken = this.#client.write(bytes);
         if (!isTaken) await drained(this.#client);
       }
@@ -99,20 +99,5 @@ export class OwnConnection {
     if (hasReferences === null) return;
     this.#facts = null;
     this.#hasToldReferences ||= hasReferences;
-  }
-
-  #readBuild(bytes: Buffer): void {
-    if (this.#build === null) return;
-    const { rest } = this.#build;
-    const answer = rest.length === 0 ? bytes : Buffer.concat([rest, bytes]);
-    const whole = framesBefore(answer);
-    if (whole === null) this.#endBuild();
-    else this.#build.rest = answer.subarray(whole);
-  }
-
-  #endBuild(): void {
-    const build = this.#build;
-    this.#build = null;
-    build?.onAnswered();
   }
 }

@@ -14,6 +14,7 @@ import {
 } from "../daemon/operations.ts";
 import { Request } from "../daemon/request.ts";
 import { DaemonProtocolError } from "../nix-error.ts";
+import { BuildAnswer } from "./build-answer.ts";
 import type { BuildTurns } from "./build-turns.ts";
 import {
   errorFrame,
@@ -307,9 +308,11 @@ export class RelayedClient {
     // It may fetch derivations.
     this.#new.clear();
     await writer.flush();
-    const onWait = (isWaiting: boolean): void =>
-      this.#socket.write(isWaiting ? startWaiting() : stopWaiting());
-    await this.#nix.build(request, await builds.take(paths, onWait));
+    const turn = await builds.take(paths, (isWaiting) =>
+      this.#socket.write(isWaiting ? startWaiting() : stopWaiting()),
+    );
+    if ("failure" in turn) this.#socket.write(new Request().raw(turn.failure));
+    else await this.#nix.build(request, new BuildAnswer(this.#minor, turn.end));
   }
 
   #passOn(operation: number, reader: RequestReader): Step {

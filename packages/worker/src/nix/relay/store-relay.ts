@@ -28,7 +28,7 @@ export class StoreRelay implements AsyncDisposable {
   #spare: Promise<DaemonConnection> | null;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
-  readonly #builds = new BuildTurns();
+  readonly #builds: BuildTurns;
   readonly #clients = new Map<RelayedClient, Promise<void>>();
   readonly #signal: AbortSignal;
   #refusal: Promise<string | null> | null = null;
@@ -44,6 +44,7 @@ export class StoreRelay implements AsyncDisposable {
     this.#store = store;
     this.#meter = meter;
     this.#signal = signal;
+    this.#builds = new BuildTurns(() => meter.current().oomKills ?? 0);
     signal.addEventListener("abort", this.#onAbort, { once: true });
     const settings = Object.entries(EVALUATOR_SETTINGS).map(
       ([name, value]) => `${name} = ${value}`,
