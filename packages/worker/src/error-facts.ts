@@ -6,6 +6,9 @@ export function errnoOf(error: unknown): string | null {
   return typeof error.code === "string" ? error.code : null;
 }
 
+/** Words of the system, of Nix and of its database for a file system without room. */
+export const NO_ROOM = /no space left on device|disk quota exceeded|database or disk is full/i;
+
 /** As OpenSSL has it: `error:CODE:LIBRARY:FUNCTION:REASON:FILE:LINE:`. */
 const TLS_FAILURE = /error:[0-9A-F]+:SSL routines:[^:]*:([^:]+):/;
 

@@ -1,4 +1,5 @@
 import type { BuildOutcome, UsageRecord } from "@gradient/protocol";
+import { NO_ROOM } from "./error-facts.ts";
 import type { BuildEnd } from "./ports.ts";
 
 export interface Outcome {
@@ -85,7 +86,7 @@ interface TextRule {
 }
 
 const NO_SPACE: TextRule = {
-  pattern: /no space left on device|disk quota exceeded/i,
+  pattern: NO_ROOM,
   outcome: "internal_error",
 };
 

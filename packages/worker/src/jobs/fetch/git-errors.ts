@@ -1,4 +1,5 @@
 import { withoutPassword } from "@gradient/protocol";
+import { NO_ROOM } from "../../error-facts.ts";
 import { WorkerError } from "../../errors.ts";
 import { describeExit, ProcessError } from "../../process/process-error.ts";
 import { NO_SSH_ADVICE } from "./ssh.ts";
@@ -18,7 +19,7 @@ export const NO_ANSWER = "does the server answer, and fast enough?";
 const FAULTS: readonly Fault[] = [
   {
     code: "disk-full",
-    pattern: /no space left on device|disk quota exceeded/i,
+    pattern: NO_ROOM,
     isTransient: true,
     advice: "make room in the worker's state directory",
   },

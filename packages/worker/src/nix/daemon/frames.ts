@@ -1,4 +1,5 @@
 import { stripVTControlCharacters } from "node:util";
+import { NO_ROOM } from "../../error-facts.ts";
 import { DaemonProtocolError, NixError } from "../nix-error.ts";
 import type { ByteReader } from "./byte-reader.ts";
 
@@ -105,7 +106,7 @@ async function readFields(reader: ByteReader): Promise<Field[]> {
 async function readPlainError(reader: ByteReader): Promise<NixError> {
   const message = await reader.string();
   await reader.number(); // exit code
-  return new NixError(cleanMessage(message));
+  return errorOf(message);
 }
 
 async function readError(reader: ByteReader): Promise<NixError> {
@@ -119,7 +120,12 @@ async function readError(reader: ByteReader): Promise<NixError> {
     await reader.number();
     await reader.string();
   }
-  return new NixError(cleanMessage(message));
+  return errorOf(message);
+}
+
+/** A store without room may have some later, and another machine's has. */
+function errorOf(message: string): NixError {
+  return new NixError(cleanMessage(message), { isTransient: NO_ROOM.test(message) });
 }
 
 /** Nix's words without colour, its `error:` prefix and surrounding space. */

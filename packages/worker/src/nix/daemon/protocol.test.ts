@@ -163,6 +163,15 @@ describe("frames", () => {
     await readFrames(reader, {}, 24);
   });
 
+  test.each([
+    ["writing to file: No space left on device", true],
+    ["setting up a statement: database or disk is full", true],
+    ["path '/nix/store/x' is not valid", false],
+  ])("%s: is it worth another try? %s", async (message, isTransient) => {
+    const bytes = new Request().number(ERROR).string(message).number(1).bytes();
+    await expect(readFrames(readerOf(bytes), {}, 24)).rejects.toMatchObject({ isTransient });
+  });
+
   test("a frame that is not known ends the connection", async () => {
     const bytes = new Request().number(0x1234).bytes();
     await expect(readFrames(readerOf(bytes), {}, 34)).rejects.toThrow(DaemonProtocolError);
