@@ -1,11 +1,11 @@
 import { randomUUID } from "node:crypto";
-import { setFlagsFromString } from "node:v8";
 import { type EvaluatedJob, formatAttributePath } from "@gradient/protocol";
 import { evaluateSelections } from "../alone/evaluate.ts";
 import { messageText } from "../alone/plain-view.ts";
 import { askSelections } from "../alone/selection.ts";
 import { parseTarget } from "../alone/target.ts";
 import { withAloneTools } from "../alone/tools.ts";
+import { compileLater } from "../compile-later.ts";
 import { type AloneConfig, loadAloneConfig } from "../config/load.ts";
 import { reasonOf } from "../error-facts.ts";
 import { EvaluationError } from "../nix/evaluation-error.ts";
@@ -19,8 +19,7 @@ import { workingDirectory } from "../working-directory.ts";
 
 /** Prints each attribute as soon as it is evaluated. Resolves to 1 when one of them, or the whole, failed. */
 export async function evaluate(invocation: Invocation): Promise<number> {
-  // A command that is over in seconds does not get back the time that V8's compilers take from the evaluators.
-  setFlagsFromString("--interrupt-budget=1000000");
+  compileLater();
   const config = loadAloneConfig(invocation.sources);
   using interruption = new Interruption(() => {});
   const palette = paletteFor(process.stderr, invocation.environment);

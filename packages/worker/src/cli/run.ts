@@ -1,3 +1,4 @@
+import { compileLater } from "../compile-later.ts";
 import { loadConfig, unknownVariables } from "../config/load.ts";
 import { createLogger } from "../logger.ts";
 import { runWorker } from "../main.ts";
@@ -8,6 +9,7 @@ import type { Invocation } from "./program.ts";
  * them. After SIGHUP builds go on without it, and the daemon that is started next takes them over.
  */
 export async function run({ sources, environment }: Invocation): Promise<void> {
+  compileLater();
   const config = loadConfig(sources);
   const logger = createLogger(config.logLevel);
   const variables = unknownVariables(environment);

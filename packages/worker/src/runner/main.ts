@@ -3,6 +3,7 @@ import { chmod, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { text } from "node:stream/consumers";
 import { SlotBuilder } from "../builder/slot-builder.ts";
+import { compileLater } from "../compile-later.ts";
 import { removePlaces } from "../nix/build-place.ts";
 import { openBuildSlot } from "../nix/build-slot.ts";
 import { openUsageMeters } from "../usage/usage-meters.ts";
@@ -14,6 +15,7 @@ import { Runner } from "./runner.ts";
  * that lives. Reads its settings from standard input, writes a line when it listens, and resolves when it may go.
  */
 export async function runRunner(): Promise<void> {
+  compileLater();
   // Written by the same program, just now.
   const config = JSON.parse(await text(process.stdin)) as RunnerConfig;
   const meters = await openUsageMeters({ daemonSocket: config.nix.daemonSocket });

@@ -29,7 +29,8 @@ export class StorageWatch implements Disposable {
   readonly #procDirectory: string;
   readonly #pids: () => readonly number[];
   readonly #startedAt = performance.now();
-  readonly #stop = new AbortController();
+  /** Ends a look. Most builds have none, and aborting makes an error. */
+  #stop: AbortController | null = null;
   #timer: NodeJS.Timeout;
   #scratch: BuildScratch | null = null;
   #peaks: StoragePeaks = {
@@ -51,7 +52,7 @@ export class StorageWatch implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#stop.abort();
+    this.#stop?.abort();
     clearTimeout(this.#timer);
     this.#scratch?.[Symbol.dispose]();
   }
@@ -62,8 +63,10 @@ export class StorageWatch implements Disposable {
     this.#scratch ??= BuildScratch.find(this.#procDirectory, this.#pids());
     let costMs = performance.now() - startedAt;
     if (this.#scratch !== null) {
-      const size = await this.#scratch.measure(this.#stop.signal);
-      if (this.#stop.signal.aborted) return;
+      this.#stop ??= new AbortController();
+      const { signal } = this.#stop;
+      const size = await this.#scratch.measure(signal);
+      if (signal.aborted) return;
       costMs = size.costMs;
       this.#take(size);
     }
