@@ -4,7 +4,7 @@ import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { assignmentIdSchema, singleFileNar } from "@gradient/protocol";
+import { assignmentIdSchema, encodeNarBundle, singleFileNar } from "@gradient/protocol";
 import { v7 } from "uuid";
 import { compress, decompress } from "zstd-napi";
 import { describe, expect, onTestFinished, test } from "vitest";
@@ -159,9 +159,11 @@ describe("an upload", () => {
 
   test("counts what it sends", async () => {
     const { coordinator, store, transfers, scope } = await setUp();
-    await transfers.uploadNars([await store.add("small", "contents")], scope);
-    const [nar = Buffer.alloc(0)] = coordinator.nars.values();
-    expect(scope.traffic).toEqual({ sentBytes: nar.length, receivedBytes: 0 });
+    const facts = await store.add("small", "contents");
+    await transfers.uploadNars([facts], scope);
+    const [[narHash = "", bytes = Buffer.alloc(0)] = []] = coordinator.nars;
+    const { length } = encodeNarBundle([{ narHash, narSize: facts.narSize, bytes }]);
+    expect(scope.traffic).toEqual({ sentBytes: length, receivedBytes: 0 });
   });
 
   test("takes an outage for no answer: what may be there is not sent, and not left out", async () => {

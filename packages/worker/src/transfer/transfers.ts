@@ -90,7 +90,7 @@ export class Transfers {
       const [first] = bundle;
       const lane = isLarge(first) ? this.#largeUploads : this.#small;
       await inTurn(lane, each.signal, () => {
-        if (bundle.length > 1) return this.#uploadBundle(bundle, each);
+        if (first.narSize <= SMALL_NAR_BYTES) return this.#uploadBundle(bundle, each);
         if (!isLarge(first)) return this.#upload(first, each);
         return first.narSize < directFromBytes
           ? this.#uploadLarge(first, each)
@@ -208,7 +208,7 @@ export class Transfers {
     const ask = {
       method: "PUT",
       path: "/nars",
-      what: `upload of ${bundle[0].path} and ${bundle.length - 1} more`,
+      what: `upload of ${bundle[0].path}${bundle.length > 1 ? ` and ${bundle.length - 1} more` : ""}`,
       contentType: "application/octet-stream",
       body: () => bytes,
     } as const;
@@ -224,9 +224,7 @@ export class Transfers {
   }
 
   #upload(facts: PathFacts, scope: TransferScope): Promise<void> {
-    const source = this.#sourceOf(facts);
-    const small = source.narSize <= SMALL_NAR_BYTES ? compressSmallNar(source) : null;
-    const body = (): Body => small ?? this.#pool.compress(source);
+    const body = (): Body => this.#pool.compress(this.#sourceOf(facts));
     return this.#client.exchange(uploadOf(facts, { body, offset: 0 }), scope, readReceipt);
   }
 

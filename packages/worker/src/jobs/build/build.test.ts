@@ -1,6 +1,6 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
-import { singleFileNar } from "@gradient/protocol";
+import { encodeNarBundle, singleFileNar } from "@gradient/protocol";
 import { compress, decompress } from "zstd-napi";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { Journal } from "../../journal/journal.ts";
@@ -36,12 +36,12 @@ describe("a build", () => {
       logBytes: 9,
     });
     expect(coordinator.log(offer.assignment)).toBe("building\n");
-    const [nar = Buffer.alloc(0)] = coordinator.transfers.nars.values();
+    const [[narHash = "", nar = Buffer.alloc(0)] = []] = coordinator.transfers.nars;
     const made = singleFileNar(Buffer.from("Hello, world\n")).length;
     expect(result).toMatchObject({
       usage: {
         receivedBytes: 0,
-        sentBytes: nar.length,
+        sentBytes: encodeNarBundle([{ narHash, narSize: made, bytes: nar }]).length,
         outputNarBytes: made,
         outputPeakBytes: made,
         storagePeakBytes: made,
