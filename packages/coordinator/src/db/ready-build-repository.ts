@@ -136,7 +136,8 @@ const selectAfter = reusable((db, attempt: number) =>
     .orderBy("builds.priority", "desc")
     .orderBy("builds.height", "desc")
     .orderBy("builds.id")
-    .limit(1),
+    // As a value it would have SQLite compile the statement each time.
+    .limit(sql.lit(1)),
 );
 
 /** Of the builds that wait for nothing but what this attempt makes, the first in order; null when there is none. */
