@@ -88,6 +88,14 @@ NIX
   [ "$(systemctl show -p Result --value gradient-worker)" = success ]
 `;
 
+const FULL_DISK = `
+  mkdir /srv/full
+  mount -t tmpfs -o size=8M tmpfs /srv/full
+  gradient-coordinator migrate --data-dir /srv/full
+  head -c 16M /dev/zero > /srv/full/filler || true
+  gradient-coordinator user list --data-dir /srv/full || true
+`;
+
 /** An older systemd starts no service beside control groups of its own where these are of version 2. */
 const endsBuilds = await (async () => {
   if (!existsSync("/sys/fs/cgroup/cgroup.controllers")) return false;
@@ -134,6 +142,12 @@ describe.skipIf(whyNot !== undefined)("the documents", { timeout: 300_000 }, () 
       10_000,
     );
     expect(printed).toBe("");
+  });
+
+  test("a farm that does not start on a full disk says that it is the disk", async () => {
+    using shell = machine.shell(await installEnvironment());
+    const { printed } = await shell.run(FULL_DISK, 30_000);
+    expect(printed).toContain("cannot be opened: its disk is full");
   });
 
   test("every document with commands is followed", async () => {

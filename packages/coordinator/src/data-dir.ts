@@ -3,7 +3,7 @@ import { access, mkdir } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { openDatabase, type Database } from "./db/client.ts";
 import { lockFile } from "./db/exclusive-lock.ts";
-import { errnoOf, messageOf } from "./error-facts.ts";
+import { errnoOf, isDiskFull, messageOf } from "./error-facts.ts";
 import { UserError } from "./errors.ts";
 
 /** Makes the data directory when it is missing. Throws UserError. */
@@ -58,10 +58,8 @@ export async function openFarmDatabase(dataDir: string): Promise<Database> {
   try {
     return await openDatabase(file);
   } catch (cause) {
-    throw new UserError(`database ${file} cannot be opened: ${messageOf(cause)}`, {
-      exitCode: 1,
-      cause,
-    });
+    const reason = isDiskFull(cause) ? "its disk is full; make some room" : messageOf(cause);
+    throw new UserError(`database ${file} cannot be opened: ${reason}`, { exitCode: 1, cause });
   }
 }
 

@@ -9,7 +9,8 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-const FULL = new Set(["ENOSPC", "EDQUOT", "SQLITE_FULL"]);
+/** The last one: SQLite keeps a small file beside a database that it opens. */
+const FULL = new Set(["ENOSPC", "EDQUOT", "SQLITE_FULL", "SQLITE_IOERR_SHMSIZE"]);
 
 /** Whether something could not be written for want of room. */
 export function isDiskFull(error: unknown): boolean {
