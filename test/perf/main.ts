@@ -1,3 +1,4 @@
+import { aloneRows } from "./alone.ts";
 import { apiRows } from "./api.ts";
 import { cacheRows } from "./cache.ts";
 import { collectionRows } from "./collection.ts";
@@ -21,6 +22,7 @@ const groups = {
   transfer: transferRows,
   control: controlRows,
   eval: evaluationRows,
+  alone: aloneRows,
   api: apiRows,
   collection: collectionRows,
 } as const;

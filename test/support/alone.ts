@@ -38,6 +38,9 @@ in rec {
   sets.recurseForDerivations = true;
   sets.inner = mk "inner" "echo > $out" { };
   hidden.inner = mk "hidden" "echo > $out" { };
+  list = [ two.dev [ hello hidden ] base ];
+  long = builtins.genList (n: mk "long-\${toString n}" "echo > $out" { }) 11;
+  strange = [ base "text" ];
 }
 `;
 

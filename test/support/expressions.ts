@@ -23,7 +23,7 @@ ${body}
 }
 
 /** Puts the shell that the derivations of `expression` run in beside the files of a project's repository. */
-export async function addSeed(farm: TestFarm, project: string): Promise<void> {
+export async function addSeed(farm: Pick<TestFarm, "directory">, project: string): Promise<void> {
   if (BUSYBOX === undefined) throw new Error("no busybox found; install busybox-static");
   const directory = join(farm.directory, "git", project, "seed");
   await mkdir(directory, { recursive: true });

@@ -1,30 +1,30 @@
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { join } from "node:path";
-import { Script, constants } from "node:vm";
+const { readFileSync } = require("node:fs");
+const { createRequire } = require("node:module");
+const path = require("node:path");
+const { Script, constants } = require("node:vm");
 
 /** Beside each file, what V8 has made of it. */
-export const CODE_SUFFIX = ".code";
+const CODE_SUFFIX = ".code";
 
 /**
  * The files of a bundle in a directory. They are CommonJS, since only of such does this Node take what V8 has compiled before; another
  * version of V8 compiles them again.
  */
-export class Bundle {
+class Bundle {
   #directory;
   #require;
   #files = new Map();
 
   constructor(directory) {
     this.#directory = directory;
-    this.#require = createRequire(join(directory, "program.js"));
+    this.#require = createRequire(path.join(directory, "program.js"));
   }
 
   /** What a file exports. */
   load(name) {
     const known = this.#files.get(name);
     if (known !== undefined) return known.module.exports;
-    const filename = join(this.#directory, name);
+    const filename = path.join(this.#directory, name);
     const text = readFileSync(filename, "utf8");
     const script = new Script(`(function (exports, require, module, __filename) {${text}\n})`, {
       filename,
@@ -55,3 +55,5 @@ function readCode(filename) {
     return undefined;
   }
 }
+
+module.exports = { Bundle, CODE_SUFFIX };

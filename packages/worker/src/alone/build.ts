@@ -161,7 +161,7 @@ class AloneBuild {
     for (const selection of selections) {
       const found = this.#jobs.filter((each) => each.selection === selection);
       const records = await Promise.all(found.map(({ job }) => this.#recordOf(job)));
-      jobs.push(...records.toSorted(inOrder(selection)));
+      jobs.push(...inOrder(selection, records));
     }
     return {
       version: 1,

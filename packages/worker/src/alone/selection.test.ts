@@ -51,12 +51,25 @@ describe("what is selected", () => {
 });
 
 test("results come in the order that was asked for, then by name, however evaluation went", () => {
-  const [selection] = selectionsOf(FILE, { attributes: ["z", "a"], pattern: null }, "s");
+  const [selection] = selectionsOf(
+    FILE,
+    { attributes: ["z", "a", "z.y", "z.b.dev"], pattern: null },
+    "s",
+  );
   if (selection === undefined) throw new Error("nothing is selected");
-  const jobs = [["a"], ["z", "y"], ["z", "b"]].map((attribute) => ({ attribute }));
-  expect(jobs.toSorted(inOrder(selection)).map(({ attribute }) => attribute.join("."))).toEqual([
+  const jobs = [
+    ["a", "10"],
+    ["z", "y"],
+    ["a", "2"],
+    ["z", "b", "dev"],
+    ["z", "b"],
+  ].map((attribute) => ({ attribute }));
+  expect(inOrder(selection, jobs).map(({ attribute }) => attribute.join("."))).toEqual([
     "z.b",
     "z.y",
-    "a",
+    "a.2",
+    "a.10",
+    "z.y",
+    "z.b.dev",
   ]);
 });

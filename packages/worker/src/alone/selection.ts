@@ -16,6 +16,9 @@ import type { Target } from "./target.ts";
 /** As `nix-build` does it: the derivations of the expression, and of the sets in it that say `recurseForDerivations`. */
 export const EVERYTHING = "**";
 
+/** No list has as many elements. */
+const INDEX_DIGITS = 10;
+
 /** One evaluation, and what it has to find. */
 export interface Selection {
   /** The first of these that selects anything counts. */
@@ -78,16 +81,32 @@ function classic(roots: readonly AttributePath[], pattern: string | null): Selec
   return { patterns: [text], roots };
 }
 
-/** Sorts by what was asked for first, then by name, so that results are numbered the same at every run. */
-export function inOrder(
-  selection: Selection,
-): (a: { attribute: AttributePath }, b: { attribute: AttributePath }) => number {
-  const rank = (attribute: AttributePath): number => {
-    const index = selection.roots.findIndex((root) => isBelow(root, attribute));
-    return index === -1 ? selection.roots.length : index;
-  };
-  return (a, b) =>
-    rank(a.attribute) - rank(b.attribute) || compareAttributePaths(a.attribute, b.attribute);
+/**
+ * What was asked for first comes first, each time that it was asked for; then by name, and elements of a list as they come. So results are
+ * numbered the same at every run.
+ */
+export function inOrder<Job extends { attribute: AttributePath }>(
+  { roots }: Selection,
+  jobs: readonly Job[],
+): Job[] {
+  const sorted = jobs.toSorted((a, b) =>
+    compareAttributePaths(withNumbers(a.attribute), withNumbers(b.attribute)),
+  );
+  const found = new Set(jobs.map(({ attribute }) => JSON.stringify(attribute)));
+  // What lies within a derivation was asked for by its own name.
+  const isOf = (root: AttributePath, attribute: AttributePath): boolean =>
+    isBelow(root, attribute) &&
+    !attribute
+      .slice(root.length)
+      .some((_, at) => found.has(JSON.stringify(attribute.slice(0, root.length + at))));
+  const asked = roots.flatMap((root) => sorted.filter((job) => isOf(root, job.attribute)));
+  const others = sorted.filter((job) => !roots.some((root) => isBelow(root, job.attribute)));
+  return [...asked, ...others];
+}
+
+/** The elements of a list have their numbers for names. */
+function withNumbers(attribute: AttributePath): AttributePath {
+  return attribute.map((name) => (/^\d+$/.test(name) ? name.padStart(INDEX_DIGITS, "0") : name));
 }
 
 /** Also for the root itself. */

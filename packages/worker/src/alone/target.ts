@@ -14,6 +14,9 @@ const EXPRESSION_FILES = ["default.nix", "release.nix", "ci.nix"];
 /** `git+file:...`, `path:...`, `github:...`: how references of flakes begin. */
 const FLAKE_REFERENCE = /^[a-z][a-z0-9+.-]*:/i;
 
+/** What Nix looks for in NIX_PATH. */
+const SEARCHED = /^<(.+)>$/;
+
 /** What a command works on. */
 export interface Target {
   /** As it was given. */
@@ -33,6 +36,11 @@ export function parseTarget(
 ): Target {
   if (text.includes("#") || FLAKE_REFERENCE.test(text)) {
     return flake(text, readInstallable(text, options.directory), options);
+  }
+  const [, searched] = SEARCHED.exec(text) ?? [];
+  if (searched !== undefined) {
+    const command = `nix-instantiate --find-file ${searched}`;
+    throw new UserError("no-target", `${text} is no path: give the path that '${command}' prints`);
   }
   const at = resolve(options.directory, text);
   if (!existsSync(at)) throw new UserError("no-target", `${text} does not exist`);

@@ -45,8 +45,16 @@ export interface AloneTools {
 
 /** Opens them, lends them, closes them. */
 export async function withAloneTools<T>(
-  config: AloneConfig,
-  environment: Readonly<Record<string, string | undefined>>,
+  {
+    config,
+    environment,
+    asksSubstituters,
+  }: {
+    config: AloneConfig;
+    environment: Readonly<Record<string, string | undefined>>;
+    /** Then the process that does it starts before all else. */
+    asksSubstituters: boolean;
+  },
   work: (tools: AloneTools) => Promise<T>,
 ): Promise<T> {
   await using state = await openStateDirectory({
@@ -55,12 +63,13 @@ export async function withAloneTools<T>(
     environment,
   });
   const nix = findNix({ store: config.store ?? environment["NIX_REMOTE"] ?? "", environment });
+  await using substituter = openSubstituter(nix);
+  if (asksSubstituters) substituter.prepare();
   await using meters = await openUsageMeters({ daemonSocket: nix.daemonSocket });
   const size = machineSize();
   const slots = config.maxConcurrentBuilds ?? size.cores;
   await using store = openNixStore({ nix, rootsName: ROOTS_NAME, stateDirectory: state.path });
   await using roots = await claimRoots(store);
-  await using substituter = openSubstituter(nix);
   await using builder = new SlotBuilder({
     slots,
     openSlot: () => openBuildSlot(nix),

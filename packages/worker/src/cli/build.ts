@@ -39,7 +39,9 @@ export async function build(invocation: Invocation): Promise<number> {
   const failures: unknown[] = [];
   // What was built is told all the same.
   const note = (error: unknown): void => void failures.push(error);
-  const report = await withAloneTools(config, invocation.environment, async (tools) => {
+  const { environment } = invocation;
+  const opening = { config, environment, asksSubstituters: true };
+  const report = await withAloneTools(opening, async (tools) => {
     const report = await buildWith(tools, invocation, { config, options, view, signal });
     if (report.exitCode === 0 && options.outLink !== null) {
       const results = resultsOf(report.jobs, options.outLink);
@@ -70,7 +72,6 @@ async function buildWith(
     signal,
   }: { config: AloneConfig; options: BuildOptions; view: BuildView; signal: AbortSignal },
 ): Promise<RunReport> {
-  tools.substituter.prepare();
   const [evaluation, configured] = await Promise.all([
     prepareEvaluation(tools, invocation, config),
     tools.configuredLimits(),
@@ -117,7 +118,8 @@ async function printMissing(invocation: Invocation, config: AloneConfig): Promis
   using interruption = new Interruption(() => {});
   const { signal } = interruption;
   try {
-    return await withAloneTools(config, invocation.environment, async (tools) => {
+    const { environment } = invocation;
+    return await withAloneTools({ config, environment, asksSubstituters: true }, async (tools) => {
       const evaluation = await prepareEvaluation(tools, invocation, config);
       try {
         const { missing, hasFailed } = await askMissing({ ...tools, ...evaluation, view, signal });

@@ -40,7 +40,8 @@ async function printJobs(
   const directory = workingDirectory();
   const target = parseTarget(operands[0] ?? ".", { directory, arguments: request.arguments });
   const lineOf = options["json"] === true ? jsonLine : plainLine;
-  return withAloneTools(config, environment, async ({ evaluator, meters, system, hintFor }) => {
+  const opening = { config, environment, asksSubstituters: false };
+  return withAloneTools(opening, async ({ evaluator, meters, system, hintFor }) => {
     const selections = await askSelections(target, request, system);
     const meter = await meters.start(`eval-${randomUUID()}`, {
       memoryBytes: evaluator.memoryLimitBytes,

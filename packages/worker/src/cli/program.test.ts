@@ -86,6 +86,14 @@ describe("gradient-worker run", () => {
     expect(printed.err.trim().split("\n")).toHaveLength(1);
   });
 
+  test.each([
+    [["build", "-K", "x.nix"], "in place of -K: nix-store --realise -K"],
+    [["eval", "--option", "cores", "2"], "in place of --option: set NIX_CONFIG"],
+  ])("%j says what to use in its place", async (args, advice) => {
+    expect(await worker(args)).toBe(1);
+    expect(printed.err).toContain(advice);
+  });
+
   test("with a peers file that cannot be read fails with one clear line", async () => {
     const directory = await temporaryDirectory();
     const args = [

@@ -6,6 +6,7 @@ import { UserError, WorkerError } from "../errors.ts";
 import { ProcessError } from "../process/process-error.ts";
 import { addBuildOptions } from "./build-options.ts";
 import { addEvalOptions, joinPairs } from "./expression-options.ts";
+import { adviceForOption } from "./nix-options.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -110,10 +111,21 @@ export async function main(
     return state.exitCode;
   } catch (error) {
     // Help, and mistakes in flags: commander has printed its text already.
-    if (error instanceof CommanderError) return error.exitCode;
+    if (error instanceof CommanderError) {
+      process.stderr.write(adviceFor(error, argv[2]));
+      return error.exitCode;
+    }
     process.stderr.write(`gradient-worker: ${describe(error)}\n`);
     return error instanceof UserError ? error.exitCode : 1;
   }
+}
+
+/** What to do in place of an option that `nix-build` has; a line, or nothing. */
+function adviceFor({ message }: CommanderError, command: string | undefined): string {
+  const option = /unknown option '([^']+)'/.exec(message)?.[1];
+  if (option === undefined || (command !== "build" && command !== "eval")) return "";
+  const advice = adviceForOption(option);
+  return advice === null ? "" : `${advice}\n`;
 }
 
 /** A stack is for faults of ours alone. */

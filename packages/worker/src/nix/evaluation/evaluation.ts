@@ -221,8 +221,10 @@ export class Evaluation {
         this.#thrown.push(finding.path);
         return null;
       case "other": {
-        const missing = this.#missing.get(JSON.stringify(finding.path));
-        if (missing !== undefined) missing.type = finding.valueType;
+        const { path, valueType } = finding;
+        const missing = this.#missing.get(JSON.stringify(path));
+        if (missing === undefined) return errorJob(path, missingMessage(path, valueType));
+        missing.type = valueType;
         return null;
       }
       case "failed":

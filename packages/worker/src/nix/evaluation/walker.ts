@@ -6,6 +6,10 @@ const CALLED = `# As Nix's own tools do: a function is called when each of its n
   called = value:
     if isFunction value && functionArgs value != { } && missingArguments value == [ ]
     then value (intersectAttrs (functionArgs value) given) else value;
+  # The elements of a list have their numbers for names, as Nix's own tools call them.
+  attributesOf = value:
+    if isList value
+    then listToAttrs (genList (n: { name = toString n; value = elemAt value n; }) (length value)) else value;
   # A derivation alone has no attributes that are jobs: it gets a name.
   rootOf = imported:
     let value = if isFunction imported then imported (intersectAttrs (functionArgs imported) given) else imported;
@@ -22,7 +26,7 @@ const CALLED = `# As Nix's own tools do: a function is called when each of its n
  *   {"pass": path}                   before an attribute is evaluated that another process tells of
  *   {"job": path, "drvPath": text}   a derivation, and its .drv file is written; with "outputName" when that is not 'out'
  *   {"thrown": path}                 `throw` or a failed assertion, whose message is hidden here
- *   {"other": path, "type": text}    asked for by its name, and no derivation
+ *   {"other": path, "type": text}    asked for by its name, or in a list, and no derivation
  *   {"fatal": text}                  the whole has no attributes to look at
  *   {"end": true}                    everything was looked at
  *
@@ -33,8 +37,8 @@ export const WALKER = `
 { nonce, label, imported, given, include, exclude, literals, start, isStartDone, backward }:
 let
   inherit (builtins)
-    all any attrNames concatMap elem elemAt filter foldl' functionArgs genList head intersectAttrs isAttrs isFunction
-    isString length lessThan seq sort tail toJSON trace tryEval typeOf unsafeDiscardStringContext;
+    all any attrNames concatMap elem elemAt filter foldl' functionArgs genList head intersectAttrs isAttrs isFunction isList
+    isString length lessThan listToAttrs seq sort tail toJSON trace tryEval typeOf unsafeDiscardStringContext;
 
   say = event: trace "\${nonce} \${toJSON event}";
   unique = foldl' (found: each: if elem each found then found else found ++ [ each ]) [ ];
@@ -42,7 +46,8 @@ let
   ${CALLED}
 
   kindOf = value:
-    if !isAttrs value then "other"
+    if isList value then "list"
+    else if !isAttrs value then "other"
     else if value ? type && value.type == "derivation" then "derivation"
     else if value ? type || value ? _type then "opaque"
     else "set";
@@ -56,9 +61,11 @@ let
 
   each = { kind = "each"; };
 
-  # '**' also stands for the place that it was reached at.
+  # '**' also stands for the place that it was reached at, and for all that is in a list there. No other wildcard looks into a list.
   closure = kind: states: unique (concatMap (state:
-    if state == [ ] || (head state).kind != "deep" then [ state ]
+    if state == [ ] || (head state).kind == "name" then [ state ]
+    else if kind == "list" then (if (head state).kind == "deep" then [ ([ each ] ++ state) ] else [ ])
+    else if (head state).kind != "deep" then [ state ]
     else closure kind [ (tail state) ]
       ++ (if kind == "derivation" then [ ] else [ state ])
       ++ (if kind != "derivation" && tail state == [ ] then [ [ each ] ] else [ ])) states);
@@ -111,15 +118,17 @@ let
       possible = filter (state: (head state).kind != "name" || (head state).name == name) states;
       isExact = all (state: length state == 1 && elem (head state).kind [ "name" "each" ]) possible;
       isHidden = isExcluded here;
+      # Only in a list is something behind this wildcard.
+      isElement = any (state: (head state).kind == "each" && tail state != [ ]) possible;
       isKnown = above || behind != null;
       child = look set name;
       next = closure child.value.kind (concatMap (step child.value name) possible);
+      inner = attributesOf child.value.value;
       go =
         if !child.success then (if isHidden || isKnown then null else say { thrown = here; } null)
         else seq
-          (if elem [ ] next && !isKnown then report here isHidden child.value else null)
-          (if isAttrs child.value.value && any (state: state != [ ]) next
-           then walk above here next child.value.value behind else null);
+          (if elem [ ] next && !isKnown then report here isHidden isElement child.value else null)
+          (if isAttrs inner && any (state: state != [ ]) next then walk above here next inner behind else null);
     in
       if possible == [ ] || (isExact && isHidden) then null
       else if isKnown then say { pass = here; } go
@@ -129,9 +138,10 @@ let
     let name = tryEval (value.outputName or null);
     in if !name.success || !isString name.value || name.value == "out" then { } else { outputName = name.value; };
 
-  report = here: isHidden: child:
+  report = here: isHidden: isElement: child:
     if child.kind != "derivation" then
-      (if elem here literals then say { other = here; type = typeOf child.value; } null else null)
+      (if elem here literals || (isElement && child.kind == "other" && !isHidden)
+       then say { other = here; type = typeOf child.value; } null else null)
     else if isHidden then null
     else let drvPath = tryEval (unsafeDiscardStringContext child.value.drvPath);
     in if drvPath.success then say ({ job = here; drvPath = drvPath.value; } // outputOf child.value) null
@@ -142,17 +152,19 @@ let
 in
   if isFunction imported && needed != [ ]
   then say { fatal = "\${label} is a function, and these arguments have no default: \${toJSON needed}"; } null
-  else if !isAttrs root
+  else if !isAttrs root && !isList root
   then say { fatal = "\${label} gives a \${typeOf root}, and not a set of attributes"; } null
-  else seq (walk (backward != null) [ ] (closure "set" include) root start) (say { end = true; } null)
+  else seq (walk (backward != null) [ ] (closure (if isList root then "list" else "set") include) (attributesOf root) start)
+    (say { end = true; } null)
 `;
 
 /** Evaluates the attribute at a path, and lets its error through: a function of what is imported, the arguments, and the path. */
 export const ONE = `
 imported: given: path:
 let
-  inherit (builtins) attrNames filter foldl' functionArgs intersectAttrs isAttrs isFunction seq;
+  inherit (builtins)
+    attrNames elemAt filter foldl' functionArgs genList intersectAttrs isAttrs isFunction isList length listToAttrs seq;
   ${CALLED}
-  one = foldl' (set: name: called set.\${name}) (rootOf imported) path;
+  one = foldl' (set: name: called (attributesOf set).\${name}) (rootOf imported) path;
 in seq (if isAttrs one && one ? type && one.type == "derivation" then one.drvPath else one) null
 `;

@@ -55,9 +55,10 @@ export class StoreRelay implements AsyncDisposable {
     // Not in this turn: the kernel would let the first evaluator wait for its group until these have entered theirs.
     const open = (): Promise<DaemonConnection> =>
       nextTurn().then(() => this.#openConnection(TERSE_MINOR));
-    this.#writer = new TextWriter(open(), (each) => this.#closeConnection(each));
+    // Evaluators wait for this one, as what they add first is mostly a source; nobody waits for the writer.
     this.#spare = open();
     this.#spare.catch(() => {});
+    this.#writer = new TextWriter(open(), (each) => this.#closeConnection(each));
     this.#server = createServer((socket) => this.#serve(socket));
   }
 
