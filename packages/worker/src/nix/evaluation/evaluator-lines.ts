@@ -17,6 +17,7 @@ const LEVEL_ERROR = 0;
 const LEVEL_WARNING = 1;
 
 const walkerEventSchema = z.union([
+  z.object({ begin: z.literal(true) }),
   z.object({ enter: attributePathSchema }),
   z.object({ pass: attributePathSchema }),
   z.object({
@@ -59,6 +60,8 @@ export class EvaluatorLines {
   readonly #raw = new TailBuffer(RAW_TAIL_BYTES);
   readonly #logs: BuildLogs;
   readonly #builds: ImportedBuilds;
+  readonly #activities = new Set<number>();
+  #hasBegun = false;
   #attribute: AttributePath | null = null;
   #error = "";
 
@@ -71,6 +74,11 @@ export class EvaluatorLines {
   /** Evaluation waits for a build of its own. */
   get isBuilding(): boolean {
     return this.#builds.areRunning;
+  }
+
+  /** It evaluates what the user wrote, and waits for nothing meanwhile: Nix fetches, copies and builds nothing for it. */
+  get isComputing(): boolean {
+    return this.#hasBegun && this.#activities.size === 0;
   }
 
   /** Nix's last error, trimmed, with its position, and what failed builds that it names wrote; empty when there is none. */
@@ -93,6 +101,8 @@ export class EvaluatorLines {
       return null;
     }
     if (log.action !== "msg") {
+      if (log.action === "start") this.#activities.add(log.id ?? 0);
+      if (log.action === "stop") this.#activities.delete(log.id ?? 0);
       const text = this.#builds.read(log);
       return text === null ? null : { ...this.#message("Notice", text), type: "build" };
     }
@@ -113,6 +123,7 @@ export class EvaluatorLines {
   #readWalker(text: string): EvaluatorNews | null {
     const event = parseEvent(text);
     if (event === null) return null;
+    if ("begin" in event) this.#hasBegun = true;
     if ("enter" in event) this.#attribute = event.enter;
     if ("pass" in event) this.#attribute = event.pass;
     // A new attribute, and so the error before it was one that did not end the program.

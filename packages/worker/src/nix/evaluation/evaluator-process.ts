@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import type { BoundedPart, UsageMeter } from "../../ports.ts";
+import { TICK_MS, readTimes } from "../../usage/process-tree.ts";
 import { readLines } from "../../process/lines.ts";
 import { PacedChunks } from "../../process/paced-chunks.ts";
 import { type ProcessExit, type RunningProcess, startProcess } from "../../process/start.ts";
@@ -106,6 +107,12 @@ export class EvaluatorProcess {
       await part?.remove();
       throw error;
     }
+  }
+
+  /** What it has used so far; 0 once it is gone. */
+  get cpuMs(): number {
+    const times = readTimes("/proc", this.#process.pid);
+    return times === null ? 0 : (times.userTicks + times.systemTicks) * TICK_MS;
   }
 
   /** What it evaluates. By stdin: arguments can be read by every process, and the nonce must not be. */

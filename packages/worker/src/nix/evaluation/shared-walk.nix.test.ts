@@ -1,6 +1,11 @@
+import { randomUUID } from "node:crypto";
+import { once } from "node:events";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { type ServerResponse, createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { writeProgram } from "../../testing/write-program.ts";
 import { EvaluationFixture, failureOf } from "../testing/evaluation-fixture.ts";
@@ -33,11 +38,39 @@ const COST = `
   numbered = prefix: make: count: builtins.listToAttrs (builtins.genList (n: { name = "\${prefix}\${toString n}"; value = make n; }) count);
 `;
 
-/** Takes no memory that grows, and longer than any test. */
-const ENDLESS = `builtins.foldl' (a: i: builtins.hashString "sha256" (a + toString i)) "" (builtins.genList (i: i) 20000000)`;
+/** Takes no memory that grows. */
+function hashes(count: number): string {
+  return `builtins.foldl' (a: i: builtins.hashString "sha256" (a + toString i)) "" (builtins.genList (i: i) ${count})`;
+}
+
+/** Takes longer than any test. */
+const ENDLESS = hashes(20_000_000);
 
 function withCost(body: string): string {
   return expression(`let ${COST} in ${body}`);
+}
+
+async function serve(
+  answer: (response: ServerResponse) => Promise<void>,
+): Promise<AsyncDisposable & { url: string }> {
+  const server = createServer((_, response) => void answer(response));
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${port}/numbers.nix`,
+    [Symbol.asyncDispose]: async () => {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+/** As many attributes as a file of a server says, which is fetched behind something else. */
+function fetched(url: string, before: string): string {
+  const file = `builtins.fetchurl { url = "${url}"; name = "numbers-${randomUUID()}"; }`;
+  const count = `builtins.seq (${before}) (import (${file})).count`;
+  return withCost(`numbered "a" (n: mk "a-\${toString n}" "echo > $out" { }) (${count})`);
 }
 
 describe("attributes shared by several processes", () => {
@@ -83,6 +116,32 @@ describe("attributes shared by several processes", () => {
     expect(messages).toEqual([
       { level: "Notice", text: expect.stringContaining("-generated.drv took 3") },
     ]);
+  });
+
+  test("have what comes before them fetched once", async () => {
+    let requests = 0;
+    await using server = await serve(async (response) => {
+      requests += 1;
+      await sleep(500);
+      response.end("{ count = 3; }");
+    });
+    const { jobs } = await fixture.evaluate({ "default.nix": fetched(server.url, "null") }, "*");
+    expect(Object.keys(jobs)).toHaveLength(3);
+    expect(requests).toBe(1);
+  });
+
+  test("are come to by two at once when it takes long to come to them", async () => {
+    const waiting: ServerResponse[] = [];
+    await using server = await serve(async (response) => {
+      waiting.push(response);
+      if (waiting.length === 2) for (const each of waiting) each.end("{ count = 3; }");
+    });
+    const { jobs } = await fixture.evaluate(
+      { "default.nix": fetched(server.url, hashes(300_000)) },
+      "*",
+    );
+    expect(Object.keys(jobs)).toHaveLength(3);
+    expect(waiting).toHaveLength(2);
   });
 
   test("are evaluated by one process when there is only one of them", async () => {

@@ -28,6 +28,8 @@ export const INSTANTIATE_OPTIONS = [
 const SHARE_INTERVAL_MS = 50;
 /** Before two that come towards each other meet, each is listened to: what one enters, the other need not evaluate, too. */
 const NEAR_MS = 2 * SHARE_INTERVAL_MS;
+/** What the first process computes before it enters an attribute; the second one begins then, to be there sooner. */
+const ALONE_CPU_MS = 50;
 const MAX_QUEUED = 1000;
 const MEBIBYTE = 1024 * 1024;
 
@@ -81,6 +83,12 @@ export class SharedWalk {
   /** Of each part that is walked. */
   readonly #processOf = new Map<Part, EvaluatorProcess>();
   readonly #first = new Part({ start: null, isStartDone: false, end: null, backward: null });
+  /** Resolves when others may begin, too. What is fetched, copied or built before is done for the first, and only once. */
+  readonly #othersMayBegin: Promise<void>;
+  #letOthersBegin = (): void => {};
+  /** What the first one tells, and the CPU time that it had when nothing kept it waiting any more. */
+  #firstLines: EvaluatorLines | null = null;
+  #computesFromMs: number | null = null;
   /** How many may run. */
   #processes: number;
   /** The one that tells of what is evaluated before an attribute is entered: each evaluates that. */
@@ -97,6 +105,10 @@ export class SharedWalk {
   }) {
     const signal = AbortSignal.any([options.scope.signal, this.#stop.signal]);
     this.#scope = { ...options.scope, signal };
+    this.#othersMayBegin = new Promise((resolve) => {
+      this.#letOthersBegin = resolve;
+    });
+    signal.addEventListener("abort", this.#letOthersBegin, { once: true });
     this.#source = options.source;
     this.#plan = options.plan;
     this.#processes = options.processes;
@@ -136,12 +148,23 @@ export class SharedWalk {
 
   #look(): void {
     this.#share();
+    this.#lookAtFirst();
     for (const [part, process] of this.#processOf) {
       const { ahead } = part;
       if (ahead === null || ahead.entered === 0 || ahead.leftMs() > NEAR_MS) continue;
       process.hurry();
       this.#processOf.get(ahead)?.hurry();
     }
+  }
+
+  #lookAtFirst(): void {
+    const first = this.#processOf.get(this.#first);
+    if (first === undefined || this.#firstLines?.isComputing !== true) {
+      this.#computesFromMs = null;
+      return;
+    }
+    this.#computesFromMs ??= first.cpuMs;
+    if (first.cpuMs - this.#computesFromMs >= ALONE_CPU_MS) this.#letOthersBegin();
   }
 
   /** Gives work to processes that could run. */
@@ -167,8 +190,12 @@ export class SharedWalk {
     const killsBefore = this.#oomKills();
     const process = await this.#startProcess();
     this.#processOf.set(part, process);
-    if (part === this.#first) this.#teller ??= process;
+    if (part === this.#first) {
+      this.#teller ??= process;
+      this.#firstLines = lines;
+    }
     try {
+      if (part !== this.#first) await this.#othersMayBegin;
       if (part.isComplete) return;
       const { start, isStartDone, backward } = part.stretch;
       const { label } = this.#source;
@@ -227,6 +254,7 @@ export class SharedWalk {
       return false;
     }
     part.enter(path);
+    if (part === this.#first) this.#letOthersBegin();
     if (part.entered === 1) {
       this.#startMs = Math.min(this.#startMs, performance.now() - process.startedAt);
     }
@@ -262,6 +290,7 @@ export class SharedWalk {
   }
 
   #complete(part: Part): void {
+    this.#letOthersBegin();
     const idle = complete(part, this.#parts);
     if (idle !== null) this.#processOf.get(idle)?.kill();
     // When no other part goes on, the store need not wait for more while the processes end.

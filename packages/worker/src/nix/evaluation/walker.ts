@@ -20,6 +20,7 @@ const CALLED = `# As Nix's own tools do: a function is called when each of its n
  * goes. It is text in a module, so that it is there wherever the compiled program is.
  *
  * It says, each behind the nonce that only it knows:
+ *   {"begin": true}                  before anything of the user's is evaluated
  *   {"list": path, "names": [name]}  what will be looked at in a set, in this order, when it is more than one
  *                                    (backward: in a set below the one where it turns)
  *   {"enter": path}                  before an attribute is evaluated; after a crash this is the guilty one
@@ -149,13 +150,13 @@ let
 
   needed = missingArguments imported;
   root = rootOf imported;
-in
+in say { begin = true; } (
   if isFunction imported && needed != [ ]
   then say { fatal = "\${label} is a function, and these arguments have no default: \${toJSON needed}"; } null
   else if !isAttrs root && !isList root
   then say { fatal = "\${label} gives a \${typeOf root}, and not a set of attributes"; } null
   else seq (walk (backward != null) [ ] (closure (if isList root then "list" else "set") include) (attributesOf root) start)
-    (say { end = true; } null)
+    (say { end = true; } null))
 `;
 
 /** Evaluates the attribute at a path, and lets its error through: a function of what is imported, the arguments, and the path. */
