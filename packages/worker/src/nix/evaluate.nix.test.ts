@@ -224,8 +224,8 @@ describe("evaluations that fail as a whole", () => {
   });
 
   test("a root that is no set", async () => {
-    const error = await failureOf(evaluate({ "default.nix": `[ 1 2 ]` }));
-    expect(error.message).toMatch(/default\.nix gives a list/);
+    const error = await failureOf(evaluate({ "default.nix": `"text"` }));
+    expect(error.message).toMatch(/default\.nix gives a string/);
   });
 
   test("a tree without an expression says what was looked for", async () => {

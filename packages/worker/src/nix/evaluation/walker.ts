@@ -61,11 +61,13 @@ let
     in seq kind (seq recurse { inherit value kind recurse; }));
 
   each = { kind = "each"; };
+  # Of a list; no pattern has it.
+  element = { kind = "element"; };
 
   # '**' also stands for the place that it was reached at, and for all that is in a list there. No other wildcard looks into a list.
   closure = kind: states: unique (concatMap (state:
     if state == [ ] || (head state).kind == "name" then [ state ]
-    else if kind == "list" then (if (head state).kind == "deep" then [ ([ each ] ++ state) ] else [ ])
+    else if kind == "list" then (if (head state).kind == "deep" then [ ([ element ] ++ state) ] else [ ])
     else if (head state).kind != "deep" then [ state ]
     else closure kind [ (tail state) ]
       ++ (if kind == "derivation" then [ ] else [ state ])
@@ -74,7 +76,7 @@ let
   step = child: name: state:
     let first = head state; rest = tail state;
     in if first.kind == "name" then (if first.name == name then [ rest ] else [ ])
-    else if first.kind == "each" then [ rest ]
+    else if first.kind == "each" || first.kind == "element" then [ rest ]
     else if first.kind == "deep" then (if child.recurse then [ state ] else [ ])
     else if child.kind == "opaque" then [ ]
     else [ rest ] ++ (if rest == [ ] && child.kind == "set" then [ [ each ] ] else [ ]);
@@ -119,8 +121,7 @@ let
       possible = filter (state: (head state).kind != "name" || (head state).name == name) states;
       isExact = all (state: length state == 1 && elem (head state).kind [ "name" "each" ]) possible;
       isHidden = isExcluded here;
-      # Only in a list is something behind this wildcard.
-      isElement = any (state: (head state).kind == "each" && tail state != [ ]) possible;
+      isElement = any (state: (head state).kind == "element") possible;
       isKnown = above || behind != null;
       child = look set name;
       next = closure child.value.kind (concatMap (step child.value name) possible);

@@ -160,7 +160,7 @@ const NUMBERED = expression(`let
     make = n: { name = "n${"$"}{toString n}"; value = mk "n-${"$"}{toString n}" "echo > $out" { value = value n; }; };
   in builtins.listToAttrs (builtins.genList make 200)`);
 
-/** The first child that works on the store below this directory: evaluators have theirs later. */
+/** The second child that works on the store below this directory: the first is for an evaluator, and others have theirs later. */
 function writerOf(directory: string): number | undefined {
   const read = (pid: string, name: string): string => {
     try {
@@ -176,7 +176,7 @@ function writerOf(directory: string): number | undefined {
       pid: Number(pid),
       startTicks: readTimes("/proc", Number(pid))?.startTicks ?? 0,
     }))
-    .toSorted((a, b) => a.startTicks - b.startTicks)[0]?.pid;
+    .toSorted((a, b) => a.startTicks - b.startTicks || a.pid - b.pid)[1]?.pid;
 }
 
 test("when the process that writes is lost the evaluation fails as a whole, and blames no attribute", async () => {
