@@ -136,8 +136,10 @@ describe("attributes shared by several processes", () => {
       waiting.push(response);
       if (waiting.length === 2) for (const each of waiting) each.end("{ count = 3; }");
     });
+    // Much longer than the first is let alone, for us to see it whatever else is done meanwhile.
+    const long = `map (_: builtins.stringLength (${hashes(300_000)})) (builtins.genList (i: i) 8)`;
     const { jobs } = await fixture.evaluate(
-      { "default.nix": fetched(server.url, hashes(300_000)) },
+      { "default.nix": fetched(server.url, `builtins.deepSeq (${long}) null`) },
       "*",
     );
     expect(Object.keys(jobs)).toHaveLength(3);
